@@ -1,0 +1,154 @@
+"""`python -m tacref.embed`: frame embeddings of videos, from a run or from an ONNX file."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from tacref.commands import command
+from tacref.data import iter_frames
+from tacref.data.chunks import iter_chunks
+from tacref.encoder.config import EncoderConfig
+from tacref.files import replacing
+
+
+class Embedder(Protocol):
+    """What a run's encoder and an ONNX session have in common."""
+
+    config: EncoderConfig
+
+    def embed(self, frames: np.ndarray) -> np.ndarray:
+        """Map one video, `(T, H, W, 3)` uint8 or `(T, F)` float32, to `(T, d)` float32."""
+
+
+def open_encoder(path: str | Path, *, device: str = "cpu") -> Embedder:
+    """Open a run's folder (torch) or an `.onnx` file (onnxruntime alone).
+
+    Parameters
+    ----------
+    path : str or Path
+        A run's folder or an ONNX file.
+    device : str
+        A torch device for a run; "cpu" or "cuda" for an ONNX file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at `path`.
+    ValueError
+        If it is damaged or not an encoder of this project.
+    """
+    path = Path(path)
+    if path.is_dir():
+        from tacref.encoder.storage import load_encoder
+
+        return load_encoder(path, device=device)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such run folder or ONNX file")
+    from tacref_export.session import EncoderSession
+
+    return EncoderSession(path, providers=("cuda",) if device == "cuda" else ("cpu",))
+
+
+def embed_clip(
+    encoder: Embedder, path: str | Path, *, progress: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Embed a whole clip in memory that does not grow with its frames.
+
+    Parameters
+    ----------
+    encoder : Embedder
+        From `open_encoder`.
+    path : str or Path
+        A video, a folder of pictures or an array of features.
+    progress : bool
+        Show a progress bar (on a terminal only).
+
+    Returns
+    -------
+    embeddings : ndarray of float32, shape (T, d)
+        One unit vector a frame.
+    timestamps : ndarray of float64, shape (T,)
+        Seconds.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such clip.
+    ValueError
+        If the clip is damaged, or not what the encoder takes.
+    """
+    from tqdm import tqdm
+
+    config = encoder.config
+    timestamps: list[float] = []
+    bar = tqdm(
+        iter_frames(path),
+        desc=Path(path).name,
+        unit=" frames",
+        leave=False,
+        disable=None if progress else True,
+    )
+
+    def frames():
+        for frame, timestamp in bar:
+            if not timestamps:
+                _check_input(frame, config, path)
+            timestamps.append(timestamp)
+            yield frame
+
+    rows = [encoder.embed(chunk)[own] for chunk, own in iter_chunks(frames(), config.offsets)]
+    return np.concatenate(rows), np.asarray(timestamps)
+
+
+def _check_input(frame: np.ndarray, config: EncoderConfig, path: str | Path) -> None:
+    if config.takes_pictures != (frame.ndim == 3):
+        wanted, given = "pictures", "features"
+        if not config.takes_pictures:
+            wanted, given = given, wanted
+        raise ValueError(f"{path}: holds {given}, but the encoder takes {wanted}")
+    if not config.takes_pictures and len(frame) != config.channels:
+        raise ValueError(
+            f"{path}: has {len(frame)} features a frame, but the encoder takes {config.channels}"
+        )
+
+
+@command("embed")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write `NAME.npz` (embeddings, timestamps) for each clip."""
+    parser = argparse.ArgumentParser(prog="tacref embed", description=__doc__)
+    parser.add_argument("encoder", help="a run's folder, or an ONNX file")
+    parser.add_argument("clips", nargs="+", metavar="VIDEO", help="video, folder of frames or .npy")
+    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="folder for NAME.npz")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, ... (default: cpu)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args(argv)
+
+    targets = [Path(options.out) / f"{Path(clip).stem}.npz" for clip in options.clips]
+    for target, clip in zip(targets, options.clips, strict=True):
+        if targets.count(target) > 1:
+            raise ValueError(f"{clip}: two clips would both be written to {target}")
+        if target.exists():
+            raise ValueError(f"{target}: exists already; name another folder or remove it")
+        if not Path(clip).exists():
+            raise FileNotFoundError(f"{clip}: no such file or folder")
+    encoder = open_encoder(options.encoder, device=options.device)
+    written = []
+    for target, clip in zip(targets, options.clips, strict=True):
+        embeddings, timestamps = embed_clip(encoder, clip, progress=True)
+        with replacing(target) as path:
+            np.savez(path, embeddings=embeddings, timestamps=timestamps)
+        written.append({"clip": clip, "file": str(target), "shape": list(embeddings.shape)})
+        if not options.json:
+            print(f"{target}: {len(embeddings)} frames, {embeddings.shape[1]} dimensions")
+    if options.json:
+        print(json.dumps({"embedded": written}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

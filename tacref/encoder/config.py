@@ -1,0 +1,95 @@
+"""What an encoder is built from: all that config.json needs to build it again."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+# Defaults of each encoder; docs/benchmarks.md has the measurements behind the offsets.
+ENCODERS: dict[str, dict[str, Any]] = {
+    "small": {"size": 64, "offsets": (-16, -8, 0, 8, 16)},
+    "resnet50": {"size": 224, "offsets": (-15, 0)},
+    "features": {"offsets": (-40, -20, -10, 0, 10, 20, 40)},
+}
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Architecture of an encoder.
+
+    Parameters
+    ----------
+    name : {"small", "resnet50", "features"}
+        Convolutional for the CPU, the LAV paper's, or a network on `(T, F)` arrays.
+    offsets : tuple of int
+        Context frames of frame t, as t + offset in frames; beyond the ends of a video its first
+        or last frame stands in.
+    dim : int
+        Length d of an embedding.
+    size : int
+        Side in pixels of the square picture that the backbone sees; 0 for "features".
+    channels : int
+        Numbers a frame, F, for "features"; 3 for pictures.
+
+    Raises
+    ------
+    ValueError
+        If a value cannot make an encoder.
+    """
+
+    name: str
+    offsets: tuple[int, ...]
+    dim: int = 128
+    size: int = 0
+    channels: int = 3
+
+    def __post_init__(self) -> None:
+        """Check all values."""
+        if self.name not in ENCODERS:
+            raise ValueError(f"encoder must be one of {', '.join(ENCODERS)}, got {self.name!r}")
+        offsets = tuple(int(offset) for offset in self.offsets)
+        if not offsets or list(offsets) != sorted(set(offsets)):
+            raise ValueError(f"offsets must be distinct and rising, got {self.offsets!r}")
+        object.__setattr__(self, "offsets", offsets)
+        if self.dim < 1:
+            raise ValueError(f"dim must be >= 1, got {self.dim!r}")
+        if self.channels < 1:
+            raise ValueError(f"channels must be >= 1, got {self.channels!r}")
+        if self.takes_pictures and self.size < 32:
+            raise ValueError(f"size must be >= 32 pixels, got {self.size!r}")
+
+    @classmethod
+    def default(cls, name: str, **changes: Any) -> "EncoderConfig":
+        """Return the default configuration of an encoder, with `changes` made to it."""
+        return cls(name=name, **{**ENCODERS.get(name, {"offsets": (0,)}), **changes})
+
+    @property
+    def takes_pictures(self) -> bool:
+        """True if frames are uint8 `(T, H, W, 3)`, False if float32 `(T, F)`."""
+        return self.name != "features"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as plain JSON values."""
+        return dataclasses.asdict(self) | {"offsets": list(self.offsets)}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> "EncoderConfig":
+        """Build from what `to_json` returned.
+
+        Raises
+        ------
+        ValueError
+            If a field is missing, unknown, or of the wrong type.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        if not isinstance(fields, dict) or set(fields) != known:
+            raise ValueError(f"encoder configuration must have the keys {sorted(known)}")
+        try:
+            return cls(
+                name=str(fields["name"]),
+                offsets=tuple(fields["offsets"]),
+                dim=int(fields["dim"]),
+                size=int(fields["size"]),
+                channels=int(fields["channels"]),
+            )
+        except TypeError as error:
+            raise ValueError(f"encoder configuration: {error}") from None

@@ -1,0 +1,121 @@
+"""The encoder f_theta: preprocessing, backbone once a frame, head over the context, unit norm."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tacref.encoder.backbones import Identity, ResNet50Backbone, SmallBackbone, read_weights
+from tacref.encoder.config import EncoderConfig
+from tacref.encoder.heads import ConvHead, LinearHead
+from tacref.encoder.preprocess import Pictures, Standardize
+
+
+class Encoder(nn.Module):
+    """Frames of one video in, one L2-normalized embedding a frame out.
+
+    Parameters
+    ----------
+    config : EncoderConfig
+        The architecture.
+    """
+
+    offsets: Tensor
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("offsets", torch.tensor(config.offsets), persistent=False)
+        self.preprocess: Pictures | Standardize
+        self.backbone: SmallBackbone | ResNet50Backbone | Identity
+        self.head: LinearHead | ConvHead
+        context = len(config.offsets)
+        if config.name == "features":
+            self.preprocess = Standardize(config.channels)
+            self.backbone = Identity(config.channels)
+            self.head = LinearHead(config.channels, context, config.dim)
+        elif config.name == "small":
+            self.preprocess = Pictures(config.size)
+            self.backbone = SmallBackbone(config.size)
+            self.head = LinearHead(self.backbone.width, context, config.dim)
+        else:
+            self.preprocess = Pictures(config.size)
+            self.backbone = ResNet50Backbone()
+            self.head = ConvHead(self.backbone.width, config.dim)
+
+    def forward(self, frames: Tensor, windows: Tensor | None = None) -> Tensor:
+        """Embed frames with their context.
+
+        Parameters
+        ----------
+        frames : Tensor, shape (M, H, W, 3) of uint8 or (M, F) of float32
+            Pictures as decoded (RGB), or feature rows. Each goes through the backbone once.
+        windows : Tensor of int64, shape (..., K), optional
+            Context frames of each wanted embedding, as indices into `frames`. By default
+            `frames` is one video and every frame of it is wanted.
+
+        Returns
+        -------
+        Tensor of float32, shape (..., d)
+            Rows of unit length; shape (M, d) without `windows`.
+        """
+        features = self.backbone(self.preprocess(frames))  # (M, width) or (M, width, h, w)
+        if windows is None:
+            positions = torch.ones_like(frames.flatten(1)[:, 0], dtype=torch.int64).cumsum(0)
+            # Counting from 1 to M; the edge rule repeats the first and the last frame.
+            windows = (positions[:, None] + self.offsets).clamp(min=1) - 1
+            windows = torch.minimum(windows, positions[-1] - 1)
+        stack = features[windows.reshape(-1, windows.shape[-1])]  # (N, K, width, ...)
+        embeddings = functional.normalize(self.head(stack), dim=-1)
+        return embeddings.reshape(*windows.shape[:-1], -1)
+
+    @torch.inference_mode()
+    def embed(self, frames: np.ndarray) -> np.ndarray:
+        """Embed one video, in evaluation mode, on the encoder's device.
+
+        Parameters
+        ----------
+        frames : ndarray, shape (T, H, W, 3) of uint8 or (T, F) of float32
+            One whole video.
+
+        Returns
+        -------
+        ndarray of float32, shape (T, d)
+            One unit vector a frame.
+        """
+        training = self.training
+        self.eval()
+        try:
+            tensor = torch.from_numpy(np.ascontiguousarray(frames)).to(self.offsets.device)
+            return self(tensor).cpu().numpy()
+        finally:
+            self.train(training)
+
+
+def build_encoder(config: EncoderConfig, *, seed: int = 0, weights: str | None = None) -> Encoder:
+    """Build an untrained encoder, the same for the same seed.
+
+    Parameters
+    ----------
+    config : EncoderConfig
+        The architecture.
+    seed : int
+        Seed of the initial weights. The global random state is left alone.
+    weights : str, optional
+        A torchvision ResNet-50 weight file for the backbone of "resnet50".
+
+    Raises
+    ------
+    ValueError
+        If `weights` is given for another encoder or does not fit.
+    """
+    if weights is not None and config.name != "resnet50":
+        raise ValueError(f"weights are for the resnet50 encoder, not for {config.name!r}")
+    state = read_weights(weights) if weights is not None else None
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        encoder = Encoder(config)
+    if state is not None and weights is not None:
+        assert isinstance(encoder.backbone, ResNet50Backbone)
+        encoder.backbone.load_torchvision(state, weights)
+    return encoder

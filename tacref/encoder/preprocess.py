@@ -1,0 +1,95 @@
+"""From decoded frames to what a backbone takes, in operations that mean the same everywhere."""
+
+import torch
+from torch import Tensor, nn
+
+# Means and deviations of the pictures that published ResNet-50 weights were trained on.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def resize_weights(line: Tensor, size: int) -> Tensor:
+    """Antialiased linear interpolation along one axis, as a matrix.
+
+    The triangle filter of Pillow's BILINEAR and of torch's `interpolate(antialias=True)`,
+    written as a matrix so that the exported graph resizes exactly as training did.
+
+    Parameters
+    ----------
+    line : Tensor, shape (n,)
+        Any tensor as long as the axis; only its length is used. (A tensor, not a number, so that
+        the length stays free in an exported graph.)
+    size : int
+        Length after resizing.
+
+    Returns
+    -------
+    Tensor of float32, shape (size, n)
+        Each row sums to 1.
+    """
+    ones = torch.ones_like(line, dtype=torch.float32)
+    source = ones.cumsum(0) - 0.5  # centers of the source pixels
+    scale = ones.sum() / size
+    target = (torch.arange(size, dtype=torch.float32, device=line.device) + 0.5) * scale
+    distance = (source - target[:, None]).abs() / scale.clamp(min=1.0)
+    weights = (1.0 - distance).clamp(min=0.0)
+    return weights / weights.sum(1, keepdim=True)
+
+
+class Pictures(nn.Module):
+    """Resize to a square, scale to [0, 1] and standardize, channel by channel.
+
+    Parameters
+    ----------
+    size : int
+        Side of the square in pixels. The aspect ratio is not kept, as in the LAV code.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Map uint8 RGB `(M, H, W, 3)` to float32 `(M, 3, size, size)`."""
+        pixels = frames.to(torch.float32).permute(0, 3, 1, 2) / 255.0
+        # At the right size already, both matrices are the identity.
+        if torch.compiler.is_exporting() or frames.shape[1:3] != (self.size, self.size):
+            rows = resize_weights(frames[0, :, 0, 0], self.size)  # (size, H)
+            columns = resize_weights(frames[0, 0, :, 0], self.size)  # (size, W)
+            pixels = rows @ pixels @ columns.T
+        return (pixels - self.mean) / self.std
+
+
+class Standardize(nn.Module):
+    """Subtract the mean and divide by the deviation of each feature over the training set.
+
+    Parameters
+    ----------
+    channels : int
+        Numbers a frame, F.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("std", torch.ones(channels))
+
+    @torch.no_grad()
+    def fit(self, frames: Tensor) -> None:
+        """Take mean and deviation from `(M, F)`; a constant feature keeps deviation 1."""
+        frames = frames.to(torch.float64)
+        std = frames.std(0, correction=0)
+        self.mean.copy_(frames.mean(0))
+        self.std.copy_(torch.where(std > 1e-6 * frames.abs().amax(0).clamp(min=1e-12), std, 1.0))
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Map `(M, F)` to float32 `(M, F)`."""
+        return (frames.to(torch.float32) - self.mean) / self.std

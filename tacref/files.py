@@ -1,0 +1,88 @@
+"""Nothing half-written: files and folders appear under their name only when they are whole."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` and rename it to `path` if the block succeeds.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to write; its folder is made if need be. An existing file is replaced at once.
+
+    Yields
+    ------
+    Path
+        Where to write, with the suffix of `path`. Removed if the block raises.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: str | Path) -> Iterator[Path]:
+    """Give a temporary folder beside `path` and rename it to `path` if the block succeeds.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder to make. It must not exist, or be empty.
+
+    Yields
+    ------
+    Path
+        Where to write. Removed with all it holds if the block raises.
+
+    Raises
+    ------
+    ValueError
+        If `path` is a file or a folder that holds something.
+    """
+    path = Path(path)
+    check_new_folder(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_new_folder(path: str | Path) -> Path:
+    """Refuse an output folder that already holds something.
+
+    Raises
+    ------
+    ValueError
+        If `path` is a file or a folder that holds something.
+    """
+    path = Path(path)
+    if path.is_dir() and any(path.iterdir()):
+        raise ValueError(f"{path}: output folder is not empty; name a new one or remove it")
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{path}: output folder is a file")
+    return path
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
