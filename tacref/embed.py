@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -94,27 +94,18 @@ def embed_clip(
         disable=None if progress else True,
     )
 
-    def frames():
+    def frames() -> Iterator[np.ndarray]:
         for frame, timestamp in bar:
             if not timestamps:
-                _check_input(frame, config, path)
+                try:
+                    config.as_frames(frame[None])
+                except ValueError as error:
+                    raise ValueError(f"{path}: not what the encoder takes: {error}") from None
             timestamps.append(timestamp)
             yield frame
 
     rows = [encoder.embed(chunk)[own] for chunk, own in iter_chunks(frames(), config.offsets)]
     return np.concatenate(rows), np.asarray(timestamps)
-
-
-def _check_input(frame: np.ndarray, config: EncoderConfig, path: str | Path) -> None:
-    if config.takes_pictures != (frame.ndim == 3):
-        wanted, given = "pictures", "features"
-        if not config.takes_pictures:
-            wanted, given = given, wanted
-        raise ValueError(f"{path}: holds {given}, but the encoder takes {wanted}")
-    if not config.takes_pictures and len(frame) != config.channels:
-        raise ValueError(
-            f"{path}: has {len(frame)} features a frame, but the encoder takes {config.channels}"
-        )
 
 
 @command("embed")

@@ -4,6 +4,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 # Defaults of each encoder; docs/benchmarks.md has the measurements behind the offsets.
 ENCODERS: dict[str, dict[str, Any]] = {
     "small": {"size": 64, "offsets": (-16, -8, 0, 8, 16)},
@@ -66,6 +69,36 @@ class EncoderConfig:
     def takes_pictures(self) -> bool:
         """True if frames are uint8 `(T, H, W, 3)`, False if float32 `(T, F)`."""
         return self.name != "features"
+
+    def as_frames(self, frames: ArrayLike) -> np.ndarray:
+        """Check that an array is a video this encoder takes.
+
+        Parameters
+        ----------
+        frames : array_like, shape (T, H, W, 3) of uint8 or (T, F) of float
+            One video.
+
+        Returns
+        -------
+        ndarray of uint8 or float32
+            `frames`, contiguous.
+
+        Raises
+        ------
+        ValueError
+            If rank, channels or dtype do not fit, or there is no frame.
+        """
+        array = np.asarray(frames)
+        given = f"got {array.dtype} of shape {array.shape}"
+        if self.takes_pictures:
+            if array.dtype != np.uint8 or array.ndim != 4 or array.shape[3] != 3 or not array.size:
+                raise ValueError(f"frames must be uint8 pictures of shape (T, H, W, 3), {given}")
+            return np.ascontiguousarray(array)
+        if array.dtype.kind != "f" or array.ndim != 2 or array.shape[1] != self.channels:
+            raise ValueError(f"frames must be float of shape (T, {self.channels}), {given}")
+        if not array.size:
+            raise ValueError(f"frames must not be empty, {given}")
+        return np.ascontiguousarray(array, dtype=np.float32)
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain JSON values."""

@@ -82,11 +82,16 @@ class Encoder(nn.Module):
         -------
         ndarray of float32, shape (T, d)
             One unit vector a frame.
+
+        Raises
+        ------
+        ValueError
+            If `frames` is not what the encoder takes.
         """
         training = self.training
         self.eval()
         try:
-            tensor = torch.from_numpy(np.ascontiguousarray(frames)).to(self.offsets.device)
+            tensor = torch.from_numpy(self.config.as_frames(frames)).to(self.offsets.device)
             return self(tensor).cpu().numpy()
         finally:
             self.train(training)

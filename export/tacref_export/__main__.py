@@ -1,0 +1,7 @@
+"""`python -m tacref_export RUN -o encoder.onnx`."""
+
+import sys
+
+from tacref_export.convert import main
+
+sys.exit(main())
