@@ -17,6 +17,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 
 demo: $(READY)
+	rm -rf $(DEMO)
 	$(BIN)/python -m tacref.demo --out $(DEMO)
 
 test: $(READY)

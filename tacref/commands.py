@@ -1,10 +1,12 @@
 """The commands: one name each, one line on bad input, one exit status."""
 
+import argparse
 import functools
 import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn, ParamSpec
 
 COMMANDS = {
     "train": "train an encoder on a folder of clips, or on the built-in activity",
@@ -15,10 +17,10 @@ COMMANDS = {
 }
 _MODULES = {name: f"tacref.{name}" for name in COMMANDS} | {"export": "tacref_export.convert"}
 
-Main = Callable[[Sequence[str] | None], int]
+P = ParamSpec("P")
 
 
-def command(name: str) -> Callable[[Main], Main]:
+def command(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
     """Make a `main(argv) -> status` report bad input as one line and status 2.
 
     Parameters
@@ -28,13 +30,13 @@ def command(name: str) -> Callable[[Main], Main]:
         errors are not caught, so that the traceback shows.
     """
 
-    def decorate(main: Main) -> Main:
+    def decorate(main: Callable[P, int]) -> Callable[P, int]:
         @functools.wraps(main)
-        def guarded(argv: Sequence[str] | None = None) -> int:
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> int:
             if os.environ.get("TACREF_DEBUG"):
-                return main(argv)
+                return main(*args, **kwargs)
             try:
-                return main(argv)
+                return main(*args, **kwargs)
             except (ValueError, OSError) as error:
                 # A message may quote what a file says: keep it to one line.
                 print(f"tacref {name}: {' '.join(str(error).split())}", file=sys.stderr)
@@ -55,6 +57,28 @@ def command(name: str) -> Callable[[Main], Main]:
     return decorate
 
 
+class Parser(argparse.ArgumentParser):
+    """Options of a command; a wrong one is a ValueError, so that `command` reports one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage and leaving."""
+        raise ValueError(f"{message} (--help shows the options)")
+
+
+def positive_int(text: str) -> int:
+    """Read an option's whole number > 0.
+
+    Raises
+    ------
+    ValueError
+        If `text` is not one; argparse names the option.
+    """
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be >= 1, got {text}")
+    return value
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `tacref NAME …` and return its exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -72,12 +96,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    run = command(arguments[0])(_load_and_run)
-    return run(arguments)
+    return _run(arguments[0], arguments[1:])
 
 
-def _load_and_run(arguments: Sequence[str] | None) -> int:
-    assert arguments is not None
-    module = importlib.import_module(_MODULES[arguments[0]])
-    status: int = module.main(arguments[1:])
-    return status
+def _run(name: str, arguments: Sequence[str]) -> int:
+    @command(name)
+    def load_and_run() -> int:  # loading may fail for want of a package, too
+        status: int = importlib.import_module(_MODULES[name]).main(arguments)
+        return status
+
+    return load_and_run()

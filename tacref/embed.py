@@ -1,6 +1,5 @@
 """`python -m tacref.embed`: frame embeddings of videos, from a run or from an ONNX file."""
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -9,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tacref.commands import command
+from tacref.commands import Parser, command
 from tacref.data import iter_frames
 from tacref.data.chunks import iter_chunks
 from tacref.encoder.config import EncoderConfig
@@ -111,7 +110,7 @@ def embed_clip(
 @command("embed")
 def main(argv: Sequence[str] | None = None) -> int:
     """Write `NAME.npz` (embeddings, timestamps) for each clip."""
-    parser = argparse.ArgumentParser(prog="tacref embed", description=__doc__)
+    parser = Parser(prog="tacref embed", description=__doc__)
     parser.add_argument("encoder", help="a run's folder, or an ONNX file")
     parser.add_argument("clips", nargs="+", metavar="VIDEO", help="video, folder of frames or .npy")
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="folder for NAME.npz")

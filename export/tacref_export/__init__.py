@@ -1,4 +1,4 @@
-"""The ONNX side: a run's encoder as one proven file (convert) and its use without torch (session)."""
+"""The ONNX side: an encoder as one proven file (convert), and its use without torch (session)."""
 
 from typing import TYPE_CHECKING, Any
 

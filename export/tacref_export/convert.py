@@ -1,6 +1,5 @@
 """From a run to one ONNX file that is proven equal to torch before it appears."""
 
-import argparse
 import hashlib
 import json
 import logging
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tacref.commands import command
+from tacref.commands import Parser, command
 from tacref.encoder.config import EncoderConfig
 from tacref.encoder.storage import WEIGHTS, load_encoder
 from tacref.files import replacing
@@ -92,7 +91,9 @@ def export_encoder(run: str | Path, path: str | Path) -> list[Parity]:
             opset_version=OPSET,
             input_names=[INPUT],
             output_names=[OUTPUT],
-            dynamic_shapes=({0: "T", 1: "H", 2: "W"} if encoder.config.takes_pictures else {0: "T"},),
+            dynamic_shapes=(
+                {0: "T", 1: "H", 2: "W"} if encoder.config.takes_pictures else {0: "T"},
+            ),
             verbose=False,
         )
     assert program is not None
@@ -208,7 +209,7 @@ def _annotate(model: "onnx.ModelProto", key: str, value: str) -> None:
 @command("export")
 def main(argv: Sequence[str] | None = None) -> int:
     """Export a run; status 1 if the file would differ from torch."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="tacref export",
         description="Write a run's encoder as one ONNX file, once it is proven equal to torch.",
     )

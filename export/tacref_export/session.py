@@ -53,9 +53,7 @@ class EncoderSession:
         providers = (providers,) if isinstance(providers, str) else tuple(providers)
         for provider in providers:
             if provider not in _PROVIDERS:
-                raise ValueError(
-                    f"providers must be of {', '.join(_PROVIDERS)}, got {provider!r}"
-                )
+                raise ValueError(f"providers must be of {', '.join(_PROVIDERS)}, got {provider!r}")
         wanted = [_PROVIDERS[provider] for provider in providers]
         missing = [name for name in wanted[:1] if name not in ort.get_available_providers()]
         if not wanted or missing:

@@ -29,7 +29,9 @@ class SmallBackbone(nn.Module):
     def __init__(self, size: int, width: int = 256) -> None:
         super().__init__()
         self.width = width
-        self.blocks = nn.Sequential(_block(3, 24, 5), _block(24, 48), _block(48, 96), _block(96, 96))
+        self.blocks = nn.Sequential(
+            _block(3, 24, 5), _block(24, 48), _block(48, 96), _block(96, 96)
+        )
         side = size
         for _ in range(4):
             side = (side + 1) // 2

@@ -14,6 +14,8 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "features": {"offsets": (-40, -20, -10, 0, 10, 20, 40)},
 }
 
+_PLAIN = ("C_CONTIGUOUS", "WRITEABLE")
+
 
 @dataclass(frozen=True)
 class EncoderConfig:
@@ -81,7 +83,7 @@ class EncoderConfig:
         Returns
         -------
         ndarray of uint8 or float32
-            `frames`, contiguous.
+            `frames`, contiguous and writable (torch takes no other); copied only if need be.
 
         Raises
         ------
@@ -93,12 +95,12 @@ class EncoderConfig:
         if self.takes_pictures:
             if array.dtype != np.uint8 or array.ndim != 4 or array.shape[3] != 3 or not array.size:
                 raise ValueError(f"frames must be uint8 pictures of shape (T, H, W, 3), {given}")
-            return np.ascontiguousarray(array)
+            return np.require(array, requirements=_PLAIN)
         if array.dtype.kind != "f" or array.ndim != 2 or array.shape[1] != self.channels:
             raise ValueError(f"frames must be float of shape (T, {self.channels}), {given}")
         if not array.size:
             raise ValueError(f"frames must not be empty, {given}")
-        return np.ascontiguousarray(array, dtype=np.float32)
+        return np.require(array, dtype=np.float32, requirements=_PLAIN)
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain JSON values."""

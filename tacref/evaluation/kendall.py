@@ -1,4 +1,4 @@
-"""Kendall's tau: are the nearest neighbors of one video's frames in order in another?"""
+"""Kendall's tau: whether the nearest neighbors of a video's frames are in order in another."""
 
 from collections.abc import Sequence
 

@@ -1,0 +1,87 @@
+"""`tacref NAME`: dispatch, one line and status 2 on bad input, light imports."""
+
+import subprocess
+import sys
+
+import pytest
+
+import tacref
+from tacref.commands import COMMANDS, command, main
+
+
+def test_help_and_version(capsys):
+    assert main([]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in COMMANDS)
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == tacref.__version__
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name, capsys):
+    with pytest.raises(SystemExit) as left:
+        main([name, "--help"])
+    assert left.value.code == 0
+    assert f"usage: tacref {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["fly"], "tacref: unknown command 'fly'"),
+        (["train", "--steps", "0"], "tacref train: argument --steps: must be >= 1, got 0"),
+        (["train", "--speed", "9"], "tacref train: unrecognized arguments: --speed 9"),
+        (["export"], "tacref export: the following arguments are required"),
+        (["evaluate", "nowhere", "--data", "nowhere"], "tacref evaluate: nowhere"),
+        (["embed", "nowhere", "none.mp4", "-o", "out"], "tacref embed: none.mp4: no such file"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(arguments, line, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith(line)
+    assert shown.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_endings(capsys, monkeypatch):
+    def ending(error):
+        @command("try")
+        def run():
+            raise error
+
+        return run
+
+    assert ending(KeyboardInterrupt())() == 130
+    assert "tacref try: interrupted" in capsys.readouterr().err
+    assert ending(ImportError("No module named 'av'"))() == 2
+    assert "pip install 'tacref[all]'" in capsys.readouterr().err
+    assert ending(ValueError("two\nlines"))() == 2
+    assert capsys.readouterr().err == "tacref try: two lines\n"
+    with pytest.raises(RuntimeError):
+        ending(RuntimeError("ours"))()
+    monkeypatch.setenv("TACREF_DEBUG", "1")
+    with pytest.raises(ValueError, match="shown"):
+        ending(ValueError("shown"))()
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import tacref; assert tacref.__version__ and dir(tacref)", {"torch", "numba", "numpy"}),
+        ("import tacref; tacref.reference.soft_dtw([[1.0]])", {"torch"}),
+        ("import tacref.data, tacref.evaluation, tacref.alignment", {"torch"}),
+        ("import tacref.encoder", {"torch"}),
+        ("import tacref_export.session", {"torch", "numba"}),
+    ],
+)
+def test_light_imports(code, absent):
+    check = f"{code}\nimport sys\nassert not {absent} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_unknown_attribute(name="nothing"):
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        getattr(tacref, name)

@@ -1,0 +1,59 @@
+"""Files and folders appear whole or not at all."""
+
+import pytest
+
+from tacref.files import check_new_folder, new_folder, replacing
+
+
+def test_replacing_writes_and_replaces(tmp_path):
+    target = tmp_path / "deep" / "file.txt"
+    for text in ("one", "two"):
+        with replacing(target) as path:
+            assert path.suffix == ".txt"
+            path.write_text(text)
+        assert target.read_text() == text
+    assert [file.name for file in target.parent.iterdir()] == ["file.txt"]
+
+
+def test_replacing_keeps_the_old_file_on_failure(tmp_path):
+    target = tmp_path / "file.txt"
+    target.write_text("old")
+
+    def fail():
+        with replacing(target) as path:
+            path.write_text("half")
+            raise RuntimeError("disk")
+
+    with pytest.raises(RuntimeError, match="disk"):
+        fail()
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
+
+
+def test_new_folder(tmp_path):
+    target = tmp_path / "deep" / "folder"
+    with new_folder(target) as path:
+        (path / "a").write_text("a")
+        assert not target.exists()
+    assert [file.name for file in target.iterdir()] == ["a"]
+
+    def fail():
+        with new_folder(tmp_path / "other") as path:
+            (path / "a").write_text("a")
+            raise RuntimeError("disk")
+
+    with pytest.raises(RuntimeError, match="disk"):
+        fail()
+    assert [file.name for file in tmp_path.iterdir()] == ["deep"]
+
+
+def test_existing_folder_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="output folder is not empty"):
+        check_new_folder(tmp_path)
+    with pytest.raises(ValueError, match="output folder is a file"):
+        check_new_folder(tmp_path / "file")
+    check_new_folder(tmp_path / "new")
+    (tmp_path / "empty").mkdir()
+    with new_folder(tmp_path / "empty") as path:
+        (path / "a").write_text("")
+    assert (tmp_path / "empty" / "a").exists()
