@@ -82,6 +82,7 @@ def test_light_imports(code, absent):
     subprocess.run([sys.executable, "-c", check], check=True)
 
 
-def test_unknown_attribute(name="nothing"):
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+@pytest.mark.parametrize("name", ["nothing", "train"])
+def test_unknown_attribute(name):
+    with pytest.raises(AttributeError, match=f"no attribute {name!r}"):
         getattr(tacref, name)
