@@ -118,6 +118,7 @@ def run(options: Namespace) -> "Result":
     TrainingDivergedError
         If the loss is NaN or infinite.
     """
+    import numpy as np
     import torch
 
     from tacref.data import PairDataset, find_clips, load_clip
@@ -173,7 +174,8 @@ def run(options: Namespace) -> "Result":
             file=sys.stderr,
         )
     if isinstance(encoder.preprocess, Standardize):
-        encoder.preprocess.fit(torch.from_numpy(dataset.all_frames()))
+        rows = [dataset.cache.load(clip.path) for clip in dataset.clips]
+        encoder.preprocess.fit(torch.from_numpy(np.concatenate(rows)))
     return train(encoder, dataset, val, out, settings, data=str(data))
 
 

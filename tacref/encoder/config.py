@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,7 +14,7 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "features": {"offsets": (-40, -20, -10, 0, 10, 20, 40)},
 }
 
-_PLAIN = ("C_CONTIGUOUS", "WRITEABLE")
+_PLAIN: tuple[Literal["C"], Literal["W"]] = ("C", "W")
 
 
 @dataclass(frozen=True)

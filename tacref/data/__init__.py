@@ -1,0 +1,24 @@
+"""Where frames come from: videos, folders of pictures, arrays of features; pairs of them."""
+
+from tacref.data.clips import Clip, LoadedClip, find_clips, iter_frames, load_clip
+from tacref.data.dataset import ClipCache, PairBatch, PairDataset
+from tacref.data.phases import Phase, phase_labels, read_phases
+from tacref.data.sampling import context_windows, segment_uniform
+from tacref.data.video import write_video
+
+__all__ = [
+    "Clip",
+    "ClipCache",
+    "LoadedClip",
+    "PairBatch",
+    "PairDataset",
+    "Phase",
+    "context_windows",
+    "find_clips",
+    "iter_frames",
+    "load_clip",
+    "phase_labels",
+    "read_phases",
+    "segment_uniform",
+    "write_video",
+]

@@ -1,0 +1,206 @@
+"""Clips of any kind: finding them in a data set and reading them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from tacref.data import frames, video
+from tacref.data.features import load_features
+from tacref.data.frames import iter_pictures, picture_files
+from tacref.data.video import iter_video
+
+# Folders of frames and feature arrays have no clock of their own.
+FPS = 25.0
+
+Kind = Literal["video", "frames", "features"]
+_BESIDE = frozenset((".csv", ".json", ".md", ".txt"))
+
+
+@dataclass(frozen=True, order=True)
+class Clip:
+    """One clip of a data set.
+
+    Parameters
+    ----------
+    path : Path
+        A video file, a folder of pictures or a `.npy` file.
+    activity : str
+        What it shows; "" where the data set has no activity folders.
+    kind : {"video", "frames", "features"}
+        Which of them it is.
+    """
+
+    path: Path
+    activity: str
+    kind: Kind
+
+    @property
+    def name(self) -> str:
+        """File or folder name, as in phases.csv."""
+        return self.path.name
+
+
+class LoadedClip(NamedTuple):
+    """A clip in memory: `frames` `(T, H, W, 3)` uint8 or `(T, F)` float32, `timestamps` in s."""
+
+    frames: np.ndarray
+    timestamps: np.ndarray
+
+
+def clip_kind(path: str | Path) -> Kind | None:
+    """Say what kind of clip a path is, by its suffix or by the pictures in it, or None."""
+    path = Path(path)
+    if path.is_dir():
+        return "frames" if picture_files(path) else None
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        return "features"
+    return "video" if suffix in video.SUFFIXES else None
+
+
+def find_clips(data_dir: str | Path, split: str) -> dict[str, list[Clip]]:
+    """Find the clips of a split, `DIR/SPLIT/[ACTIVITY/]clip`.
+
+    Parameters
+    ----------
+    data_dir : str or Path
+        The data set's folder.
+    split : str
+        The split's folder in it, such as "train".
+
+    Returns
+    -------
+    dict of str to list of Clip
+        Activity to its clips, at least two each, in order of name. Hidden files are passed over,
+        and .csv, .json, .md and .txt files, which may stand beside the clips.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the data set or the split is missing.
+    ValueError
+        If there are no clips, an activity has only one, a file is no clip, or pictures and
+        features are mixed.
+    """
+    folder = Path(data_dir) / split
+    for path, what in ((Path(data_dir), "data set"), (folder, "split")):
+        if not path.is_dir():
+            raise FileNotFoundError(f"{path}: no such {what} folder")
+    entries = _entries(folder)
+    activities = [path for path in entries if path.is_dir() and clip_kind(path) is None]
+    if len(activities) not in (0, len(entries)):
+        other = next(path for path in entries if path not in activities)
+        raise ValueError(f"{folder}: mixes activity folders ({activities[0].name}) with clips "
+                         f"({other.name})")  # fmt: skip
+    found = (
+        {path.name: _clips(_entries(path), path.name) for path in activities}
+        if activities
+        else {"": _clips(entries, "")}
+    )
+    for activity, clips in found.items():
+        if len(clips) < 2:
+            where = folder / activity if activity else folder
+            held = f"only one clip, {clips[0].name}" if clips else "no clips"
+            raise ValueError(f"{where}: holds {held}; aligning needs at least two of an activity")
+    kinds = {clip.kind for clips in found.values() for clip in clips}
+    if "features" in kinds and len(kinds) > 1:
+        raise ValueError(f"{folder}: mixes feature arrays (.npy) with videos")
+    return found
+
+
+def iter_frames(path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
+    """Read a clip of any kind, frame by frame.
+
+    Parameters
+    ----------
+    path : str or Path
+        A video file, a folder of pictures or a `.npy` file.
+
+    Yields
+    ------
+    frame : ndarray of uint8, shape (H, W, 3), or of float32, shape (F,)
+        A picture (RGB) or a row of features.
+    timestamp : float
+        Seconds: a video's own; 25 frames a second for folders and arrays.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at `path`.
+    ValueError
+        If it is damaged or no clip.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file or folder")
+    if path.is_dir():
+        for index, picture in enumerate(iter_pictures(path)):
+            yield picture, index / FPS
+    elif clip_kind(path) == "features":
+        for index, row in enumerate(load_features(path)):
+            yield row, index / FPS
+    else:  # whatever its suffix, ffmpeg knows best
+        yield from iter_video(path)
+
+
+def load_clip(path: str | Path, size: int | None = None) -> LoadedClip:
+    """Read a whole clip into memory.
+
+    Parameters
+    ----------
+    path : str or Path
+        A video file, a folder of pictures or a `.npy` file.
+    size : int, optional
+        Side in pixels of a square to which pictures are resized as they are decoded (antialiased
+        linear interpolation, aspect ratio not kept). By default they are left as they are.
+
+    Returns
+    -------
+    LoadedClip
+        Frames and timestamps.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at `path`.
+    ValueError
+        If it is damaged or no clip.
+    """
+    rows, timestamps = [], []
+    for frame, timestamp in iter_frames(path):
+        rows.append(_resize(frame, size) if size is not None and frame.ndim == 3 else frame)
+        timestamps.append(timestamp)
+    return LoadedClip(np.stack(rows), np.asarray(timestamps))
+
+
+def _resize(frame: np.ndarray, size: int) -> np.ndarray:
+    if frame.shape[:2] == (size, size):
+        return frame
+    image = Image.fromarray(frame).resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(image)
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if not path.name.startswith(".") and (path.is_dir() or path.suffix.lower() not in _BESIDE)
+    )
+
+
+def _clips(paths: list[Path], activity: str) -> list[Clip]:
+    clips = []
+    for path in paths:
+        kind = clip_kind(path)
+        if kind is None:
+            known = sorted({".npy"} | video.SUFFIXES)
+            raise ValueError(
+                f"{path}: not a clip: a video ({' '.join(known)}) or a folder of pictures "
+                f"({' '.join(sorted(frames.SUFFIXES))})"
+            )
+        clips.append(Clip(path, activity, kind))
+    return clips

@@ -1,0 +1,64 @@
+"""A clip as a folder of pictures, one a frame, in natural order of their names."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".webp"))
+
+
+def picture_files(folder: str | Path) -> list[Path]:
+    """List a folder's pictures in natural order: 2.jpg before 10.jpg."""
+    return sorted(
+        (
+            path
+            for path in Path(folder).iterdir()
+            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+        ),
+        key=_natural,
+    )
+
+
+def iter_pictures(folder: str | Path) -> Iterator[np.ndarray]:
+    """Read a folder of pictures.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Pictures of one size.
+
+    Yields
+    ------
+    ndarray of uint8, shape (H, W, 3)
+        RGB.
+
+    Raises
+    ------
+    ValueError
+        If there are no pictures, one cannot be read, or their sizes differ; names the file.
+    """
+    files = picture_files(folder)
+    if not files:
+        raise ValueError(f"{folder}: holds no pictures ({', '.join(sorted(SUFFIXES))})")
+    first: tuple[int, ...] | None = None
+    for path in files:
+        try:
+            with Image.open(path) as image:
+                picture = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+            raise ValueError(f"{path}: not a picture, or damaged ({error})") from None
+        first = first or picture.shape
+        if picture.shape != first:
+            raise ValueError(
+                f"{path}: is {picture.shape[1]}x{picture.shape[0]}, but {files[0].name} is "
+                f"{first[1]}x{first[0]}"
+            )
+        yield picture
+
+
+def _natural(path: Path) -> list[tuple[bool, int, str]]:
+    parts = re.split(r"(\d+)", path.name.lower())
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]

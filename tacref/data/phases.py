@@ -1,0 +1,103 @@
+"""Phase labels: `phases.csv` beside the clips, `video,start_frame,end_frame,phase`."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+FILE = "phases.csv"
+COLUMNS = ("video", "start_frame", "end_frame", "phase")
+
+
+class Phase(NamedTuple):
+    """One interval of frames, `end_frame` exclusive, and its name."""
+
+    start_frame: int
+    end_frame: int
+    phase: str
+
+
+def read_phases(folder: str | Path, lengths: Mapping[str, int]) -> dict[str, list[Phase]]:
+    """Read a folder's phase labels and check them against its clips.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Folder of the clips and of `phases.csv`.
+    lengths : mapping of str to int
+        Each clip's name (file or folder name) and number of frames.
+
+    Returns
+    -------
+    dict of str to list of Phase
+        For each labeled clip its phases in order, which cover it from its first frame to its
+        last. Clips without labels do not appear; without `phases.csv` none does.
+
+    Raises
+    ------
+    ValueError
+        If a line is malformed, names an unknown clip, or the phases of a clip overlap, leave a
+        gap or do not end where it ends; names file and line.
+    """
+    path = Path(folder) / FILE
+    if not path.is_file():
+        return {}
+    rows: dict[str, list[tuple[int, Phase]]] = {}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            header = next(reader, [])
+            if tuple(column.strip() for column in header) != COLUMNS:
+                raise ValueError(f"{path}: line 1 must be {','.join(COLUMNS)}, got {header}")
+            for row in reader:
+                if row:
+                    name, phase = _parse(row, f"{path}: line {reader.line_num}")
+                    if name not in lengths:
+                        raise ValueError(
+                            f"{path}: line {reader.line_num}: no clip {name!r} in this folder"
+                        )
+                    rows.setdefault(name, []).append((reader.line_num, phase))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path}: not a CSV file in UTF-8 ({error})") from None
+    return {name: _covering(path, name, found, lengths[name]) for name, found in rows.items()}
+
+
+def phase_labels(phases: list[Phase]) -> list[str]:
+    """Return the phase of every frame."""
+    return [phase for start, end, phase in phases for _ in range(start, end)]
+
+
+def _parse(row: list[str], where: str) -> tuple[str, Phase]:
+    if len(row) != len(COLUMNS):
+        raise ValueError(f"{where}: must have {len(COLUMNS)} fields, got {len(row)}: {row}")
+    name, start, end, phase = (field.strip() for field in row)
+    try:
+        interval = int(start), int(end)
+    except ValueError:
+        raise ValueError(
+            f"{where}: start_frame and end_frame must be whole numbers, got {start!r}, {end!r}"
+        ) from None
+    if not 0 <= interval[0] < interval[1]:
+        raise ValueError(f"{where}: must have 0 <= start_frame < end_frame, got {start}, {end}")
+    if not phase:
+        raise ValueError(f"{where}: phase must not be empty")
+    return name, Phase(*interval, phase)
+
+
+def _covering(path: Path, name: str, rows: list[tuple[int, Phase]], length: int) -> list[Phase]:
+    rows.sort(key=lambda row: row[1].start_frame)
+    end = 0
+    for line, phase in rows:
+        if phase.start_frame != end:
+            kind = "overlap" if phase.start_frame < end else "gap"
+            raise ValueError(
+                f"{path}: line {line}: {kind} in {name!r}: {phase.phase!r} starts at frame "
+                f"{phase.start_frame}, expected {end}"
+            )
+        end = phase.end_frame
+    if end != length:
+        raise ValueError(
+            f"{path}: line {rows[-1][0]}: the phases of {name!r} end at frame {end}, "
+            f"but the clip has {length}"
+        )
+    return [phase for _, phase in rows]

@@ -1,0 +1,31 @@
+"""The reference: the equations in NumPy and Numba, float64, one function each.
+
+NumPy in, NumPy out. Whatever else computes these losses is held against it.
+"""
+
+from tacref.reference.costs import cost_matrix
+from tacref.reference.dtw import alignment_matrix, dtw, dtw_path
+from tacref.reference.idm import (
+    contrastive_idm,
+    contrastive_idm_value_and_grad,
+    idm,
+    idm_loss,
+)
+from tacref.reference.lav import lav_loss, lav_loss_value_and_grad
+from tacref.reference.soft_dtw import soft_dtw, soft_dtw_value_and_grad, softmin
+
+__all__ = [
+    "alignment_matrix",
+    "contrastive_idm",
+    "contrastive_idm_value_and_grad",
+    "cost_matrix",
+    "dtw",
+    "dtw_path",
+    "idm",
+    "idm_loss",
+    "lav_loss",
+    "lav_loss_value_and_grad",
+    "soft_dtw",
+    "soft_dtw_value_and_grad",
+    "softmin",
+]

@@ -1,0 +1,196 @@
+"""Every check of the reference: kernels trust their input."""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+VARIANTS = ("paper", "official", "printed", "laser")
+
+
+def check_cost(D: ArrayLike, name: str = "D") -> np.ndarray:
+    """Return `D` as contiguous float64 `(n, m)`, non-empty and finite.
+
+    Raises
+    ------
+    ValueError
+        If it is not 2-d, empty, not of real numbers, or holds NaN or infinity.
+    """
+    array = _as_float64(D, name)
+    if array.ndim != 2 or array.size == 0:
+        raise ValueError(f"{name} must have shape (n, m) with n, m >= 1, got {array.shape}")
+    _check_finite(array, name)
+    return array
+
+
+def check_square(D: ArrayLike, name: str) -> np.ndarray:
+    """Return `D` as `check_cost` does, if it is square.
+
+    Raises
+    ------
+    ValueError
+        As `check_cost`, or if n != m.
+    """
+    array = check_cost(D, name)
+    if array.shape[0] != array.shape[1]:
+        raise ValueError(f"{name} must have shape (n, n), got {array.shape}")
+    return array
+
+
+def check_squared(D_X: np.ndarray, name: str) -> np.ndarray:
+    """Return `D_X`, if no entry is negative.
+
+    Raises
+    ------
+    ValueError
+        If one is.
+    """
+    if (D_X < 0).any():
+        raise ValueError(f"{name} must hold squared distances >= 0, got {float(D_X.min())!r}")
+    return D_X
+
+
+def check_vector(values: ArrayLike, name: str) -> np.ndarray:
+    """Return `values` as float64 `(k,)`, non-empty, of numbers or +inf.
+
+    Raises
+    ------
+    ValueError
+        If it is not 1-d, empty, not of real numbers, or holds NaN or -inf.
+    """
+    array = _as_float64(values, name)
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"{name} must have shape (k,) with k >= 1, got {array.shape}")
+    if not (array > -np.inf).all():
+        raise ValueError(f"{name} must not hold NaN or -inf, got {array}")
+    return array
+
+
+def check_path(path: ArrayLike, shape: tuple[int, int]) -> np.ndarray:
+    """Return `path` as int64 `(L, 2)`, if it is a monotone path through `shape`.
+
+    Raises
+    ------
+    ValueError
+        If it does not lead from (0, 0) to (n-1, m-1) by steps (1, 0), (0, 1), (1, 1).
+    """
+    cells = np.asarray(path)
+    if cells.ndim != 2 or cells.shape[1] != 2 or cells.dtype.kind not in "iu" or not len(cells):
+        raise ValueError(
+            f"path must be whole numbers of shape (L, 2), got {cells.dtype} of {cells.shape}"
+        )
+    cells = cells.astype(np.int64)
+    n, m = shape
+    ends = cells[0].tolist() + cells[-1].tolist()
+    if ends != [0, 0, n - 1, m - 1]:
+        raise ValueError(f"path must lead from (0, 0) to {(n - 1, m - 1)}, got {ends}")
+    steps = np.diff(cells, axis=0)
+    wrong = np.flatnonzero((steps < 0).any(1) | (steps > 1).any(1) | (steps == 0).all(1))
+    if len(wrong):
+        first = wrong[0]
+        raise ValueError(
+            f"path must step by (1, 0), (0, 1) or (1, 1), got {cells[first].tolist()} to "
+            f"{cells[first + 1].tolist()}"
+        )
+    return cells
+
+
+def check_embeddings(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return `x` and `y` as contiguous float64 `(n, d)` and `(m, d)`, non-empty and finite.
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit, or a value is not finite.
+    """
+    pair = _as_float64(x, "x"), _as_float64(y, "y")
+    for array, name in zip(pair, "xy", strict=True):
+        if array.ndim != 2 or array.size == 0:
+            raise ValueError(f"{name} must have shape (frames, d), not empty, got {array.shape}")
+        _check_finite(array, name)
+    if pair[0].shape[1] != pair[1].shape[1]:
+        raise ValueError(
+            f"x and y must have the same d, got shapes {pair[0].shape} and {pair[1].shape}"
+        )
+    return pair
+
+
+def check_positive(value: float, name: str) -> float:
+    """Return `value` as a float, if it is finite and > 0.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be finite and > 0, got {value!r}")
+    return float(value)
+
+
+def check_not_negative(value: float, name: str) -> float:
+    """Return `value` as a float, if it is finite and >= 0.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"{name} must be finite and >= 0, got {value!r}")
+    return float(value)
+
+
+def check_variant(variant: str) -> str:
+    """Return `variant`, if it is known.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    if variant not in VARIANTS:
+        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
+    return variant
+
+
+def check_times(
+    times: ArrayLike | None, video_length: int | None, n: int
+) -> tuple[np.ndarray, int]:
+    """Return the frame numbers of n rows and the video's length, by default 0 … n-1 and n.
+
+    Raises
+    ------
+    ValueError
+        If `times` are not n whole numbers >= 0, or `video_length` is not beyond them.
+    """
+    frames = np.arange(n) if times is None else np.asarray(times)
+    if frames.shape != (n,):
+        raise ValueError(f"times must have shape ({n},), one a row, got {frames.shape}")
+    if frames.dtype.kind not in "iu":
+        raise ValueError(f"times must be whole frame numbers, got dtype {frames.dtype}")
+    if frames.min() < 0:
+        raise ValueError(f"times must be >= 0, got {frames.min()}")
+    if video_length is None:
+        if times is not None:
+            raise ValueError("video_length must be given with times, got None")
+        video_length = n
+    if not video_length > frames.max():
+        raise ValueError(
+            f"video_length must be > the last frame number {frames.max()}, got {video_length!r}"
+        )
+    return frames.astype(np.int64), int(video_length)
+
+
+def _as_float64(values: ArrayLike, name: str) -> np.ndarray:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    return np.ascontiguousarray(array, dtype=np.float64)
+
+
+def _check_finite(array: np.ndarray, name: str) -> None:
+    finite = np.isfinite(array)
+    if not finite.all():
+        where = tuple(int(index) for index in np.argwhere(~finite)[0])
+        raise ValueError(f"{name} must be finite, got {array[where]!r} at {where}")

@@ -1,0 +1,116 @@
+"""Dynamic time warping (equations 1 and 2) with its path."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import ArrayLike
+
+from tacref.reference.checks import check_cost, check_path
+
+
+def dtw(D: ArrayLike) -> float:
+    """Cost of the cheapest alignment of two sequences.
+
+    `dtw = min over A in A(n, m) of <A, D>`, where `A(n, m)` are the 0/1 matrices of monotone
+    paths from the top left to the bottom right cell with steps (1, 0), (0, 1), (1, 1).
+
+    Parameters
+    ----------
+    D : array_like, shape (n, m)
+        Costs between frames. Not modified.
+
+    Returns
+    -------
+    float
+        The least sum of costs along a path, in the unit of `D`.
+
+    Raises
+    ------
+    ValueError
+        If `D` is not 2-d, non-empty and finite.
+
+    References
+    ----------
+    Haresh et al., "Learning by Aligning Videos in Time", CVPR 2021, equations 1 and 2.
+    """
+    return float(_accumulate(check_cost(D))[-1, -1])
+
+
+def dtw_path(D: ArrayLike) -> np.ndarray:
+    """Path of the cheapest alignment.
+
+    Our choice, not the paper's: going back from the last cell, ties take the diagonal step
+    first, then the step in x (up), then the step in y (left).
+
+    Parameters
+    ----------
+    D : array_like, shape (n, m)
+        Costs between frames. Not modified.
+
+    Returns
+    -------
+    ndarray of int64, shape (L, 2)
+        Cells (i, j) from (0, 0) to (n-1, m-1), max(n, m) <= L <= n + m - 1.
+
+    Raises
+    ------
+    ValueError
+        If `D` is not 2-d, non-empty and finite.
+    """
+    return _backtrack(_accumulate(check_cost(D)))
+
+
+def alignment_matrix(path: ArrayLike, shape: tuple[int, int]) -> np.ndarray:
+    """Write a path as the 0/1 matrix A of equation 1.
+
+    Parameters
+    ----------
+    path : array_like of int, shape (L, 2)
+        A monotone path from (0, 0) to (n-1, m-1), such as `dtw_path` returns.
+    shape : (int, int)
+        (n, m).
+
+    Returns
+    -------
+    ndarray of float64, shape (n, m)
+        1 on the path, else 0.
+
+    Raises
+    ------
+    ValueError
+        If `path` is not such a path.
+    """
+    cells = check_path(path, shape)
+    A = np.zeros(shape)
+    A[cells[:, 0], cells[:, 1]] = 1.0
+    return A
+
+
+@njit(cache=True)
+def _accumulate(D: np.ndarray) -> np.ndarray:
+    n, m = D.shape
+    # The inf border forces every path to start at (0, 0).
+    R = np.full((n + 1, m + 1), np.inf)
+    R[0, 0] = 0.0
+    for i in range(1, n + 1):
+        for j in range(1, m + 1):
+            # eq. 2: r(i, j) = D(i, j) + min{ ... }; D is 0-based, R is 1-based
+            R[i, j] = D[i - 1, j - 1] + min(R[i - 1, j - 1], R[i - 1, j], R[i, j - 1])
+    return R
+
+
+@njit(cache=True)
+def _backtrack(R: np.ndarray) -> np.ndarray:
+    i, j = R.shape[0] - 1, R.shape[1] - 1
+    path = np.empty((i + j - 1, 2), np.int64)
+    step = len(path)
+    while i > 0 and j > 0:
+        step -= 1
+        path[step, 0], path[step, 1] = i - 1, j - 1
+        diagonal, up, left = R[i - 1, j - 1], R[i - 1, j], R[i, j - 1]
+        if diagonal <= up and diagonal <= left:
+            i, j = i - 1, j - 1
+        elif up <= left:
+            i -= 1
+        else:
+            j -= 1
+    return path[step:].copy()

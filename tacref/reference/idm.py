@@ -1,0 +1,251 @@
+"""Temporal regularization: IDM (equations 5 and 6) and Contrastive-IDM (equation 7)."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import ArrayLike
+
+from tacref.reference.checks import (
+    check_not_negative,
+    check_positive,
+    check_square,
+    check_squared,
+    check_times,
+    check_variant,
+)
+
+
+def idm(S_X: ArrayLike) -> float:
+    """Inverse difference moment of a self-similarity matrix, to be maximized (equation 5).
+
+    `I(X) = sum_ij S_X(i, j) / ((i - j)^2 + 1)`.
+
+    Parameters
+    ----------
+    S_X : array_like, shape (n, n)
+        Similarities between the frames of one video, for example `-D_X` or `exp(-D_X)`; the
+        sources do not fix which. Not modified.
+
+    Returns
+    -------
+    float
+        In the unit of `S_X`; large when near frames are alike.
+
+    Raises
+    ------
+    ValueError
+        If `S_X` is not square, non-empty and finite.
+
+    References
+    ----------
+    Haresh et al., "Learning by Aligning Videos in Time", CVPR 2021, equation 5.
+    """
+    return float(_idm(check_square(S_X, "S_X")))
+
+
+def idm_loss(D_X: ArrayLike) -> float:
+    """IDM as a loss on self-distances (equation 6).
+
+    `I_bar(X) = sum_ij ((i - j)^2 + 1) * (-D_X(i, j))`: far frames should be far apart.
+
+    Parameters
+    ----------
+    D_X : array_like, shape (n, n)
+        Squared distances between the frames of one video. Not modified.
+
+    Returns
+    -------
+    float
+        In the unit of `D_X`, <= 0.
+
+    Raises
+    ------
+    ValueError
+        If `D_X` is not square, non-empty and finite.
+
+    References
+    ----------
+    Haresh et al., "Learning by Aligning Videos in Time", CVPR 2021, equation 6.
+    """
+    return float(_idm_loss(check_square(D_X, "D_X")))
+
+
+def contrastive_idm(
+    D_X: ArrayLike,
+    *,
+    sigma: float = 10,
+    margin: float = 2.0,
+    variant: str = "paper",
+    times: ArrayLike | None = None,
+    video_length: int | None = None,
+) -> float:
+    """Contrastive-IDM of a self-distance matrix (equation 7).
+
+    `I*(X) = sum_ij [ y_ij far_ij max(0, margin - D_X(i, j)) + (1 - y_ij) near_ij D_X(i, j) ]`
+    with y_ij = 1 where the frames i and j are farther apart in time than sigma.
+
+    Parameters
+    ----------
+    D_X : array_like, shape (n, n)
+        Squared Euclidean distances between the frames of one video. Not modified.
+    sigma : float
+        Window, >= 0: frames more than sigma apart are far. In rows of `D_X`; for "official" in
+        frames of the source video (`times`).
+    margin : float
+        Hinge margin lambda, > 0, in the unit of `D_X`; for "laser" in the unit of its root.
+    variant : {"paper", "official", "printed", "laser"}
+        Which published form:
+
+        - "paper": far weight (i-j)^2 + 1, near weight 1 / ((i-j)^2 + 1).
+        - "official": the authors' code; far weight ((t_i-t_j) / video_length)^2 + 1, near
+          weight 1.
+        - "printed": both weights 1 / ((i-j)^2 + 1), as a garbled copy has it.
+        - "laser": the paper's weights on Euclidean distances, divided by n^2.
+    times : array_like of int, shape (n,), optional
+        Number of each row's frame in the source video, read by "official" alone; by default
+        0 … n-1.
+    video_length : int, optional
+        Frames of the source video; given with `times`.
+
+    Returns
+    -------
+    float
+        The loss, >= 0.
+
+    Raises
+    ------
+    ValueError
+        If an array or a number is not as described.
+
+    References
+    ----------
+    Haresh et al., "Learning by Aligning Videos in Time", CVPR 2021, equation 7; for "laser",
+    Meghanani & Hain, "LASER", Interspeech 2024.
+    """
+    return contrastive_idm_value_and_grad(
+        D_X, sigma=sigma, margin=margin, variant=variant, times=times, video_length=video_length
+    )[0]
+
+
+def contrastive_idm_value_and_grad(
+    D_X: ArrayLike,
+    *,
+    sigma: float = 10,
+    margin: float = 2.0,
+    variant: str = "paper",
+    times: ArrayLike | None = None,
+    video_length: int | None = None,
+) -> tuple[float, np.ndarray]:
+    """Contrastive-IDM and its gradient with respect to the self-distances.
+
+    Parameters
+    ----------
+    D_X, sigma, margin, variant, times, video_length
+        As for `contrastive_idm`.
+
+    Returns
+    -------
+    value : float
+        As `contrastive_idm` returns.
+    G : ndarray of float64, shape (n, n)
+        Gradient. At the kinks one-sided derivatives are taken: 0 where the distance equals the
+        margin; and 0, for "laser", where `D_X` is 0.
+
+    Raises
+    ------
+    ValueError
+        If an array or a number is not as described.
+    """
+    variant = check_variant(variant)
+    distances = check_square(D_X, "D_X")
+    n = len(distances)
+    sigma, margin = check_not_negative(sigma, "sigma"), check_positive(margin, "margin")
+    frames, length = check_times(times, video_length, n)
+    if variant == "official":
+        far, far_weights, near_weights = _official_weights(frames, length, sigma)
+    else:
+        far, far_weights, near_weights = _index_weights(n, sigma)
+    if variant == "printed":
+        far_weights = near_weights
+    if variant != "laser":
+        return _contrastive_idm(distances, far, far_weights, near_weights, margin)
+    # Meghanani & Hain: Euclidean distances, and the mean over pairs of frames
+    roots = np.sqrt(check_squared(distances, "D_X"))
+    value, slopes = _contrastive_idm(roots, far, far_weights, near_weights, margin)
+    return value / n**2, _root_chain_rule(slopes, roots) / n**2
+
+
+@njit(cache=True)
+def _idm(S_X: np.ndarray) -> float:
+    total = 0.0
+    for i in range(len(S_X)):
+        for j in range(len(S_X)):
+            total += S_X[i, j] / ((i - j) ** 2 + 1.0)  # eq. 5: W(i, j) S_X(i, j)
+    return total
+
+
+@njit(cache=True)
+def _idm_loss(D_X: np.ndarray) -> float:
+    total = 0.0
+    for i in range(len(D_X)):
+        for j in range(len(D_X)):
+            total += ((i - j) ** 2 + 1.0) * -D_X[i, j]  # eq. 6: W_bar(i, j) (-D_X(i, j))
+    return total
+
+
+@njit(cache=True)
+def _index_weights(n: int, sigma: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    far = np.empty((n, n), np.bool_)
+    far_weights, near_weights = np.empty((n, n)), np.empty((n, n))
+    for i in range(n):
+        for j in range(n):
+            far[i, j] = abs(i - j) > sigma  # y_ij
+            far_weights[i, j] = (i - j) ** 2 + 1.0  # W_bar
+            near_weights[i, j] = 1.0 / far_weights[i, j]  # W
+    return far, far_weights, near_weights
+
+
+@njit(cache=True)
+def _official_weights(
+    frames: np.ndarray, length: int, sigma: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    n = len(frames)
+    far = np.empty((n, n), np.bool_)
+    far_weights, near_weights = np.empty((n, n)), np.ones((n, n))
+    for i in range(n):
+        for j in range(n):
+            # On whole frames: |t_i - t_j| > sigma / length, in floating point, misjudges pairs
+            # that are exactly sigma frames apart.
+            far[i, j] = abs(frames[i] - frames[j]) > sigma
+            far_weights[i, j] = ((frames[i] - frames[j]) / length) ** 2 + 1.0
+    return far, far_weights, near_weights
+
+
+@njit(cache=True)
+def _contrastive_idm(
+    D_X: np.ndarray,
+    far: np.ndarray,
+    far_weights: np.ndarray,
+    near_weights: np.ndarray,
+    margin: float,
+) -> tuple[float, np.ndarray]:
+    value, G = 0.0, np.zeros_like(D_X)
+    for i in range(len(D_X)):
+        for j in range(len(D_X)):
+            if not far[i, j]:
+                value += near_weights[i, j] * D_X[i, j]  # eq. 7, near
+                G[i, j] = near_weights[i, j]
+            elif D_X[i, j] < margin:  # at the kink, D_X = margin, the derivative is 0
+                value += far_weights[i, j] * (margin - D_X[i, j])  # eq. 7, far
+                G[i, j] = -far_weights[i, j]
+    return value, G
+
+
+@njit(cache=True)
+def _root_chain_rule(slopes: np.ndarray, roots: np.ndarray) -> np.ndarray:
+    G = np.zeros_like(slopes)
+    for i in range(len(roots)):
+        for j in range(len(roots)):
+            # d sqrt(D) / dD = 1 / (2 sqrt(D)); our choice where D = 0: 0
+            if roots[i, j] > 0.0:
+                G[i, j] = slopes[i, j] / (2.0 * roots[i, j])
+    return G

@@ -1,0 +1,130 @@
+"""The LAV loss (equation 8): soft-DTW between two videos, Contrastive-IDM on each."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tacref.reference.checks import check_embeddings, check_not_negative
+from tacref.reference.costs import cost_matrix, embedding_gradients
+from tacref.reference.idm import contrastive_idm_value_and_grad
+from tacref.reference.soft_dtw import soft_dtw_value_and_grad
+
+
+def lav_loss(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    gamma: float = 0.1,
+    alpha: float = 0.5,
+    sigma: float = 10,
+    margin: float = 2.0,
+    variant: str = "paper",
+    times_x: ArrayLike | None = None,
+    times_y: ArrayLike | None = None,
+    video_length_x: int | None = None,
+    video_length_y: int | None = None,
+) -> float:
+    """LAV loss of a pair of videos (equation 8).
+
+    `L(X, Y) = dtw_gamma(X, Y) + alpha (I*(X) + I*(Y))`.
+
+    Parameters
+    ----------
+    x : array_like, shape (n, d)
+        Frame embeddings of one video. Not modified.
+    y : array_like, shape (m, d)
+        Frame embeddings of the other. Not modified.
+    gamma : float
+        Smoothing of soft-DTW, > 0, in squared distance.
+    alpha : float
+        Weight of the regularizer, >= 0.
+    sigma, margin, variant
+        As for `contrastive_idm`. "official" divides the whole loss by the number of frames
+        (our choice where n != m: by their mean).
+    times_x, times_y : array_like of int, shapes (n,) and (m,), optional
+        Number of each row's frame in its source video, read by "official" alone.
+    video_length_x, video_length_y : int, optional
+        Frames of the source videos; given with the times.
+
+    Returns
+    -------
+    float
+        The loss.
+
+    Raises
+    ------
+    ValueError
+        If an array or a number is not as described.
+
+    References
+    ----------
+    Haresh et al., "Learning by Aligning Videos in Time", CVPR 2021, equation 8.
+    """
+    return lav_loss_value_and_grad(
+        x,
+        y,
+        gamma=gamma,
+        alpha=alpha,
+        sigma=sigma,
+        margin=margin,
+        variant=variant,
+        times_x=times_x,
+        times_y=times_y,
+        video_length_x=video_length_x,
+        video_length_y=video_length_y,
+    )[0]
+
+
+def lav_loss_value_and_grad(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    gamma: float = 0.1,
+    alpha: float = 0.5,
+    sigma: float = 10,
+    margin: float = 2.0,
+    variant: str = "paper",
+    times_x: ArrayLike | None = None,
+    times_y: ArrayLike | None = None,
+    video_length_x: int | None = None,
+    video_length_y: int | None = None,
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """LAV loss of a pair of videos and its gradients with respect to both embeddings.
+
+    Parameters
+    ----------
+    x, y, gamma, alpha, sigma, margin, variant
+        As for `lav_loss`.
+    times_x, times_y, video_length_x, video_length_y
+        As for `lav_loss`.
+
+    Returns
+    -------
+    value : float
+        As `lav_loss` returns.
+    grad_x : ndarray of float64, shape (n, d)
+        Gradient with respect to `x`.
+    grad_y : ndarray of float64, shape (m, d)
+        Gradient with respect to `y`.
+
+    Raises
+    ------
+    ValueError
+        If an array or a number is not as described.
+    """
+    x, y = check_embeddings(x, y)
+    alpha = check_not_negative(alpha, "alpha")
+    alignment, E = soft_dtw_value_and_grad(cost_matrix(x, y), gamma=gamma)
+    grad_x, grad_y = embedding_gradients(x, y, E)
+    options = {"sigma": sigma, "margin": margin, "variant": variant}
+    regularizer_x, G_X = contrastive_idm_value_and_grad(
+        cost_matrix(x, x), times=times_x, video_length=video_length_x, **options
+    )
+    regularizer_y, G_Y = contrastive_idm_value_and_grad(
+        cost_matrix(y, y), times=times_y, video_length=video_length_y, **options
+    )
+    value = alignment + alpha * (regularizer_x + regularizer_y)  # eq. 8
+    # x_i stands in row i and in column i of D_X.
+    grad_x += alpha * sum(embedding_gradients(x, x, G_X))
+    grad_y += alpha * sum(embedding_gradients(y, y, G_Y))
+    frames = (len(x) + len(y)) / 2 if variant == "official" else 1.0
+    return value / frames, grad_x / frames, grad_y / frames
