@@ -122,7 +122,6 @@ def run(options: Namespace) -> "Result":
     import torch
 
     from tacref.data import PairDataset, find_clips, load_clip
-    from tacref.data.synthetic import make_dataset
     from tacref.encoder import EncoderConfig, build_encoder
     from tacref.encoder.preprocess import Standardize
     from tacref.training import Settings, train
@@ -151,6 +150,8 @@ def run(options: Namespace) -> "Result":
 
     data = Path(options.data) if options.data is not None else out / "data"
     if options.data is None:
+        from tacref.data.synthetic import make_dataset
+
         print(f"rendering the built-in activity to {data}", file=sys.stderr)
         make_dataset(data, seed=options.seed)
         clips = find_clips(data, "train")

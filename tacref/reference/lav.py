@@ -1,5 +1,7 @@
 """The LAV loss (equation 8): soft-DTW between two videos, Contrastive-IDM on each."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -115,7 +117,7 @@ def lav_loss_value_and_grad(
     alpha = check_not_negative(alpha, "alpha")
     alignment, E = soft_dtw_value_and_grad(cost_matrix(x, y), gamma=gamma)
     grad_x, grad_y = embedding_gradients(x, y, E)
-    options = {"sigma": sigma, "margin": margin, "variant": variant}
+    options: dict[str, Any] = {"sigma": sigma, "margin": margin, "variant": variant}
     regularizer_x, G_X = contrastive_idm_value_and_grad(
         cost_matrix(x, x), times=times_x, video_length=video_length_x, **options
     )

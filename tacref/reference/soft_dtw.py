@@ -127,7 +127,7 @@ def _forward(D: np.ndarray, gamma: float) -> tuple[float, np.ndarray]:
             weights[i - 1, j - 1, 2] = p_left / total
             # eq. 2 with eq. 3 in place of min
             R[i, j] = D[i - 1, j - 1] + (least - gamma * math.log(total))
-    return R[n, m], weights
+    return float(R[n, m]), weights
 
 
 @njit(cache=True)

@@ -1,0 +1,204 @@
+"""The LAV loss for training (equation 8): soft-DTW between videos, Contrastive-IDM on each."""
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from tacref.losses._checks import (
+    Lengths,
+    check_lengths,
+    check_pair,
+    check_reduction,
+    exact_rows,
+    reduce,
+)
+from tacref.losses.contrastive_idm import contrastive_idm
+from tacref.losses.costs import cost_matrix
+from tacref.losses.soft_dtw import soft_dtw
+from tacref.reference.checks import (
+    check_not_negative,
+    check_positive,
+    check_variant,
+)
+
+
+class LAVTerms(NamedTuple):
+    """The loss and its two terms, apart: `loss = alignment + alpha * regularizer`."""
+
+    loss: Tensor
+    alignment: Tensor
+    regularizer: Tensor
+
+
+def lav_loss(
+    x: Tensor,
+    y: Tensor,
+    *,
+    gamma: float = 0.1,
+    alpha: float = 0.5,
+    sigma: float = 10,
+    margin: float = 2.0,
+    variant: str = "paper",
+    lengths_x: Lengths | None = None,
+    lengths_y: Lengths | None = None,
+    times_x: Tensor | None = None,
+    times_y: Tensor | None = None,
+    video_lengths_x: Lengths | None = None,
+    video_lengths_y: Lengths | None = None,
+    backend: str | None = None,
+) -> LAVTerms:
+    """LAV loss of a batch of pairs of videos (equation 8).
+
+    Computed in float64 whatever the dtype of the embeddings (in float32 on a device without
+    float64).
+
+    Parameters
+    ----------
+    x : Tensor, shape (B, n, d)
+        Frame embeddings of one video of each pair.
+    y : Tensor, shape (B, m, d)
+        Frame embeddings of the other.
+    gamma : float
+        Smoothing of soft-DTW, > 0, in squared distance.
+    alpha : float
+        Weight of the regularizer, >= 0.
+    sigma, margin, variant
+        As for `contrastive_idm`. "official" divides all terms by the number of frames (our
+        choice where two videos have not as many: by their mean).
+    lengths_x, lengths_y : Tensor of int or sequence of int, shape (B,), optional
+        Valid rows of each item, from 1 to n and m; by default all.
+    times_x, times_y : Tensor of int, shapes (B, n) and (B, m), optional
+        Number of each row's frame in its source video, read by "official" alone.
+    video_lengths_x, video_lengths_y : Tensor of int or sequence of int, shape (B,), optional
+        Frames of the source videos; given with the times.
+    backend : {"cpu", "torch"}, optional
+        Of soft-DTW, as for `soft_dtw`.
+
+    Returns
+    -------
+    LAVTerms
+        `loss`, `alignment` and `regularizer` (I*(X) + I*(Y)), each `(B,)` in the dtype of `x`.
+
+    Raises
+    ------
+    TypeError
+        If `x` or `y` is not a tensor.
+    ValueError
+        If an argument is not as described.
+
+    References
+    ----------
+    Haresh et al., "Learning by Aligning Videos in Time", CVPR 2021, equation 8.
+    """
+    check_pair(x, y)
+    alpha = check_not_negative(alpha, "alpha")
+    B, n, m = len(x), x.shape[1], y.shape[1]
+    counts_x = check_lengths(lengths_x, B, n, x, "lengths_x")
+    counts_y = check_lengths(lengths_y, B, m, y, "lengths_y")
+    rows, columns = exact_rows(x, counts_x), exact_rows(y, counts_y)
+    alignment = soft_dtw(
+        cost_matrix(rows, columns), gamma, lengths_x=lengths_x, lengths_y=lengths_y, backend=backend
+    )
+    regularizer = contrastive_idm(
+        rows,
+        sigma=sigma,
+        margin=margin,
+        variant=variant,
+        times=times_x,
+        video_lengths=video_lengths_x,
+        lengths=lengths_x,
+    ) + contrastive_idm(
+        columns,
+        sigma=sigma,
+        margin=margin,
+        variant=variant,
+        times=times_y,
+        video_lengths=video_lengths_y,
+        lengths=lengths_y,
+    )
+    if variant == "official":
+        frames = (counts_x + counts_y) / 2
+        alignment, regularizer = alignment / frames, regularizer / frames
+    loss = alignment + alpha * regularizer  # eq. 8
+    return LAVTerms(loss.to(x.dtype), alignment.to(x.dtype), regularizer.to(x.dtype))
+
+
+class LAVLoss(nn.Module):
+    """LAV loss of embeddings of pairs of videos.
+
+    Parameters
+    ----------
+    gamma, alpha, sigma, margin, variant, backend
+        As for `lav_loss`.
+    reduction : {"mean", "sum", "none"}
+        Over the batch, of each term.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described.
+    """
+
+    def __init__(
+        self,
+        *,
+        gamma: float = 0.1,
+        alpha: float = 0.5,
+        sigma: float = 10,
+        margin: float = 2.0,
+        variant: str = "paper",
+        reduction: str = "mean",
+        backend: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.gamma = check_positive(gamma, "gamma")
+        self.alpha = check_not_negative(alpha, "alpha")
+        self.sigma = check_not_negative(sigma, "sigma")
+        self.margin = check_positive(margin, "margin")
+        self.variant = check_variant(variant)
+        self.reduction = check_reduction(reduction)
+        self.backend = backend
+
+    def forward(
+        self,
+        x: Tensor,
+        y: Tensor,
+        *,
+        lengths_x: Lengths | None = None,
+        lengths_y: Lengths | None = None,
+        times_x: Tensor | None = None,
+        times_y: Tensor | None = None,
+        video_lengths_x: Lengths | None = None,
+        video_lengths_y: Lengths | None = None,
+    ) -> LAVTerms:
+        """Return the terms for embeddings `x` `(B, n, d)` and `y` `(B, m, d)`, reduced.
+
+        Raises
+        ------
+        ValueError
+            If an argument does not fit.
+        """
+        terms = lav_loss(
+            x,
+            y,
+            gamma=self.gamma,
+            alpha=self.alpha,
+            sigma=self.sigma,
+            margin=self.margin,
+            variant=self.variant,
+            lengths_x=lengths_x,
+            lengths_y=lengths_y,
+            times_x=times_x,
+            times_y=times_y,
+            video_lengths_x=video_lengths_x,
+            video_lengths_y=video_lengths_y,
+            backend=self.backend,
+        )
+        return LAVTerms(*(reduce(term, self.reduction) for term in terms))
+
+    def extra_repr(self) -> str:
+        """Return the parameters."""
+        return (
+            f"gamma={self.gamma}, alpha={self.alpha}, sigma={self.sigma}, margin={self.margin}, "
+            f"variant={self.variant!r}, reduction={self.reduction!r}, backend={self.backend!r}"
+        )
