@@ -177,7 +177,7 @@ def train(
             for step in bar:
                 batch = dataset.batch(step)
                 terms = loss_of(*_embed_pairs(encoder, batch), **_lav_times(batch))
-                loss = float(terms.loss)
+                loss = terms.loss.item()
                 if not math.isfinite(loss):
                     raise TrainingDivergedError(
                         f"loss is {loss} at step {step} on {batch.names}; "
@@ -191,8 +191,8 @@ def train(
                 result.seconds = time.perf_counter() - start
                 numbers = {
                     "loss": loss,
-                    "alignment": float(terms.alignment),
-                    "regularizer": float(terms.regularizer),
+                    "alignment": terms.alignment.item(),
+                    "regularizer": terms.regularizer.item(),
                 }
                 bar.set_postfix({name: f"{value:.4g}" for name, value in numbers.items()})
                 _write(

@@ -1,5 +1,7 @@
 """Video files through PyAV: any codec that ffmpeg reads, upright, with their own timestamps."""
 
+import math
+import re
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -23,12 +25,12 @@ def iter_video(path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
     Parameters
     ----------
     path : str or Path
-        Anything ffmpeg reads. Its first video stream is taken.
+        Anything ffmpeg reads. Its first video stream is taken; cover pictures are not video.
 
     Yields
     ------
     frame : ndarray of uint8, shape (H, W, 3)
-        RGB, turned upright as the file's rotation flag says.
+        RGB, turned and mirrored upright as the file's display matrix says.
     timestamp : float
         Seconds, as in the file; the steps between them need not be equal.
 
@@ -37,54 +39,34 @@ def iter_video(path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not a video, or damaged or cut off; says how much was read.
+        If it is not a video, or damaged or cut off; says how much was read. (A file cut between
+        two frames is found by the length it states; some formats, such as GIF, state none.)
     """
-    try:
-        container = av.open(str(path))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: no such video file") from None
-    except (av.FFmpegError, OSError) as error:
-        raise ValueError(
-            f"{path}: not a video, or cut off before its index: nothing could be read "
-            f"({_reason(error)})"
-        ) from None
-    with container:
-        if not container.streams.video:
-            raise ValueError(f"{path}: has no video stream")
-        stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
-        interval = float(1 / (stream.average_rate or stream.guessed_rate or Fraction(25)))
-        count, timestamp, end = 0, -interval, 0.0
-
-        def read() -> str:
-            said = [f"{stream.frames} frames"] if stream.frames else []
-            stated = _stated_end(container, stream)
-            if stated is not None:
-                said.append(f"{stated:.2f} s")
-            of = f" of {', '.join(said)}" if said else ""
-            return f"{count} frames ({end:.2f} s) were read{of}"
-
+    with _open(path) as container:
+        stream = _video_stream(path, container)
+        read = _Read(container, stream)
+        shape: tuple[int, ...] | None = None
         try:
             for packet in container.demux(stream):
                 if packet.is_corrupt:
-                    raise ValueError(f"{path}: damaged or cut off: {read()}")
+                    raise ValueError(f"{path}: damaged or cut off: {read}")
                 for frame in packet.decode():
-                    # Without a time of its own, a frame follows the one before.
-                    timestamp = timestamp + interval if frame.time is None else float(frame.time)
-                    end = timestamp + interval
                     if frame.is_corrupt:
-                        raise ValueError(f"{path}: damaged: {read()}")
-                    count += 1
-                    yield _upright(frame), timestamp
+                        raise ValueError(f"{path}: damaged: {read}")
+                    picture = _upright(frame)
+                    shape = shape or picture.shape
+                    if picture.shape != shape:
+                        raise ValueError(
+                            f"{path}: frames change size, from {shape[1]}x{shape[0]} to "
+                            f"{picture.shape[1]}x{picture.shape[0]} at frame {read.count}"
+                        )
+                    yield picture, read.add(frame)
         except av.FFmpegError as error:
-            raise ValueError(f"{path}: damaged or cut off: {read()} ({_reason(error)})") from None
-        if count == 0:
+            raise ValueError(f"{path}: damaged or cut off: {read} ({_reason(error)})") from None
+        if read.count == 0:
             raise ValueError(f"{path}: has no frames")
-        # An edit list may rightly hide some of the stored frames: both counts must say so.
-        stated = _stated_end(container, stream)
-        frames_miss = stream.frames == 0 or count < stream.frames
-        if frames_miss and stated is not None and end < stated - 1.5 * interval:
-            raise ValueError(f"{path}: cut off: {read()}")
+        if read.misses_the_end:
+            raise ValueError(f"{path}: cut off: {read}")
 
 
 def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float = 25.0) -> None:
@@ -95,61 +77,132 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float = 25.
     path : str or Path
         File to write; replaced if it exists.
     frames : iterable of ndarray of uint8, shape (H, W, 3)
-        RGB, all of one even size.
+        RGB, all of one size. An odd height or width, which the format cannot hold, is made even
+        by repeating the last row or column.
     fps : float
-        Frames a second, > 0.
+        Frames a second, finite and > 0.
 
     Raises
     ------
     ValueError
         If there are no frames, or one is not as described.
     """
-    if not fps > 0:
-        raise ValueError(f"fps must be > 0, got {fps!r}")
+    if not (math.isfinite(fps) and fps > 0):
+        raise ValueError(f"fps must be finite and > 0, got {fps!r}")
     shape: tuple[int, ...] | None = None
-    with replacing(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
+    with (
+        replacing(path) as temporary,
+        av.open(f"file:{temporary}", "w", format="mp4") as container,
+    ):
         stream = container.add_stream(
-            "libx264", rate=Fraction(fps).limit_denominator(1001), options={"crf": "20"}
+            "libx264", rate=Fraction(fps).limit_denominator(1001), options={"crf": "18"}
         )
         stream.pix_fmt = "yuv420p"
         for frame in frames:
+            given = f"got {frame.dtype} of shape {frame.shape}"
             if shape is None:
-                _check_picture(frame)
+                if frame.ndim != 3 or frame.shape[2] != 3 or frame.size == 0:
+                    raise ValueError(f"frames must have shape (H, W, 3), {given}")
                 shape = frame.shape
-                stream.height, stream.width = shape[:2]
+                odd = (shape[0] % 2, shape[1] % 2)
+                stream.height, stream.width = shape[0] + odd[0], shape[1] + odd[1]
             if frame.shape != shape or frame.dtype != np.uint8:
-                raise ValueError(
-                    f"frames must all be uint8 of shape {shape}, got {frame.dtype} {frame.shape}"
-                )
+                raise ValueError(f"frames must all be uint8 of shape {shape}, {given}")
+            if any(odd):
+                frame = np.pad(frame, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge")
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         if shape is None:
             raise ValueError("frames must not be empty")
         container.mux(stream.encode(None))
 
 
-def _check_picture(frame: np.ndarray) -> None:
-    if frame.ndim != 3 or frame.shape[2] != 3 or frame.shape[0] % 2 or frame.shape[1] % 2:
-        raise ValueError(f"frames must have shape (H, W, 3) with even H and W, got {frame.shape}")
+def _open(path: str | Path) -> av.container.InputContainer:
+    try:
+        # "file:" keeps ffmpeg from taking "12:30.mp4" for a protocol; a tag in another
+        # encoding is no reason to refuse the video.
+        return av.open(f"file:{path}", metadata_errors="replace")
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such video file") from None
+    except (av.FFmpegError, OSError) as error:
+        raise ValueError(
+            f"{path}: not a video, or cut off before its index: nothing could be read "
+            f"({_reason(error)})"
+        ) from None
+
+
+def _video_stream(path: str | Path, container: av.container.InputContainer) -> av.VideoStream:
+    cover = av.stream.Disposition.attached_pic
+    for stream in container.streams.video:
+        if not stream.disposition & cover:
+            stream.thread_type = "AUTO"
+            return stream
+    raise ValueError(f"{path}: has no video stream, or is cut off before it")
+
+
+class _Read:
+    """What has been read of a stream, held against what the file says it holds."""
+
+    def __init__(self, container: av.container.InputContainer, stream: av.VideoStream) -> None:
+        self._container, self._stream = container, stream
+        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+        self._interval = self._longest = float(1 / rate)
+        self._last: float | None = None
+        self.count, self.end = 0, 0.0
+
+    def add(self, frame: av.VideoFrame) -> float:
+        """Count a frame and return its timestamp."""
+        if frame.time is not None:
+            timestamp = float(frame.time)
+        else:  # without a time of its own, a frame follows the one before
+            timestamp = 0.0 if self._last is None else self._last + self._interval
+        if self._last is not None:
+            self._longest = max(self._longest, timestamp - self._last)
+        duration = float(frame.duration * frame.time_base) if frame.duration else self._interval
+        self._last, self.end, self.count = timestamp, timestamp + duration, self.count + 1
+        return timestamp
+
+    @property
+    def misses_the_end(self) -> bool:
+        """True if the file says that it goes on after the last frame."""
+        # An edit list may rightly hide some of the stored frames: both lengths must say so.
+        counted = self._stream.frames > 0 and self.count >= self._stream.frames
+        stated = self._stated_end()
+        # Where frames come at unequal steps, the last one may be the longest.
+        return not counted and stated is not None and self.end < stated - 0.75 * self._longest
+
+    def __str__(self) -> str:
+        frames, stated = self._stream.frames, self._stated_end()
+        said = [f"{frames} frames"] if frames else []
+        said += [] if stated is None else [f"{stated:.2f} s"]
+        of = f" of {', '.join(said)}" if said else ""
+        return f"{self.count} frames ({self.end:.2f} s) were read{of}"
+
+    def _stated_end(self) -> float | None:
+        """Seconds at which the file says its video ends, or None where it does not."""
+        container, stream = self._container, self._stream
+        start = float((stream.start_time or 0) * stream.time_base) if stream.time_base else 0.0
+        if stream.duration and stream.time_base:
+            return start + float(stream.duration * stream.time_base)
+        # Matroska has a tag, hours:minutes:seconds.
+        clock = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+        if clock:
+            return 3600 * int(clock[1]) + 60 * int(clock[2]) + float(clock[3])
+        if container.duration and len(container.streams) == 1:
+            return start + container.duration / av.time_base
+        return None
 
 
 def _upright(frame: av.VideoFrame) -> np.ndarray:
     picture = frame.to_ndarray(format="rgb24")
-    # The flag is counterclockwise, as rot90 is; players round it to quarter turns, too.
-    return np.ascontiguousarray(np.rot90(picture, round(frame.rotation / 90) % 4))
-
-
-def _stated_end(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
-    """Seconds at which the file says its video ends, or None where it does not."""
-    start = float((stream.start_time or 0) * stream.time_base) if stream.time_base else 0.0
-    if stream.duration and stream.time_base:
-        return start + float(stream.duration * stream.time_base)
-    clock = stream.metadata.get("DURATION", "")  # Matroska: "00:00:05.240000000"
-    if clock.count(":") == 2:
-        hours, minutes, seconds = clock.split(":")
-        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
-    if container.duration and len(container.streams) == 1:
-        return start + container.duration / av.time_base
-    return None
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return picture
+    # A pixel at (p, q) is shown at (a p + c q, b p + d q). Players round to quarter turns, too.
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
+    across, down = a, d
+    if abs(b) > abs(a):
+        picture, across, down = picture.swapaxes(0, 1), c, b
+    return np.ascontiguousarray(picture[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1])
 
 
 def _reason(error: Exception) -> str:
