@@ -52,10 +52,15 @@ class LoadedClip(NamedTuple):
 
 
 def clip_kind(path: str | Path) -> Kind | None:
-    """Say what kind of clip a path is, by its suffix or by the pictures in it, or None."""
+    """Say what kind of clip a path is, by its suffix or by the pictures in it, or None.
+
+    A folder that holds folders, videos or arrays is no clip, even if there is a picture beside
+    them.
+    """
     path = Path(path)
     if path.is_dir():
-        return "frames" if picture_files(path) else None
+        holds_clips = any(entry.is_dir() or clip_kind(entry) for entry in _entries(path))
+        return "frames" if picture_files(path) and not holds_clips else None
     suffix = path.suffix.lower()
     if suffix == ".npy":
         return "features"
@@ -168,8 +173,10 @@ def load_clip(path: str | Path, size: int | None = None) -> LoadedClip:
     FileNotFoundError
         If there is nothing at `path`.
     ValueError
-        If it is damaged or no clip.
+        If it is damaged or no clip, or `size` is not >= 1.
     """
+    if size is not None and size < 1:
+        raise ValueError(f"size must be >= 1, got {size!r}")
     rows, timestamps = [], []
     for frame, timestamp in iter_frames(path):
         rows.append(_resize(frame, size) if size is not None and frame.ndim == 3 else frame)

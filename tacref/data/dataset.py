@@ -117,14 +117,18 @@ class PairDataset:
         augment: bool = True,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
-        for name, value in (("frames", frames), ("pairs", pairs)):
-            if value < 1:
-                raise ValueError(f"{name} must be >= 1, got {value!r}")
-        self.clips = [clip for members in clips.values() for clip in members]
-        self._groups = {activity: list(members) for activity, members in clips.items()}
-        for activity, members in self._groups.items():
+        for name, value, least in (("frames", frames, 1), ("pairs", pairs, 1), ("seed", seed, 0)):
+            if value < least:
+                raise ValueError(f"{name} must be >= {least}, got {value!r}")
+        if not clips:
+            raise ValueError("clips must not be empty")
+        for activity, members in clips.items():
             if len(members) < 2:
                 raise ValueError(f"clips[{activity!r}] must hold at least two, got {len(members)}")
+        self.clips = [clip for members in clips.values() for clip in members]
+        self._pool = [
+            (members, first) for members in clips.values() for first in range(len(members))
+        ]
         if size is None and any(clip.kind != "features" for clip in self.clips):
             raise ValueError("size must be given for clips of pictures")
         self.offsets, self.frames, self.pairs = tuple(offsets), frames, pairs
@@ -172,7 +176,14 @@ class PairDataset:
         ----------
         step : int
             Number of the batch, >= 0. The same step gives the same batch, in any order of calls.
+
+        Raises
+        ------
+        ValueError
+            If `step` is not >= 0.
         """
+        if step < 0:
+            raise ValueError(f"step must be >= 0, got {step!r}")
         rng = np.random.default_rng([self.seed, step])
         pictures, windows, times, lengths, names = [], [], [], [], []
         start = 0
@@ -203,9 +214,9 @@ class PairDataset:
         )
 
     def _draw_pair(self, rng: np.random.Generator) -> tuple[Clip, Clip]:
-        first = self.clips[rng.integers(len(self.clips))]
-        others = [clip for clip in self._groups[first.activity] if clip != first]
-        return first, others[rng.integers(len(others))]
+        members, first = self._pool[rng.integers(len(self._pool))]
+        second = int(rng.integers(len(members) - 1))
+        return members[first], members[second + (second >= first)]
 
 
 def augment_pictures(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -48,7 +48,7 @@ def iter_pictures(folder: str | Path) -> Iterator[np.ndarray]:
         try:
             with Image.open(path) as image:
                 picture = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise ValueError(f"{path}: not a picture, or damaged ({error})") from None
         first = first or picture.shape
         if picture.shape != first:
@@ -60,5 +60,7 @@ def iter_pictures(folder: str | Path) -> Iterator[np.ndarray]:
 
 
 def _natural(path: Path) -> list[tuple[bool, int, str]]:
-    parts = re.split(r"(\d+)", path.name.lower())
-    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
+    parts = re.split(r"(\d+)", path.name.lower())  # text and numbers in turn
+    return [
+        (index % 2 == 1, int(part) if index % 2 else 0, part) for index, part in enumerate(parts)
+    ]

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -157,7 +158,9 @@ class _Read:
             timestamp = 0.0 if self._last is None else self._last + self._interval
         if self._last is not None:
             self._longest = max(self._longest, timestamp - self._last)
-        duration = float(frame.duration * frame.time_base) if frame.duration else self._interval
+        duration = self._interval
+        if frame.duration and frame.time_base:
+            duration = float(frame.duration * frame.time_base)
         self._last, self.end, self.count = timestamp, timestamp + duration, self.count + 1
         return timestamp
 
@@ -194,11 +197,11 @@ class _Read:
 
 def _upright(frame: av.VideoFrame) -> np.ndarray:
     picture = frame.to_ndarray(format="rgb24")
-    matrix = frame.side_data.get("DISPLAYMATRIX")
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")  # a buffer
     if matrix is None:
         return picture
     # A pixel at (p, q) is shown at (a p + c q, b p + d q). Players round to quarter turns, too.
-    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
     across, down = a, d
     if abs(b) > abs(a):
         picture, across, down = picture.swapaxes(0, 1), c, b
