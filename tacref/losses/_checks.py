@@ -1,5 +1,9 @@
-"""What the losses check: shapes, types, and lengths where that costs no wait for a device."""
+"""What the losses check: options, shapes, types, and lengths where no device need be waited for.
 
+Of their own: the reference's checks come with Numba, which the losses load only for their kernels.
+"""
+
+import math
 from collections.abc import Sequence
 
 import torch
@@ -7,7 +11,9 @@ from torch import Tensor
 
 Lengths = Tensor | Sequence[int]
 
+BACKENDS = ("cpu", "torch")
 REDUCTIONS = ("mean", "sum", "none")
+VARIANTS = ("paper", "official", "printed", "laser")
 
 
 def check_batch(tensor: Tensor, name: str, shape: str) -> Tensor:
@@ -72,7 +78,7 @@ def check_lengths(lengths: Lengths | None, B: int, n: int, like: Tensor, name: s
 
 
 def check_times(
-    times: Tensor | None, video_lengths: Lengths | None, valid: Tensor
+    times: Tensor | None, video_lengths: Lengths | None, valid: Tensor, suffix: str = ""
 ) -> tuple[Tensor, Tensor]:
     """Return frame numbers int64 `(B, n)` and video lengths int64 `(B,)`.
 
@@ -84,6 +90,8 @@ def check_times(
         As given by the user.
     valid : Tensor of bool, shape (B, n)
         Which rows count; the others are not checked.
+    suffix : str
+        Of the arguments' names.
 
     Raises
     ------
@@ -95,22 +103,74 @@ def check_times(
         frames = torch.arange(n, device=valid.device).expand(B, n)
     else:
         frames = torch.as_tensor(times)
-        _check_whole(frames, (B, n), "times")
+        _check_whole(frames, (B, n), f"times{suffix}")
         if video_lengths is None:
-            raise ValueError("video_lengths must be given with times, got None")
+            raise ValueError(f"video_lengths{suffix} must be given with times{suffix}, got None")
     if video_lengths is None:
         return frames, valid.sum(1)
     ends = torch.as_tensor(video_lengths)
-    _check_whole(ends, (B,), "video_lengths")
+    _check_whole(ends, (B,), f"video_lengths{suffix}")
     if {frames.device.type, ends.device.type, valid.device.type} == {"cpu"}:
         wrong = valid & ((frames < 0) | (frames >= ends[:, None]))
         if bool(wrong.any()):
             item, row = (int(index) for index in wrong.nonzero()[0])
             raise ValueError(
-                f"times must be >= 0 and < video_lengths, got {int(frames[item, row])} at "
-                f"{(item, row)} of a video of {int(ends[item])} frames"
+                f"times{suffix} must be >= 0 and < video_lengths{suffix}, got "
+                f"{int(frames[item, row])} at {(item, row)} of a video of {int(ends[item])} frames"
             )
     return frames.to(valid.device, torch.int64), ends.to(valid.device, torch.int64)
+
+
+def check_positive(value: float, name: str) -> float:
+    """Return `value` as a float, if it is finite and > 0.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be finite and > 0, got {value!r}")
+    return float(value)
+
+
+def check_not_negative(value: float, name: str) -> float:
+    """Return `value` as a float, if it is finite and >= 0.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"{name} must be finite and >= 0, got {value!r}")
+    return float(value)
+
+
+def check_variant(variant: str) -> str:
+    """Return `variant` of Contrastive-IDM, if it is known.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    if variant not in VARIANTS:
+        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
+    return variant
+
+
+def check_backend(backend: str | None) -> str | None:
+    """Return `backend` of soft-DTW, if it is known or None.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    if backend is not None and backend not in BACKENDS:
+        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
+    return backend
 
 
 def check_reduction(reduction: str) -> str:

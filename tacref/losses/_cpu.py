@@ -1,8 +1,8 @@
 """Soft-DTW on the CPU: Numba kernels along anti-diagonals, float64.
 
 The cells of one anti-diagonal i + j = k do not depend on each other. A kernel therefore keeps
-three of them, and stores what it keeps by diagonal: `weights[:, b, k, i]` belongs to the cell
-(i, k - i).
+three of them, and stores what it keeps by diagonal: `weights[:, b, k, i - first]` belongs to the
+cell (i, k - i), where `first` is the first row on the diagonal k.
 """
 
 import math
@@ -58,7 +58,8 @@ def _forward(
     B = len(D)
     values = np.empty(B)
     # Softmin weights of each cell's diagonal, upper and left predecessor.
-    weights = np.empty((3, B, D.shape[1] + D.shape[2] - 1, D.shape[1]))
+    diagonals, width = D.shape[1] + D.shape[2] - 1, min(D.shape[1], D.shape[2])
+    weights = np.empty((3, B, diagonals, width))
     for b in range(B):
         n, m = rows[b], columns[b]
         # R on three neighboring anti-diagonals, row i at index i + 1; inf outside.
@@ -75,13 +76,12 @@ def _forward(
                 p_up = math.exp((least - up) / gamma)
                 p_left = math.exp((least - left) / gamma)
                 total = p_diagonal + p_up + p_left
-                weights[0, b, k, i] = p_diagonal / total
-                weights[1, b, k, i] = p_up / total
-                weights[2, b, k, i] = p_left / total
+                weights[0, b, k, i - first] = p_diagonal / total
+                weights[1, b, k, i - first] = p_up / total
+                weights[2, b, k, i - first] = p_left / total
                 current[i + 1] = D[b, i, k - i] + (least - gamma * math.log(total))
-            # What lies beside the diagonal is outside, and was not always.
+            # The row above is outside here, and was not always; the one below never was inside.
             current[first] = np.inf
-            current[last + 2] = np.inf
             before, previous, current = previous, current, before
         values[b] = previous[n]
     return values, weights
@@ -94,23 +94,23 @@ def _backward(
     for b in range(len(E)):
         n, m = rows[b], columns[b]
         # Each cell collects from its three successors what they pass back to it.
-        after = np.zeros(n + 1)  # E on k + 2
-        following = np.zeros(n + 1)  # k + 1
-        current = np.zeros(n + 1)
+        after = np.empty(n)  # E on k + 2
+        following = np.empty(n)  # k + 1
+        current = np.empty(n)
         for k in range(n + m - 2, -1, -1):
             first, last = max(0, k - m + 1), min(n - 1, k)
-            current[:] = 0.0
+            next_first, second_first = max(0, k - m + 2), max(0, k - m + 3)
             for i in range(first, last + 1):
                 j = k - i
                 mass = 0.0
                 if i == n - 1 and j == m - 1:
                     mass = grad[b]
                 if i + 1 < n and j + 1 < m:
-                    mass += after[i + 1] * weights[0, b, k + 2, i + 1]
+                    mass += after[i + 1] * weights[0, b, k + 2, i + 1 - second_first]
                 if i + 1 < n:
-                    mass += following[i + 1] * weights[1, b, k + 1, i + 1]
+                    mass += following[i + 1] * weights[1, b, k + 1, i + 1 - next_first]
                 if j + 1 < m:
-                    mass += following[i] * weights[2, b, k + 1, i]
+                    mass += following[i] * weights[2, b, k + 1, i - next_first]
                 current[i] = mass
                 E[b, i, j] = mass
             after, following, current = following, current, after

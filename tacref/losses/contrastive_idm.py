@@ -10,14 +10,18 @@ from tacref.losses._checks import (
     Lengths,
     check_batch,
     check_lengths,
+    check_not_negative,
+    check_positive,
     check_reduction,
     check_times,
+    check_variant,
     exact_rows,
     reduce,
     valid_rows,
 )
 from tacref.losses.costs import cost_matrix
-from tacref.reference.checks import check_not_negative, check_positive, check_variant
+
+MOST = torch.iinfo(torch.int64).max
 
 
 def contrastive_idm(
@@ -76,18 +80,52 @@ def contrastive_idm(
     sigma, margin = check_not_negative(sigma, "sigma"), check_positive(margin, "margin")
     check_variant(variant)
     counts = check_lengths(lengths, B, n, x, "lengths")
-    valid = valid_rows(counts, n)
-    frames, ends = check_times(times, video_lengths, valid)
+    frames, ends = check_times(times, video_lengths, valid_rows(counts, n))
     rows = exact_rows(x, counts)
+    values = exact_contrastive_idm(
+        rows, counts, frames, ends, sigma=sigma, margin=margin, variant=variant
+    )
+    return values.to(x.dtype)
+
+
+def exact_contrastive_idm(
+    rows: Tensor,
+    counts: Tensor,
+    frames: Tensor,
+    ends: Tensor,
+    *,
+    sigma: float,
+    margin: float,
+    variant: str,
+) -> Tensor:
+    """Compute what `contrastive_idm` returns, of arguments that were checked.
+
+    Parameters
+    ----------
+    rows : Tensor of float64, shape (B, n, d)
+        Embeddings, finite where they are not valid.
+    counts : Tensor of int64, shape (B,)
+        Valid rows of each item.
+    frames, ends : Tensor of int64, shapes (B, n) and (B,)
+        Source frame numbers, and frames of the source videos.
+    sigma, margin, variant
+        As for `contrastive_idm`.
+
+    Returns
+    -------
+    Tensor of float64, shape (B,)
+        The loss of each item.
+    """
+    n = rows.shape[1]
     D = cost_matrix(rows, rows)  # (B, n, n)
     if variant == "laser":
         # d sqrt(D) / dD is taken as 0 where D = 0.
-        D = torch.where(D > 0, torch.where(D > 0, D, 1.0).sqrt(), 0.0)
+        D = torch.where(D == 0, 0.0, torch.where(D == 0, 1.0, D).sqrt())
     if variant != "official":
-        frames = torch.arange(n, device=x.device).expand(B, n)
+        frames = torch.arange(n, device=rows.device).expand(frames.shape)
     steps = frames[:, :, None] - frames[:, None]
     # On whole frames: a window in floating point misjudges pairs exactly sigma apart.
-    far = steps.abs() > math.floor(sigma)
+    far = steps.abs() > min(math.floor(sigma), MOST)
     if variant == "official":
         far_weights = (steps.to(D.dtype) / ends[:, None, None]).square() + 1
         near_weights = torch.ones_like(far_weights)
@@ -98,10 +136,9 @@ def contrastive_idm(
             far_weights = near_weights
     # relu and not clamp: its derivative at the kink is 0.
     terms = torch.where(far, far_weights * functional.relu(margin - D), near_weights * D)
+    valid = valid_rows(counts, n)
     values = torch.where(valid[:, :, None] & valid[:, None], terms, 0.0).sum((1, 2))
-    if variant == "laser":
-        values = values / counts.square()
-    return values.to(x.dtype)
+    return values / counts.square() if variant == "laser" else values
 
 
 class ContrastiveIDMLoss(nn.Module):

@@ -6,20 +6,21 @@ from torch import Tensor, nn
 
 from tacref.losses._checks import (
     Lengths,
+    check_backend,
     check_lengths,
+    check_not_negative,
     check_pair,
+    check_positive,
     check_reduction,
+    check_times,
+    check_variant,
     exact_rows,
     reduce,
+    valid_rows,
 )
-from tacref.losses.contrastive_idm import contrastive_idm
+from tacref.losses.contrastive_idm import exact_contrastive_idm
 from tacref.losses.costs import cost_matrix
 from tacref.losses.soft_dtw import soft_dtw
-from tacref.reference.checks import (
-    check_not_negative,
-    check_positive,
-    check_variant,
-)
 
 
 class LAVTerms(NamedTuple):
@@ -91,34 +92,25 @@ def lav_loss(
     Haresh et al., "Learning by Aligning Videos in Time", CVPR 2021, equation 8.
     """
     check_pair(x, y)
-    alpha = check_not_negative(alpha, "alpha")
+    alpha, sigma = check_not_negative(alpha, "alpha"), check_not_negative(sigma, "sigma")
+    margin, variant = check_positive(margin, "margin"), check_variant(variant)
     B, n, m = len(x), x.shape[1], y.shape[1]
     counts_x = check_lengths(lengths_x, B, n, x, "lengths_x")
     counts_y = check_lengths(lengths_y, B, m, y, "lengths_y")
+    frames_x = check_times(times_x, video_lengths_x, valid_rows(counts_x, n), "_x")
+    frames_y = check_times(times_y, video_lengths_y, valid_rows(counts_y, m), "_y")
     rows, columns = exact_rows(x, counts_x), exact_rows(y, counts_y)
     alignment = soft_dtw(
         cost_matrix(rows, columns), gamma, lengths_x=lengths_x, lengths_y=lengths_y, backend=backend
     )
-    regularizer = contrastive_idm(
-        rows,
-        sigma=sigma,
-        margin=margin,
-        variant=variant,
-        times=times_x,
-        video_lengths=video_lengths_x,
-        lengths=lengths_x,
-    ) + contrastive_idm(
-        columns,
-        sigma=sigma,
-        margin=margin,
-        variant=variant,
-        times=times_y,
-        video_lengths=video_lengths_y,
-        lengths=lengths_y,
+    regularizer = exact_contrastive_idm(
+        rows, counts_x, *frames_x, sigma=sigma, margin=margin, variant=variant
+    ) + exact_contrastive_idm(
+        columns, counts_y, *frames_y, sigma=sigma, margin=margin, variant=variant
     )
     if variant == "official":
-        frames = (counts_x + counts_y) / 2
-        alignment, regularizer = alignment / frames, regularizer / frames
+        scale = 2 / (counts_x + counts_y).to(rows.dtype)
+        alignment, regularizer = scale * alignment, scale * regularizer
     loss = alignment + alpha * regularizer  # eq. 8
     return LAVTerms(loss.to(x.dtype), alignment.to(x.dtype), regularizer.to(x.dtype))
 
@@ -157,7 +149,7 @@ class LAVLoss(nn.Module):
         self.margin = check_positive(margin, "margin")
         self.variant = check_variant(variant)
         self.reduction = check_reduction(reduction)
-        self.backend = backend
+        self.backend = check_backend(backend)
 
     def forward(
         self,

@@ -6,9 +6,11 @@ from torch import Tensor, nn
 from tacref.losses import _torch
 from tacref.losses._checks import (
     Lengths,
+    check_backend,
     check_batch,
     check_lengths,
     check_pair,
+    check_positive,
     check_reduction,
     exact,
     exact_rows,
@@ -16,9 +18,6 @@ from tacref.losses._checks import (
     valid_rows,
 )
 from tacref.losses.costs import cost_matrix
-from tacref.reference.checks import check_positive
-
-BACKENDS = ("cpu", "torch")
 
 
 def soft_dtw(
@@ -57,7 +56,8 @@ def soft_dtw(
     TypeError
         If `D` is not a tensor.
     ValueError
-        If an argument is not as described. The values of `D` are not checked; NaN gives NaN.
+        If an argument is not as described. The values of `D` must be finite, but are not
+        checked, which would wait for a device: NaN gives NaN, in its own item alone.
 
     References
     ----------
@@ -105,9 +105,10 @@ def expected_alignment(
     ValueError
         If an argument is not as described.
     """
-    differentiable = torch.is_grad_enabled() and isinstance(D, Tensor) and D.requires_grad
-    with torch.enable_grad():
-        costs = D if differentiable else check_batch(D, "D", "(B, n, m)").detach().requires_grad_()
+    check_batch(D, "D", "(B, n, m)")
+    differentiable = torch.is_grad_enabled() and D.requires_grad
+    with torch.inference_mode(False), torch.enable_grad():
+        costs = D if differentiable else D.detach().clone().requires_grad_()
         values = soft_dtw(costs, gamma, lengths_x=lengths_x, lengths_y=lengths_y, backend=backend)
         (E,) = torch.autograd.grad(values.sum(), costs, create_graph=differentiable)
     return E
@@ -137,7 +138,7 @@ class SoftDTWLoss(nn.Module):
         super().__init__()
         self.gamma = check_positive(gamma, "gamma")
         self.reduction = check_reduction(reduction)
-        self.backend = backend
+        self.backend = check_backend(backend)
 
     def forward(
         self,
@@ -172,10 +173,9 @@ class SoftDTWLoss(nn.Module):
 
 
 def _choose(backend: str | None, D: Tensor) -> str:
+    check_backend(backend)
     if backend is None:
         return "cpu" if D.device.type == "cpu" else "torch"
-    if backend not in BACKENDS:
-        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
     if backend == "cpu" and D.device.type != "cpu":
         raise ValueError(f"backend 'cpu' needs tensors on the CPU, got {D.device}")
     return backend

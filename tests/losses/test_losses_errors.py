@@ -1,0 +1,110 @@
+"""Bad arguments of the losses: one line that names the argument and shows the value."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from tacref import losses
+
+D = torch.zeros(2, 3, 4)
+X, Y = torch.zeros(2, 3, 5), torch.zeros(2, 4, 5)
+TIMES = torch.tensor([[0, 4, 8], [1, 2, 3]])
+
+
+def soft_dtw(**options):
+    return losses.soft_dtw(D, **options)
+
+
+def idm(**options):
+    return losses.contrastive_idm(X, **options)
+
+
+def lav(**options):
+    return losses.lav_loss(X, Y, **options)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: losses.soft_dtw(D[0]), r"D must have shape \(B, n, m\).* got \(3, 4\)"),
+        (lambda: losses.soft_dtw(D[:, :0]), r"D must have .* not empty, got \(2, 0, 4\)"),
+        (lambda: losses.soft_dtw(D.long()), "D must be .*floating-point.* got torch.int64"),
+        (lambda: losses.expected_alignment(D[0]), r"D must have .* got \(3, 4\)"),
+        (lambda: soft_dtw(gamma=0), r"gamma must be finite and > 0, got 0"),
+        (lambda: soft_dtw(gamma=float("nan")), "gamma must be .* got nan"),
+        (lambda: soft_dtw(lengths_x=[3, 4]), r"lengths_x must be from 1 to 3, got \[3, 4\]"),
+        (lambda: soft_dtw(lengths_y=[0, 4]), r"lengths_y must be from 1 to 4, got \[0, 4\]"),
+        (lambda: soft_dtw(lengths_y=[4]), r"lengths_y must have shape \(2,\), got \(1,\)"),
+        (lambda: soft_dtw(lengths_x=[1.0, 2.0]), "lengths_x must be whole .* got torch.float32"),
+        (lambda: soft_dtw(backend="gpu"), "backend must be one of cpu, torch, got 'gpu'"),
+        (lambda: losses.soft_dtw(D.to("meta"), backend="cpu"), "'cpu' needs .* got meta"),
+        (
+            lambda: losses.cost_matrix(X, Y[:1]),
+            r"x and y must have the same B and d, got \(2, 3, 5\) and \(1, 4, 5\)",
+        ),
+        (lambda: losses.cost_matrix(X, Y[..., :3]), r"got \(2, 3, 5\) and \(2, 4, 3\)"),
+        (lambda: losses.cost_matrix(X, Y.double()), "one dtype .* torch.float32 .* torch.float64"),
+        (lambda: losses.lav_loss(X, Y.to("meta")), "one dtype and device, .* cpu .* meta"),
+        (lambda: losses.cost_matrix(X, Y[0]), r"y must have shape \(B, m, d\).* got \(4, 5\)"),
+        (lambda: losses.contrastive_idm(X[0]), r"x must have shape \(B, n, d\).* got \(3, 5\)"),
+        (lambda: idm(sigma=-1), "sigma must be finite and >= 0, got -1"),
+        (lambda: idm(margin=0.0), r"margin must be finite and > 0, got 0\.0"),
+        (lambda: idm(variant="copy"), "variant must be one of paper, .* got 'copy'"),
+        (lambda: idm(lengths=[3, 9]), r"lengths must be from 1 to 3, got \[3, 9\]"),
+        (lambda: idm(times=TIMES), "video_lengths must be given with times, got None"),
+        (lambda: idm(times=TIMES[:1], video_lengths=[9, 9]), r"times must have shape \(2, 3\)"),
+        (lambda: idm(times=TIMES / 2, video_lengths=[9, 9]), "times must be whole numbers"),
+        (
+            lambda: idm(times=TIMES, video_lengths=[8, 9]),
+            r"times must be >= 0 and < video_lengths, got 8 at \(0, 2\) of a video of 8 frames",
+        ),
+        (lambda: idm(times=-TIMES, video_lengths=[8, 9]), r"times must be >= 0 .* got -4 at"),
+        (lambda: idm(video_lengths=[9]), r"video_lengths must have shape \(2,\), got \(1,\)"),
+        (lambda: lav(alpha=-0.5), "alpha must be finite and >= 0, got -0.5"),
+        (lambda: lav(gamma=-1.0), "gamma must be finite and > 0, got -1.0"),
+        (lambda: lav(sigma=-1), "sigma must be finite and >= 0, got -1"),
+        (lambda: lav(margin=-1), "margin must be finite and > 0, got -1"),
+        (lambda: lav(variant="copy"), "variant must be one of"),
+        (lambda: lav(lengths_y=[5, 1]), r"lengths_y must be from 1 to 4, got \[5, 1\]"),
+        (lambda: lav(times_x=TIMES), "video_lengths_x must be given with times_x, got None"),
+        (lambda: lav(video_lengths_y=[4, 3]), r"times_y must be .* < video_lengths_y, got 3 at"),
+        (lambda: losses.SoftDTWLoss(gamma=0.0), r"gamma must be .* got 0\.0"),
+        (lambda: losses.SoftDTWLoss(reduction="max"), "reduction must be one of .* got 'max'"),
+        (lambda: losses.SoftDTWLoss(backend="gpu"), "backend must be one of .* got 'gpu'"),
+        (lambda: losses.ContrastiveIDMLoss(margin=-2.0), r"margin must be .* got -2\.0"),
+        (lambda: losses.ContrastiveIDMLoss(sigma=-2.0), r"sigma must be .* got -2\.0"),
+        (lambda: losses.ContrastiveIDMLoss(variant="x"), "variant must be one of .* got 'x'"),
+        (lambda: losses.LAVLoss(alpha=float("inf")), "alpha must be .* got inf"),
+        (lambda: losses.LAVLoss(backend="gpu"), "backend must be one of .* got 'gpu'"),
+    ],
+)
+def test_message(call, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: losses.soft_dtw(D.numpy()),
+        lambda: losses.expected_alignment(D.numpy()),
+        lambda: losses.cost_matrix(X, Y.numpy()),
+        lambda: losses.contrastive_idm([[[0.0]]]),
+    ],
+)
+def test_only_tensors(call):
+    with pytest.raises(TypeError, match=r"must be a torch\.Tensor, got (ndarray|list)"):
+        call()
+
+
+def test_import_loads_numba_only_for_the_kernels():
+    program = (
+        "import sys, torch; import tacref.losses as losses;"
+        "D = torch.rand(1, 3, 3);"
+        "losses.soft_dtw(D, backend='torch'); assert 'numba' not in sys.modules;"
+        "losses.soft_dtw(D); assert 'numba' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
