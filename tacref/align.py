@@ -19,8 +19,8 @@ FORMAT = 1
 def main(argv: Sequence[str] | None = None) -> int:
     """Align two clips and write what came out into a new folder."""
     parser = Parser(prog="tacref align", description="Align two videos in time.")
-    parser.add_argument("a", metavar="A", help="video, folder of frames or .npy: the reference")
-    parser.add_argument("b", metavar="B", help="the one that is aligned to it")
+    parser.add_argument("a", metavar="A", help="video, folder of frames or .npy")
+    parser.add_argument("b", metavar="B", help="the other one")
     parser.add_argument(
         "--encoder", required=True, metavar="RUN_OR_ONNX", help="a run's folder, or an ONNX file"
     )
@@ -41,14 +41,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     with new_folder(options.out) as folder:
         record = {
             "format": FORMAT,
-            "x": names[0],
-            "y": names[1],
+            "name_x": names[0],
+            "name_y": names[1],
             "encoder": options.encoder,
             **alignment.to_json(),
         }
         (folder / "alignment.json").write_text(json.dumps(record) + "\n", encoding="utf-8")
         pictures = [(frame for frame, _ in iter_frames(clip)) for clip in clips]
-        write_report(folder / "report.html", alignment, *pictures, name_x=names[0], name_y=names[1])
+        write_report(
+            folder / "report.html",
+            alignment,
+            *pictures,
+            name_x=names[0],
+            name_y=names[1],
+            encoder=options.encoder,
+        )
     report = Path(options.out) / "report.html"
     if options.json:
         summary = {
@@ -64,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{names[0]} ({len(x)} frames) and {names[1]} ({len(y)} frames): cost "
             f"{alignment.cost:.4g}, mean {alignment.mean_cost:.4g} in {len(alignment.path)} steps"
         )
-        print(f"{report}")
+        print(f"report: {report}")
     return 0
 
 

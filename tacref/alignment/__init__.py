@@ -1,4 +1,7 @@
-"""Using embeddings: the path that aligns two videos, the matched times, and a report to look at."""
+"""Using embeddings: the path that aligns two videos, the matched times, and a report to look at.
+
+Functions of embeddings only; the report, which needs pictures, is loaded on its own.
+"""
 
 from tacref.alignment.align import Alignment, align
 

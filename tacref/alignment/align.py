@@ -8,8 +8,12 @@ from numpy.typing import ArrayLike
 
 from tacref.reference import cost_matrix, dtw_path
 
+# The costs and their sums along the paths are held whole, 8 bytes a cell each: 4 GiB in all,
+# which is two videos of eleven minutes at 25 frames a second.
+MAX_CELLS = 2**28
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)  # comparing arrays has no single answer
 class Alignment:
     """An alignment of two videos, x with n and y with m frames.
 
@@ -44,6 +48,11 @@ class Alignment:
         return float(self.step_costs.mean())
 
     @property
+    def path_times(self) -> np.ndarray:
+        """Time in x and time in y of each step of the path, shape (L, 2)."""
+        return np.stack((self.times_x[self.path[:, 0]], self.times_y[self.path[:, 1]]), axis=1)
+
+    @property
     def matches_x(self) -> np.ndarray:
         """Time in y that matches each frame of x, shape (n,): the mean over its steps."""
         return _matches(self.path[:, 0], self.times_y[self.path[:, 1]])
@@ -54,13 +63,22 @@ class Alignment:
         return _matches(self.path[:, 1], self.times_x[self.path[:, 0]])
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything but the matrix as plain JSON values."""
-        rows, columns = self.path.T
+        """Return everything but the matrix as plain JSON values.
+
+        Returns
+        -------
+        dict of str to Any
+            `frames_x`, `frames_y` (counts), `cost`, `mean_cost`; `path` ([[i, j], ...]),
+            `path_times` and `step_costs`, one entry a step; `times_x` and `matches_x`, one a
+            frame of x; `times_y` and `matches_y`, one a frame of y.
+        """
         return {
+            "frames_x": self.D.shape[0],
+            "frames_y": self.D.shape[1],
             "cost": self.cost,
             "mean_cost": self.mean_cost,
             "path": self.path.tolist(),
-            "path_times": np.stack((self.times_x[rows], self.times_y[columns]), 1).tolist(),
+            "path_times": self.path_times.tolist(),
             "step_costs": self.step_costs.tolist(),
             "times_x": self.times_x.tolist(),
             "times_y": self.times_y.tolist(),
@@ -95,14 +113,18 @@ def align(
     Raises
     ------
     ValueError
-        If a shape does not fit, or a value is not finite.
+        If a shape does not fit, a value is not finite, or n * m is above `MAX_CELLS`.
     """
+    x, y = np.asarray(x), np.asarray(y)
+    if x.ndim == y.ndim == 2 and len(x) * len(y) > MAX_CELLS:
+        raise ValueError(
+            f"x and y have {len(x)} and {len(y)} frames; at most {MAX_CELLS} pairs of frames "
+            "can be compared: align shorter clips, or every second frame"
+        )
     D = cost_matrix(x, y)
-    clock_x, clock_y = (
-        _clock(times_x, D.shape[0], "times_x"),
-        _clock(times_y, D.shape[1], "times_y"),
-    )
-    return Alignment(dtw_path(D), D, clock_x, clock_y)
+    n, m = D.shape
+    clocks = _clock(times_x, n, "times_x"), _clock(times_y, m, "times_y")
+    return Alignment(dtw_path(D), D, *clocks)
 
 
 def _clock(times: ArrayLike | None, count: int, name: str) -> np.ndarray:

@@ -1,0 +1,105 @@
+"""Alignment: the path against all paths, matched times by hand, plain JSON, refusals."""
+
+import importlib
+import json
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from tacref.alignment import align
+
+
+def paths(n, m):
+    """Every path from (0, 0) to (n-1, m-1) with steps (1, 0), (0, 1), (1, 1)."""
+    if n == 1 and m == 1:
+        yield ((0, 0),)
+        return
+    for down, right in ((1, 1), (1, 0), (0, 1)):
+        if n > down and m > right:
+            for path in paths(n - down, m - right):
+                yield (*path, (n - 1, m - 1))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 4), (4, 1), (3, 3), (3, 5), (5, 4)])
+def test_the_cheapest_of_all_paths(shape):
+    rng = np.random.default_rng(sum(shape))
+    x, y = (rng.normal(size=(length, 3)) for length in shape)
+    D = ((x[:, None] - y[None]) ** 2).sum(-1)
+    totals = {path: sum(D[cell] for cell in path) for path in paths(*shape)}
+    best = min(totals, key=totals.__getitem__)
+    alignment = align(x, y)
+    assert_array_equal(alignment.path, best)
+    # float64 sums of a few terms of order 1, in another order
+    assert_allclose(alignment.D, D, rtol=1e-13)
+    assert_allclose(alignment.cost, totals[best], rtol=1e-13)
+    assert_allclose(alignment.mean_cost, totals[best] / len(best), rtol=1e-13)
+    assert_allclose(alignment.step_costs, [D[cell] for cell in best], rtol=1e-13)
+
+
+def test_matched_times_by_hand():
+    # y shows x's frames 0, 1, 1, 2: its two middle frames both match x's frame 1.
+    x, y = [[0.0], [5.0], [9.0]], [[0.0], [5.0], [5.0], [9.0]]
+    alignment = align(x, y, times_x=[0.0, 1.0, 3.0], times_y=[10.0, 10.5, 11.5, 12.0])
+    assert_array_equal(alignment.path, [(0, 0), (1, 1), (1, 2), (2, 3)])
+    assert alignment.cost == 0.0
+    assert_array_equal(alignment.matches_x, [10.0, 11.0, 12.0])
+    assert_array_equal(alignment.matches_y, [0.0, 1.0, 1.0, 3.0])
+    assert_array_equal(alignment.path_times, [(0, 10), (1, 10.5), (1, 11.5), (3, 12)])
+
+
+def test_swapping_the_videos_swaps_the_answer():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(12, 4)), rng.normal(size=(9, 4))  # ties have probability 0
+    one, other = align(x, y), align(y, x)
+    assert_array_equal(one.path, other.path[:, ::-1])
+    assert_array_equal(one.matches_x, other.matches_y)
+
+
+def test_a_video_with_itself_and_inputs_untouched():
+    x = np.random.default_rng(1).normal(size=(20, 4)).astype(np.float32)
+    x.flags.writeable = False
+    alignment = align(x, x)
+    assert alignment.cost == 0.0
+    assert_array_equal(alignment.path, np.stack((np.arange(20),) * 2, 1))
+    assert_array_equal(alignment.times_x, np.arange(20))
+
+
+def test_json_is_plain_and_whole():
+    rng = np.random.default_rng(2)
+    alignment = align(rng.normal(size=(4, 2)), rng.normal(size=(6, 2)), times_y=np.arange(6) / 25)
+    read = json.loads(json.dumps(alignment.to_json(), allow_nan=False))
+    assert (read["frames_x"], read["frames_y"]) == (4, 6)
+    assert (read["cost"], read["mean_cost"]) == (alignment.cost, alignment.mean_cost)
+    for name in ("path", "path_times", "step_costs"):
+        assert len(read[name]) == len(alignment.path)
+    for name in ("path", "path_times", "step_costs", "times_x", "times_y"):
+        assert_array_equal(read[name], getattr(alignment, name))
+    for name, length in (("matches_x", 4), ("matches_y", 6)):
+        assert len(read[name]) == length
+        assert_array_equal(read[name], getattr(alignment, name))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "times", "message"),
+    [
+        (np.zeros(3), np.zeros((3, 1)), {}, r"x must have shape \(frames, d\)"),
+        (np.zeros((3, 1)), np.zeros((0, 1)), {}, r"y must have shape .* got \(0, 1\)"),
+        (np.zeros((3, 1)), np.zeros((3, 2)), {}, r"same d, got shapes \(3, 1\) and \(3, 2\)"),
+        (np.full((3, 1), np.nan), np.zeros((3, 1)), {}, "x must be finite, got .*nan"),
+        (np.zeros((3, 1)), np.zeros((2, 1)), {"times_x": [0, 1]}, r"times_x .*\(3,\).* \(2,\)"),
+        (np.zeros((3, 1)), np.zeros((2, 1)), {"times_y": [0, np.inf]}, "times_y must be finite"),
+    ],
+)
+def test_refusals(x, y, times, message):
+    with pytest.raises(ValueError, match=message):
+        align(x, y, **times)
+
+
+def test_too_long_is_refused_before_memory_is_taken(monkeypatch):
+    # By its path: as an attribute of the package, the module is hidden by its function.
+    module = importlib.import_module("tacref.alignment.align")
+    monkeypatch.setattr(module, "MAX_CELLS", 12)
+    align(np.zeros((3, 1)), np.zeros((4, 1)))
+    with pytest.raises(ValueError, match="x and y have 13 and 1 frames; at most 12 pairs"):
+        align(np.zeros((13, 1)), np.zeros((1, 1)))

@@ -1,0 +1,153 @@
+"""`tacref align`: what it writes and prints, and what it refuses before any work."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import tacref.align
+from tacref.data import write_video
+from tacref.embed import open_encoder
+from tacref.encoder import EncoderConfig, build_encoder, save_encoder
+
+NAME = "<img onerror=alert(1)>.mp4"
+
+
+class FakeEncoder:
+    """Feature rows are their own embeddings."""
+
+    config = EncoderConfig.default("features", channels=2, offsets=(0,))
+
+    def embed(self, frames):
+        return frames
+
+
+@pytest.fixture
+def fake_encoder(monkeypatch):
+    monkeypatch.setattr(tacref.align, "open_encoder", lambda path, device: FakeEncoder())
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """Two videos of a bar that crosses a dark picture, slowly and fast; and a run."""
+    folder = tmp_path_factory.mktemp("clips")
+    for name, length in ((NAME, 14), ("fast.mp4", 8)):
+        frames = np.full((length, 64, 64, 3), 20, dtype=np.uint8)
+        for frame, left in zip(frames, np.linspace(0, 56, length).astype(int), strict=True):
+            frame[:, left : left + 8] = 220
+        write_video(folder / name, frames, fps=10)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    save_encoder(build_encoder(EncoderConfig.default("small", dim=16), seed=0), folder / "run")
+    yield folder
+    torch.set_num_threads(threads)
+
+
+def write_features(folder):
+    slow, fast = folder / "slow.npy", folder / "fast.npy"
+    np.save(slow, np.repeat([[0, 1], [1, 0], [2, 2]], 2, axis=0).astype(np.float16))
+    np.save(fast, np.array([[0, 1], [1, 0], [2, 2]], np.float32))
+    return [str(slow), str(fast)]
+
+
+def test_features_end_to_end(tmp_path, capsys, fake_encoder):
+    out = tmp_path / "new" / "out"
+    arguments = [*write_features(tmp_path), "--encoder", "fake", "-o", str(out)]
+    assert tacref.align.main(arguments) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["alignment.json", "report.html"]
+    record = json.loads((out / "alignment.json").read_text(encoding="utf-8"))
+    assert record["format"] == 1
+    assert (record["name_x"], record["name_y"]) == ("slow.npy", "fast.npy")
+    assert record["encoder"] == "fake"
+    assert (record["frames_x"], record["frames_y"]) == (6, 3)
+    assert record["path"] == [[0, 0], [1, 0], [2, 1], [3, 1], [4, 2], [5, 2]]
+    assert record["step_costs"] == [0] * 6
+    assert record["matches_x"] == [0, 0, 0.04, 0.04, 0.08, 0.08]  # rows come at 25 a second
+    assert record["matches_y"] == pytest.approx([0.02, 0.1, 0.18])
+    shown = capsys.readouterr().out
+    assert "slow.npy (6 frames) and fast.npy (3 frames): cost 0, mean 0 in 6 steps" in shown
+    assert str(out / "report.html") in shown
+
+
+def test_json_prints_one_object(tmp_path, capsys, fake_encoder):
+    out = tmp_path / "out"
+    files = write_features(tmp_path)
+    assert tacref.align.main([*files, "--encoder", "fake", "-o", str(out), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["cost"] == 0
+    assert printed["steps"] == 6
+    assert printed["report"] == str(out / "report.html")
+    assert printed["alignment"] == str(out / "alignment.json")
+
+
+def test_videos_through_a_real_run(clips, tmp_path, capsys):
+    files = [str(clips / NAME), str(clips / "fast.mp4")]
+    out = tmp_path / "out"
+    assert tacref.align.main([*files, "--encoder", str(clips / "run"), "-o", str(out)]) == 0
+    record = json.loads((out / "alignment.json").read_text(encoding="utf-8"))
+    assert (record["frames_x"], record["frames_y"]) == (14, 8)
+    assert record["times_x"] == pytest.approx(np.arange(14) / 10)  # the video's own clock
+    assert record["cost"] > 0
+    text = (out / "report.html").read_text(encoding="utf-8")
+    assert NAME not in text
+    assert "&lt;img onerror=alert(1)&gt;.mp4" in text
+    assert text.count("data:image/jpeg") == 14 + 8 + 2  # the first ones show before the script
+    assert capsys.readouterr().err.count("\n") == 0
+
+
+def test_refusals_write_nothing(clips, tmp_path, capsys):
+    run = str(clips / "run")
+    good = str(clips / "fast.mp4")
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "kept.txt").write_text("kept")
+    text = tmp_path / "text.mp4"
+    text.write_text("not a video")
+    rows = write_features(tmp_path)[0]
+    out = tmp_path / "out"
+    before = sorted(tmp_path.rglob("*"))
+    for arguments, line in (
+        (["none.mp4", good, "--encoder", run, "-o", str(out)], "none.mp4: no such file"),
+        ([good, good, "--encoder", run, "-o", str(full)], f"{full}: output folder is not empty"),
+        ([good, good, "--encoder", run, "-o", good], f"{good}: output folder is a file"),
+        ([good, good, "--encoder", "none", "-o", str(out)], "none: no such run"),
+        ([good, str(text), "--encoder", run, "-o", str(out)], f"{text}: not a video"),
+        ([good, rows, "--encoder", run, "-o", str(out)], f"{rows}: not what the encoder takes"),
+        ([good, "--encoder", run, "-o", str(out)], "the following arguments are required: B"),
+        ([good, good, "-o", str(out)], "the following arguments are required: --encoder"),
+    ):
+        assert tacref.align.main(arguments) == 2
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert shown.err.startswith(f"tacref align: {line}")
+        assert shown.err.count("\n") == 1
+        assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_outputs_are_checked_before_the_encoder_is_opened(tmp_path, monkeypatch, capsys):
+    opened = []
+    monkeypatch.setattr(tacref.align, "open_encoder", lambda *_, **__: opened.append(1))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "kept.txt").write_text("kept")
+    files = write_features(tmp_path)
+    assert tacref.align.main([*files, "--encoder", "e", "-o", str(tmp_path / "out")]) == 2
+    assert opened == []
+
+
+def test_nothing_half_written(tmp_path, monkeypatch, capsys, fake_encoder):
+    def fail(*_, **__):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(tacref.align, "write_report", fail)
+    files = write_features(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    assert tacref.align.main([*files, "--encoder", "fake", "-o", str(tmp_path / "out")]) == 2
+    assert "disk full" in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_fake_encoder_is_like_a_real_one(clips):
+    real = open_encoder(clips / "run")
+    assert isinstance(real.config, EncoderConfig)
+    assert callable(real.embed)
