@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Defaults that depend on the encoder; docs/benchmarks.md has the measurements behind them.
 RECIPES: dict[str, dict[str, Any]] = {
-    "small": {"steps": 300, "lr": 1e-3, "pairs": 4},
+    "small": {"steps": 200, "lr": 1e-3, "pairs": 4},
     "resnet50": {"steps": 3000, "lr": 1e-4, "pairs": 1},
     "features": {"steps": 500, "lr": 1e-3, "pairs": 8},
 }

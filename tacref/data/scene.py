@@ -120,8 +120,8 @@ class Scene:
         draw = ImageDraw.Draw(image)
         for color, radius, center, way, speed, start in self._drift:
             self._disk(draw, center + way * np.sin(speed * time + start), radius, color, view=False)
-        shake, start = self._shake
-        self._offset = self._shift + shake * np.sin(0.7 * time + start)
+        shake, beat = self._shake
+        self._offset = self._shift + shake * np.sin(0.7 * time + beat)
         self._line(draw, ((-0.5, _TABLE), (1.5, _TABLE)), 0.03, self._table)
         self._line(draw, (_HIP, _SHOULDER), 0.15 * self._build, self._body)
         self._disk(draw, _HEAD, 0.075 * self._build, self._skin)
@@ -136,8 +136,8 @@ class Scene:
         self._line(draw, (elbow, pose.hand), self._thickness, self._skin)
         self._disk(draw, pose.hand, 0.8 * self._thickness, self._skin)
         small = np.asarray(image.reduce(_OVERSAMPLING), dtype=np.float32)
-        depth, speed, gain = self._light
-        light = gain * (1 + depth * math.sin(speed * time))
+        depth, flicker, gain = self._light
+        light = gain * (1 + depth * math.sin(flicker * time))
         noise = self._rng.normal(0.0, self._noise, small.shape).astype(np.float32)
         return np.clip(small * np.float32(light) + noise, 0, 255).astype(np.uint8)
 

@@ -26,16 +26,16 @@ class SmallBackbone(nn.Module):
         Length of the feature vector.
     """
 
-    def __init__(self, size: int, width: int = 256) -> None:
+    def __init__(self, size: int, width: int = 128) -> None:
         super().__init__()
         self.width = width
         self.blocks = nn.Sequential(
-            _block(3, 24, 5), _block(24, 48), _block(48, 96), _block(96, 96)
+            _block(3, 16, 5), _block(16, 32), _block(32, 64), _block(64, 64)
         )
         side = size
         for _ in range(4):
             side = (side + 1) // 2
-        self.linear = nn.Linear(96 * side * side, width)
+        self.linear = nn.Linear(64 * side * side, width)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Map `(M, 3, size, size)` to `(M, width)`."""

@@ -37,7 +37,7 @@ class Encoder(nn.Module):
         elif config.name == "small":
             self.preprocess = Pictures(config.size)
             self.backbone = SmallBackbone(config.size)
-            self.head = LinearHead(self.backbone.width, context, config.dim)
+            self.head = LinearHead(self.backbone.width, context, config.dim, centered=True)
         else:
             self.preprocess = Pictures(config.size)
             self.backbone = ResNet50Backbone()

@@ -6,6 +6,10 @@ from torch import Tensor, nn
 class LinearHead(nn.Module):
     """Three fully connected layers on the K feature vectors side by side.
 
+    Our choice, not the paper's: with `centered`, the mean of the K vectors is subtracted from each
+    first. What a scene looks like is then gone and what changes in it stays, without which few
+    clips teach an encoder their looks and not their time.
+
     Parameters
     ----------
     width : int
@@ -18,12 +22,22 @@ class LinearHead(nn.Module):
         Width of the two hidden layers.
     dropout : float
         Share of hidden units dropped in training.
+    centered : bool
+        Subtract the mean over the context; a context of one frame is left as it is.
     """
 
     def __init__(
-        self, width: int, context: int, dim: int, hidden: int = 256, dropout: float = 0.1
+        self,
+        width: int,
+        context: int,
+        dim: int,
+        *,
+        hidden: int = 256,
+        dropout: float = 0.1,
+        centered: bool = False,
     ) -> None:
         super().__init__()
+        self.centered = centered and context > 1
         self.layers = nn.Sequential(
             nn.Linear(width * context, hidden),
             nn.ReLU(inplace=True),
@@ -36,6 +50,8 @@ class LinearHead(nn.Module):
 
     def forward(self, stack: Tensor) -> Tensor:
         """Map `(N, K, width)` to `(N, d)`."""
+        if self.centered:
+            stack = stack - stack.mean(1, keepdim=True)
         return self.layers(stack.flatten(1))
 
 
