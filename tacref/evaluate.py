@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tacref.commands import Parser, command, positive_int
-from tacref.data import Clip, find_clips
+from tacref.data import Clip, check_phases, find_clips
 from tacref.embed import Embedder, embed_clip, open_encoder
 from tacref.evaluation import kendall_tau
 
@@ -40,7 +40,7 @@ def activity_taus(
     Raises
     ------
     ValueError
-        If a clip is damaged or not what the encoder takes.
+        If a clip is damaged or not what the encoder takes, or phase labels beside them are wrong.
     """
     from tqdm import tqdm
 
@@ -48,11 +48,12 @@ def activity_taus(
     total = sum(map(len, clips.values()))
     with tqdm(total=total, desc="embed", unit=" clips", disable=None if progress else True) as bar:
         for activity, members in clips.items():
-            embeddings = []
+            embeddings = {}
             for clip in members:
-                embeddings.append(embed_clip(encoder, clip.path)[0])
+                embeddings[clip.path] = embed_clip(encoder, clip.path)[0]
                 bar.update()
-            taus[activity] = kendall_tau(embeddings, stride=stride)
+            check_phases({path: len(rows) for path, rows in embeddings.items()})
+            taus[activity] = kendall_tau(list(embeddings.values()), stride=stride)
     return taus
 
 

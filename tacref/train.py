@@ -121,7 +121,7 @@ def run(options: Namespace) -> "Result":
     import numpy as np
     import torch
 
-    from tacref.data import PairDataset, find_clips, load_clip
+    from tacref.data import PairDataset, check_phases, find_clips, load_clip
     from tacref.encoder import EncoderConfig, build_encoder
     from tacref.encoder.preprocess import Standardize
     from tacref.training import Settings, train
@@ -168,6 +168,7 @@ def run(options: Namespace) -> "Result":
         augment=settings.augment,
     )
     dataset.check(progress=True)
+    check_phases(dataset.lengths)
     if dataset.short_clips:
         print(
             f"{len(dataset.short_clips)} clips are shorter than {settings.frames} frames and are "

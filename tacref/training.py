@@ -158,11 +158,12 @@ def train(
     encoder.to(settings.device)
     saved = {"training": asdict(settings), **notes}
     result = Result(run, 0, 0.0, interrupted=False)
+    if val:  # a damaged clip shows here, before there is a run
+        result.tau_untrained = activity_taus(encoder, val, progress=progress)
     run.mkdir(parents=True, exist_ok=True)
     save_encoder(encoder, run, **saved)
     with (run / METRICS).open("w", encoding="utf-8") as metrics:
         if val:
-            result.tau_untrained = activity_taus(encoder, val, progress=progress)
             _write(
                 metrics, step=0, tau=result.tau_untrained, mean_tau=mean_tau(result.tau_untrained)
             )

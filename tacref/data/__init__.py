@@ -2,7 +2,7 @@
 
 from tacref.data.clips import Clip, LoadedClip, find_clips, iter_frames, load_clip
 from tacref.data.dataset import ClipCache, PairBatch, PairDataset
-from tacref.data.phases import Phase, phase_labels, read_phases
+from tacref.data.phases import Phase, check_phases, phase_labels, read_phases
 from tacref.data.sampling import context_windows, segment_uniform
 from tacref.data.video import write_video
 
@@ -13,6 +13,7 @@ __all__ = [
     "PairBatch",
     "PairDataset",
     "Phase",
+    "check_phases",
     "context_windows",
     "find_clips",
     "iter_frames",

@@ -62,6 +62,25 @@ def read_phases(folder: str | Path, lengths: Mapping[str, int]) -> dict[str, lis
     return {name: _covering(path, name, found, lengths[name]) for name, found in rows.items()}
 
 
+def check_phases(lengths: Mapping[Path, int]) -> None:
+    """Check the phase labels beside clips, where there are any.
+
+    Parameters
+    ----------
+    lengths : mapping of Path to int
+        All clips of one or several folders and their numbers of frames.
+
+    Raises
+    ------
+    ValueError
+        As `read_phases`.
+    """
+    for folder in sorted({path.parent for path in lengths}):
+        read_phases(
+            folder, {path.name: count for path, count in lengths.items() if path.parent == folder}
+        )
+
+
 def phase_labels(phases: list[Phase]) -> list[str]:
     """Return the phase of every frame."""
     return [phase for start, end, phase in phases for _ in range(start, end)]

@@ -217,6 +217,33 @@ def test_damaged_clip_is_found_before_training(features, tmp_path, capsys):
     assert not run.exists()
 
 
+@pytest.mark.parametrize("split", ["train", "val"])
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("9.npy,0,30,all", "line 2: no clip '9.npy'"),
+        ("0.npy,0,20,a\n0.npy,18,30,b", "line 3: overlap in '0.npy'"),
+        ("0.npy,0,20,a\n0.npy,22,30,b", "line 3: gap in '0.npy'"),
+        ("0.npy,0,20,a", "end at frame 20, but the clip has 30"),
+    ],
+)
+def test_wrong_phases(tmp_path, capsys, split, rows, message):
+    rng = np.random.default_rng(0)
+    for folder in ("train", "val"):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+        for index in range(2):
+            np.save(tmp_path / "data" / folder / f"{index}.npy", rng.normal(size=(30, 3)))
+    labels = tmp_path / "data" / split / "phases.csv"
+    labels.write_text(f"video,start_frame,end_frame,phase\n{rows}\n")
+    run = tmp_path / "run"
+    assert main(["train", "--data", str(tmp_path / "data"), "--out", str(run)]) == 2
+    error = capsys.readouterr().err
+    assert f"{labels}: " in error
+    assert message in error
+    assert error.count("\n") == 1
+    assert not run.exists()
+
+
 def test_settings_are_checked():
     with pytest.raises(ValueError, match="steps must be >= 1, got 0"):
         Settings(steps=0, lr=1e-3, pairs=1)
