@@ -1,6 +1,7 @@
 """Every check of the reference: kernels trust their input."""
 
 import math
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,18 +10,37 @@ VARIANTS = ("paper", "official", "printed", "laser")
 
 
 def check_cost(D: ArrayLike, name: str = "D") -> np.ndarray:
-    """Return `D` as contiguous float64 `(n, m)`, non-empty and finite.
+    """Return `D` as contiguous float64 `(n, m)`, non-empty and finite, as its sums along paths.
 
     Raises
     ------
     ValueError
-        If it is not 2-d, empty, not of real numbers, or holds NaN or infinity.
+        If it is not 2-d, empty, not of real numbers, or holds NaN, infinity or a value so large
+        that a sum along a path could overflow.
     """
     array = _as_float64(D, name)
     if array.ndim != 2 or array.size == 0:
         raise ValueError(f"{name} must have shape (n, m) with n, m >= 1, got {array.shape}")
     _check_finite(array, name)
+    largest = _largest(array)
+    if math.isinf(largest * sum(array.shape)):
+        raise ValueError(f"{name} must stay finite when summed along a path, got {largest!r}")
     return array
+
+
+def check_smoothing(D: ArrayLike, gamma: float) -> tuple[np.ndarray, float]:
+    """Return `D` as `check_cost` does, and `gamma` > 0, if soft minima along paths stay finite.
+
+    Raises
+    ------
+    ValueError
+        As `check_cost`, or if `gamma` is not finite and > 0, or so large that a sum could overflow.
+    """
+    array, smoothing = check_cost(D), check_positive(gamma, "gamma")
+    # A soft minimum of three lies at most gamma log 3 < 2 gamma below the least of them.
+    if math.isinf((_largest(array) + 2.0 * smoothing) * sum(array.shape)):
+        raise ValueError(f"gamma must stay finite when summed along a path, got {gamma!r}")
+    return array, smoothing
 
 
 def check_square(D: ArrayLike, name: str) -> np.ndarray:
@@ -155,29 +175,35 @@ def check_variant(variant: str) -> str:
 
 
 def check_times(
-    times: ArrayLike | None, video_length: int | None, n: int
+    times: ArrayLike | None, video_length: int | None, n: int, suffix: str = ""
 ) -> tuple[np.ndarray, int]:
     """Return the frame numbers of n rows and the video's length, by default 0 … n-1 and n.
+
+    `suffix` is that of the arguments' names.
 
     Raises
     ------
     ValueError
-        If `times` are not n whole numbers >= 0, or `video_length` is not beyond them.
+        If `times` are not n whole numbers >= 0, or `video_length` is not a whole number beyond
+        them and below 2^63.
     """
+    name, length_name = f"times{suffix}", f"video_length{suffix}"
     frames = np.arange(n) if times is None else np.asarray(times)
     if frames.shape != (n,):
-        raise ValueError(f"times must have shape ({n},), one a row, got {frames.shape}")
+        raise ValueError(f"{name} must have shape ({n},), one a row, got {frames.shape}")
     if frames.dtype.kind not in "iu":
-        raise ValueError(f"times must be whole frame numbers, got dtype {frames.dtype}")
-    if frames.min() < 0:
-        raise ValueError(f"times must be >= 0, got {frames.min()}")
+        raise ValueError(f"{name} must be whole frame numbers, got dtype {frames.dtype}")
+    first, last = int(frames.min()), int(frames.max())
+    if first < 0:
+        raise ValueError(f"{name} must be >= 0, got {first}")
     if video_length is None:
         if times is not None:
-            raise ValueError("video_length must be given with times, got None")
+            raise ValueError(f"{length_name} must be given with {name}, got None")
         video_length = n
-    if not video_length > frames.max():
+    if not (isinstance(video_length, Integral) and last < video_length < 2**63):
         raise ValueError(
-            f"video_length must be > the last frame number {frames.max()}, got {video_length!r}"
+            f"{length_name} must be a whole number > the last frame number {last}, "
+            f"got {video_length!r}"
         )
     return frames.astype(np.int64), int(video_length)
 
@@ -186,7 +212,11 @@ def _as_float64(values: ArrayLike, name: str) -> np.ndarray:
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
-    return np.ascontiguousarray(array, dtype=np.float64)
+    return np.asarray(array, dtype=np.float64, order="C")
+
+
+def _largest(array: np.ndarray) -> float:
+    return float(np.abs(array).max())
 
 
 def _check_finite(array: np.ndarray, name: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tacref.reference.checks import check_embeddings, check_not_negative
+from tacref.reference.checks import check_embeddings, check_not_negative, check_times
 from tacref.reference.costs import cost_matrix, embedding_gradients
 from tacref.reference.idm import contrastive_idm_value_and_grad
 from tacref.reference.soft_dtw import soft_dtw_value_and_grad
@@ -115,6 +115,8 @@ def lav_loss_value_and_grad(
     """
     x, y = check_embeddings(x, y)
     alpha = check_not_negative(alpha, "alpha")
+    times_x, video_length_x = check_times(times_x, video_length_x, len(x), "_x")
+    times_y, video_length_y = check_times(times_y, video_length_y, len(y), "_y")
     alignment, E = soft_dtw_value_and_grad(cost_matrix(x, y), gamma=gamma)
     grad_x, grad_y = embedding_gradients(x, y, E)
     options: dict[str, Any] = {"sigma": sigma, "margin": margin, "variant": variant}

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
-from tacref.reference.checks import check_cost, check_not_negative, check_positive, check_vector
+from tacref.reference.checks import check_not_negative, check_smoothing, check_vector
 
 
 def softmin(values: ArrayLike, *, gamma: float) -> float:
@@ -59,7 +59,7 @@ def soft_dtw(D: ArrayLike, *, gamma: float = 0.1) -> float:
     ----------
     Cuturi & Blondel, "Soft-DTW", ICML 2017, Algorithm 1.
     """
-    value, _ = _forward(check_cost(D), check_positive(gamma, "gamma"))
+    value, _ = _forward(*check_smoothing(D, gamma))
     return float(value)
 
 
@@ -90,7 +90,7 @@ def soft_dtw_value_and_grad(D: ArrayLike, *, gamma: float = 0.1) -> tuple[float,
     ----------
     Cuturi & Blondel, "Soft-DTW", ICML 2017, Algorithm 2, in the form of a flow of mass.
     """
-    value, weights = _forward(check_cost(D), check_positive(gamma, "gamma"))
+    value, weights = _forward(*check_smoothing(D, gamma))
     return float(value), _backward(weights)
 
 
