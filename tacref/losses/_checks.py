@@ -1,9 +1,5 @@
-"""What the losses check: options, shapes, types, and lengths where no device need be waited for.
+"""What the losses check: shapes, types, and lengths where no device need be waited for."""
 
-Of their own: the reference's checks come with Numba, which the losses load only for their kernels.
-"""
-
-import math
 from collections.abc import Sequence
 
 import torch
@@ -13,7 +9,6 @@ Lengths = Tensor | Sequence[int]
 
 BACKENDS = ("cpu", "torch")
 REDUCTIONS = ("mean", "sum", "none")
-VARIANTS = ("paper", "official", "printed", "laser")
 
 
 def check_batch(tensor: Tensor, name: str, shape: str) -> Tensor:
@@ -119,45 +114,6 @@ def check_times(
                 f"{int(frames[item, row])} at {(item, row)} of a video of {int(ends[item])} frames"
             )
     return frames.to(valid.device, torch.int64), ends.to(valid.device, torch.int64)
-
-
-def check_positive(value: float, name: str) -> float:
-    """Return `value` as a float, if it is finite and > 0.
-
-    Raises
-    ------
-    ValueError
-        If it is not.
-    """
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name} must be finite and > 0, got {value!r}")
-    return float(value)
-
-
-def check_not_negative(value: float, name: str) -> float:
-    """Return `value` as a float, if it is finite and >= 0.
-
-    Raises
-    ------
-    ValueError
-        If it is not.
-    """
-    if not (math.isfinite(value) and value >= 0):
-        raise ValueError(f"{name} must be finite and >= 0, got {value!r}")
-    return float(value)
-
-
-def check_variant(variant: str) -> str:
-    """Return `variant` of Contrastive-IDM, if it is known.
-
-    Raises
-    ------
-    ValueError
-        If it is not.
-    """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
-    return variant
 
 
 def check_backend(backend: str | None) -> str | None:

@@ -6,15 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tacref.checks import check_not_negative, check_positive, check_variant
 from tacref.losses._checks import (
     Lengths,
     check_batch,
     check_lengths,
-    check_not_negative,
-    check_positive,
     check_reduction,
     check_times,
-    check_variant,
     exact_rows,
     reduce,
     valid_rows,

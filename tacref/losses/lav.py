@@ -4,16 +4,14 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from tacref.checks import check_not_negative, check_positive, check_variant
 from tacref.losses._checks import (
     Lengths,
     check_backend,
     check_lengths,
-    check_not_negative,
     check_pair,
-    check_positive,
     check_reduction,
     check_times,
-    check_variant,
     exact_rows,
     reduce,
     valid_rows,

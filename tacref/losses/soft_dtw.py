@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from tacref.checks import check_positive
 from tacref.losses import _torch
 from tacref.losses._checks import (
     Lengths,
@@ -10,7 +11,6 @@ from tacref.losses._checks import (
     check_batch,
     check_lengths,
     check_pair,
-    check_positive,
     check_reduction,
     exact,
     exact_rows,

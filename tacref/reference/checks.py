@@ -6,7 +6,7 @@ from numbers import Integral
 import numpy as np
 from numpy.typing import ArrayLike
 
-VARIANTS = ("paper", "official", "printed", "laser")
+from tacref.checks import check_positive
 
 
 def check_cost(D: ArrayLike, name: str = "D") -> np.ndarray:
@@ -133,45 +133,6 @@ def check_embeddings(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray
             f"x and y must have the same d, got shapes {pair[0].shape} and {pair[1].shape}"
         )
     return pair
-
-
-def check_positive(value: float, name: str) -> float:
-    """Return `value` as a float, if it is finite and > 0.
-
-    Raises
-    ------
-    ValueError
-        If it is not.
-    """
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name} must be finite and > 0, got {value!r}")
-    return float(value)
-
-
-def check_not_negative(value: float, name: str) -> float:
-    """Return `value` as a float, if it is finite and >= 0.
-
-    Raises
-    ------
-    ValueError
-        If it is not.
-    """
-    if not (math.isfinite(value) and value >= 0):
-        raise ValueError(f"{name} must be finite and >= 0, got {value!r}")
-    return float(value)
-
-
-def check_variant(variant: str) -> str:
-    """Return `variant`, if it is known.
-
-    Raises
-    ------
-    ValueError
-        If it is not.
-    """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
-    return variant
 
 
 def check_times(

@@ -4,14 +4,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
-from tacref.reference.checks import (
-    check_not_negative,
-    check_positive,
-    check_square,
-    check_squared,
-    check_times,
-    check_variant,
-)
+from tacref.checks import check_not_negative, check_positive, check_variant
+from tacref.reference.checks import check_square, check_squared, check_times
 
 
 def idm(S_X: ArrayLike) -> float:

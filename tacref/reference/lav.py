@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tacref.reference.checks import check_embeddings, check_not_negative, check_times
+from tacref.checks import check_not_negative
+from tacref.reference.checks import check_embeddings, check_times
 from tacref.reference.costs import cost_matrix, embedding_gradients
 from tacref.reference.idm import contrastive_idm_value_and_grad
 from tacref.reference.soft_dtw import soft_dtw_value_and_grad

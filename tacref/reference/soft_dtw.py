@@ -6,7 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
-from tacref.reference.checks import check_not_negative, check_smoothing, check_vector
+from tacref.checks import check_not_negative
+from tacref.reference.checks import check_smoothing, check_vector
 
 
 def softmin(values: ArrayLike, *, gamma: float) -> float:
