@@ -1,6 +1,21 @@
-"""One hypothesis profile for all tests: the same examples on every machine, no deadline."""
+"""For all tests: one hypothesis profile, and where the real recordings are."""
 
+import os
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
+# The same examples on every machine, no deadline.
 settings.register_profile("ci", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("ci")
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """Return the folder of real recordings, for tests marked `shared`; skip where it is absent."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("TACREF_SHARED", beside))
+    if not folder.is_dir():
+        pytest.skip(f"no real recordings at {folder}; TACREF_SHARED names their folder")
+    return folder

@@ -86,7 +86,7 @@ class Scene:
         angle, scale = rng.uniform(-0.12, 0.12), rng.uniform(0.80, 1.05)
         turn = np.array(((math.cos(angle), -math.sin(angle)), (math.sin(angle), math.cos(angle))))
         self._view = turn * scale * np.array((rng.choice((-1.0, 1.0)), 1.0))  # mirrored or not
-        self._shift = 0.5 + rng.uniform(-0.05, 0.05, 2)
+        self._shift = self._offset = 0.5 + rng.uniform(-0.05, 0.05, 2)
         self._shake = rng.uniform(0.0, 0.008, 2), rng.uniform(0, 2 * math.pi, 2)
         self._arm = rng.uniform(0.34, 0.40)
         self._thickness = rng.uniform(0.028, 0.042)
@@ -160,7 +160,8 @@ class Scene:
             box = [value * self._pixels for value in (x, y, x + width, y + height)]
             shape = draw.rectangle if rng.random() < 0.5 else draw.ellipse
             shape(box, fill=_color(rng, self._behind, 0.5))
-        return image.filter(ImageFilter.GaussianBlur(rng.uniform(1.0, 4.0)))
+        blur = rng.uniform(1 / 256, 4 / 256) * self._pixels
+        return image.filter(ImageFilter.GaussianBlur(blur))
 
     def _place(self, points: np.ndarray) -> list[tuple[float, float]]:
         placed = (points - 0.5) @ self._view.T + self._offset

@@ -1,6 +1,8 @@
 """The built-in activity: clips rendered to real mp4 files, with exact labels."""
 
 import csv
+import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +42,7 @@ def make_dataset(
     size : int
         Side of the pictures in pixels, even, >= 32.
     fps : float
-        Frames a second, > 0.
+        Frames a second, finite and > 0. The number of frames does not depend on it.
 
     Returns
     -------
@@ -60,8 +62,8 @@ def make_dataset(
         raise ValueError(f"seed must be >= 0, got {seed!r}")
     if size < 32 or size % 2:
         raise ValueError(f"size must be even and >= 32 pixels, got {size!r}")
-    if not fps > 0:
-        raise ValueError(f"fps must be > 0, got {fps!r}")
+    if not (math.isfinite(fps) and fps > 0):
+        raise ValueError(f"fps must be finite and > 0, got {fps!r}")
     with new_folder(out_dir) as folder:
         for split_number, (split, count) in enumerate(counts.items()):
             (folder / split).mkdir()
@@ -101,11 +103,11 @@ def draw_timeline(rng: np.random.Generator) -> list[np.ndarray]:
     return timeline
 
 
-def render(timeline: list[np.ndarray], rng: np.random.Generator, size: int) -> list[np.ndarray]:
+def render(timeline: list[np.ndarray], rng: np.random.Generator, size: int) -> Iterator[np.ndarray]:
     """Draw the frames of a timeline, uint8 RGB `(size, size, 3)`, in a scene of their own."""
     scene = Scene(rng, size)
     moments = [(phase, p) for phase, progress in enumerate(timeline) for p in progress]
-    return [scene.draw(pose(phase, p), time) for time, (phase, p) in enumerate(moments)]
+    return (scene.draw(pose(phase, p), time) for time, (phase, p) in enumerate(moments))
 
 
 def _write_csv(path: Path, header: tuple[str, ...], rows: list[tuple]) -> None:

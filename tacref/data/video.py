@@ -19,6 +19,10 @@ SUFFIXES = frozenset((
 ))
 # fmt: on
 
+# The same frames give the same file: libx264's tree of macroblocks reads memory that it has not
+# written, and its threads, as many as there are cores, cut a video differently.
+_H264 = {"crf": "18", "threads": "1", "mbtree": "0"}
+
 
 def iter_video(path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
     """Decode a video file frame by frame.
@@ -96,7 +100,7 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float = 25.
         av.open(f"file:{temporary}", "w", format="mp4") as container,
     ):
         stream = container.add_stream(
-            "libx264", rate=Fraction(fps).limit_denominator(1001), options={"crf": "18"}
+            "libx264", rate=Fraction(fps).limit_denominator(1001), options=_H264
         )
         stream.pix_fmt = "yuv420p"
         for frame in frames:

@@ -244,6 +244,16 @@ def test_wrong_phases(tmp_path, capsys, split, rows, message):
     assert not run.exists()
 
 
+@pytest.mark.shared
+def test_real_motion(shared_data, tmp_path, capsys):
+    data = str(shared_data / "penn_pose" / "clean_and_jerk")
+    arguments = ["train", "--data", data, "--out", str(tmp_path / "run"), "--steps", "100"]
+    assert main([*arguments, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    # 0.63 and 0.80 as measured.
+    assert result["tau_untrained"][""] < 0.7 < result["tau_trained"][""]
+
+
 def test_settings_are_checked():
     with pytest.raises(ValueError, match="steps must be >= 1, got 0"):
         Settings(steps=0, lr=1e-3, pairs=1)

@@ -1,9 +1,7 @@
 """Finding the clips of a data set, and reading clips of any kind."""
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +9,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from tacref.data import Clip, find_clips, iter_frames, load_clip
-
-SHARED = Path(
-    os.environ.get("TACREF_SHARED", Path(__file__).resolve().parents[3] / "shared" / "data")
-)
 
 
 def touch(folder, *names):
@@ -135,11 +129,8 @@ def test_data_loads_no_torch():
 
 
 @pytest.mark.shared
-def test_real_features():
-    folder = SHARED / "penn_pose" / "squat"
-    if not folder.is_dir():
-        pytest.skip(f"no recordings at {folder}")
-    for clips in find_clips(folder, "val").values():
+def test_real_features(shared_data):
+    for clips in find_clips(shared_data / "penn_pose" / "squat", "val").values():
         frames, timestamps = load_clip(clips[0].path)
         assert frames.dtype == np.float32
         assert len(frames) == len(timestamps) > 1

@@ -1,10 +1,8 @@
 """Decoding real video files: order, time, orientation, damage; and writing them."""
 
-import os
 import re
 import struct
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import numpy as np
@@ -12,10 +10,6 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tacref.data.video import iter_video, write_video
-
-SHARED = Path(
-    os.environ.get("TACREF_SHARED", Path(__file__).resolve().parents[3] / "shared" / "data")
-)
 
 
 def encode(path, pictures, codec="libx264", times=None, **options):
@@ -277,10 +271,9 @@ def test_write_video_refuses(tmp_path, frames, fps, message):
 
 
 @pytest.mark.shared
-def test_real_video():
-    paths = sorted((SHARED / "pushup").rglob("*.mp4"), key=lambda path: path.stat().st_size)
-    if not paths:
-        pytest.skip(f"no recordings at {SHARED / 'pushup'}")
+def test_real_video(shared_data):
+    videos = (shared_data / "pushup").rglob("*.mp4")
+    paths = sorted(videos, key=lambda path: path.stat().st_size)
     times = [time for _, time in iter_video(paths[0])]
     assert len(times) > 10
     assert (np.diff(times) > 0).all()
