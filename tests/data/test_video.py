@@ -7,7 +7,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose
 
 from tacref.data.video import iter_video, write_video
 
@@ -244,8 +244,7 @@ def test_odd_sizes_are_made_even(tmp_path, make_video):
 
 def test_writing_is_deterministic(tmp_path, make_video):
     first, second = (make_video(tmp_path / name) for name in ("a.mp4", "b.mp4"))
-    for (x, _), (y, _) in zip(iter_video(first), iter_video(second), strict=True):
-        assert_array_equal(x, y)
+    assert first.read_bytes() == second.read_bytes()
 
 
 @pytest.mark.parametrize(
