@@ -6,16 +6,20 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn, ParamSpec
+from typing import Any, NoReturn, ParamSpec
 
 COMMANDS = {
     "train": "train an encoder on a folder of clips, or on the built-in activity",
     "evaluate": "Kendall's tau of an encoder on held-out clips",
     "embed": "frame embeddings of videos",
     "align": "align two videos: alignment.json and report.html",
+    "verify": "report card of a loss: value, gradients, padding, extremes",
     "export": "write a run's encoder as one ONNX file, proven equal to torch",
 }
-_MODULES = {name: f"tacref.{name}" for name in COMMANDS} | {"export": "tacref_export.convert"}
+_MODULES = {name: f"tacref.{name}" for name in COMMANDS} | {
+    "verify": "tacref.verify.command",
+    "export": "tacref_export.convert",
+}
 
 P = ParamSpec("P")
 
@@ -37,7 +41,7 @@ def command(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
                 return main(*args, **kwargs)
             try:
                 return main(*args, **kwargs)
-            except (ValueError, OSError) as error:
+            except (ValueError, OSError, MemoryError) as error:
                 # A message may quote what a file says: keep it to one line.
                 print(f"tacref {name}: {' '.join(str(error).split())}", file=sys.stderr)
                 return 2
@@ -60,6 +64,9 @@ def command(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
 class Parser(argparse.ArgumentParser):
     """Options of a command; a wrong one is a ValueError, so that `command` reports one line."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage and leaving."""
         raise ValueError(f"{message} (--help shows the options)")
@@ -70,12 +77,26 @@ def positive_int(text: str) -> int:
 
     Raises
     ------
-    ValueError
+    argparse.ArgumentTypeError
         If `text` is not one; argparse names the option.
     """
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be >= 1, got {text}")
+    return value
+
+
+def seed(text: str) -> int:
+    """Read a seed, a whole number that NumPy and torch both take.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If `text` is not one; argparse names the option.
+    """
+    value = int(text)
+    if not 0 <= value < 2**63:
+        raise argparse.ArgumentTypeError(f"must be >= 0 and < 2**63, got {text}")
     return value
 
 

@@ -12,7 +12,7 @@ from tacref.commands import Parser, command
 from tacref.data import iter_frames
 from tacref.data.chunks import iter_chunks
 from tacref.encoder.config import EncoderConfig
-from tacref.files import replacing
+from tacref.files import check_new_file, replacing
 
 
 class Embedder(Protocol):
@@ -50,7 +50,9 @@ def open_encoder(path: str | Path, *, device: str = "cpu") -> Embedder:
         raise FileNotFoundError(f"{path}: no such run folder or ONNX file")
     from tacref_export.session import EncoderSession
 
-    return EncoderSession(path, providers=("cuda",) if device == "cuda" else ("cpu",))
+    if device not in ("cpu", "cuda"):
+        raise ValueError(f"device must be cpu or cuda for an ONNX file, got {device!r}")
+    return EncoderSession(path, providers=(device,))
 
 
 def embed_clip(
@@ -110,14 +112,15 @@ def embed_clip(
 @command("embed")
 def main(argv: Sequence[str] | None = None) -> int:
     """Write `NAME.npz` (embeddings, timestamps) for each clip."""
-    parser = Parser(prog="tacref embed", description=__doc__)
-    parser.add_argument("encoder", help="a run's folder, or an ONNX file")
+    parser = Parser(prog="tacref embed", description="Write the frame embeddings of videos.")
+    parser.add_argument("encoder", metavar="RUN_OR_ONNX", help="a run's folder, or an ONNX file")
     parser.add_argument("clips", nargs="+", metavar="VIDEO", help="video, folder of frames or .npy")
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="folder for NAME.npz")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, ... (default: cpu)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
 
+    check_new_file(Path(options.out) / "NAME.npz")
     targets = [Path(options.out) / f"{Path(clip).stem}.npz" for clip in options.clips]
     for target, clip in zip(targets, options.clips, strict=True):
         if targets.count(target) > 1:

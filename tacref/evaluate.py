@@ -11,6 +11,9 @@ from tacref.data import Clip, check_phases, find_clips
 from tacref.embed import Embedder, embed_clip, open_encoder
 from tacref.evaluation import kendall_tau
 
+# What a data set without activity folders is called.
+ALL = "all"
+
 
 def activity_taus(
     encoder: Embedder,
@@ -35,7 +38,7 @@ def activity_taus(
     Returns
     -------
     dict of str to float
-        Activity to tau.
+        Activity to tau; "all" where there are no activity folders.
 
     Raises
     ------
@@ -53,7 +56,7 @@ def activity_taus(
                 embeddings[clip.path] = embed_clip(encoder, clip.path)[0]
                 bar.update()
             check_phases({path: len(rows) for path, rows in embeddings.items()})
-            taus[activity] = kendall_tau(list(embeddings.values()), stride=stride)
+            taus[activity or ALL] = kendall_tau(list(embeddings.values()), stride=stride)
     return taus
 
 
@@ -69,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="tacref evaluate",
         description="Kendall's tau over all ordered pairs of clips of each activity.",
     )
-    parser.add_argument("encoder", help="a run's folder, or an ONNX file")
+    parser.add_argument("encoder", metavar="RUN_OR_ONNX", help="a run's folder, or an ONNX file")
     parser.add_argument("--data", required=True, metavar="DIR", help="data set")
     parser.add_argument("--split", default="val", help="its folder in DIR (default: val)")
     parser.add_argument(
@@ -102,9 +105,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     print(f"Kendall's tau, all ordered pairs, stride {options.stride}, split {options.split}")
     width = max(len("mean"), *map(len, taus))
-    for activity, tau in taus.items():
-        count = len(clips[activity])
-        print(f"  {activity or 'all':<{width}}  {tau:6.3f}  ({count} clips)")
+    for (activity, tau), members in zip(taus.items(), clips.values(), strict=True):
+        print(f"  {activity:<{width}}  {tau:6.3f}  ({len(members)} clips)")
     print(f"  {'mean':<{width}}  {mean_tau(taus):6.3f}")
     return 0
 

@@ -54,14 +54,17 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     ValueError
         If `path` is a file or a folder that holds something.
     """
-    path = Path(path)
-    check_new_folder(path)
+    path = check_new_folder(path).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
-        os.replace(temporary, path)
+        if path.exists():  # it may be somebody's current folder, or a mount: keep it, fill it
+            for made in temporary.iterdir():
+                os.replace(made, path / made.name)
+        else:
+            os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -72,14 +75,42 @@ def check_new_folder(path: str | Path) -> Path:
     Raises
     ------
     ValueError
-        If `path` is a file or a folder that holds something.
+        If `path` is a file or a folder that holds something, or nothing can be written there.
     """
     path = Path(path)
     if path.is_dir() and any(path.iterdir()):
         raise ValueError(f"{path}: output folder is not empty; name a new one or remove it")
     if path.exists() and not path.is_dir():
         raise ValueError(f"{path}: output folder is a file")
+    _check_writable(path)
     return path
+
+
+def check_new_file(path: str | Path) -> Path:
+    """Refuse an output file that could not be written.
+
+    Raises
+    ------
+    ValueError
+        If `path` is a folder, or lies where nothing can be written.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path}: output file is a folder")
+    _check_writable(path.parent)
+    return path
+
+
+def _check_writable(folder: Path) -> None:
+    existing = folder.resolve()
+    while not existing.exists():
+        existing = existing.parent
+    if not existing.is_dir():
+        raise ValueError(f"{folder}: cannot be made, {existing} is a file")
+    try:  # asking for permission says yes on some file systems that refuse
+        tempfile.TemporaryFile(dir=existing).close()
+    except OSError as error:
+        raise ValueError(f"{folder}: cannot be written ({error.strerror})") from None
 
 
 def _umask() -> int:

@@ -1,14 +1,16 @@
 """`python -m tacref.train`: an encoder from a folder of clips, or from the built-in activity."""
 
 import json
+import shutil
 import sys
-from argparse import Namespace
-from collections.abc import Sequence
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tacref.commands import Parser, command, positive_int
+from tacref.commands import Parser, command, positive_int, seed
 from tacref.files import check_new_folder
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def make_parser() -> Parser:
         help="default: by what the clips are, small for pictures and features for arrays",
     )
     add("--device", help="torch device (default: cuda where there is one, else cpu)")
-    add("--seed", type=int, default=0, help="of weights, sampling and dropout (default: 0)")
+    add("--seed", type=seed, default=0, help="of weights, sampling and dropout (default: 0)")
     add("--json", action="store_true", help="print one JSON object")
     add = parser.add_argument_group("length and optimizer").add_argument
     add("--steps", type=positive_int, help=_by_encoder("steps"))
@@ -118,7 +120,6 @@ def run(options: Namespace) -> "Result":
     TrainingDivergedError
         If the loss is NaN or infinite.
     """
-    import numpy as np
     import torch
 
     from tacref.data import PairDataset, check_phases, find_clips, load_clip
@@ -135,6 +136,8 @@ def run(options: Namespace) -> "Result":
             f"encoder {name!r} does not take what {options.data or 'the built-in activity'} holds: "
             + ("feature arrays" if features else "pictures")
         )
+    if features and (options.size or options.no_augment):
+        raise ValueError("--size and --no-augment are for pictures, not for feature arrays")
     settings = Settings(
         **{key: _given(options, key, default) for key, default in RECIPES[name].items()},
         **{key: getattr(options, key) for key in _SETTINGS},
@@ -147,38 +150,57 @@ def run(options: Namespace) -> "Result":
         changes["channels"] = load_clip(first.path).frames.shape[1]
     config = EncoderConfig.default(name, dim=options.dim, **changes)
     encoder = build_encoder(config, seed=options.seed, weights=options.weights)
-
-    data = Path(options.data) if options.data is not None else out / "data"
-    if options.data is None:
-        from tacref.data.synthetic import make_dataset
-
-        print(f"rendering the built-in activity to {data}", file=sys.stderr)
-        make_dataset(data, seed=options.seed)
-        clips = find_clips(data, "train")
-    val = find_clips(data, "val") if (data / "val").is_dir() else {}
-    if not val:
-        print(f"{data} has no val: Kendall's tau is not measured", file=sys.stderr)
-    dataset = PairDataset(
-        clips,
-        offsets=config.offsets,
-        frames=settings.frames,
-        pairs=settings.pairs,
-        size=config.size or None,
-        seed=settings.seed,
-        augment=settings.augment,
-    )
-    dataset.check(progress=True)
-    check_phases(dataset.lengths)
-    if dataset.short_clips:
-        print(
-            f"{len(dataset.short_clips)} clips are shorter than {settings.frames} frames and are "
-            f"sampled with repeats, such as {dataset.short_clips[0]}",
-            file=sys.stderr,
+    with _nothing_left_unless_trained(out):
+        data = Path(options.data) if options.data is not None else _render(out, options.seed)
+        clips = clips or find_clips(data, "train")
+        val = find_clips(data, "val") if (data / "val").exists() else {}
+        if not val:
+            print(f"{data} has no val: Kendall's tau is not measured", file=sys.stderr)
+        dataset = PairDataset(
+            clips,
+            offsets=config.offsets,
+            frames=settings.frames,
+            pairs=settings.pairs,
+            size=config.size or None,
+            seed=settings.seed,
+            augment=settings.augment,
         )
-    if isinstance(encoder.preprocess, Standardize):
-        rows = [dataset.cache.load(clip.path) for clip in dataset.clips]
-        encoder.preprocess.fit(torch.from_numpy(np.concatenate(rows)))
-    return train(encoder, dataset, val, out, settings, data=str(data))
+        dataset.check(progress=True)
+        check_phases(dataset.lengths)
+        if dataset.short_clips:
+            print(
+                f"clips shorter than {settings.frames} frames, sampled with repeats: "
+                f"{len(dataset.short_clips)}, such as {dataset.short_clips[0]}",
+                file=sys.stderr,
+            )
+        if isinstance(encoder.preprocess, Standardize):
+            encoder.preprocess.fit(dataset.cache.load(clip.path) for clip in dataset.clips)
+        notes = {"data": str(data.resolve()), "weights": options.weights}
+        return train(encoder, dataset, val, out, settings, **notes)
+
+
+def _render(out: Path, number: int) -> Path:
+    from tacref.data.synthetic import make_dataset
+
+    data = out / "data"
+    print(f"rendering the built-in activity to {data}", file=sys.stderr)
+    return make_dataset(data, seed=number)
+
+
+@contextmanager
+def _nothing_left_unless_trained(out: Path) -> Iterator[None]:
+    """Take away what was made in a run's folder if it fails before there is an encoder in it."""
+    from tacref.encoder.storage import CONFIG
+
+    existed = out.exists()
+    try:
+        yield
+    except BaseException:
+        if not (out / CONFIG).exists():
+            shutil.rmtree(out / "data", ignore_errors=True)
+            if not existed and out.is_dir() and not any(out.iterdir()):
+                out.rmdir()
+        raise
 
 
 def _given(options: Namespace, key: str, default: Any) -> Any:
@@ -192,7 +214,10 @@ def _by_encoder(key: str) -> str:
 
 
 def _offsets(text: str) -> tuple[int, ...]:
-    return tuple(int(offset) for offset in text.split(","))
+    try:
+        return tuple(int(offset) for offset in text.split(","))
+    except ValueError:
+        raise ArgumentTypeError(f"must be whole numbers, such as -15,0, got {text!r}") from None
 
 
 def _next_run() -> Path:

@@ -16,14 +16,16 @@ from torch import Tensor
 
 from tacref.data import Clip, PairBatch, PairDataset
 from tacref.encoder import Encoder, save_encoder
+from tacref.encoder.device import check_device
 from tacref.evaluate import activity_taus, mean_tau
 from tacref.losses import LAVLoss
 
 METRICS = "metrics.jsonl"
+MAX_LR = 1000.0
 
 
 class TrainingDivergedError(ArithmeticError):
-    """The loss is no longer a finite number."""
+    """The loss or a weight is no longer a finite number."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +50,15 @@ class Settings:
     def __post_init__(self) -> None:
         """Check all values."""
         self.make_loss()
-        try:
-            torch.empty(0, device=self.device)
-        except RuntimeError as error:
-            raise ValueError(f"device {self.device!r}: {str(error).splitlines()[0]}") from None
+        check_device(self.device)
         for name in ("steps", "pairs", "frames", "save_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be >= 1, got {getattr(self, name)!r}")
-        if not (math.isfinite(self.lr) and self.lr > 0):
-            raise ValueError(f"lr must be finite and > 0, got {self.lr!r}")
+        for name, most in (("pairs", 10_000), ("frames", 100_000)):
+            if getattr(self, name) > most:
+                raise ValueError(f"{name} must be <= {most}, got {getattr(self, name)!r}")
+        if not 0 < self.lr <= MAX_LR:
+            raise ValueError(f"lr must be > 0 and <= {MAX_LR:g}, got {self.lr!r}")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
             raise ValueError(f"weight_decay must be finite and >= 0, got {self.weight_decay!r}")
 
@@ -94,11 +96,11 @@ class Result:
         if self.interrupted:
             lines[0] += ", interrupted; the encoder so far is saved"
         if self.tau_trained:
-            width = max(4, *map(len, self.tau_trained))
-            lines.append(f"Kendall's tau on held-out clips (stride 1){'':>{width}}")
-            lines[-1] = f"{'tau, held out':<{width + 2}}  untrained  trained"
+            title = "Kendall's tau on held-out clips (stride 1)"
+            lines.append(f"{title}{'untrained':>11}{'trained':>9}")
+            width = len(title) - 2
             lines.extend(
-                f"  {name or 'all':<{width}}  {self.tau_untrained[name]:9.3f}  {tau:7.3f}"
+                f"  {name:<{width}}{self.tau_untrained[name]:11.3f}{tau:9.3f}"
                 for name, tau in self.tau_trained.items()
             )
         return "\n".join(lines)
@@ -149,7 +151,7 @@ def train(
     Raises
     ------
     TrainingDivergedError
-        If the loss is NaN or infinite; the last saved encoder stays.
+        If the loss or a weight is NaN or infinite; the last saved encoder stays.
     """
     from tqdm import trange
 
@@ -174,7 +176,7 @@ def train(
         bar = trange(
             settings.steps, desc="train", unit=" steps", disable=None if progress else True
         )
-        with bar, _stop_on_interrupt() as stop:
+        with bar, _threads_for(encoder, settings), _stop_on_interrupt() as stop:
             for step in bar:
                 batch = dataset.batch(step)
                 terms = loss_of(*_embed_pairs(encoder, batch), **_lav_times(batch))
@@ -184,6 +186,7 @@ def train(
                         f"loss is {loss} at step {step} on {batch.names}; "
                         f"{run} holds the encoder as last saved"
                     )
+                lr = schedule.get_last_lr()[0]
                 optimizer.zero_grad()
                 terms.loss.backward()
                 optimizer.step()
@@ -200,15 +203,17 @@ def train(
                     metrics,
                     step=step + 1,
                     **numbers,
-                    lr=schedule.get_last_lr()[0],
+                    lr=lr,
                     seconds=round(result.seconds, 3),
                 )
                 if result.steps % settings.save_every == 0:
+                    _check_weights(encoder, run, result.steps)
                     save_encoder(encoder, run, **saved)
                 if stop.is_set():
                     result.interrupted = True
                     break
         encoder.eval()
+        _check_weights(encoder, run, result.steps)
         save_encoder(encoder, run, **saved)
         if val and not result.interrupted:
             result.tau_trained = activity_taus(encoder, val, progress=progress)
@@ -219,6 +224,27 @@ def train(
                 mean_tau=mean_tau(result.tau_trained),
             )
     return result
+
+
+def _check_weights(encoder: Encoder, run: Path, steps: int) -> None:
+    for name, weight in encoder.named_parameters():
+        if not torch.isfinite(weight).all():
+            raise TrainingDivergedError(
+                f"weight {name} is not finite after {steps} steps; "
+                f"{run} holds the encoder as last saved"
+            )
+
+
+@contextmanager
+def _threads_for(encoder: Encoder, settings: Settings) -> Iterator[None]:
+    """Use one thread where the matrices are so small that others only wait for each other."""
+    threads = torch.get_num_threads()
+    if not encoder.config.takes_pictures and settings.device == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _optimizer(

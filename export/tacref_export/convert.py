@@ -16,7 +16,7 @@ import numpy as np
 from tacref.commands import Parser, command
 from tacref.encoder.config import EncoderConfig
 from tacref.encoder.storage import WEIGHTS, load_encoder
-from tacref.files import replacing
+from tacref.files import check_new_file, replacing
 from tacref_export.session import FORMAT, INPUT, OUTPUT, PREFIX, EncoderSession
 
 if TYPE_CHECKING:
@@ -76,11 +76,9 @@ def export_encoder(run: str | Path, path: str | Path) -> list[Parity]:
     import onnx
     import torch
 
-    path = Path(path)
+    path = check_new_file(path)
     if path.suffix != ".onnx":
         raise ValueError(f"{path}: name of the file to write must end in .onnx")
-    if path.is_dir():
-        raise ValueError(f"{path}: is a folder")
     encoder = load_encoder(run)
     inputs = _inputs(encoder.config)
     with _quiet_exporter(), torch.no_grad():

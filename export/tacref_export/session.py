@@ -63,7 +63,7 @@ class EncoderSession:
             )
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
-        options.log_severity_level = 3  # what goes wrong is raised below, not only logged
+        options.log_severity_level = 4  # what goes wrong is raised below
         try:
             self._session = ort.InferenceSession(str(path), options, providers=wanted)
         except Exception as error:  # onnxruntime's kinds of error share no public base
@@ -85,6 +85,10 @@ class EncoderSession:
             self.config = EncoderConfig.from_json(json.loads(self.metadata["encoder"]))
         except ValueError as error:
             raise ValueError(f"{path}: damaged metadata ({error})") from None
+        inputs = [(each.name, each.type, len(each.shape)) for each in self._session.get_inputs()]
+        pictures = self.config.takes_pictures
+        if inputs != [(INPUT, "tensor(uint8)", 4) if pictures else (INPUT, "tensor(float)", 2)]:
+            raise ValueError(f"{path}: its input {inputs} is not what its metadata says")
 
     def embed(self, frames: np.ndarray) -> np.ndarray:
         """Embed one video.

@@ -1,6 +1,7 @@
 """Video files through PyAV: any codec that ffmpeg reads, upright, with their own timestamps."""
 
 import math
+import os
 import re
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -45,7 +46,7 @@ def iter_video(path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
         If there is no such file.
     ValueError
         If it is not a video, or damaged or cut off; says how much was read. (A file cut between
-        two frames is found by the length it states; some formats, such as GIF, state none.)
+        two frames is found by the length it states; some formats, such as MPEG-TS, state none.)
     """
     with _open(path) as container:
         stream = _video_stream(path, container)
@@ -70,7 +71,7 @@ def iter_video(path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
             raise ValueError(f"{path}: damaged or cut off: {read} ({_reason(error)})") from None
         if read.count == 0:
             raise ValueError(f"{path}: has no frames")
-        if read.misses_the_end:
+        if read.misses_the_end or _cut_gif(path, container):
             raise ValueError(f"{path}: cut off: {read}")
 
 
@@ -195,8 +196,17 @@ class _Read:
         if clock:
             return 3600 * int(clock[1]) + 60 * int(clock[2]) + float(clock[3])
         if container.duration and len(container.streams) == 1:
-            return start + container.duration / av.time_base
+            return container.duration / av.time_base  # from 0, wherever the first frame is
         return None
+
+
+def _cut_gif(path: str | Path, container: av.container.InputContainer) -> bool:
+    """Return whether a GIF, which states no length, lacks the byte that ends one."""
+    if container.format.name != "gif":
+        return False
+    with open(path, "rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() != b";"
 
 
 def _upright(frame: av.VideoFrame) -> np.ndarray:

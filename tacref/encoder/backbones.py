@@ -174,8 +174,10 @@ def read_weights(path: str) -> dict[str, Tensor]:
     except IsADirectoryError:
         raise ValueError(f"{path}: a folder, not a weight file") from None
     except Exception as error:  # torch, pickle and safetensors each raise their own kinds
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path}: not a weight file ({reason})") from None
+        raise ValueError(
+            f"{path}: not a weight file that can be read without running code "
+            f"({type(error).__name__})"
+        ) from None
     if not isinstance(weights, dict) or not all(
         isinstance(value, Tensor) for value in weights.values()
     ):

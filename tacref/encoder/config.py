@@ -14,6 +14,8 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "features": {"offsets": (-40, -20, -10, 0, 10, 20, 40)},
 }
 
+MAX_OFFSET, MAX_DIM, MAX_CHANNELS = 100_000, 65_536, 1_000_000
+MIN_SIZE, MAX_SIZE = 32, 4096
 _PLAIN: tuple[Literal["C"], Literal["W"]] = ("C", "W")
 
 
@@ -54,13 +56,16 @@ class EncoderConfig:
         offsets = tuple(int(offset) for offset in self.offsets)
         if not offsets or list(offsets) != sorted(set(offsets)):
             raise ValueError(f"offsets must be distinct and rising, got {self.offsets!r}")
+        if max(-offsets[0], offsets[-1]) > MAX_OFFSET:
+            raise ValueError(f"offsets must be within {MAX_OFFSET} frames, got {self.offsets!r}")
         object.__setattr__(self, "offsets", offsets)
-        if self.dim < 1:
-            raise ValueError(f"dim must be >= 1, got {self.dim!r}")
-        if self.channels < 1:
-            raise ValueError(f"channels must be >= 1, got {self.channels!r}")
-        if self.takes_pictures and self.size < 32:
-            raise ValueError(f"size must be >= 32 pixels, got {self.size!r}")
+        for name, most in (("dim", MAX_DIM), ("channels", MAX_CHANNELS)):
+            if not 1 <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be from 1 to {most}, got {getattr(self, name)!r}")
+        if self.takes_pictures and not MIN_SIZE <= self.size <= MAX_SIZE:
+            raise ValueError(
+                f"size must be from {MIN_SIZE} to {MAX_SIZE} pixels, got {self.size!r}"
+            )
 
     @classmethod
     def default(cls, name: str, **changes: Any) -> "EncoderConfig":
@@ -126,5 +131,5 @@ class EncoderConfig:
                 size=int(fields["size"]),
                 channels=int(fields["channels"]),
             )
-        except TypeError as error:
+        except (TypeError, OverflowError) as error:
             raise ValueError(f"encoder configuration: {error}") from None

@@ -1,5 +1,8 @@
 """From decoded frames to what a backbone takes, in operations that mean the same everywhere."""
 
+from collections.abc import Iterable
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -83,12 +86,22 @@ class Standardize(nn.Module):
         self.register_buffer("std", torch.ones(channels))
 
     @torch.no_grad()
-    def fit(self, frames: Tensor) -> None:
-        """Take mean and deviation from `(M, F)`; a constant feature keeps deviation 1."""
-        frames = frames.to(torch.float64)
-        std = frames.std(0, correction=0)
-        self.mean.copy_(frames.mean(0))
-        self.std.copy_(torch.where(std > 1e-6 * frames.abs().amax(0).clamp(min=1e-12), std, 1.0))
+    def fit(self, clips: Iterable[np.ndarray]) -> None:
+        """Take mean and deviation over all frames of clips `(T, F)`; a constant keeps deviation 1.
+
+        Clip by clip (Chan et al. 1979), so that they need not all be in memory.
+        """
+        count, mean, squares = 0, np.zeros(len(self.mean)), np.zeros(len(self.mean))
+        for clip in clips:
+            own = clip.mean(0, dtype=np.float64)
+            step, total = own - mean, count + len(clip)
+            squares += np.square(clip - own).sum(0) + step**2 * (count * len(clip) / total)
+            mean += step * (len(clip) / total)
+            count = total
+        std = np.sqrt(squares / count)
+        std[std <= 1e-6 * np.maximum(np.abs(mean), 1e-12)] = 1.0
+        self.mean.copy_(torch.from_numpy(mean))
+        self.std.copy_(torch.from_numpy(std))
 
     def forward(self, frames: Tensor) -> Tensor:
         """Map `(M, F)` to float32 `(M, F)`."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import tacref
 from tacref.encoder.config import EncoderConfig
+from tacref.encoder.device import check_device
 from tacref.encoder.encoder import Encoder
 from tacref.files import replacing
 
@@ -61,21 +62,25 @@ def load_encoder(folder: str | Path, *, device: str = "cpu") -> Encoder:
     FileNotFoundError
         If the folder or one of the two files is missing.
     ValueError
-        If a file is damaged or does not fit the other.
+        If a file is damaged or does not fit the other, or torch cannot compute on `device`.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    place = check_device(device)
     config = read_config(folder)
-    encoder = Encoder(EncoderConfig.from_json(config["encoder"]))
+    try:
+        encoder = Encoder(EncoderConfig.from_json(config["encoder"]))
+    except ValueError as error:
+        raise ValueError(f"{Path(folder) / CONFIG}: {error}") from None
     path = Path(folder) / WEIGHTS
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; {folder} is not a run of tacref")
     try:
         encoder.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
-        raise ValueError(f"{path}: damaged, or not of {CONFIG}'s encoder ({error})") from None
-    return encoder.to(device).eval()
+    except (SafetensorError, RuntimeError):
+        raise ValueError(f"{path}: damaged, or not of the encoder in {CONFIG}") from None
+    return encoder.to(place).eval()
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tacref.files import check_new_folder, new_folder, replacing
+from tacref.files import check_new_file, check_new_folder, new_folder, replacing
 
 
 def test_replacing_writes_and_replaces(tmp_path):
@@ -57,3 +57,28 @@ def test_existing_folder_is_refused(tmp_path):
     with new_folder(tmp_path / "empty") as path:
         (path / "a").write_text("")
     assert (tmp_path / "empty" / "a").exists()
+
+
+def test_places_where_nothing_can_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match=r"cannot be made, .*file is a file"):
+        check_new_folder(tmp_path / "file" / "deep" / "folder")
+    with pytest.raises(ValueError, match="cannot be made"):
+        check_new_file(tmp_path / "file" / "out.onnx")
+    with pytest.raises(ValueError, match="output file is a folder"):
+        check_new_file(tmp_path)
+    with pytest.raises(ValueError, match=r"cannot be written \("):
+        check_new_folder("/proc/tacref")
+    assert check_new_file(tmp_path / "deep" / "out.onnx").name == "out.onnx"
+    assert not (tmp_path / "deep").exists()
+
+
+def test_the_current_folder_and_a_link_to_an_empty_one(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "here")
+    for name in (tmp_path / "link", "."):
+        monkeypatch.chdir(tmp_path / "here")
+        with new_folder(name) as path:
+            (path / "a").write_text("a")
+        assert [file.name for file in (tmp_path / "here").iterdir()] == ["a"]
+        (tmp_path / "here" / "a").unlink()

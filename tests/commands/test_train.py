@@ -45,7 +45,7 @@ def test_learns_and_keeps_a_run(features, tmp_path, capsys):
     result = json.loads(capsys.readouterr().out)
     assert result["steps"] == 60
     assert not result["interrupted"]
-    assert result["tau_trained"][""] > 0.8 > result["tau_untrained"][""]
+    assert result["tau_trained"]["all"] > 0.8 > result["tau_untrained"]["all"]
     assert {path.name for path in run.iterdir()} == {
         "config.json",
         "encoder.safetensors",
@@ -60,8 +60,8 @@ def test_learns_and_keeps_a_run(features, tmp_path, capsys):
         )
     assert np.mean([r["loss"] for r in steps[-10:]]) < np.mean([r["loss"] for r in steps[:10]])
     assert [r["mean_tau"] for r in records if "tau" in r] == [
-        result["tau_untrained"][""],
-        result["tau_trained"][""],
+        result["tau_untrained"]["all"],
+        result["tau_trained"]["all"],
     ]
     config = json.loads((run / "config.json").read_text())
     assert config["encoder"]["offsets"] == [-2, 0, 2]
@@ -91,11 +91,10 @@ def test_every_option_reaches_the_run(features, tmp_path):
     }  # fmt: skip
     options = [f"--{key.replace('_', '-')}={value}" for key, value in given.items()]
     run = tmp_path / "run"
-    extra = ["--dim", "16", "--no-augment"]
+    extra = ["--dim", "16"]
     assert main(["train", "--data", str(features), "--out", str(run), *options, *extra]) == 0
     config = json.loads((run / "config.json").read_text())
     assert {key: config["training"][key] for key in given} == given
-    assert config["training"]["augment"] is False
     assert config["encoder"]["dim"] == 16
 
 
@@ -135,6 +134,43 @@ def test_diverging_stops_with_the_last_good_encoder(features, tmp_path, capsys, 
     assert all(torch.isfinite(value).all() for value in state.values())
 
 
+def test_weights_that_are_not_finite_are_never_saved(features, tmp_path, capsys, monkeypatch):
+    step = torch.optim.Adam.step
+
+    def ruined(self, *args, **kwargs):
+        step(self, *args, **kwargs)
+        with torch.no_grad():
+            self.param_groups[0]["params"][0].fill_(torch.inf)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", ruined)
+    run = tmp_path / "run"
+    assert main(["train", "--data", str(features), "--out", str(run), "--steps", "1"]) == 1
+    assert "is not finite after 1 steps" in capsys.readouterr().err
+    state = load_encoder(run).state_dict()
+    assert all(torch.isfinite(value).all() for value in state.values())
+
+
+def test_interrupt_before_the_first_step_leaves_nothing(tmp_path, capsys, monkeypatch):
+    def interrupted(self, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PairDataset, "check", interrupted)
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--out", "run"]) == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_place_of_val(features, tmp_path, capsys):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train").symlink_to(features / "train")
+    (tmp_path / "data" / "val").write_text("")
+    run = tmp_path / "run"
+    assert main(["train", "--data", str(tmp_path / "data"), "--out", str(run)]) == 2
+    assert "no such split folder" in capsys.readouterr().err
+    assert not run.exists()
+
+
 def test_without_a_val_split(features, tmp_path, capsys):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "train").symlink_to(features / "train")
@@ -158,8 +194,10 @@ def test_pictures(name, tmp_path):
             write_video(tmp_path / "data" / split / f"{clip}.mp4", frames)
     run = tmp_path / "run"
     options = ["--encoder", name, "--size", "32", "--steps", "2", "--pairs", "1", "--frames", "4"]
+    options.append("--no-augment")
     assert main(["train", "--data", str(tmp_path / "data"), "--out", str(run), *options]) == 0
     assert load_encoder(run).config.size == 32
+    assert json.loads((run / "config.json").read_text())["training"]["augment"] is False
 
 
 @pytest.mark.parametrize(
@@ -171,7 +209,7 @@ def test_pictures(name, tmp_path):
         (["--sigma=-1"], "sigma must be finite and >= 0, got -1.0"),
         (["--margin", "0"], "margin must be finite and > 0, got 0.0"),
         (["--variant", "new"], "variant must be one of paper, official, printed, laser, got 'new'"),
-        (["--lr", "0"], "lr must be finite and > 0, got 0.0"),
+        (["--lr", "0"], "lr must be > 0 and <= 1000, got 0.0"),
         (["--weight-decay=-1"], "weight_decay must be finite and >= 0, got -1.0"),
         (["--encoder", "huge"], "invalid choice: 'huge'"),
         (["--encoder", "small"], "encoder 'small' does not take"),
@@ -179,7 +217,16 @@ def test_pictures(name, tmp_path):
         (["--offsets", "3,1"], "offsets must be distinct and rising"),
         (["--device", "warp"], "device 'warp'"),
         (["--weights", "none.pth"], "weights are for the resnet50 encoder"),
-        (["--seed=-1"], "seed must be >= 0, got -1"),
+        (["--seed=-1"], "--seed: must be >= 0 and < 2**63, got -1"),
+        (["--seed", str(2**63)], "--seed: must be >= 0 and < 2**63"),
+        (["--lr", "1e38"], "lr must be > 0 and <= 1000, got 1e+38"),
+        (["--frames", "100000000000"], "frames must be <= 100000"),
+        (["--dim", "99999999999999999999"], "dim must be from 1 to 65536"),
+        (["--offsets=-9000000000000000000,0"], "offsets must be within"),
+        (["--device", "meta"], "device 'meta'"),
+        (["--device", "cuda:99"], "device 'cuda:99'"),
+        (["--size", "64"], "--size and --no-augment are for pictures"),
+        (["--step", "3"], "unrecognized arguments: --step 3"),
         (["--frames", "0"], "--frames: must be >= 1, got 0"),
         (["--data", "absent"], "absent: no such data set folder"),
     ],
@@ -251,7 +298,7 @@ def test_real_motion(shared_data, tmp_path, capsys):
     assert main([*arguments, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     # 0.63 and 0.80 as measured.
-    assert result["tau_untrained"][""] < 0.7 < result["tau_trained"][""]
+    assert result["tau_untrained"]["all"] < 0.7 < result["tau_trained"]["all"]
 
 
 def test_settings_are_checked():

@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from PIL import Image
 
 from tacref.data.video import iter_video, write_video
 
@@ -276,3 +277,25 @@ def test_real_video(shared_data):
     times = [time for _, time in iter_video(paths[0])]
     assert len(times) > 10
     assert (np.diff(times) > 0).all()
+
+
+def test_gif_without_its_end_is_cut_off(tmp_path):
+    pictures = [np.full((48, 64, 3), 20 * index, np.uint8) for index in range(10)]
+    whole, cut = tmp_path / "whole.gif", tmp_path / "cut.gif"
+    images = [Image.fromarray(picture) for picture in pictures]
+    images[0].save(whole, save_all=True, append_images=images[1:], duration=40)
+    assert len(list(iter_video(whole))) == 10
+    cut.write_bytes(whole.read_bytes()[: int(0.6 * whole.stat().st_size)])
+    with pytest.raises(ValueError, match=r"cut\.gif: (cut off|damaged)"):
+        list(iter_video(cut))
+
+
+def test_a_length_counted_from_zero(tmp_path):
+    pictures = [np.full((48, 64, 3), 5 * index, np.uint8) for index in range(40)]
+    path = tmp_path / "late.flv"
+    encode(path, pictures)  # its B-frames make it start after 0
+    assert len(list(iter_video(path))) == 40
+    late = tmp_path / "late.mkv"
+    encode(late, pictures, times=[2000 + 40 * index for index in range(40)])
+    late.write_bytes(late.read_bytes().replace(b"DURATION", b"XURATION"))
+    assert len(list(iter_video(late))) == 40

@@ -114,9 +114,12 @@ def test_wrong_frames(config, frames, message):
         ({"name": "features", "offsets": ()}, "offsets must be"),
         ({"name": "features", "offsets": (3, 0)}, r"rising, got \(3, 0\)"),
         ({"name": "features", "offsets": (0, 0)}, "distinct"),
-        ({"name": "features", "offsets": (0,), "dim": 0}, "dim must be >= 1, got 0"),
-        ({"name": "features", "offsets": (0,), "channels": 0}, "channels must be >= 1"),
-        ({"name": "small", "offsets": (0,), "size": 8}, "size must be >= 32 pixels, got 8"),
+        ({"name": "features", "offsets": (0,), "dim": 0}, "dim must be from 1 to 65536, got 0"),
+        ({"name": "features", "offsets": (0,), "channels": 0}, "channels must be from 1 to"),
+        (
+            {"name": "small", "offsets": (0,), "size": 8},
+            "from 32 to 4096 pixels, got 8",
+        ),
     ],
 )
 def test_wrong_configuration(fields, message):
@@ -126,7 +129,7 @@ def test_wrong_configuration(fields, message):
 
 def test_saved_and_loaded(tmp_path):
     encoder = build_encoder(features_config(offsets=(-1, 0)))
-    encoder.preprocess.fit(torch.from_numpy(rows(50)))
+    encoder.preprocess.fit([rows(50)])
     save_encoder(encoder, tmp_path / "run", note="kept")
     loaded = load_encoder(tmp_path / "run")
     assert loaded.config == encoder.config
@@ -149,8 +152,11 @@ def test_damaged_runs_are_named(tmp_path):
     for text, message in (
         ("{", "not JSON"),
         ("[]", "not a run's configuration"),
+        (good.replace("-40", "-1e400"), r"config\.json: encoder configuration"),
+        (good.replace("-40", "-9000000000000000000"), "offsets must be within 100000 frames"),
+        (good.replace('"dim": 8', '"dim": 1e300'), "dim must be from 1 to 65536"),
         (good.replace('"features"', '"magic"'), "got 'magic'"),
-        (good.replace('"dim": 8', '"dim": 9'), "damaged, or not of config.json's encoder"),
+        (good.replace('"dim": 8', '"dim": 9'), "damaged, or not of the encoder in config.json"),
         (good.replace('"dim"', '"width"'), "must have the keys"),
     ):
         config.write_text(text)

@@ -41,9 +41,19 @@ def test_right_size_is_left_alone():
 
 
 def test_standardize():
-    frames = torch.tensor([[1.0, 5.0, 0.0], [3.0, 5.0, 0.0]])
+    frames = np.array([[1.0, 5.0, 0.0], [3.0, 5.0, 0.0]], np.float32)
     layer = Standardize(3)
-    layer.fit(frames)
+    layer.fit([frames])
     # Mean 2 and deviation 1; constant columns keep deviation 1.
     expected = torch.tensor([[-1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
-    torch.testing.assert_close(layer(frames), expected)
+    torch.testing.assert_close(layer(torch.from_numpy(frames)), expected)
+
+
+def test_standardizing_clip_by_clip_is_standardizing_them_all():
+    rng = np.random.default_rng(0)
+    clips = [rng.normal(1e3 * k, 1 + k, (5 + k, 4)).astype(np.float32) for k in range(4)]
+    layer = Standardize(4)
+    layer.fit(clip for clip in clips)
+    frames = np.concatenate(clips).astype(np.float64)
+    torch.testing.assert_close(layer.mean.double(), torch.from_numpy(frames.mean(0)))
+    torch.testing.assert_close(layer.std.double(), torch.from_numpy(frames.std(0)))

@@ -37,7 +37,7 @@ def exported(tmp_path_factory):
         run = tmp_path_factory.mktemp(name)
         encoder = build_encoder(config, seed=1)
         if name == "features":
-            encoder.preprocess.fit(torch.from_numpy(3 * clip(config, 50) + 1))
+            encoder.preprocess.fit([3 * clip(config, 50) + 1])
         with torch.no_grad():  # a pass in training mode moves the batch statistics
             encoder.train()(torch.from_numpy(clip(config, 30)))
         save_encoder(encoder, run)
@@ -122,6 +122,7 @@ def test_command(exported, tmp_path, capsys):
         ("absent", "encoder.onnx", "absent: no such run folder"),
         (".", "encoder.onnx", "not a run of tacref"),
         (".", "encoder.pt", r"must end in \.onnx"),
+        (".", "", "output file is a folder"),
     ],
 )
 def test_bad_arguments(tmp_path, capsys, run, out, message):
@@ -143,6 +144,13 @@ def test_session_refuses_what_it_cannot_run(exported, tmp_path):
     del model.metadata_props[:]
     onnx.save_model(model, broken)
     with pytest.raises(ValueError, match="not an encoder exported by tacref"):
+        EncoderSession(broken)
+    model = onnx.load(exported["features"][1])
+    for entry in model.metadata_props:
+        if entry.key == "tacref.encoder":
+            entry.value = json.dumps(CONFIGS["small"].to_json())
+    onnx.save_model(model, broken)
+    with pytest.raises(ValueError, match="is not what its metadata says"):
         EncoderSession(broken)
     with pytest.raises(ValueError, match="providers must be of cpu, cuda, got 'tpu'"):
         EncoderSession(exported["features"][1], providers=("tpu",))

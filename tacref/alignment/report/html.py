@@ -121,7 +121,6 @@ def _times(side: str, times: np.ndarray) -> dict[str, str]:
     return {
         f"start_{side}": f"{first:.2f}",
         f"end_{side}": f"{last:.2f}",
-        f"duration_{side}": f"{last - first:.2f}",
     }
 
 

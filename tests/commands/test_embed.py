@@ -1,0 +1,67 @@
+"""`tacref embed` and what opens an encoder."""
+
+import numpy as np
+import pytest
+
+from tacref.commands import main
+from tacref.embed import embed_clip, open_encoder
+from tacref.encoder import EncoderConfig, build_encoder, save_encoder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    save_encoder(build_encoder(EncoderConfig.default("features", channels=4, dim=8)), folder)
+    return folder
+
+
+def save_rows(path, length=50, features=4):
+    np.save(path, np.random.default_rng(0).normal(size=(length, features)))
+    return path
+
+
+def test_embeds_clips_whole(run, tmp_path):
+    clips = [save_rows(tmp_path / f"{name}.npy", length) for name, length in (("a", 50), ("b", 7))]
+    assert main(["embed", str(run), *map(str, clips), "-o", str(tmp_path / "out")]) == 0
+    encoder = open_encoder(run)
+    for clip in clips:
+        with np.load(tmp_path / "out" / f"{clip.stem}.npz") as saved:
+            rows = np.load(clip).astype(np.float32)
+            np.testing.assert_allclose(saved["embeddings"], encoder.embed(rows), atol=1e-6)
+            np.testing.assert_allclose(saved["timestamps"], np.arange(len(rows)) / 25)
+
+
+def test_long_clips_in_chunks_equal_the_whole(run, tmp_path):
+    encoder = open_encoder(run)
+    clip = save_rows(tmp_path / "long.npy", 9000)  # more than one chunk holds
+    rows = np.load(clip).astype(np.float32)
+    np.testing.assert_allclose(embed_clip(encoder, clip)[0], encoder.embed(rows), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["absent", "a.npy"], "absent: no such run folder or ONNX file"),
+        (["RUN", "none.npy"], "none.npy: no such file or folder"),
+        (["RUN", "wide.npy"], "wide.npy: not what the encoder takes"),
+        (["RUN", "a.npy", "--device", "warp"], "device 'warp'"),
+        (["RUN", "a.npy", "--device", "cuda:99"], "device 'cuda:99'"),
+        (["RUN", "a.npy", "a.npy"], "two clips would both be written to"),
+    ],
+)
+def test_bad_input(run, tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    save_rows(tmp_path / "a.npy")
+    save_rows(tmp_path / "wide.npy", features=5)
+    given = [str(run) if each == "RUN" else each for each in arguments]
+    assert main(["embed", *given, "-o", "out"]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_onnx_file_runs_on_the_cpu_or_on_cuda(tmp_path):
+    (tmp_path / "encoder.onnx").write_bytes(b"")
+    with pytest.raises(ValueError, match="device must be cpu or cuda for an ONNX file, got 'mps'"):
+        open_encoder(tmp_path / "encoder.onnx", device="mps")
