@@ -1,15 +1,18 @@
-"""What the tests compare with: the definitions, by enumeration and plain loops.
+"""What the tests compare with: the definitions, by enumeration, plain loops and 50 digits.
 
 Imports nothing from tacref, so that it cannot share a fault with what it judges. Slow: paths are
-listed one by one (321 at 5x5), so keep the sides at 5 or below.
+listed one by one (321 at 5x5), so keep the sides at 5 or below; the recursions at 50 digits
+(`exact_…`) reach sides of 64.
 """
 
 import math
 from fractions import Fraction
 from functools import cache
 
+import mpmath
 import numpy as np
 
+DIGITS = 50
 STEPS = ((1, 1), (1, 0), (0, 1))
 
 
@@ -63,6 +66,73 @@ def soft_dtw(D, gamma):
     return value, E
 
 
+def forbid_outside(D, band):
+    """Copy of `D` with +inf where |i - j| > band; a band of None forbids nothing."""
+    banded = np.array(D, dtype=np.float64)
+    for i, j in np.ndindex(banded.shape):
+        if band is not None and abs(i - j) > band:
+            banded[i, j] = math.inf
+    return banded
+
+
+def _exact_prefixes(D, Z, gamma):
+    """Soft minima over the paths from the first cell to each, and their slopes along Z."""
+    values, slopes = {}, {}
+    for i, j in np.ndindex(D.shape):
+        before = [(i - di, j - dj) for di, dj in STEPS if values.get((i - di, j - dj)) is not None]
+        if math.isinf(D[i, j]) or not (before or i == j == 0):
+            values[i, j] = None
+            continue
+        cost, direction = mpmath.mpf(float(D[i, j])), mpmath.mpf(float(Z[i, j]))
+        if not before:
+            values[i, j], slopes[i, j] = cost, direction
+            continue
+        least = min(values[cell] for cell in before)
+        masses = [mpmath.exp((least - values[cell]) / gamma) for cell in before]
+        total = mpmath.fsum(masses)
+        values[i, j] = cost + least - gamma * mpmath.log(total)
+        mean = mpmath.fsum(m * slopes[cell] for m, cell in zip(masses, before, strict=True))
+        slopes[i, j] = direction + mean / total
+    return values, slopes
+
+
+def exact_soft_dtw(D, gamma, Z=None):
+    """Equation 4 at 50 digits: value, E, and the Hessian times `Z` (of ones by default).
+
+    The recursion runs from both ends: the paths through a cell are those to it and those from it,
+    so that log E is a difference of soft minima, and the Hessian its slope. Entries too small for
+    float64 come out as 0; a value of None means that no path is free.
+    """
+    D = np.asarray(D, dtype=np.float64)
+    Z = np.ones(D.shape) if Z is None else np.asarray(Z, dtype=np.float64)
+    E, product = np.zeros(D.shape), np.zeros(D.shape)
+    n, m = D.shape
+    with mpmath.workdps(DIGITS):
+        gamma = mpmath.mpf(float(gamma))
+        to, to_slope = _exact_prefixes(D, Z, gamma)
+        back, back_slope = _exact_prefixes(D[::-1, ::-1], Z[::-1, ::-1], gamma)
+        value = to[n - 1, m - 1]
+        if value is None:
+            return None, E, product
+        for i, j in np.ndindex(D.shape):
+            other = (n - 1 - i, m - 1 - j)
+            if to[i, j] is None or back[other] is None:
+                continue
+            cost, direction = mpmath.mpf(float(D[i, j])), mpmath.mpf(float(Z[i, j]))
+            share = mpmath.exp((value - (to[i, j] + back[other] - cost)) / gamma)
+            slope = to_slope[n - 1, m - 1] - (to_slope[i, j] + back_slope[other] - direction)
+            E[i, j], product[i, j] = float(share), float(share * slope / gamma)
+        return float(value), E, product
+
+
+def exact_sharp(D, gamma):
+    """<E, D> at 50 digits: the slope of the value along D."""
+    D = np.asarray(D, dtype=np.float64)
+    with mpmath.workdps(DIGITS):
+        _, slopes = _exact_prefixes(D, D, mpmath.mpf(float(gamma)))
+        return float(slopes[D.shape[0] - 1, D.shape[1] - 1])
+
+
 def contrastive_idm(D_X, *, sigma, margin, variant, times=None, video_length=None):
     """Equation 7 in the four published forms, pair by pair."""
     n = len(D_X)
@@ -77,12 +147,12 @@ def contrastive_idm(D_X, *, sigma, margin, variant, times=None, video_length=Non
             if variant == "laser":
                 distance = math.sqrt(distance)
             if variant == "official":
+                length = Fraction(float(video_length or n))
                 t_i, t_j = (
-                    Fraction(int(times[k]) if times is not None else k, int(video_length or n))
-                    for k in (i, j)
+                    Fraction(float(times[k]) if times is not None else k) / length for k in (i, j)
                 )
                 near_weight, far_weight = 1, float((t_i - t_j) ** 2 + 1)
-                far = abs(t_i - t_j) > Fraction(sigma) / int(video_length or n)
+                far = abs(t_i - t_j) > Fraction(sigma) / length
             total += far_weight * max(0.0, margin - distance) if far else near_weight * distance
     return total / n**2 if variant == "laser" else total
 

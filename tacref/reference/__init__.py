@@ -4,6 +4,11 @@ NumPy in, NumPy out. Whatever else computes these losses is held against it.
 """
 
 from tacref.reference.costs import cost_matrix
+from tacref.reference.directional import sharp_soft_dtw, soft_dtw_hvp
+from tacref.reference.divergence import (
+    soft_dtw_divergence,
+    soft_dtw_divergence_value_and_grad,
+)
 from tacref.reference.dtw import alignment_matrix, dtw, dtw_path
 from tacref.reference.idm import (
     contrastive_idm,
@@ -12,7 +17,12 @@ from tacref.reference.idm import (
     idm_loss,
 )
 from tacref.reference.lav import lav_loss, lav_loss_value_and_grad
-from tacref.reference.soft_dtw import soft_dtw, soft_dtw_value_and_grad, softmin
+from tacref.reference.soft_dtw import (
+    expected_alignment,
+    soft_dtw,
+    soft_dtw_value_and_grad,
+    softmin,
+)
 
 __all__ = [
     "alignment_matrix",
@@ -21,11 +31,16 @@ __all__ = [
     "cost_matrix",
     "dtw",
     "dtw_path",
+    "expected_alignment",
     "idm",
     "idm_loss",
     "lav_loss",
     "lav_loss_value_and_grad",
+    "sharp_soft_dtw",
     "soft_dtw",
+    "soft_dtw_divergence",
+    "soft_dtw_divergence_value_and_grad",
+    "soft_dtw_hvp",
     "soft_dtw_value_and_grad",
     "softmin",
 ]

@@ -1,12 +1,12 @@
 """Every check of the reference: kernels trust their input."""
 
 import math
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tacref.checks import check_positive
+from tacref.checks import check_band, check_not_negative, check_positive
 
 
 def check_cost(D: ArrayLike, name: str = "D") -> np.ndarray:
@@ -18,29 +18,81 @@ def check_cost(D: ArrayLike, name: str = "D") -> np.ndarray:
         If it is not 2-d, empty, not of real numbers, or holds NaN, infinity or a value so large
         that a sum along a path could overflow.
     """
-    array = _as_float64(D, name)
-    if array.ndim != 2 or array.size == 0:
-        raise ValueError(f"{name} must have shape (n, m) with n, m >= 1, got {array.shape}")
-    _check_finite(array, name)
-    largest = _largest(array)
-    if math.isinf(largest * sum(array.shape)):
-        raise ValueError(f"{name} must stay finite when summed along a path, got {largest!r}")
+    array = check_finite(_as_matrix(D, name), name)
+    _check_sums(array, name)
     return array
 
 
-def check_smoothing(D: ArrayLike, gamma: float) -> tuple[np.ndarray, float]:
-    """Return `D` as `check_cost` does, and `gamma` > 0, if soft minima along paths stay finite.
+def check_path_cost(D: ArrayLike, band: int | None = None) -> np.ndarray:
+    """Return `D` as `check_cost` does, but with +inf for forbidden cells and outside `band`.
 
     Raises
     ------
     ValueError
-        As `check_cost`, or if `gamma` is not finite and > 0, or so large that a sum could overflow.
+        As `check_cost`, save for +inf; or if `band` is not a whole number >= |n - m| or None.
     """
-    array, smoothing = check_cost(D), check_positive(gamma, "gamma")
+    array = _as_matrix(D, "D")
+    _refuse(array, ~(array > -np.inf), "D must not hold NaN or -inf")
+    _check_sums(array, "D")
+    n, m = array.shape
+    band = check_band(band, n, m)
+    if band is None:
+        return array
+    outside_band = np.abs(np.subtract.outer(np.arange(n), np.arange(m))) > band
+    return np.where(outside_band, np.inf, array)
+
+
+def check_smoothing(
+    D: ArrayLike, gamma: float, band: int | None = None
+) -> tuple[np.ndarray, float]:
+    """Return `D` as `check_path_cost` does, and `gamma` > 0, if soft minima stay finite.
+
+    Raises
+    ------
+    ValueError
+        As `check_path_cost`, or if `gamma` is not finite and > 0, or so large that a sum could
+        overflow.
+    """
+    array, smoothing = check_path_cost(D, band), check_positive(gamma, "gamma")
     # A soft minimum of three lies at most gamma log 3 < 2 gamma below the least of them.
     if math.isinf((_largest(array) + 2.0 * smoothing) * sum(array.shape)):
         raise ValueError(f"gamma must stay finite when summed along a path, got {gamma!r}")
     return array, smoothing
+
+
+def check_reached(value: float) -> float:
+    """Return the value of an alignment, if there is a path.
+
+    Raises
+    ------
+    ValueError
+        If it is +inf: each path crosses a forbidden cell.
+    """
+    if math.isinf(value):
+        raise ValueError(
+            "D must leave a path of finite costs inside the band, got +inf across every path"
+        )
+    return value
+
+
+def check_direction(Z: ArrayLike, D: np.ndarray, gamma: float) -> np.ndarray:
+    """Return `Z` as contiguous float64 of the shape of `D`, finite, as its slopes along paths.
+
+    Raises
+    ------
+    ValueError
+        If it has another shape, is not of finite real numbers, or is so large that its sum along
+        a path over gamma could overflow.
+    """
+    array = _as_float64(Z, "Z")
+    if array.shape != D.shape:
+        raise ValueError(f"Z must have the shape of D, {D.shape}, got {array.shape}")
+    check_finite(array, "Z")
+    largest = _largest(array)
+    # A difference of two sums along paths, of up to n + m - 1 cells each.
+    if math.isinf(2.0 * largest * sum(D.shape) / min(gamma, 1.0)):
+        raise ValueError(f"Z must stay finite when summed and divided by gamma, got {largest!r}")
+    return array
 
 
 def check_square(D: ArrayLike, name: str) -> np.ndarray:
@@ -127,7 +179,7 @@ def check_embeddings(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray
     for array, name in zip(pair, "xy", strict=True):
         if array.ndim != 2 or array.size == 0:
             raise ValueError(f"{name} must have shape (frames, d), not empty, got {array.shape}")
-        _check_finite(array, name)
+        check_finite(array, name)
     if pair[0].shape[1] != pair[1].shape[1]:
         raise ValueError(
             f"x and y must have the same d, got shapes {pair[0].shape} and {pair[1].shape}"
@@ -136,30 +188,33 @@ def check_embeddings(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray
 
 
 def check_times(
-    times: ArrayLike | None, video_length: int | None, n: int, suffix: str = ""
-) -> tuple[np.ndarray, int]:
-    """Return the frame numbers of n rows and the video's length, by default 0 … n-1 and n.
+    times: ArrayLike | None, video_length: float | None, n: int, suffix: str = ""
+) -> tuple[np.ndarray, float]:
+    """Return the times of n rows and the video's length in the same unit, by default 0 … n-1 and n.
 
-    `suffix` is that of the arguments' names.
+    Whole frame numbers stay integers; timestamps become float64. `suffix` is that of the
+    arguments' names.
 
     Raises
     ------
     ValueError
-        If `times` are not n whole numbers >= 0, or `video_length` is not a whole number beyond
-        them and below 2^63.
+        If `times` are not n finite numbers >= 0, or `video_length` is not beyond them, or is not
+        a whole number below 2^63 where they are frame numbers.
     """
     name, length_name = f"times{suffix}", f"video_length{suffix}"
     frames = np.arange(n) if times is None else np.asarray(times)
     if frames.shape != (n,):
         raise ValueError(f"{name} must have shape ({n},), one a row, got {frames.shape}")
-    if frames.dtype.kind not in "iu":
-        raise ValueError(f"{name} must be whole frame numbers, got dtype {frames.dtype}")
+    if frames.dtype.kind not in "iuf":
+        raise ValueError(f"{name} must be frame numbers or timestamps, got dtype {frames.dtype}")
+    if times is not None and video_length is None:
+        raise ValueError(f"{length_name} must be given with {name}, got None")
+    if frames.dtype.kind == "f":
+        return _check_timestamps(frames.astype(np.float64), video_length, name, length_name)
     first, last = int(frames.min()), int(frames.max())
     if first < 0:
         raise ValueError(f"{name} must be >= 0, got {first}")
     if video_length is None:
-        if times is not None:
-            raise ValueError(f"{length_name} must be given with {name}, got None")
         video_length = n
     if not (isinstance(video_length, Integral) and last < video_length < 2**63):
         raise ValueError(
@@ -169,6 +224,31 @@ def check_times(
     return frames.astype(np.int64), int(video_length)
 
 
+def _check_timestamps(
+    seconds: np.ndarray, video_length: float | None, name: str, length_name: str
+) -> tuple[np.ndarray, float]:
+    check_finite(seconds, name)
+    check_not_negative(float(seconds.min()), name)
+    last = float(seconds.max())
+    if not (isinstance(video_length, Real) and last < video_length < math.inf):
+        raise ValueError(
+            f"{length_name} must be finite and > the last timestamp {last}, got {video_length!r}"
+        )
+    return seconds, float(video_length)
+
+
+def check_finite(array: np.ndarray, name: str) -> np.ndarray:
+    """Return `array`, if it holds neither NaN nor infinity.
+
+    Raises
+    ------
+    ValueError
+        If it does.
+    """
+    _refuse(array, ~np.isfinite(array), f"{name} must be finite")
+    return array
+
+
 def _as_float64(values: ArrayLike, name: str) -> np.ndarray:
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
@@ -176,12 +256,25 @@ def _as_float64(values: ArrayLike, name: str) -> np.ndarray:
     return np.asarray(array, dtype=np.float64, order="C")
 
 
+def _as_matrix(values: ArrayLike, name: str) -> np.ndarray:
+    array = _as_float64(values, name)
+    if array.ndim != 2 or array.size == 0:
+        raise ValueError(f"{name} must have shape (n, m) with n, m >= 1, got {array.shape}")
+    return array
+
+
+def _check_sums(array: np.ndarray, name: str) -> None:
+    largest = _largest(array)
+    if math.isinf(largest * sum(array.shape)):
+        raise ValueError(f"{name} must stay finite when summed along a path, got {largest!r}")
+
+
 def _largest(array: np.ndarray) -> float:
-    return float(np.abs(array).max())
+    """Largest magnitude among the finite entries, 0 if there is none."""
+    return float(np.abs(array).max(initial=0.0, where=np.isfinite(array)))
 
 
-def _check_finite(array: np.ndarray, name: str) -> None:
-    finite = np.isfinite(array)
-    if not finite.all():
-        where = tuple(int(index) for index in np.argwhere(~finite)[0])
-        raise ValueError(f"{name} must be finite, got {array[where]!r} at {where}")
+def _refuse(array: np.ndarray, wrong: np.ndarray, message: str) -> None:
+    if wrong.any():
+        where = tuple(int(index) for index in np.argwhere(wrong)[0])
+        raise ValueError(f"{message}, got {array[where]!r} at {where}")

@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
-from tacref.reference.checks import check_embeddings
+from tacref.reference.checks import check_embeddings, check_finite
 
 
 def cost_matrix(x: ArrayLike, y: ArrayLike) -> np.ndarray:
@@ -27,9 +27,10 @@ def cost_matrix(x: ArrayLike, y: ArrayLike) -> np.ndarray:
     Raises
     ------
     ValueError
-        If a shape does not fit, or a value is not finite.
+        If a shape does not fit, or a value or a distance is not finite.
     """
-    return _cost_matrix(*check_embeddings(x, y))
+    # An overflow must not pass for +inf, which means forbidden.
+    return check_finite(_cost_matrix(*check_embeddings(x, y)), "D")
 
 
 @njit(cache=True)

@@ -4,10 +4,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
-from tacref.reference.checks import check_cost, check_path
+from tacref.reference.checks import check_path, check_path_cost, check_reached
 
 
-def dtw(D: ArrayLike) -> float:
+def dtw(D: ArrayLike, *, band: int | None = None) -> float:
     """Cost of the cheapest alignment of two sequences.
 
     `dtw = min over A in A(n, m) of <A, D>`, where `A(n, m)` are the 0/1 matrices of monotone
@@ -16,7 +16,9 @@ def dtw(D: ArrayLike) -> float:
     Parameters
     ----------
     D : array_like, shape (n, m)
-        Costs between frames. Not modified.
+        Costs between frames; +inf forbids a cell. Not modified.
+    band : int, optional
+        Sakoe-Chiba band, >= |n - m|: cells with |i - j| > band are forbidden. By default none is.
 
     Returns
     -------
@@ -26,16 +28,17 @@ def dtw(D: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If `D` is not 2-d, non-empty and finite.
+        If `D` is not 2-d and non-empty, holds NaN or -inf, or leaves no path free; or if `band`
+        is not a whole number >= |n - m|.
 
     References
     ----------
     Haresh et al., "Learning by Aligning Videos in Time", CVPR 2021, equations 1 and 2.
     """
-    return float(_accumulate(check_cost(D))[-1, -1])
+    return check_reached(float(_accumulate(check_path_cost(D, band))[-1, -1]))
 
 
-def dtw_path(D: ArrayLike) -> np.ndarray:
+def dtw_path(D: ArrayLike, *, band: int | None = None) -> np.ndarray:
     """Path of the cheapest alignment.
 
     Our choice, not the paper's: going back from the last cell, ties take the diagonal step
@@ -44,7 +47,9 @@ def dtw_path(D: ArrayLike) -> np.ndarray:
     Parameters
     ----------
     D : array_like, shape (n, m)
-        Costs between frames. Not modified.
+        Costs between frames; +inf forbids a cell. Not modified.
+    band : int, optional
+        Sakoe-Chiba band, >= |n - m|: cells with |i - j| > band are forbidden. By default none is.
 
     Returns
     -------
@@ -54,9 +59,12 @@ def dtw_path(D: ArrayLike) -> np.ndarray:
     Raises
     ------
     ValueError
-        If `D` is not 2-d, non-empty and finite.
+        If `D` is not 2-d and non-empty, holds NaN or -inf, or leaves no path free; or if `band`
+        is not a whole number >= |n - m|.
     """
-    return _backtrack(_accumulate(check_cost(D)))
+    R = _accumulate(check_path_cost(D, band))
+    check_reached(float(R[-1, -1]))
+    return _backtrack(R)
 
 
 def alignment_matrix(path: ArrayLike, shape: tuple[int, int]) -> np.ndarray:

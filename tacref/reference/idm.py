@@ -70,7 +70,7 @@ def contrastive_idm(
     margin: float = 2.0,
     variant: str = "paper",
     times: ArrayLike | None = None,
-    video_length: int | None = None,
+    video_length: float | None = None,
 ) -> float:
     """Contrastive-IDM of a self-distance matrix (equation 7).
 
@@ -83,7 +83,7 @@ def contrastive_idm(
         Squared Euclidean distances between the frames of one video. Not modified.
     sigma : float
         Window, >= 0: frames more than sigma apart are far. In rows of `D_X`; for "official" in
-        frames of the source video (`times`).
+        the unit of `times`.
     margin : float
         Hinge margin lambda, > 0, in the unit of `D_X`; for "laser" in the unit of its root.
     variant : {"paper", "official", "printed", "laser"}
@@ -94,11 +94,13 @@ def contrastive_idm(
           weight 1.
         - "printed": both weights 1 / ((i-j)^2 + 1), as a garbled copy has it.
         - "laser": the paper's weights on Euclidean distances, divided by n^2.
-    times : array_like of int, shape (n,), optional
-        Number of each row's frame in the source video, read by "official" alone; by default
-        0 … n-1.
-    video_length : int, optional
-        Frames of the source video; given with `times`.
+    times : array_like, shape (n,), optional
+        Of each row in the source video, read by "official" alone: frame numbers, or timestamps
+        in seconds if of a floating type; by default 0 … n-1. Frame numbers decide exactly which
+        pairs are far, timestamps by their difference in float64, which may fall on either side
+        of sigma for pairs that are meant to be sigma apart.
+    video_length : int or float, optional
+        Length of the source video in the same unit, more than the last time; given with `times`.
 
     Returns
     -------
@@ -127,7 +129,7 @@ def contrastive_idm_value_and_grad(
     margin: float = 2.0,
     variant: str = "paper",
     times: ArrayLike | None = None,
-    video_length: int | None = None,
+    video_length: float | None = None,
 ) -> tuple[float, np.ndarray]:
     """Contrastive-IDM and its gradient with respect to the self-distances.
 
@@ -200,15 +202,15 @@ def _index_weights(n: int, sigma: float) -> tuple[np.ndarray, np.ndarray, np.nda
 
 @njit(cache=True)
 def _official_weights(
-    frames: np.ndarray, length: int, sigma: float
+    frames: np.ndarray, length: float, sigma: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     n = len(frames)
     far = np.empty((n, n), np.bool_)
     far_weights, near_weights = np.empty((n, n)), np.ones((n, n))
     for i in range(n):
         for j in range(n):
-            # On whole frames: |t_i - t_j| > sigma / length, in floating point, misjudges pairs
-            # that are exactly sigma frames apart.
+            # Undivided: |t_i - t_j| > sigma / length, in floating point, misjudges pairs that are
+            # exactly sigma frames apart.
             far[i, j] = abs(frames[i] - frames[j]) > sigma
             far_weights[i, j] = ((frames[i] - frames[j]) / length) ** 2 + 1.0
     return far, far_weights, near_weights

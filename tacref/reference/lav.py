@@ -23,8 +23,8 @@ def lav_loss(
     variant: str = "paper",
     times_x: ArrayLike | None = None,
     times_y: ArrayLike | None = None,
-    video_length_x: int | None = None,
-    video_length_y: int | None = None,
+    video_length_x: float | None = None,
+    video_length_y: float | None = None,
 ) -> float:
     """LAV loss of a pair of videos (equation 8).
 
@@ -43,10 +43,11 @@ def lav_loss(
     sigma, margin, variant
         As for `contrastive_idm`. "official" divides the whole loss by the number of frames
         (our choice where n != m: by their mean).
-    times_x, times_y : array_like of int, shapes (n,) and (m,), optional
-        Number of each row's frame in its source video, read by "official" alone.
-    video_length_x, video_length_y : int, optional
-        Frames of the source videos; given with the times.
+    times_x, times_y : array_like, shapes (n,) and (m,), optional
+        Of each row in its source video, read by "official" alone: frame numbers, or timestamps
+        in seconds, as for `contrastive_idm`.
+    video_length_x, video_length_y : int or float, optional
+        Lengths of the source videos in the same unit; given with the times.
 
     Returns
     -------
@@ -88,8 +89,8 @@ def lav_loss_value_and_grad(
     variant: str = "paper",
     times_x: ArrayLike | None = None,
     times_y: ArrayLike | None = None,
-    video_length_x: int | None = None,
-    video_length_y: int | None = None,
+    video_length_x: float | None = None,
+    video_length_y: float | None = None,
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """LAV loss of a pair of videos and its gradients with respect to both embeddings.
 

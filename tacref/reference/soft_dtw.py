@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import ArrayLike
 
 from tacref.checks import check_not_negative
-from tacref.reference.checks import check_smoothing, check_vector
+from tacref.reference.checks import check_reached, check_smoothing, check_vector
 
 
 def softmin(values: ArrayLike, *, gamma: float) -> float:
@@ -36,15 +36,17 @@ def softmin(values: ArrayLike, *, gamma: float) -> float:
     return float(_softmin(a, float(gamma)))
 
 
-def soft_dtw(D: ArrayLike, *, gamma: float = 0.1) -> float:
+def soft_dtw(D: ArrayLike, *, gamma: float = 0.1, band: int | None = None) -> float:
     """Soft-DTW discrepancy of a cost matrix (equation 4).
 
     Parameters
     ----------
     D : array_like, shape (n, m)
-        Costs between frames. Not modified.
+        Costs between frames; +inf forbids a cell. Not modified.
     gamma : float
         Smoothing, > 0, in the unit of `D`; small values approach DTW.
+    band : int, optional
+        Sakoe-Chiba band, >= |n - m|: cells with |i - j| > band are forbidden. By default none is.
 
     Returns
     -------
@@ -54,25 +56,28 @@ def soft_dtw(D: ArrayLike, *, gamma: float = 0.1) -> float:
     Raises
     ------
     ValueError
-        If `D` is not 2-d, non-empty and finite, or `gamma` is not > 0.
+        If `D` is not 2-d and non-empty, holds NaN or -inf, or leaves no path free; or if `gamma`
+        is not > 0, or `band` not a whole number >= |n - m|.
 
     References
     ----------
     Cuturi & Blondel, "Soft-DTW", ICML 2017, Algorithm 1.
     """
-    value, _ = _forward(*check_smoothing(D, gamma))
-    return float(value)
+    value, _ = forward(*check_smoothing(D, gamma, band))
+    return check_reached(float(value))
 
 
-def soft_dtw_value_and_grad(D: ArrayLike, *, gamma: float = 0.1) -> tuple[float, np.ndarray]:
+def soft_dtw_value_and_grad(
+    D: ArrayLike, *, gamma: float = 0.1, band: int | None = None
+) -> tuple[float, np.ndarray]:
     """Soft-DTW and its gradient with respect to the costs.
 
     Parameters
     ----------
     D : array_like, shape (n, m)
-        Costs between frames. Not modified.
-    gamma : float
-        Smoothing, > 0, in the unit of `D`.
+        As for `soft_dtw`.
+    gamma, band
+        As for `soft_dtw`.
 
     Returns
     -------
@@ -80,19 +85,45 @@ def soft_dtw_value_and_grad(D: ArrayLike, *, gamma: float = 0.1) -> tuple[float,
         As `soft_dtw` returns.
     E : ndarray of float64, shape (n, m)
         Gradient, which is the expected alignment: entries in [0, 1], 1 in the first and the
-        last corner.
+        last corner, 0 in forbidden cells.
 
     Raises
     ------
     ValueError
-        If `D` is not 2-d, non-empty and finite, or `gamma` is not > 0.
+        If `D` is not 2-d and non-empty, holds NaN or -inf, or leaves no path free; or if `gamma`
+        is not > 0, or `band` not a whole number >= |n - m|.
 
     References
     ----------
     Cuturi & Blondel, "Soft-DTW", ICML 2017, Algorithm 2, in the form of a flow of mass.
     """
-    value, weights = _forward(*check_smoothing(D, gamma))
-    return float(value), _backward(weights)
+    value, weights = forward(*check_smoothing(D, gamma, band))
+    return check_reached(float(value)), backward(weights)
+
+
+def expected_alignment(D: ArrayLike, *, gamma: float = 0.1, band: int | None = None) -> np.ndarray:
+    """Mean of the alignment matrices under their Gibbs law, the gradient of soft-DTW.
+
+    `E = sum_A A exp(-<A, D> / gamma) / sum_A exp(-<A, D> / gamma)`.
+
+    Parameters
+    ----------
+    D : array_like, shape (n, m)
+        As for `soft_dtw`.
+    gamma, band
+        As for `soft_dtw`.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, m)
+        The probability that an alignment goes through each cell.
+
+    Raises
+    ------
+    ValueError
+        As `soft_dtw`.
+    """
+    return soft_dtw_value_and_grad(D, gamma=gamma, band=band)[1]
 
 
 @njit(cache=True)
@@ -108,41 +139,64 @@ def _softmin(a: np.ndarray, gamma: float) -> float:
 
 
 @njit(cache=True)
-def _forward(D: np.ndarray, gamma: float) -> tuple[float, np.ndarray]:
+def forward(D: np.ndarray, gamma: float) -> tuple[float, np.ndarray]:
+    """Value of soft-DTW, +inf where no path is free, and the softmin weights of each cell."""
     n, m = D.shape
     # The inf border forces every path to start at (0, 0), so fastmath stays off.
     R = np.full((n + 1, m + 1), np.inf)
     R[0, 0] = 0.0
-    # Softmin weights of each cell: of its diagonal, upper and left predecessor.
+    # What rounding cut off from R: a difference of two costs, over gamma, would show it.
+    R_low = np.zeros((n + 1, m + 1))
+    # Of the diagonal, upper and left predecessor; 0 where no path comes from.
     weights = np.zeros((n, m, 3))
     for i in range(1, n + 1):
         for j in range(1, m + 1):
-            diagonal, up, left = R[i - 1, j - 1], R[i - 1, j], R[i, j - 1]
-            least = min(diagonal, up, left)
-            p_diagonal = math.exp(-(diagonal - least) / gamma)
-            p_up = math.exp(-(up - least) / gamma)
-            p_left = math.exp(-(left - least) / gamma)
-            total = p_diagonal + p_up + p_left
+            least, least_low = R[i - 1, j - 1], R_low[i - 1, j - 1]
+            for cell in ((i - 1, j), (i, j - 1)):
+                if R[cell] < least or (R[cell] == least and R_low[cell] < least_low):
+                    least, least_low = R[cell], R_low[cell]
+            if D[i - 1, j - 1] == np.inf or least == np.inf:
+                continue
+            p_diagonal = _mass(R[i - 1, j - 1] - least, R_low[i - 1, j - 1] - least_low, gamma)
+            p_up = _mass(R[i - 1, j] - least, R_low[i - 1, j] - least_low, gamma)
+            p_left = _mass(R[i, j - 1] - least, R_low[i, j - 1] - least_low, gamma)
+            # In this order D.T gives the same numbers, transposed.
+            total = p_diagonal + (p_up + p_left)
             weights[i - 1, j - 1, 0] = p_diagonal / total
             weights[i - 1, j - 1, 1] = p_up / total
             weights[i - 1, j - 1, 2] = p_left / total
             # eq. 2 with eq. 3 in place of min
-            R[i, j] = D[i - 1, j - 1] + (least - gamma * math.log(total))
-    return float(R[n, m]), weights
+            R[i, j], low = _exact_sum(least, D[i - 1, j - 1])
+            R[i, j], low_too = _exact_sum(R[i, j], -gamma * math.log(total))
+            R[i, j], R_low[i, j] = _exact_sum(R[i, j], least_low + (low + low_too))
+    return float(R[n, m] + R_low[n, m]), weights
 
 
 @njit(cache=True)
-def _backward(weights: np.ndarray) -> np.ndarray:
+def _mass(excess: float, excess_low: float, gamma: float) -> float:
+    return math.exp(-(excess + excess_low) / gamma)
+
+
+@njit(cache=True)
+def _exact_sum(a: float, b: float) -> tuple[float, float]:
+    # Knuth: a + b = total + rest without error
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
+
+
+@njit(cache=True)
+def backward(weights: np.ndarray) -> np.ndarray:
+    """Flow of one unit of mass from the last cell to the first, E of equation 4."""
     n, m = weights.shape[:2]
     E = np.zeros((n, m))
     E[n - 1, m - 1] = 1.0
     for i in range(n - 1, -1, -1):
         for j in range(m - 1, -1, -1):
-            # eq. 4: each cell passes its mass to its predecessors in proportion to the weights
-            if i > 0 and j > 0:
-                E[i - 1, j - 1] += E[i, j] * weights[i, j, 0]
-            if i > 0:
-                E[i - 1, j] += E[i, j] * weights[i, j, 1]
-            if j > 0:
-                E[i, j - 1] += E[i, j] * weights[i, j, 2]
+            # eq. 4: each cell gets mass from its successors in proportion to their weights
+            down = E[i + 1, j] * weights[i + 1, j, 1] if i < n - 1 else 0.0
+            right = E[i, j + 1] * weights[i, j + 1, 2] if j < m - 1 else 0.0
+            E[i, j] += down + right
+            if i < n - 1 and j < m - 1:
+                E[i, j] += E[i + 1, j + 1] * weights[i + 1, j + 1, 0]
     return E

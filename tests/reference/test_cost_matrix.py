@@ -79,3 +79,9 @@ def test_chain_rule(pair, seed):
 def test_errors(x, y, message):
     with pytest.raises(ValueError, match=message):
         cost_matrix(x, y)
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+def test_overflow_does_not_pass_for_forbidden():
+    with pytest.raises(ValueError, match=r"D must be finite, got .*inf.* at \(0, 0\)"):
+        cost_matrix([[1e200]], [[-1e200]])

@@ -74,6 +74,52 @@ def test_ties_take_x_before_y():
     assert_array_equal(dtw_path(D), [[0, 0], [0, 1], [1, 2], [2, 2]])
 
 
+@given(costs, st.integers(0, 4))
+def test_band(D, width):
+    band = abs(D.shape[0] - D.shape[1]) + width
+    banded = oracles.forbid_outside(D, band)
+    assert dtw(D, band=band) == dtw(banded)
+    assert dtw(D, band=band) == pytest.approx(oracles.dtw(banded), rel=1e-14, abs=1e-12)
+    path = dtw_path(D, band=band)
+    assert_array_equal(path, dtw_path(banded))
+    assert np.abs(path[:, 0] - path[:, 1]).max() <= band
+    assert (alignment_matrix(path, D.shape) * D).sum() == pytest.approx(
+        dtw(D, band=band), rel=1e-14, abs=1e-12
+    )
+    if band >= max(D.shape) - 1:
+        assert dtw(D, band=band) == dtw(D)
+
+
+@given(costs, st.integers(0, 2**32 - 1))
+def test_forbidden_cells(D, seed):
+    forbidden = np.random.default_rng(seed).random(D.shape) < 0.3
+    holed = np.where(forbidden, np.inf, D)
+    expected = oracles.dtw(holed.tolist())
+    if expected == np.inf:
+        with pytest.raises(ValueError, match="across every path"):
+            dtw(holed)
+        with pytest.raises(ValueError, match="across every path"):
+            dtw_path(holed)
+    else:
+        assert dtw(holed) == pytest.approx(expected, rel=1e-14, abs=1e-12)
+        assert not forbidden[tuple(dtw_path(holed).T)].any()
+
+
+@pytest.mark.parametrize("function", [dtw, dtw_path])
+@pytest.mark.parametrize(
+    ("band", "message"),
+    [
+        (-1, "band must be a whole number >= 0 or None, got -1"),
+        (1.0, r"band must be a whole number >= 0 or None, got 1\.0"),
+        (True, "band must be a whole number >= 0 or None, got True"),
+        (2, r"band must be >= \|n - m\| = 3 for D of shape \(2, 5\), or no path fits, got 2"),
+    ],
+)
+def test_band_errors(function, band, message):
+    with pytest.raises(ValueError, match=message):
+        function(np.zeros((2, 5)), band=band)
+
+
 def test_one_row_and_one_column():
     assert dtw([[1, 2, 3]]) == dtw([[1], [2], [3]]) == 6
     assert dtw([[-5]]) == -5
@@ -99,8 +145,9 @@ def test_large_costs():
         (1.0, r"D must have shape \(n, m\) with n, m >= 1, got \(\)"),
         ([1.0], r"D must have shape \(n, m\) with n, m >= 1, got \(1,\)"),
         (np.zeros((3, 0)), r"D must have shape \(n, m\) with n, m >= 1, got \(3, 0\)"),
-        ([[0.0, np.nan]], r"D must be finite, got .*nan.* at \(0, 1\)"),
-        ([[0.0], [np.inf]], r"D must be finite, got .*inf.* at \(1, 0\)"),
+        ([[0.0, np.nan]], r"D must not hold NaN or -inf, got .*nan.* at \(0, 1\)"),
+        ([[0.0], [-np.inf]], r"D must not hold NaN or -inf, got .*-inf.* at \(1, 0\)"),
+        ([[0.0], [np.inf]], r"D must leave a path of finite costs .* got \+inf across every path"),
         ([[1e308, -1e308]], r"D must stay finite when summed along a path, got 1e\+308"),
         ([[None]], "D must hold real numbers, got dtype object"),
     ],

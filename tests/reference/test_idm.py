@@ -39,8 +39,10 @@ def problems(draw):
         "variant": draw(st.sampled_from(VARIANTS)),
     }
     if draw(st.booleans()):
-        options["times"] = np.sort(rng.integers(0, 30, n))
-        options["video_length"] = int(options["times"].max()) + draw(st.integers(1, 20))
+        times = np.sort(rng.integers(0, 30, n))
+        # Quarters of a second are exact in float64, and so are their differences.
+        options["times"] = times / 4 if draw(st.booleans()) else times
+        options["video_length"] = options["times"].max().item() + draw(st.integers(1, 20))
     return cost_matrix(x, x), options
 
 
@@ -186,6 +188,28 @@ def test_official_counts_source_frames_exactly():
     assert far == pytest.approx(2 * (0.2**2 + 1) * 4, rel=1e-15)
 
 
+def test_official_takes_timestamps_in_seconds():
+    frames, length, fps = np.array([0, 7, 12, 40]), 50, 4
+    D = cost_matrix(*[np.random.default_rng(0).normal(size=(4, 2))] * 2)
+    by_frame = contrastive_idm_value_and_grad(
+        D, variant="official", sigma=12, margin=5.0, times=frames, video_length=length
+    )
+    for dtype in (np.float32, np.float64):
+        seconds = (frames / fps).astype(dtype)
+        by_second = contrastive_idm_value_and_grad(
+            D, variant="official", sigma=3, margin=5.0, times=seconds, video_length=length / fps
+        )
+        for actual, expected in zip(by_second, by_frame, strict=True):
+            assert_array_equal(actual, expected)
+
+
+def test_timestamps_compare_as_floats():
+    # As floats 0.3 - 0.2 < 0.1 and 0.4 - 0.3 > 0.1: meant to be equal, told apart by rounding.
+    options = {"variant": "official", "sigma": 0.1, "margin": 5.0, "video_length": 1.0}
+    assert contrastive_idm([[0, 1], [1, 0]], times=[0.2, 0.3], **options) == 2
+    assert contrastive_idm([[0, 1], [1, 0]], times=[0.3, 0.4], **options) > 2
+
+
 @pytest.mark.parametrize("variant", ["paper", "printed", "laser"])
 def test_others_go_by_rows(variant):
     options = {"sigma": 1, "margin": 10.0, "variant": variant}
@@ -217,9 +241,24 @@ def test_official_by_default_goes_by_rows():
             r"times must have shape \(3,\), one a row, got \(2,\)",
         ),
         (
-            {"times": [0.0, 1.0, 2.0], "video_length": 3},
-            "times must be whole frame numbers, got dtype float64",
+            {"times": [False, True, True], "video_length": 3},
+            "times must be frame numbers or timestamps, got dtype bool",
         ),
+        (
+            {"times": [0.0, np.nan, 2.0], "video_length": 3},
+            r"times must be finite, got .*nan.* at \(1,\)",
+        ),
+        (
+            {"times": [-0.5, 1.0, 2.0], "video_length": 3},
+            r"times must be finite and >= 0, got -0\.5",
+        ),
+        ({"times": [0.0, 1.0, 2.0]}, "video_length must be given with times, got None"),
+        (
+            {"times": [0.0, 1.0, 2.5], "video_length": 2.5},
+            r"video_length must be finite and > the last timestamp 2\.5, got 2\.5",
+        ),
+        ({"times": [0.0, 1.0, 2.5], "video_length": math.inf}, "last timestamp .* got inf"),
+        ({"times": [0.0, 1.0, 2.5], "video_length": "3"}, "last timestamp .* got '3'"),
         ({"times": [-1, 1, 2], "video_length": 3}, "times must be >= 0, got -1"),
         ({"times": [0, 1, 2]}, "video_length must be given with times, got None"),
         (

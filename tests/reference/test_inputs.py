@@ -23,11 +23,16 @@ CALLS = {
     "cost_matrix": (ROWS, ROWS[:2]),
     "dtw": (SQUARE[:2],),
     "dtw_path": (SQUARE[:2],),
+    "expected_alignment": (SQUARE[:2],),
     "idm": (SQUARE,),
     "idm_loss": (SQUARE,),
     "lav_loss": (ROWS, ROWS[:2]),
     "lav_loss_value_and_grad": (ROWS, ROWS[:2]),
+    "sharp_soft_dtw": (SQUARE[:2],),
     "soft_dtw": (SQUARE[:2],),
+    "soft_dtw_divergence": (ROWS, ROWS[:2]),
+    "soft_dtw_divergence_value_and_grad": (ROWS, ROWS[:2]),
+    "soft_dtw_hvp": (SQUARE[:2], SQUARE[1:]),
     "soft_dtw_value_and_grad": (SQUARE[:2],),
     "softmin": ([3, 1, 2],),
 }
@@ -102,6 +107,10 @@ def test_low_precision_computes_in_float64(dtype):
 def test_options_are_keyword_only():
     with pytest.raises(TypeError, match="positional argument"):
         reference.soft_dtw([[1.0]], 0.1)
+    with pytest.raises(TypeError, match="positional argument"):
+        reference.dtw([[1.0]], 3)
+    with pytest.raises(TypeError, match="positional argument"):
+        reference.soft_dtw_hvp([[1.0]], [[1.0]], 0.1)
     with pytest.raises(TypeError, match="positional argument"):
         reference.contrastive_idm([[1.0]], 10)
 

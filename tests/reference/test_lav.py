@@ -38,7 +38,9 @@ def problems(draw):
     if draw(st.booleans()):
         for z, name in ((x, "x"), (y, "y")):
             times = np.sort(rng.integers(0, 40, len(z)))
-            sources[name] = times, int(times.max()) + draw(st.integers(1, 9))
+            # Halves of a second are exact in float64.
+            times = times / 2 if draw(st.booleans()) else times
+            sources[name] = times, times.max().item() + draw(st.integers(1, 9))
     return x, y, options, sources
 
 

@@ -207,8 +207,9 @@ def test_large_costs_keep_the_mass():
     [
         ([1.0], 1.0, r"D must have shape \(n, m\) with n, m >= 1, got \(1,\)"),
         (np.zeros((0, 3)), 1.0, r"D must have shape .* got \(0, 3\)"),
-        ([[0.0, np.nan]], 1.0, r"D must be finite, got .*nan.* at \(0, 1\)"),
-        ([[np.inf]], 1.0, r"D must be finite, got .*inf.* at \(0, 0\)"),
+        ([[0.0, np.nan]], 1.0, r"D must not hold NaN or -inf, got .*nan.* at \(0, 1\)"),
+        ([[-np.inf]], 1.0, r"D must not hold NaN or -inf, got .*-inf.* at \(0, 0\)"),
+        ([[np.inf]], 1.0, r"D must leave a path of finite costs .* got \+inf across every path"),
         ([[1e308, 1e308]], 1.0, r"D must stay finite when summed along a path, got 1e\+308"),
         ([[1.0]], 0, "gamma must be finite and > 0, got 0"),
         ([[1.0]], -0.5, r"gamma must be finite and > 0, got -0\.5"),
