@@ -1,0 +1,11 @@
+"""tslearn's PyTorch soft-DTW loss as `tacref.verify` calls it.
+
+python -m tacref.verify tslearn_adapter:loss --as soft_dtw --inputs embeddings
+"""
+
+from tslearn.metrics import SoftDTWLossPyTorch
+
+
+def loss(x, y, *, gamma):
+    """Soft-DTW of embeddings; it takes no lengths."""
+    return SoftDTWLossPyTorch(gamma=gamma)(x, y)

@@ -1,0 +1,157 @@
+"""Hold what a function returned against what is right, and show the smallest failure."""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tacref.verify.problems import Problem
+from tacref.verify.report import Row
+from tacref.verify.subject import Outcome, Subject, SubjectError
+
+SECONDS_TO_SIMPLIFY = 3.0
+EPSILON = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """How far one result is from what is right."""
+
+    error: float
+    allowed: float
+
+    @property
+    def ratio(self) -> float:
+        """Error over allowance; infinite where the result is not finite."""
+        return self.error / self.allowed if np.isfinite(self.error) else np.inf
+
+
+def deviation(outcome: Outcome, problem: Problem, which: int | None) -> Deviation:
+    """Compare the value (`which` None) or a gradient with the problem's answer."""
+    value, gradients = problem.answer
+    if which is None:
+        error = abs(float(outcome.values[0]) - value)
+        return Deviation(error, problem.value_tolerance(EPSILON))
+    given = outcome.gradients[which]
+    allowed = problem.gradient_tolerance(EPSILON)
+    if given is None:
+        return Deviation(float(np.abs(gradients[which]).max()), allowed)
+    if given[0].shape != gradients[which].shape:
+        return Deviation(np.inf, allowed)
+    return Deviation(float(np.abs(given[0] - gradients[which]).max()), allowed)
+
+
+def claim_row(
+    claim: str, subject: Subject, problems: Iterable[Problem], which: int | None, note: str = ""
+) -> Row:
+    """Try problems, smallest first; the row tells the worst, and shows the first that fails."""
+    worst, worst_problem, raised = Deviation(0.0, EPSILON), None, ""
+    first: Problem | None = None
+    for problem in problems:
+        found, failure = _try(subject, problem, which)
+        if first is None and (failure or found.ratio > 1):
+            first = problem
+        if worst_problem is None or found.ratio > worst.ratio:
+            worst, worst_problem, raised = found, problem, failure
+    if first is None or worst_problem is None:
+        return Row(claim, "pass", worst.error, worst.allowed, note)
+    told = raised or _diagnosis(worst, worst_problem, which)
+    simple = _simplest(subject, first, which, time.monotonic() + SECONDS_TO_SIMPLIFY)
+    shown = snippet(subject, simple, which)
+    if raised:
+        return Row(claim, "FAIL", note=told, snippet=shown)
+    return Row(claim, "FAIL", worst.error, worst.allowed, told, shown)
+
+
+def snippet(subject: Subject, problem: Problem, which: int | None) -> str:
+    """Return code that shows what the function returns, and what is right."""
+    names = problem.spec.names
+    options = "".join(f", {name}={value!r}" for name, value in problem.options.items())
+    value, gradients = problem.answer
+    module, colon, _ = subject.name.partition(":")
+    lines = [f"import {module}"] if colon else []
+    if any(array.size > 64 for array in problem.inputs):
+        shapes = " and ".join(str(array.shape) for array in problem.inputs)
+        return f"# inputs of shape {shapes}; no smaller one was found to fail"
+    if subject.framework == "torch":
+        lines.append("import torch")
+        for name, array in zip(names, problem.inputs, strict=True):
+            lines.append(
+                f"{name} = torch.tensor([{array.tolist()}], dtype=torch.float64, "
+                "requires_grad=True)"
+            )
+        lines.append(f"value = {_call(subject)}({', '.join(names)}{options}).sum()")
+        lines.append("value.backward()")
+        shown = "value.item()" if which is None else f"{names[which]}.grad"
+    else:
+        lines.append("import numpy as np")
+        lines += [
+            f"{name} = np.array({array.tolist()})"
+            for name, array in zip(names, problem.inputs, strict=True)
+        ]
+        lines.append(f"returned = {_call(subject)}({', '.join(names)}{options})")
+        shown = "returned"
+    right = value if which is None else gradients[which].tolist()
+    return "\n".join([*lines, f"print({shown})", f"# right: {right}"])
+
+
+def _call(subject: Subject) -> str:
+    return subject.name.replace(":", ".")
+
+
+def _try(subject: Subject, problem: Problem, which: int | None) -> tuple[Deviation, str]:
+    try:
+        return deviation(subject.run(problem), problem, which), ""
+    except SubjectError as error:
+        return Deviation(np.inf, EPSILON), str(error)
+
+
+def _fails(subject: Subject, problem: Problem, which: int | None) -> bool:
+    found, failure = _try(subject, problem, which)
+    return bool(failure) or found.ratio > 1
+
+
+def _simplest(subject: Subject, problem: Problem, which: int | None, deadline: float) -> Problem:
+    """Take away frames, then digits, as long as the function still fails and there is time."""
+    for candidate in _smaller(problem):
+        if time.monotonic() > deadline:
+            return problem
+        if _fails(subject, candidate, which):
+            return _simplest(subject, candidate, which, deadline)
+    rounded = (problem.rounded(digits) for digits in (1, 2, 3))
+    return next((each for each in rounded if _fails(subject, each, which)), problem)
+
+
+def _smaller(problem: Problem) -> Iterator[Problem]:
+    """Give the problem with half of the frames, or one frame less, of either sequence."""
+    inputs = problem.inputs
+    for axis in (0, 1):
+        whole = (
+            inputs[0].shape[axis]
+            if problem.spec.inputs == "costs"
+            else (len(inputs[axis]) if axis < len(inputs) else 1)
+        )
+        for count in sorted({whole // 2, whole - 1}):
+            if not 1 <= count < whole:
+                continue
+            if problem.spec.inputs == "costs":
+                cut: tuple[np.ndarray, ...] = (
+                    inputs[0][:count] if axis == 0 else inputs[0][:, :count],
+                )
+            else:
+                cut = tuple(
+                    array[:count] if index == axis else array for index, array in enumerate(inputs)
+                )
+            yield replace(problem, inputs=cut)
+
+
+def _diagnosis(found: Deviation, problem: Problem, which: int | None) -> str:
+    value, gradients = problem.answer
+    right = abs(value) if which is None else float(np.abs(gradients[which]).max())
+    if not np.isfinite(found.error):
+        return "not a finite number, or of the wrong shape"
+    if right == 0:
+        return "should be 0"
+    share = found.error / right
+    return "as if rounded to float32" if 1e-9 < share < 1e-5 else f"off by {share:.2g} of its size"

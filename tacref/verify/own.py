@@ -1,0 +1,82 @@
+"""The project's own implementations, each with what it claims."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tacref import reference
+from tacref.checks import VARIANTS
+from tacref.reference.costs import embedding_gradients
+
+
+def implementations() -> Iterator[tuple[Callable[..., Any], dict[str, Any]]]:
+    """Yield each public loss and the options of `check` for it."""
+    from tacref import losses
+    from tacref.losses._checks import BACKENDS
+
+    yield reference.soft_dtw_value_and_grad, _numpy("reference.soft_dtw", "soft_dtw")
+    for variant in VARIANTS:
+        options = {"variant": variant}
+        yield (
+            partial(_contrastive_idm, variant=variant),
+            _numpy(f"reference.contrastive_idm {variant}", "contrastive_idm", **options),
+        )
+        yield (
+            partial(reference.lav_loss_value_and_grad, variant=variant),
+            _numpy(f"reference.lav_loss {variant}", "lav", **options),
+        )
+    for backend in BACKENDS:
+        name = f"losses.soft_dtw {backend}"
+        yield partial(losses.soft_dtw, backend=backend), {"name": name, "loss": "soft_dtw"}
+        yield (
+            partial(_soft_dtw_loss, backend=backend),
+            {"name": f"losses.SoftDTWLoss {backend}", "loss": "soft_dtw", "inputs": "embeddings"},
+        )
+    for variant in VARIANTS:
+        yield (
+            partial(losses.contrastive_idm, variant=variant),
+            {
+                "name": f"losses.contrastive_idm {variant}",
+                "loss": "contrastive_idm",
+                "variant": variant,
+            },
+        )
+        for backend in BACKENDS:
+            yield (
+                partial(_lav_loss, variant=variant, backend=backend),
+                {
+                    "name": f"losses.LAVLoss {variant} {backend}",
+                    "loss": "lav",
+                    "variant": variant,
+                },
+            )
+
+
+def _numpy(name: str, loss: str, **options: str) -> dict[str, Any]:
+    return {"name": name, "loss": loss, "framework": "numpy", **options}
+
+
+def _contrastive_idm(x: np.ndarray, **options: Any) -> tuple[float, np.ndarray]:
+    value, G = reference.contrastive_idm_value_and_grad(reference.cost_matrix(x, x), **options)
+    first, second = embedding_gradients(np.asarray(x, float), np.asarray(x, float), G)
+    return value, first + second
+
+
+def _soft_dtw_loss(
+    x: Any, y: Any, *, gamma: float, backend: str, lengths_x: Any = None, lengths_y: Any = None
+) -> Any:
+    from tacref.losses import SoftDTWLoss
+
+    loss = SoftDTWLoss(gamma=gamma, reduction="none", backend=backend)
+    return loss(x, y, lengths_x=lengths_x, lengths_y=lengths_y)
+
+
+def _lav_loss(
+    x: Any, y: Any, *, lengths_x: Any = None, lengths_y: Any = None, **options: Any
+) -> Any:
+    from tacref.losses import LAVLoss
+
+    loss = LAVLoss(reduction="none", **options)
+    return loss(x, y, lengths_x=lengths_x, lengths_y=lengths_y).loss
