@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tacref.verify import claims
+from tacref.verify.batches import batches
 from tacref.verify.problems import Inputs, Loss, Spec
 from tacref.verify.report import Report
 from tacref.verify.subject import Framework, Subject
@@ -64,9 +65,8 @@ def check(
         *claims.value_and_gradients(subject, seed),
         claims.dead_terms(subject, seed),
         claims.second_order(subject, seed),
-        claims.batch(subject, seed),
-        claims.ragged(subject, seed),
-        claims.band(subject, seed),
+        *claims.band(subject, seed),
+        *batches(subject, seed),
         *claims.laws(subject, seed),
         *claims.extremes(subject, seed),
         claims.single_precision(subject, seed),

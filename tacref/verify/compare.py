@@ -1,8 +1,9 @@
 """Hold what a function returned against what is right, and show the smallest failure."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from tacref.verify.report import Row
 from tacref.verify.subject import Outcome, Subject, SubjectError
 
 SECONDS_TO_SIMPLIFY = 3.0
+MOST_NUMBERS = 64  # of an array written out in a snippet
 EPSILON = float(np.finfo(np.float64).eps)
 
 
@@ -64,40 +66,65 @@ def claim_row(
     return Row(claim, "FAIL", worst.error, worst.allowed, told, shown)
 
 
-def snippet(subject: Subject, problem: Problem, which: int | None) -> str:
+def snippet(subject: Subject, problem: Problem, which: int | None, dtype: str = "float64") -> str:
     """Return code that shows what the function returns, and what is right."""
-    names = problem.spec.names
-    options = "".join(f", {name}={value!r}" for name, value in problem.options.items())
     value, gradients = problem.answer
-    module, colon, _ = subject.name.partition(":")
-    lines = [f"import {module}"] if colon else []
-    if any(array.size > 64 for array in problem.inputs):
-        shapes = " and ".join(str(array.shape) for array in problem.inputs)
-        return f"# inputs of shape {shapes}; no smaller one was found to fail"
-    if subject.framework == "torch":
-        lines.append("import torch")
-        for name, array in zip(names, problem.inputs, strict=True):
-            lines.append(
-                f"{name} = torch.tensor([{array.tolist()}], dtype=torch.float64, "
-                "requires_grad=True)"
-            )
-        lines.append(f"value = {_call(subject)}({', '.join(names)}{options}).sum()")
-        lines.append("value.backward()")
-        shown = "value.item()" if which is None else f"{names[which]}.grad"
-    else:
-        lines.append("import numpy as np")
-        lines += [
-            f"{name} = np.array({array.tolist()})"
-            for name, array in zip(names, problem.inputs, strict=True)
-        ]
-        lines.append(f"returned = {_call(subject)}({', '.join(names)}{options})")
-        shown = "returned"
+    names = problem.spec.names
     right = value if which is None else gradients[which].tolist()
-    return "\n".join([*lines, f"print({shown})", f"# right: {right}"])
+    lines = inputs_code(subject, problem.inputs, names, problem.origin, dtype)
+    call = call_code(subject, names, problem.options)
+    if subject.framework == "torch":
+        lines += [f"value = {call}.sum()"]
+        if which is not None:
+            lines += ["value.backward()"]
+        lines += ["print(value.item())" if which is None else f"print({names[which]}.grad)"]
+    else:
+        lines += [f"print({call})"]
+    return "\n".join([*lines, f"# right: {_short(right)}"])
 
 
-def _call(subject: Subject) -> str:
-    return subject.name.replace(":", ".")
+def inputs_code(
+    subject: Subject,
+    arrays: Sequence[np.ndarray],
+    names: Sequence[str],
+    origin: str = "",
+    dtype: str = "float64",
+) -> list[str]:
+    """Return code that imports the function and makes its inputs, as a batch for torch."""
+    module, colon, _ = subject.name.partition(":")
+    lines = ["import numpy as np", *([f"import {module}"] if colon else [])]
+    whole = subject.framework == "torch"
+    if whole:
+        lines.append("import torch")
+    if origin and any(array.size > MOST_NUMBERS for array in arrays):
+        lines += ["from tacref.verify.problems import Spec, draw", f"inputs = {origin}"]
+        given = [f"inputs[{index}]{'[None]' if whole else ''}" for index in range(len(arrays))]
+    else:
+        given = [
+            f"np.array({array[None].tolist() if whole and array.ndim == 2 else array.tolist()})"
+            for array in arrays
+        ]
+        given = [text.replace("nan", "np.nan") for text in given]  # of padding
+    for name, text in zip(names, given, strict=True):
+        if whole:
+            text = f"torch.tensor({text}, dtype=torch.{dtype}, requires_grad=True)"
+        lines.append(f"{name} = {text}")
+    return lines
+
+
+def call_code(subject: Subject, names: Sequence[str], options: dict[str, Any]) -> str:
+    """Return code that calls the function."""
+    given = [*names, *(f"{name}={_literal(value)}" for name, value in options.items())]
+    return f"{subject.name.replace(':', '.')}({', '.join(given)})"
+
+
+def _literal(value: Any) -> str:
+    return f"torch.tensor({value.tolist()})" if hasattr(value, "tolist") else repr(value)
+
+
+def _short(right: Any) -> str:
+    text = str(right)
+    return text if len(text) < 2000 else f"{text[:200]} ..."
 
 
 def _try(subject: Subject, problem: Problem, which: int | None) -> tuple[Deviation, str]:
@@ -143,7 +170,9 @@ def _smaller(problem: Problem) -> Iterator[Problem]:
                 cut = tuple(
                     array[:count] if index == axis else array for index, array in enumerate(inputs)
                 )
-            yield replace(problem, inputs=cut)
+            smaller = replace(problem, inputs=cut, origin="")
+            if smaller.has_path:
+                yield smaller
 
 
 def _diagnosis(found: Deviation, problem: Problem, which: int | None) -> str:

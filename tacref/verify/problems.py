@@ -1,5 +1,6 @@
 """Problems with known answers: inputs away from kinks, what is right, and how near it must be."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
@@ -85,12 +86,15 @@ class Problem:
     inputs : tuple of ndarray of float64
         Costs, or one or two embeddings.
     options : dict of str to float
-        gamma, alpha, sigma, margin, as far as the equation has them.
+        gamma, alpha, sigma, margin, as far as the equation has them; for soft-DTW perhaps band.
+    origin : str
+        Code that makes the inputs again, where they were drawn.
     """
 
     spec: Spec
     inputs: tuple[np.ndarray, ...]
-    options: dict[str, float] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    origin: str = ""
 
     @cached_property
     def answer(self) -> tuple[float, tuple[np.ndarray, ...]]:
@@ -99,6 +103,16 @@ class Problem:
             with oracle.working():
                 return self._by_oracle()
         return self._by_reference()
+
+    @property
+    def has_path(self) -> bool:
+        """Whether the band, if there is one, leaves a path."""
+        n, m = (
+            self.inputs[0].shape
+            if self.spec.inputs == "costs"
+            else (len(self.inputs[0]), len(self.inputs[-1]))
+        )
+        return abs(n - m) <= self.options.get("band", n + m)
 
     @property
     def cells(self) -> int:
@@ -150,11 +164,13 @@ class Problem:
 
     def rounded(self, digits: int) -> "Problem":
         """Return the problem with its inputs rounded, for a reader's sake."""
-        return replace(self, inputs=tuple(np.round(array, digits) for array in self.inputs))
+        inputs = tuple(np.round(array, digits) for array in self.inputs)
+        return replace(self, inputs=inputs, origin="")
 
     def _by_oracle(self) -> tuple[float, tuple[np.ndarray, ...]]:
         arrays = [oracle.exactly(array) for array in self.inputs]
         options = {name: Decimal(float(value)) for name, value in self.options.items()}
+        band = self.options.get("band")
         gradients: tuple[oracle.Matrix, ...]
         if self.spec.loss == "contrastive_idm":
             value, *rest = oracle.contrastive_idm(
@@ -173,10 +189,10 @@ class Problem:
             )
             gradients = tuple(rest)
         elif self.spec.inputs == "costs":
-            value, E = oracle.soft_dtw(arrays[0], options["gamma"])
+            value, E = oracle.soft_dtw(arrays[0], options["gamma"], band)
             gradients = (E,)
         else:
-            value, E = oracle.soft_dtw(oracle.squared_distances(*arrays), options["gamma"])
+            value, E = oracle.soft_dtw(oracle.squared_distances(*arrays), options["gamma"], band)
             gradients = oracle.to_embeddings(E, *arrays)
         return float(value), tuple(oracle.rounded(gradient) for gradient in gradients)
 
@@ -207,7 +223,7 @@ class Problem:
 
 def draw(
     spec: Spec,
-    rng: np.random.Generator,
+    seed: Sequence[int],
     n: int,
     m: int,
     *,
@@ -222,8 +238,8 @@ def draw(
     ----------
     spec : Spec
         The equation.
-    rng : numpy.random.Generator
-        Source of chance.
+    seed : sequence of int
+        The same numbers give the same problem.
     n, m : int
         Frames of the two sequences.
     d : int
@@ -241,15 +257,20 @@ def draw(
         For Contrastive-IDM, no distance lies within `CLEARANCE` of the margin, where it has a
         kink, nor of 0.
     """
+    rng = np.random.default_rng(list(seed))
     given = {name: {**DEFAULTS, **options}[name] for name in spec.options}
+    origin = (
+        f"draw({spec!r}, {list(seed)}, {n}, {m}, d={d}, scale={scale}, "
+        f"dtype=np.{dtype.__name__}).inputs"
+    )
     if spec.inputs == "costs":
         costs = scale * rng.uniform(0.05, 1.0, (n, m))
-        return Problem(spec, (costs.astype(dtype).astype(np.float64),), given)
+        return Problem(spec, (costs.astype(dtype).astype(np.float64),), given, origin)
     lengths = (n,) if spec.loss == "contrastive_idm" else (n, m)
     spread = float(np.sqrt(scale / d))
     margin = None if spec.loss == "soft_dtw" else given["margin"]
     inputs = tuple(_rows(rng, length, d, spread, margin, dtype) for length in lengths)
-    return Problem(spec, inputs, given)
+    return Problem(spec, inputs, given, origin)
 
 
 def _rows(

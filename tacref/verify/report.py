@@ -1,6 +1,7 @@
 """The report card: a row a claim, as text, JSON or HTML."""
 
 import html
+import math
 import textwrap
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -32,8 +33,8 @@ class Row:
         "refused": raised a clear error instead of a wrong number. "not offered": the function has
         no such option. Neither is a failure.
     error, allowed : float, optional
-        Largest error found relative to what is allowed there, and what was allowed, both as
-        absolute numbers of the worst case.
+        Absolute error and allowance of the worst case, which is that of the largest error over
+        allowance.
     note : str
         What a reader should know.
     snippet : str
@@ -90,7 +91,7 @@ class Report:
             "name": self.name,
             "equation": self.equation,
             "passed": self.passed,
-            "rows": [asdict(row) for row in self.rows],
+            "rows": [_plain(row) for row in self.rows],
         }
 
 
@@ -140,6 +141,12 @@ def to_html(reports: list[Report]) -> str:
             if row.snippet
         )
     return "\n".join([*parts, "</body></html>", ""])
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    # JSON has no infinity and no NaN.
+    error = row.error if row.error is not None and math.isfinite(row.error) else None
+    return asdict(row) | {"error": error}
 
 
 def _measure(row: Row) -> str:

@@ -81,7 +81,11 @@ class Subject:
         import torch
 
         leaves = [torch.tensor(array, requires_grad=True) for array in arrays]
-        values = self.values(leaves, options)
+        given = {
+            name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+            for name, value in options.items()
+        }
+        values = self.values(leaves, given)
         if not values.requires_grad:
             return Outcome(values.numpy(), (None,) * len(leaves))
         try:

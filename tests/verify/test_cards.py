@@ -259,7 +259,7 @@ def test_drawn_inputs_keep_away_from_kinks():
     from tacref.verify.problems import CLEARANCE, Spec, draw
 
     for seed in range(20):
-        problem = draw(Spec("contrastive_idm"), np.random.default_rng(seed), 12, 12)
+        problem = draw(Spec("contrastive_idm"), (seed,), 12, 12)
         (x,) = problem.inputs
         squared = ((x[:, None] - x) ** 2).sum(-1)[~np.eye(len(x), dtype=bool)]
         assert np.abs(squared - 2.0).min() >= CLEARANCE

@@ -1,0 +1,130 @@
+"""What a loss must hold to on batches: items apart, lengths, padding."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from tacref.verify.compare import EPSILON, Deviation, call_code, deviation, inputs_code
+from tacref.verify.problems import Problem, draw
+from tacref.verify.report import Row
+from tacref.verify.subject import Outcome, Subject, SubjectError
+
+# Frames of the items of a batch, small batches first.
+_SIZES = (((2, 1), (1, 2)), ((2, 2), (3, 1)), ((5, 4), (3, 4), (2, 1), (1, 3)))
+_EQUAL = (((2, 2), (2, 2)), ((5, 4), (5, 4), (5, 4)))
+
+
+def batches(subject: Subject, seed: int) -> Iterator[Row]:
+    """Items of one length, of several, and of several within a band."""
+    if subject.framework != "torch":
+        for claim in ("items of a batch", "lengths and padding", "band and lengths"):
+            yield Row(claim, "not offered", note="a NumPy function takes one item")
+        return
+    yield _row("items of a batch", subject, seed, _EQUAL, ())
+    names = ("lengths",) if subject.spec.loss == "contrastive_idm" else ("lengths_x", "lengths_y")
+    if not all(subject.offers(name) for name in names):
+        note = f"takes no {' and '.join(names)}"
+        yield Row("lengths and padding", "not offered", note=note)
+        return
+    yield _row("lengths and padding", subject, seed, _SIZES, names)
+    if subject.spec.loss == "soft_dtw" and subject.offers("band"):
+        sizes = (((3, 3), (2, 2)), ((5, 4), (3, 4), (2, 1)))
+        yield _row("band and lengths", subject, seed, sizes, names, {"band": 1})
+    else:
+        yield Row("band and lengths", "not offered", note="takes no band")
+
+
+def _row(
+    claim: str,
+    subject: Subject,
+    seed: int,
+    sizes: Sequence[Sequence[tuple[int, int]]],
+    lengths: Sequence[str],
+    extra: dict[str, Any] | None = None,
+) -> Row:
+    """Try batches, small ones first; the row tells the worst, and shows the first that fails."""
+    worst, note, shown = Deviation(0.0, EPSILON), "", ""
+    for number, batch in enumerate(sizes):
+        problems = [
+            draw(subject.spec, (seed, number, item), n, m) for item, (n, m) in enumerate(batch)
+        ]
+        problems = [replace(each, options=each.options | (extra or {})) for each in problems]
+        arrays = [_padded(list(rows)) for rows in zip(*(p.inputs for p in problems), strict=True)]
+        columns = (np.array(column) for column in zip(*batch, strict=True))
+        options = problems[0].options | dict(zip(lengths, columns, strict=False))
+        try:
+            outcome = subject.run_batch(arrays, options)
+        except SubjectError as error:
+            return Row(
+                claim, "FAIL", note=str(error), snippet=_snippet(subject, arrays, options, problems)
+            )
+        if len(outcome.values) == 1:
+            return Row(claim, "not offered", note="returns one number for the batch")
+        found = max(_deviations(outcome, problems), key=lambda each: each.ratio)
+        beyond = _beyond(outcome, problems)
+        if (found.ratio > 1 or beyond) and not shown:
+            shown = _snippet(subject, arrays, options, problems)
+        if beyond:
+            note = "a gradient in the padding is not 0"
+        if found.ratio >= worst.ratio:
+            worst = found
+    if not shown:
+        return Row(claim, "pass", worst.error, worst.allowed)
+    if not np.isfinite(worst.error):
+        note = "not a finite number"
+    return Row(claim, "FAIL", worst.error, worst.allowed, note, shown)
+
+
+def _padded(rows: list[np.ndarray]) -> np.ndarray:
+    """Stack arrays of several shapes; what is beyond an item is NaN."""
+    shape = np.max([array.shape for array in rows], axis=0)
+    whole = np.full((len(rows), *shape), np.nan)
+    for item, array in zip(whole, rows, strict=True):
+        item[_inside(array)] = array
+    return whole
+
+
+def _inside(array: np.ndarray) -> tuple[slice, ...]:
+    return tuple(slice(size) for size in array.shape)
+
+
+def _deviations(outcome: Outcome, problems: list[Problem]) -> Iterator[Deviation]:
+    for item, problem in enumerate(problems):
+        gradients = tuple(
+            None if whole is None else whole[item][_inside(array)][None]
+            for whole, array in zip(outcome.gradients, problem.inputs, strict=True)
+        )
+        alone = Outcome(outcome.values[item : item + 1], gradients)
+        for which in (None, *range(len(gradients))):
+            yield deviation(alone, problem, which)
+
+
+def _beyond(outcome: Outcome, problems: list[Problem]) -> bool:
+    """Whether a gradient beyond an item is anything else than 0."""
+    for index, whole in enumerate(outcome.gradients):
+        if whole is None:
+            continue
+        for item, problem in enumerate(problems):
+            rest = whole[item].copy()
+            rest[_inside(problem.inputs[index])] = 0.0
+            if not (rest == 0.0).all():
+                return True
+    return False
+
+
+def _snippet(
+    subject: Subject, arrays: list[np.ndarray], options: dict[str, Any], problems: list[Problem]
+) -> str:
+    names = subject.spec.names
+    lines = inputs_code(subject, arrays, names)
+    right = [problem.answer[0] for problem in problems]
+    gradients = [problem.answer[1][0].tolist() for problem in problems]
+    lines += [
+        f"value = {call_code(subject, names, options)}",
+        "value.sum().backward()",
+        f"print(value, {names[0]}.grad)",
+        f"# right: {right}, and item by item {gradients}; 0 in the padding",
+    ]
+    return "\n".join(lines)
