@@ -97,7 +97,7 @@ def _deviations(outcome: Outcome, problems: list[Problem]) -> Iterator[Deviation
             for whole, array in zip(outcome.gradients, problem.inputs, strict=True)
         )
         alone = Outcome(outcome.values[item : item + 1], gradients)
-        for which in (None, *range(len(gradients))):
+        for which in (None, *range(len(problem.spec.gradients))):
             yield deviation(alone, problem, which)
 
 
@@ -120,9 +120,11 @@ def _snippet(
     names = subject.spec.names
     lines = inputs_code(subject, arrays, names)
     right = [problem.answer[0] for problem in problems]
+    lines.append(f"value = {call_code(subject, names, options)}")
+    if not subject.spec.gradients:
+        return "\n".join([*lines, "print(value)", f"# right: {right}"])
     gradients = [problem.answer[1][0].tolist() for problem in problems]
     lines += [
-        f"value = {call_code(subject, names, options)}",
         "value.sum().backward()",
         f"print(value, {names[0]}.grad)",
         f"# right: {right}, and item by item {gradients}; 0 in the padding",

@@ -9,7 +9,12 @@ from tacref.verify.problems import Inputs, Loss, Spec
 from tacref.verify.report import Report
 from tacref.verify.subject import Framework, Subject
 
-_EQUATIONS = {"soft_dtw": "equation 4", "contrastive_idm": "equation 7", "lav": "equation 8"}
+_EQUATIONS = {
+    "dtw": "equation 2",
+    "soft_dtw": "equation 4",
+    "contrastive_idm": "equation 7",
+    "lav": "equation 8",
+}
 
 
 def check(
@@ -33,10 +38,10 @@ def check(
         number for the batch. `lengths_x`, `lengths_y` (`lengths`) and `band` are tried if it has
         parameters of these names. With NumPy: arrays of one item, and `(value, gradient, ...)`
         is returned.
-    loss : {"soft_dtw", "contrastive_idm", "lav"}
+    loss : {"dtw", "soft_dtw", "contrastive_idm", "lav"}
         What it claims to compute.
     inputs : {"costs", "embeddings"}
-        What soft-DTW takes; the others take embeddings.
+        What (soft-)DTW takes; the others take embeddings.
     variant : {"paper", "official", "printed", "laser"}
         Of Contrastive-IDM.
     framework : {"torch", "numpy"}
@@ -63,7 +68,7 @@ def check(
     subject = Subject(fn, spec, name or own_name, framework)
     rows = [
         *claims.value_and_gradients(subject, seed),
-        claims.dead_terms(subject, seed),
+        *([claims.dead_terms(subject, seed)] if spec.gradients else []),
         claims.second_order(subject, seed),
         *claims.band(subject, seed),
         *batches(subject, seed),
@@ -73,7 +78,7 @@ def check(
         claims.inputs_unchanged(subject, seed),
     ]
     equation = f"{loss}, {_EQUATIONS[loss]}, of {spec.inputs}"
-    if loss != "soft_dtw":
+    if loss in ("contrastive_idm", "lav"):
         equation += f", variant {variant}"
     return Report(subject.name, equation, tuple(rows))
 

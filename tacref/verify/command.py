@@ -22,14 +22,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     add(
         "--as",
         dest="loss",
-        choices=("soft_dtw", "contrastive_idm", "lav"),
+        choices=("dtw", "soft_dtw", "contrastive_idm", "lav"),
         help="what it claims to compute; needed with a function",
     )
     add(
         "--inputs",
         choices=("costs", "embeddings"),
         default="costs",
-        help="what soft_dtw takes (default: costs)",
+        help="what dtw and soft_dtw take (default: costs)",
     )
     add("--variant", choices=VARIANTS, default="paper", help="of Contrastive-IDM (default: paper)")
     add(

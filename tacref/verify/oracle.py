@@ -44,6 +44,16 @@ def soft_dtw(D: Matrix, gamma: Decimal, band: int | None = None) -> tuple[Decima
     return R[n - 1, m - 1], E
 
 
+def dtw(D: Matrix) -> Decimal:
+    """Equation 2: the least cost of a path."""
+    R: dict[tuple[int, int], Decimal] = {}
+    for i, row in enumerate(D):
+        for j, cost in enumerate(row):
+            before = [R[c] for c in ((i - 1, j - 1), (i - 1, j), (i, j - 1)) if c in R]
+            R[i, j] = cost + min(before, default=ZERO)
+    return R[len(D) - 1, len(D[0]) - 1]
+
+
 def squared_distances(x: Matrix, y: Matrix) -> Matrix:
     """Squared Euclidean costs."""
     return [[sum(((a - b) ** 2 for a, b in zip(u, v, strict=True)), ZERO) for v in y] for u in x]

@@ -16,6 +16,7 @@ def implementations() -> Iterator[tuple[Callable[..., Any], dict[str, Any]]]:
     from tacref import losses
     from tacref.losses._checks import BACKENDS
 
+    yield reference.dtw, _numpy("reference.dtw", "dtw")
     yield reference.soft_dtw_value_and_grad, _numpy("reference.soft_dtw", "soft_dtw")
     for variant in VARIANTS:
         options = {"variant": variant}

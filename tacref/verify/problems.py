@@ -11,10 +11,10 @@ import numpy as np
 from tacref.checks import check_variant
 from tacref.verify import oracle
 
-Loss = Literal["soft_dtw", "contrastive_idm", "lav"]
+Loss = Literal["dtw", "soft_dtw", "contrastive_idm", "lav"]
 Inputs = Literal["costs", "embeddings"]
 
-LOSSES: tuple[Loss, ...] = ("soft_dtw", "contrastive_idm", "lav")
+LOSSES: tuple[Loss, ...] = ("dtw", "soft_dtw", "contrastive_idm", "lav")
 DEFAULTS = {"gamma": 0.1, "alpha": 0.5, "sigma": 2.0, "margin": 2.0}
 # No distance is drawn nearer to the margin or to 0; with many frames, some must be nearer.
 CLEARANCE = 0.05
@@ -30,10 +30,10 @@ class Spec:
 
     Parameters
     ----------
-    loss : {"soft_dtw", "contrastive_idm", "lav"}
-        The equation: 4, 7 or 8.
+    loss : {"dtw", "soft_dtw", "contrastive_idm", "lav"}
+        The equation: 2, 4, 7 or 8. Of DTW only the value is checked.
     inputs : {"costs", "embeddings"}
-        Whether soft-DTW takes costs `(B, n, m)`, or embeddings `(B, n, d)` and `(B, m, d)` with
+        Whether (soft-)DTW takes costs `(B, n, m)`, or embeddings `(B, n, d)` and `(B, m, d)` with
         squared Euclidean costs. The other losses take embeddings.
     variant : {"paper", "official", "printed", "laser"}
         Of Contrastive-IDM.
@@ -55,20 +55,26 @@ class Spec:
         if self.inputs not in ("costs", "embeddings"):
             raise ValueError(f"inputs must be costs or embeddings, got {self.inputs!r}")
         check_variant(self.variant)
-        if self.loss != "soft_dtw":
+        if self.loss in ("contrastive_idm", "lav"):
             object.__setattr__(self, "inputs", "embeddings")
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the arguments that are differentiated."""
+        """Names of the arguments."""
         if self.loss == "contrastive_idm":
             return ("x",)
         return ("D",) if self.inputs == "costs" else ("x", "y")
 
     @property
+    def gradients(self) -> tuple[str, ...]:
+        """Names of the arguments that are differentiated."""
+        return () if self.loss == "dtw" else self.names
+
+    @property
     def options(self) -> tuple[str, ...]:
         """Names of the options that the function must take."""
         return {
+            "dtw": (),
             "soft_dtw": ("gamma",),
             "contrastive_idm": ("sigma", "margin"),
             "lav": ("gamma", "alpha", "sigma", "margin"),
@@ -143,8 +149,8 @@ class Problem:
         tolerance = 0.0
         if self.spec.loss != "contrastive_idm":
             steps = self.length**2
-            tolerance += 16 * epsilon * steps * (self.scale + 1.1 * self.options["gamma"])
-        if self.spec.loss != "soft_dtw":
+            tolerance += 16 * epsilon * steps * (self.scale + 1.1 * self.options.get("gamma", 0.0))
+        if self.spec.loss in ("contrastive_idm", "lav"):
             tolerance += 16 * epsilon * self.length * (1.0 + abs(self.answer[0]))
         return tolerance
 
@@ -188,6 +194,9 @@ class Problem:
                 self.spec.variant,
             )
             gradients = tuple(rest)
+        elif self.spec.loss == "dtw":
+            costs = arrays[0] if self.spec.inputs == "costs" else oracle.squared_distances(*arrays)
+            value, gradients = oracle.dtw(costs), ()
         elif self.spec.inputs == "costs":
             value, E = oracle.soft_dtw(arrays[0], options["gamma"], band)
             gradients = (E,)
@@ -213,6 +222,11 @@ class Problem:
             )
             first, second = embedding_gradients(x, x, G)
             return value, (first + second,)
+        if self.spec.loss == "dtw":
+            costs = self.inputs[0] if self.spec.inputs == "costs" else None
+            return reference.dtw(
+                reference.cost_matrix(*self.inputs) if costs is None else costs
+            ), ()
         if self.spec.inputs == "costs":
             value, E = reference.soft_dtw_value_and_grad(self.inputs[0], **options)
             return value, (E,)
@@ -268,7 +282,7 @@ def draw(
         return Problem(spec, (costs.astype(dtype).astype(np.float64),), given, origin)
     lengths = (n,) if spec.loss == "contrastive_idm" else (n, m)
     spread = float(np.sqrt(scale / d))
-    margin = None if spec.loss == "soft_dtw" else given["margin"]
+    margin = given.get("margin")
     inputs = tuple(_rows(rng, length, d, spread, margin, dtype) for length in lengths)
     return Problem(spec, inputs, given, origin)
 

@@ -246,7 +246,7 @@ def test_markup_in_a_name_is_text(tmp_path):
 
 def test_unknown_options():
     with pytest.raises(ValueError, match="loss must be one of"):
-        check(soft_dtw, "dtw")
+        check(soft_dtw, "ctc")
     with pytest.raises(ValueError, match="variant must be one of"):
         check(soft_dtw, "lav", variant="new")
     with pytest.raises(ValueError, match="framework must be torch or numpy, got 'jax'"):
