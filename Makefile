@@ -20,8 +20,11 @@ demo: $(READY)
 	rm -rf $(DEMO)
 	$(BIN)/python -m tacref.demo --out $(DEMO)
 
+# All tests, then those of the reference again without compiling, which shows each line they reach.
 test: $(READY)
 	$(BIN)/python -m pytest
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -q tests/reference
+	$(BIN)/python -m coverage report
 
 lint: $(READY)
 	$(BIN)/ruff check .
