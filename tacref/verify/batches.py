@@ -36,6 +36,33 @@ def batches(subject: Subject, seed: int) -> Iterator[Row]:
         yield Row("band and lengths", "not offered", note="takes no band")
 
 
+def source_times(subject: Subject, seed: int) -> Iterator[Row]:
+    """Hold "official" with frame numbers of the source video, some of them exactly sigma apart."""
+    claim, spec = "source frame times", subject.spec
+    if (spec.loss, spec.variant, subject.framework) != ("contrastive_idm", "official", "torch"):
+        return
+    if not (subject.offers("times") and subject.offers("video_lengths")):
+        yield Row(claim, "not offered", note="takes no times and video_lengths")
+        return
+    drawn = draw(spec, (seed, 5), 5, 5, sigma=4.0)
+    times, length = [0, 3, 4, 9, 13], 15
+    problem = replace(drawn, options=drawn.options | {"times": times, "video_length": length})
+    arrays = [problem.inputs[0][None]]
+    options = drawn.options | {"times": np.array([times]), "video_lengths": np.array([length])}
+    try:
+        outcome = subject.run_batch(arrays, options)
+    except SubjectError as error:
+        shown = _snippet(subject, arrays, options, [problem])
+        yield Row(claim, "FAIL", note=str(error), snippet=shown)
+        return
+    worst = max(_deviations(outcome, [problem]), key=lambda each: each.ratio)
+    if worst.ratio <= 1:
+        yield Row(claim, "pass", worst.error, worst.allowed)
+    else:
+        shown = _snippet(subject, arrays, options, [problem])
+        yield Row(claim, "FAIL", worst.error, worst.allowed, snippet=shown)
+
+
 def _row(
     claim: str,
     subject: Subject,

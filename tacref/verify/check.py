@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tacref.verify import claims
-from tacref.verify.batches import batches
+from tacref.verify.batches import batches, source_times
 from tacref.verify.problems import Inputs, Loss, Spec
 from tacref.verify.report import Report
 from tacref.verify.subject import Framework, Subject
@@ -72,6 +72,7 @@ def check(
         claims.second_order(subject, seed),
         *claims.band(subject, seed),
         *batches(subject, seed),
+        *source_times(subject, seed),
         *claims.laws(subject, seed),
         *claims.extremes(subject, seed),
         claims.single_precision(subject, seed),

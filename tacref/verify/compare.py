@@ -26,7 +26,9 @@ class Deviation:
     @property
     def ratio(self) -> float:
         """Error over allowance; infinite where the result is not finite."""
-        return self.error / self.allowed if np.isfinite(self.error) else np.inf
+        if self.error == 0:
+            return 0.0
+        return self.error / self.allowed if self.allowed > 0 and np.isfinite(self.error) else np.inf
 
 
 def deviation(outcome: Outcome, problem: Problem, which: int | None) -> Deviation:
@@ -183,4 +185,6 @@ def _diagnosis(found: Deviation, problem: Problem, which: int | None) -> str:
     if right == 0:
         return "should be 0"
     share = found.error / right
+    if share == 1.0:
+        return "as if 0"
     return "as if rounded to float32" if 1e-9 < share < 1e-5 else f"off by {share:.2g} of its size"

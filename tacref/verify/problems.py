@@ -92,7 +92,8 @@ class Problem:
     inputs : tuple of ndarray of float64
         Costs, or one or two embeddings.
     options : dict of str to float
-        gamma, alpha, sigma, margin, as far as the equation has them; for soft-DTW perhaps band.
+        gamma, alpha, sigma, margin, as far as the equation has them; for soft-DTW perhaps band,
+        for Contrastive-IDM perhaps times and video_length.
     origin : str
         Code that makes the inputs again, where they were drawn.
     """
@@ -175,12 +176,17 @@ class Problem:
 
     def _by_oracle(self) -> tuple[float, tuple[np.ndarray, ...]]:
         arrays = [oracle.exactly(array) for array in self.inputs]
-        options = {name: Decimal(float(value)) for name, value in self.options.items()}
+        options = {name: Decimal(float(self.options[name])) for name in self.spec.options}
         band = self.options.get("band")
         gradients: tuple[oracle.Matrix, ...]
         if self.spec.loss == "contrastive_idm":
             value, *rest = oracle.contrastive_idm(
-                arrays[0], options["sigma"], options["margin"], self.spec.variant
+                arrays[0],
+                options["sigma"],
+                options["margin"],
+                self.spec.variant,
+                self.options.get("times"),
+                self.options.get("video_length"),
             )
             gradients = tuple(rest)
         elif self.spec.loss == "lav":

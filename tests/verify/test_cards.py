@@ -1,6 +1,7 @@
 """Report cards: right losses pass, planted faults are named, and the oracle is right itself."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from tacref.commands import main
 from tacref.losses import contrastive_idm, lav_loss, soft_dtw
-from tacref.reference import soft_dtw_value_and_grad
+from tacref.reference import dtw, soft_dtw_value_and_grad
 from tacref.verify import assert_loss_correct, check
 
 
@@ -157,16 +158,79 @@ def test_the_variants_are_told_apart():
     assert "value" in failed(check(printed, "contrastive_idm", variant="paper"))
 
 
+def test_hard_dtw_and_its_faults():
+    assert check(dtw, "dtw", framework="numpy").passed
+    wrong = check(lambda D: dtw(D) + 1e-6, "dtw", framework="numpy")
+    assert "value" in failed(wrong)
+
+    def of_a_batch(D):
+        return torch.tensor([dtw(each) for each in D.detach().numpy()], dtype=torch.float64)
+
+    assert check(of_a_batch, "dtw").passed
+
+
+def test_bands():
+    def banded(D, *, gamma, band=None):
+        return soft_dtw_value_and_grad(D, gamma=gamma, band=band)
+
+    def too_wide(D, *, gamma, band=None):
+        return soft_dtw_value_and_grad(D, gamma=gamma, band=None if band is None else band + 1)
+
+    assert check(banded, "soft_dtw", framework="numpy").passed
+    report = check(too_wide, "soft_dtw", framework="numpy")
+    assert failed(report) == {"band: value", "band: gradient to D"}
+
+
 def test_a_snippet_shows_the_failure(monkeypatch, capsys):
     report = check(scaled_gradient, "soft_dtw", name="faults:scaled_gradient")
     snippet = row_of(report, "gradient to D").snippet
     assert snippet.count("[[[") == 1
     module = type(torch)("faults")
     module.scaled_gradient = scaled_gradient
-    monkeypatch.setitem(__import__("sys").modules, "faults", module)
+    monkeypatch.setitem(sys.modules, "faults", module)
     exec(snippet, {})
     assert "1.001" in capsys.readouterr().out
     assert snippet.endswith("# right: [[1.0]]")
+
+
+@pytest.mark.parametrize(
+    "fault", [swapped_weights, rounded_inside, constant_gradient, leaking_padding]
+)
+def test_every_failing_row_has_a_snippet_that_runs(fault, monkeypatch, capsys):
+    module = type(torch)("faults")
+    module.loss = fault
+    monkeypatch.setitem(sys.modules, "faults", module)
+    report = check(fault, "soft_dtw", name="faults:loss")
+    rows = [row for row in report.rows if row.status == "FAIL"]
+    assert rows
+    for row in rows:
+        exec(row.snippet, {})
+        assert capsys.readouterr().out
+        assert "# right: " in row.snippet
+
+
+def divided_window(x, *, sigma, margin, times=None, video_lengths=None):
+    """Near and far decided in float32 on times divided by the length, as in the authors' code."""
+    if times is None:
+        return contrastive_idm(x, sigma=sigma, margin=margin, variant="official")
+    steps = times.float() / video_lengths[:, None]
+    far = (steps[:, :, None] - steps[:, None]).abs() > (sigma / video_lengths).float()
+    exact = (times[:, :, None] - times[:, None]).abs() > sigma
+    assert (far != exact).any()  # rounding decides
+    D = (x[:, :, None] - x[:, None]).square().sum(-1)
+    weights = (steps[:, :, None] - steps[:, None]).double().square() + 1
+    return torch.where(far, weights * torch.relu(margin - D), D).sum((1, 2))
+
+
+def test_a_window_decided_in_floating_point():
+    report = check(divided_window, "contrastive_idm", variant="official")
+    assert failed(report) == {"source frame times"}
+    assert row_of(check(offers_no_times, "contrastive_idm", variant="official"),
+                  "source frame times").status == "not offered"  # fmt: skip
+
+
+def offers_no_times(x, *, sigma, margin):
+    return contrastive_idm(x, sigma=sigma, margin=margin, variant="official")
 
 
 def test_numpy_functions():
