@@ -1,6 +1,6 @@
-"""aeon's DTW as `tacref.verify` calls it: NumPy, value and the path's 0/1 matrix.
+"""aeon's DTW as `tacref.verify` calls it: NumPy, the value alone.
 
-python -m tacref.verify aeon_adapter:loss --as dtw --inputs embeddings --framework numpy
+python -m tacref.verify aeon_adapter:loss --as dtw --framework numpy
 """
 
 from aeon.distances import dtw_distance

@@ -1,6 +1,6 @@
 """dtaidistance's DTW as `tacref.verify` calls it: NumPy, pure Python or its C library.
 
-python -m tacref.verify dtaidistance_adapter:loss --as dtw --inputs embeddings --framework numpy
+python -m tacref.verify dtaidistance_adapter:loss --as dtw --framework numpy
 """
 
 from dtaidistance import dtw_ndim

@@ -1,6 +1,6 @@
 """pysdtw's soft-DTW as `tacref.verify` calls it; on the CPU.
 
-python -m tacref.verify pysdtw_adapter:loss --as soft_dtw --inputs embeddings
+python -m tacref.verify pysdtw_adapter:loss --as soft_dtw
 """
 
 import pysdtw

@@ -1,6 +1,6 @@
 """tslearn's PyTorch soft-DTW loss as `tacref.verify` calls it.
 
-python -m tacref.verify tslearn_adapter:loss --as soft_dtw --inputs embeddings
+python -m tacref.verify tslearn_adapter:loss --as soft_dtw
 """
 
 from tslearn.metrics import SoftDTWLossPyTorch

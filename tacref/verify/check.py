@@ -7,7 +7,7 @@ from tacref.verify import claims
 from tacref.verify.batches import batches, source_times
 from tacref.verify.problems import Inputs, Loss, Spec
 from tacref.verify.report import Report
-from tacref.verify.subject import Framework, Subject
+from tacref.verify.subject import Framework, Subject, takes
 
 _EQUATIONS = {
     "dtw": "equation 2",
@@ -21,7 +21,7 @@ def check(
     fn: Callable[..., Any],
     loss: Loss,
     *,
-    inputs: Inputs = "costs",
+    inputs: Inputs | None = None,
     variant: str = "paper",
     framework: Framework = "torch",
     name: str | None = None,
@@ -40,8 +40,9 @@ def check(
         is returned.
     loss : {"dtw", "soft_dtw", "contrastive_idm", "lav"}
         What it claims to compute.
-    inputs : {"costs", "embeddings"}
-        What (soft-)DTW takes; the others take embeddings.
+    inputs : {"costs", "embeddings"}, optional
+        What (soft-)DTW takes; by default embeddings if the function has two parameters besides
+        the options, else costs. The others take embeddings.
     variant : {"paper", "official", "printed", "laser"}
         Of Contrastive-IDM.
     framework : {"torch", "numpy"}
@@ -63,7 +64,7 @@ def check(
     """
     if framework not in ("torch", "numpy"):
         raise ValueError(f"framework must be torch or numpy, got {framework!r}")
-    spec = Spec(loss, inputs, variant)
+    spec = Spec(loss, inputs or takes(fn), variant)
     own_name = f"{getattr(fn, '__module__', '?')}:{getattr(fn, '__qualname__', type(fn).__name__)}"
     subject = Subject(fn, spec, name or own_name, framework)
     rows = [

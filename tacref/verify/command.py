@@ -28,8 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     add(
         "--inputs",
         choices=("costs", "embeddings"),
-        default="costs",
-        help="what dtw and soft_dtw take (default: costs)",
+        help="what dtw and soft_dtw take (default: embeddings if the function has two parameters "
+        "besides the options, else costs)",
     )
     add("--variant", choices=VARIANTS, default="paper", help="of Contrastive-IDM (default: paper)")
     add(

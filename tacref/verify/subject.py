@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tacref.verify.problems import Problem, Spec
+from tacref.verify.problems import DEFAULTS, Inputs, Problem, Spec
 
 Framework = Literal["torch", "numpy"]
 
@@ -143,6 +143,22 @@ class Subject:
 
 class InputModifiedError(SubjectError):
     """The function wrote into an array that it was given."""
+
+
+def takes(fn: Callable[..., Any]) -> Inputs:
+    """Tell by its parameters whether a function takes costs or two embeddings."""
+    try:
+        parameters = inspect.signature(fn).parameters.values()
+    except (TypeError, ValueError):
+        return "costs"
+    arrays = [
+        each
+        for each in parameters
+        if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
+        and each.default is each.empty
+        and each.name not in DEFAULTS
+    ]
+    return "embeddings" if len(arrays) == 2 else "costs"
 
 
 def load_callable(target: str) -> Callable[..., Any]:

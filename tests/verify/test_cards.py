@@ -308,6 +308,15 @@ def test_markup_in_a_name_is_text(tmp_path):
     assert "<b>" not in page
 
 
+def test_inputs_are_told_by_the_parameters():
+    from tacref.verify.subject import takes
+
+    assert takes(lambda D, gamma: 0) == takes(lambda D, *, gamma, band=None: 0) == "costs"
+    assert takes(lambda x, y, *, gamma: 0) == takes(lambda x, y, gamma=1.0: 0) == "embeddings"
+    assert takes(soft_dtw) == "costs"
+    assert takes(max) == "costs"  # of which Python knows no parameters
+
+
 def test_unknown_options():
     with pytest.raises(ValueError, match="loss must be one of"):
         check(soft_dtw, "ctc")
