@@ -4,11 +4,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from tacref import reference
 from tacref.checks import VARIANTS
-from tacref.reference.costs import embedding_gradients
+from tacref.verify.problems import contrastive_idm_of_embeddings
 
 
 def implementations() -> Iterator[tuple[Callable[..., Any], dict[str, Any]]]:
@@ -21,7 +19,7 @@ def implementations() -> Iterator[tuple[Callable[..., Any], dict[str, Any]]]:
     for variant in VARIANTS:
         options = {"variant": variant}
         yield (
-            partial(_contrastive_idm, variant=variant),
+            partial(contrastive_idm_of_embeddings, variant=variant),
             _numpy(f"reference.contrastive_idm {variant}", "contrastive_idm", **options),
         )
         yield (
@@ -57,12 +55,6 @@ def implementations() -> Iterator[tuple[Callable[..., Any], dict[str, Any]]]:
 
 def _numpy(name: str, loss: str, **options: str) -> dict[str, Any]:
     return {"name": name, "loss": loss, "framework": "numpy", **options}
-
-
-def _contrastive_idm(x: np.ndarray, **options: Any) -> tuple[float, np.ndarray]:
-    value, G = reference.contrastive_idm_value_and_grad(reference.cost_matrix(x, x), **options)
-    first, second = embedding_gradients(np.asarray(x, float), np.asarray(x, float), G)
-    return value, first + second
 
 
 def _soft_dtw_loss(

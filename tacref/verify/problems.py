@@ -215,30 +215,36 @@ class Problem:
         from tacref import reference
         from tacref.reference.costs import embedding_gradients
 
-        options: dict[str, Any] = dict(self.options)
         if self.spec.loss == "lav":
             value, *rest = reference.lav_loss_value_and_grad(
-                *self.inputs, variant=self.spec.variant, **options
+                *self.inputs, variant=self.spec.variant, **self.options
             )
             return value, tuple(rest)
         if self.spec.loss == "contrastive_idm":
-            (x,) = self.inputs
-            value, G = reference.contrastive_idm_value_and_grad(
-                reference.cost_matrix(x, x), variant=self.spec.variant, **options
+            value, gradient = contrastive_idm_of_embeddings(
+                self.inputs[0], variant=self.spec.variant, **self.options
             )
-            first, second = embedding_gradients(x, x, G)
-            return value, (first + second,)
+            return value, (gradient,)
+        of_costs = self.spec.inputs == "costs"
+        D = self.inputs[0] if of_costs else reference.cost_matrix(*self.inputs)
         if self.spec.loss == "dtw":
-            costs = self.inputs[0] if self.spec.inputs == "costs" else None
-            return reference.dtw(
-                reference.cost_matrix(*self.inputs) if costs is None else costs
-            ), ()
-        if self.spec.inputs == "costs":
-            value, E = reference.soft_dtw_value_and_grad(self.inputs[0], **options)
+            return reference.dtw(D), ()
+        value, E = reference.soft_dtw_value_and_grad(D, **self.options)
+        if of_costs:
             return value, (E,)
         x, y = self.inputs
-        value, E = reference.soft_dtw_value_and_grad(reference.cost_matrix(x, y), **options)
         return value, embedding_gradients(x, y, E)
+
+
+def contrastive_idm_of_embeddings(x: np.ndarray, **options: Any) -> tuple[float, np.ndarray]:
+    """Return the reference's Contrastive-IDM and its gradient with respect to embeddings."""
+    from tacref import reference
+    from tacref.reference.costs import embedding_gradients
+
+    x = np.asarray(x, np.float64)
+    value, G = reference.contrastive_idm_value_and_grad(reference.cost_matrix(x, x), **options)
+    first, second = embedding_gradients(x, x, G)  # x_i stands in a row and in a column
+    return value, first + second
 
 
 def draw(
