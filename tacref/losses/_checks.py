@@ -1,13 +1,16 @@
 """What the losses check: shapes, types, and lengths where no device need be waited for."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
 
+from tacref.checks import check_band
+
 Lengths = Tensor | Sequence[int]
 
-BACKENDS = ("cpu", "torch")
+BACKENDS = ("cpu", "triton", "torch")
 REDUCTIONS = ("mean", "sum", "none")
 
 
@@ -67,13 +70,17 @@ def check_lengths(lengths: Lengths | None, B: int, n: int, like: Tensor, name: s
         return torch.full((B,), n, dtype=torch.int64, device=like.device)
     given = torch.as_tensor(lengths)
     _check_whole(given, (B,), name)
-    if given.device.type == "cpu" and not bool(((given >= 1) & (given <= n)).all()):
+    if _readable(given) and not bool(((given >= 1) & (given <= n)).all()):
         raise ValueError(f"{name} must be from 1 to {n}, got {given.tolist()}")
     return given.to(like.device, torch.int64)
 
 
 def check_times(
-    times: Tensor | None, video_lengths: Lengths | None, valid: Tensor, suffix: str = ""
+    times: Tensor | None,
+    video_lengths: Lengths | None,
+    counts: Tensor,
+    n: int,
+    suffix: str = "",
 ) -> tuple[Tensor, Tensor]:
     """Return frame numbers int64 `(B, n)` and video lengths int64 `(B,)`.
 
@@ -83,8 +90,8 @@ def check_times(
     ----------
     times, video_lengths
         As given by the user.
-    valid : Tensor of bool, shape (B, n)
-        Which rows count; the others are not checked.
+    counts : Tensor of int64, shape (B,)
+        Valid rows, of n; the others are not checked.
     suffix : str
         Of the arguments' names.
 
@@ -93,19 +100,20 @@ def check_times(
     ValueError
         If they are not whole numbers, negative, or at or beyond the video's length.
     """
-    B, n = valid.shape
+    B, device = len(counts), counts.device
     if times is None:
-        frames = torch.arange(n, device=valid.device).expand(B, n)
+        frames = torch.arange(n, device=device).expand(B, n)
     else:
         frames = torch.as_tensor(times)
         _check_whole(frames, (B, n), f"times{suffix}")
         if video_lengths is None:
             raise ValueError(f"video_lengths{suffix} must be given with times{suffix}, got None")
     if video_lengths is None:
-        return frames, valid.sum(1)
+        return frames, counts
     ends = torch.as_tensor(video_lengths)
     _check_whole(ends, (B,), f"video_lengths{suffix}")
-    if {frames.device.type, ends.device.type, valid.device.type} == {"cpu"}:
+    if _readable(frames, ends, counts):
+        valid = torch.arange(n) < counts[:, None]
         wrong = valid & ((frames < 0) | (frames >= ends[:, None]))
         if bool(wrong.any()):
             item, row = (int(index) for index in wrong.nonzero()[0])
@@ -113,11 +121,41 @@ def check_times(
                 f"times{suffix} must be >= 0 and < video_lengths{suffix}, got "
                 f"{int(frames[item, row])} at {(item, row)} of a video of {int(ends[item])} frames"
             )
-    return frames.to(valid.device, torch.int64), ends.to(valid.device, torch.int64)
+    return frames.to(device, torch.int64), ends.to(device, torch.int64)
+
+
+def check_bands(
+    band: int | None, n: int, m: int, lengths_x: Lengths | None, lengths_y: Lengths | None
+) -> int:
+    """Return `band`, -1 for none, if it lets a path through every item.
+
+    Lengths on a device are not waited for: there, an item without a path gives +inf.
+
+    Raises
+    ------
+    ValueError
+        If `band` is not a whole number >= 0, or less than |n - m| of an item.
+    """
+    if lengths_x is None and lengths_y is None:
+        checked = check_band(band, n, m)
+    else:
+        checked = check_band(band, 0, 0)
+        ends = [
+            torch.as_tensor(size if lengths is None else lengths)
+            for size, lengths in ((n, lengths_x), (m, lengths_y))
+        ]
+        if checked is not None and _readable(*ends):
+            difference = int((ends[0] - ends[1]).abs().max())
+            if checked < difference:
+                raise ValueError(
+                    f"band must be >= |n - m| of each item, at most {difference}, or no path "
+                    f"fits, got {band!r}"
+                )
+    return -1 if checked is None else checked
 
 
 def check_backend(backend: str | None) -> str | None:
-    """Return `backend` of soft-DTW, if it is known or None.
+    """Return `backend`, if it is known or None.
 
     Raises
     ------
@@ -127,6 +165,55 @@ def check_backend(backend: str | None) -> str | None:
     if backend is not None and backend not in BACKENDS:
         raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
     return backend
+
+
+def choose_backend(backend: str | None, tensor: Tensor) -> str:
+    """Return the backend for a tensor: the one that was asked for, or that of its device.
+
+    "cpu" for tensors on the CPU, "triton" for CUDA where Triton is installed, else "torch".
+
+    Raises
+    ------
+    ValueError
+        If the one that was asked for is unknown, or cannot be had here.
+    """
+    device = tensor.device.type
+    if check_backend(backend) is None:
+        if device == "cpu":
+            return "cpu"
+        return "triton" if device == "cuda" and missing_for_triton() is None else "torch"
+    if backend == "cpu" and device != "cpu":
+        raise ValueError(f"backend 'cpu' needs tensors on the CPU, got {tensor.device}")
+    if backend == "triton":
+        missing = missing_for_triton()
+        if missing is not None:
+            raise ValueError(f"backend 'triton' cannot be used here: {missing}")
+    return str(backend)
+
+
+def missing_for_triton() -> str | None:
+    """Return what backend "triton" lacks here, or None."""
+    from tacref.losses import _triton
+
+    return _triton.available()
+
+
+def needs_grad(*tensors: Tensor) -> bool:
+    """Whether any of the tensors is to be differentiated."""
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+
+
+def storable(tensor: Tensor) -> Tensor:
+    """Return a tensor in float32 or float64, so that gradients of half precision round once."""
+    return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.double()
+
+
+def full_precision(tensor: Tensor) -> AbstractContextManager[object]:
+    """Return a context in which autocast does not touch what is computed."""
+    device = tensor.device.type
+    if not torch.is_autocast_enabled(device):
+        return nullcontext()
+    return torch.autocast(device, enabled=False)
 
 
 def check_reduction(reduction: str) -> str:
@@ -149,23 +236,15 @@ def reduce(values: Tensor, reduction: str) -> Tensor:
     return values.mean() if reduction == "mean" else values.sum()
 
 
-def exact(tensor: Tensor) -> Tensor:
-    """Return a tensor as float64; as float32 on a device that has no float64."""
-    return tensor.to(torch.float32 if tensor.device.type == "mps" else torch.float64)
-
-
-def exact_rows(x: Tensor, lengths: Tensor) -> Tensor:
-    """Return embeddings `(B, n, d)` as `exact` does, with zeros in place of what is not valid."""
-    return torch.where(valid_rows(lengths, x.shape[1])[..., None], exact(x), 0.0)
-
-
-def valid_rows(lengths: Tensor, n: int) -> Tensor:
-    """Return which of n rows are valid, bool `(B, n)`."""
-    return torch.arange(n, device=lengths.device) < lengths[:, None]
-
-
 def _check_whole(tensor: Tensor, shape: tuple[int, ...], name: str) -> None:
     if tensor.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {tuple(tensor.shape)}")
     if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
         raise ValueError(f"{name} must be whole numbers, got {tensor.dtype}")
+
+
+def _readable(*tensors: Tensor) -> bool:
+    """Whether values may be read here, without waiting for a device or breaking a graph."""
+    return not torch.compiler.is_compiling() and all(
+        tensor.device.type == "cpu" and type(tensor) is Tensor for tensor in tensors
+    )

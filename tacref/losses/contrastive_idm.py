@@ -1,25 +1,22 @@
 """Contrastive-IDM for training (equation 7), in every named variant."""
 
-import math
-
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from tacref.checks import check_not_negative, check_positive, check_variant
+from tacref.losses import _operators, _torch
 from tacref.losses._checks import (
     Lengths,
+    check_backend,
     check_batch,
     check_lengths,
     check_reduction,
     check_times,
-    exact_rows,
+    choose_backend,
+    full_precision,
+    needs_grad,
     reduce,
-    valid_rows,
+    storable,
 )
-from tacref.losses.costs import cost_matrix
-
-MOST = torch.iinfo(torch.int64).max
 
 
 def contrastive_idm(
@@ -31,6 +28,7 @@ def contrastive_idm(
     times: Tensor | None = None,
     video_lengths: Lengths | None = None,
     lengths: Lengths | None = None,
+    backend: str | None = None,
 ) -> Tensor:
     """Contrastive-IDM of a batch of embeddings (equation 7).
 
@@ -57,6 +55,8 @@ def contrastive_idm(
     lengths : Tensor of int or sequence of int, shape (B,), optional
         Valid rows of each item, from 1 to n; by default all. What lies beyond has no influence,
         even if it is NaN, and a gradient of exactly 0.
+    backend : {"cpu", "triton", "torch"}, optional
+        What computes it, as for `soft_dtw`.
 
     Returns
     -------
@@ -78,65 +78,32 @@ def contrastive_idm(
     sigma, margin = check_not_negative(sigma, "sigma"), check_positive(margin, "margin")
     check_variant(variant)
     counts = check_lengths(lengths, B, n, x, "lengths")
-    frames, ends = check_times(times, video_lengths, valid_rows(counts, n))
-    rows = exact_rows(x, counts)
-    values = exact_contrastive_idm(
-        rows, counts, frames, ends, sigma=sigma, margin=margin, variant=variant
-    )
+    frames, ends = check_times(times, video_lengths, counts, n)
+    with full_precision(x):
+        values = contrastive_idm_of_embeddings(
+            storable(x), counts, frames, ends, sigma, margin, variant, backend
+        )
     return values.to(x.dtype)
 
 
-def exact_contrastive_idm(
-    rows: Tensor,
+def contrastive_idm_of_embeddings(
+    x: Tensor,
     counts: Tensor,
     frames: Tensor,
     ends: Tensor,
-    *,
     sigma: float,
     margin: float,
     variant: str,
+    backend: str | None,
 ) -> Tensor:
-    """Compute what `contrastive_idm` returns, of arguments that were checked.
-
-    Parameters
-    ----------
-    rows : Tensor of float64, shape (B, n, d)
-        Embeddings, finite where they are not valid.
-    counts : Tensor of int64, shape (B,)
-        Valid rows of each item.
-    frames, ends : Tensor of int64, shapes (B, n) and (B,)
-        Source frame numbers, and frames of the source videos.
-    sigma, margin, variant
-        As for `contrastive_idm`.
-
-    Returns
-    -------
-    Tensor of float64, shape (B,)
-        The loss of each item.
-    """
-    n = rows.shape[1]
-    D = cost_matrix(rows, rows)  # (B, n, n)
-    if variant == "laser":
-        # d sqrt(D) / dD is taken as 0 where D = 0.
-        D = torch.where(D == 0, 0.0, torch.where(D == 0, 1.0, D).sqrt())
-    if variant != "official":
-        frames = torch.arange(n, device=rows.device).expand(frames.shape)
-    steps = frames[:, :, None] - frames[:, None]
-    # On whole frames: a window in floating point misjudges pairs exactly sigma apart.
-    far = steps.abs() > min(math.floor(sigma), MOST)
-    if variant == "official":
-        far_weights = (steps.to(D.dtype) / ends[:, None, None]).square() + 1
-        near_weights = torch.ones_like(far_weights)
-    else:
-        far_weights = steps.to(D.dtype).square() + 1
-        near_weights = far_weights.reciprocal()
-        if variant == "printed":
-            far_weights = near_weights
-    # relu and not clamp: its derivative at the kink is 0.
-    terms = torch.where(far, far_weights * functional.relu(margin - D), near_weights * D)
-    valid = valid_rows(counts, n)
-    values = torch.where(valid[:, :, None] & valid[:, None], terms, 0.0).sum((1, 2))
-    return values / counts.square() if variant == "laser" else values
+    """Contrastive-IDM `(B,)`, in float64, of arguments that were checked; x is `storable`."""
+    chosen = choose_backend(backend, x)
+    if chosen == "torch":
+        return _torch.contrastive_idm(x, counts, frames, ends, sigma, margin, variant)
+    values, _ = _operators.contrastive_idm(
+        x, counts, frames, ends, sigma, margin, variant, needs_grad(x), chosen
+    )
+    return values
 
 
 class ContrastiveIDMLoss(nn.Module):
@@ -148,6 +115,8 @@ class ContrastiveIDMLoss(nn.Module):
         As for `contrastive_idm`.
     reduction : {"mean", "sum", "none"}
         Over the batch.
+    backend : {"cpu", "triton", "torch"}, optional
+        As for `soft_dtw`.
 
     Raises
     ------
@@ -162,12 +131,14 @@ class ContrastiveIDMLoss(nn.Module):
         margin: float = 2.0,
         variant: str = "paper",
         reduction: str = "mean",
+        backend: str | None = None,
     ) -> None:
         super().__init__()
         self.sigma = check_not_negative(sigma, "sigma")
         self.margin = check_positive(margin, "margin")
         self.variant = check_variant(variant)
         self.reduction = check_reduction(reduction)
+        self.backend = check_backend(backend)
 
     def forward(
         self,
@@ -192,6 +163,7 @@ class ContrastiveIDMLoss(nn.Module):
             times=times,
             video_lengths=video_lengths,
             lengths=lengths,
+            backend=self.backend,
         )
         return reduce(values, self.reduction)
 
@@ -199,5 +171,5 @@ class ContrastiveIDMLoss(nn.Module):
         """Return the parameters."""
         return (
             f"sigma={self.sigma}, margin={self.margin}, variant={self.variant!r}, "
-            f"reduction={self.reduction!r}"
+            f"reduction={self.reduction!r}, backend={self.backend!r}"
         )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from tacref.losses._checks import check_pair, exact
+from tacref.losses._checks import check_pair
 
 # Numbers of a block of differences; bounds the memory of (B, n, m, d).
 BLOCK = 1 << 21
@@ -36,7 +36,8 @@ def cost_matrix(x: Tensor, y: Tensor) -> Tensor:
         If shapes, dtypes or devices do not fit.
     """
     check_pair(x, y)
-    return _SquaredDistances.apply(exact(x), exact(y))
+    kind = torch.float32 if x.device.type == "mps" else torch.float64
+    return _SquaredDistances.apply(x.to(kind), y.to(kind))
 
 
 class _SquaredDistances(Function):

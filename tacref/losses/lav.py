@@ -4,21 +4,21 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from tacref.checks import check_not_negative, check_positive, check_variant
+from tacref.checks import check_band, check_not_negative, check_positive, check_variant
 from tacref.losses._checks import (
     Lengths,
     check_backend,
+    check_bands,
     check_lengths,
     check_pair,
     check_reduction,
     check_times,
-    exact_rows,
+    full_precision,
     reduce,
-    valid_rows,
+    storable,
 )
-from tacref.losses.contrastive_idm import exact_contrastive_idm
-from tacref.losses.costs import cost_matrix
-from tacref.losses.soft_dtw import soft_dtw
+from tacref.losses.contrastive_idm import contrastive_idm_of_embeddings
+from tacref.losses.soft_dtw import soft_dtw_of_embeddings
 
 
 class LAVTerms(NamedTuple):
@@ -44,6 +44,7 @@ def lav_loss(
     times_y: Tensor | None = None,
     video_lengths_x: Lengths | None = None,
     video_lengths_y: Lengths | None = None,
+    band: int | None = None,
     backend: str | None = None,
 ) -> LAVTerms:
     """LAV loss of a batch of pairs of videos (equation 8).
@@ -70,8 +71,8 @@ def lav_loss(
         Number of each row's frame in its source video, read by "official" alone.
     video_lengths_x, video_lengths_y : Tensor of int or sequence of int, shape (B,), optional
         Frames of the source videos; given with the times.
-    backend : {"cpu", "torch"}, optional
-        Of soft-DTW, as for `soft_dtw`.
+    band, backend
+        As for `soft_dtw`.
 
     Returns
     -------
@@ -90,27 +91,26 @@ def lav_loss(
     Haresh et al., "Learning by Aligning Videos in Time", CVPR 2021, equation 8.
     """
     check_pair(x, y)
+    gamma = check_positive(gamma, "gamma")
     alpha, sigma = check_not_negative(alpha, "alpha"), check_not_negative(sigma, "sigma")
     margin, variant = check_positive(margin, "margin"), check_variant(variant)
     B, n, m = len(x), x.shape[1], y.shape[1]
     counts_x = check_lengths(lengths_x, B, n, x, "lengths_x")
     counts_y = check_lengths(lengths_y, B, m, y, "lengths_y")
-    frames_x = check_times(times_x, video_lengths_x, valid_rows(counts_x, n), "_x")
-    frames_y = check_times(times_y, video_lengths_y, valid_rows(counts_y, m), "_y")
-    rows, columns = exact_rows(x, counts_x), exact_rows(y, counts_y)
-    alignment = soft_dtw(
-        cost_matrix(rows, columns), gamma, lengths_x=lengths_x, lengths_y=lengths_y, backend=backend
-    )
-    regularizer = exact_contrastive_idm(
-        rows, counts_x, *frames_x, sigma=sigma, margin=margin, variant=variant
-    ) + exact_contrastive_idm(
-        columns, counts_y, *frames_y, sigma=sigma, margin=margin, variant=variant
-    )
-    if variant == "official":
-        scale = 2 / (counts_x + counts_y).to(rows.dtype)
-        alignment, regularizer = scale * alignment, scale * regularizer
-    loss = alignment + alpha * regularizer  # eq. 8
-    return LAVTerms(loss.to(x.dtype), alignment.to(x.dtype), regularizer.to(x.dtype))
+    frames_x = check_times(times_x, video_lengths_x, counts_x, n, "_x")
+    frames_y = check_times(times_y, video_lengths_y, counts_y, m, "_y")
+    width = check_bands(band, n, m, lengths_x, lengths_y)
+    dtype, x, y = x.dtype, storable(x), storable(y)
+    with full_precision(x):
+        alignment = soft_dtw_of_embeddings(x, y, gamma, counts_x, counts_y, width, backend)
+        regularizer = contrastive_idm_of_embeddings(
+            x, counts_x, *frames_x, sigma, margin, variant, backend
+        ) + contrastive_idm_of_embeddings(y, counts_y, *frames_y, sigma, margin, variant, backend)
+        if variant == "official":
+            scale = 2 / (counts_x + counts_y).to(alignment.dtype)
+            alignment, regularizer = scale * alignment, scale * regularizer
+        loss = alignment + alpha * regularizer  # eq. 8
+    return LAVTerms(loss.to(dtype), alignment.to(dtype), regularizer.to(dtype))
 
 
 class LAVLoss(nn.Module):
@@ -118,7 +118,7 @@ class LAVLoss(nn.Module):
 
     Parameters
     ----------
-    gamma, alpha, sigma, margin, variant, backend
+    gamma, alpha, sigma, margin, variant, band, backend
         As for `lav_loss`.
     reduction : {"mean", "sum", "none"}
         Over the batch, of each term.
@@ -138,6 +138,7 @@ class LAVLoss(nn.Module):
         margin: float = 2.0,
         variant: str = "paper",
         reduction: str = "mean",
+        band: int | None = None,
         backend: str | None = None,
     ) -> None:
         super().__init__()
@@ -147,6 +148,7 @@ class LAVLoss(nn.Module):
         self.margin = check_positive(margin, "margin")
         self.variant = check_variant(variant)
         self.reduction = check_reduction(reduction)
+        self.band = check_band(band, 0, 0)
         self.backend = check_backend(backend)
 
     def forward(
@@ -182,6 +184,7 @@ class LAVLoss(nn.Module):
             times_y=times_y,
             video_lengths_x=video_lengths_x,
             video_lengths_y=video_lengths_y,
+            band=self.band,
             backend=self.backend,
         )
         return LAVTerms(*(reduce(term, self.reduction) for term in terms))
@@ -190,5 +193,6 @@ class LAVLoss(nn.Module):
         """Return the parameters."""
         return (
             f"gamma={self.gamma}, alpha={self.alpha}, sigma={self.sigma}, margin={self.margin}, "
-            f"variant={self.variant!r}, reduction={self.reduction!r}, backend={self.backend!r}"
+            f"variant={self.variant!r}, reduction={self.reduction!r}, band={self.band}, "
+            f"backend={self.backend!r}"
         )

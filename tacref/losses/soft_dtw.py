@@ -3,21 +3,22 @@
 import torch
 from torch import Tensor, nn
 
-from tacref.checks import check_positive
-from tacref.losses import _torch
+from tacref.checks import check_band, check_positive
+from tacref.losses import _operators, _torch
 from tacref.losses._checks import (
     Lengths,
     check_backend,
+    check_bands,
     check_batch,
     check_lengths,
     check_pair,
     check_reduction,
-    exact,
-    exact_rows,
+    choose_backend,
+    full_precision,
+    needs_grad,
     reduce,
-    valid_rows,
+    storable,
 )
-from tacref.losses.costs import cost_matrix
 
 
 def soft_dtw(
@@ -26,6 +27,7 @@ def soft_dtw(
     *,
     lengths_x: Lengths | None = None,
     lengths_y: Lengths | None = None,
+    band: int | None = None,
     backend: str | None = None,
 ) -> Tensor:
     """Soft-DTW discrepancy of a batch of cost matrices (equation 4).
@@ -35,16 +37,20 @@ def soft_dtw(
     Parameters
     ----------
     D : Tensor, shape (B, n, m)
-        Costs between frames, of any floating-point dtype.
+        Costs between frames, of any floating-point dtype; +inf forbids a cell.
     gamma : float
         Smoothing, > 0, in the unit of `D`; small values approach DTW.
     lengths_x, lengths_y : Tensor of int or sequence of int, shape (B,), optional
         Valid rows and columns of each item, from 1 to n and m; by default all. What lies beyond
         has no influence, even if it is NaN, and a gradient of exactly 0.
-    backend : {"cpu", "torch"}, optional
-        "cpu": Numba kernels, for tensors on the CPU, first derivatives; "torch": tensor
-        operations on any device, derivatives of any order. By default "cpu" for tensors on the
-        CPU and "torch" for others.
+    band : int, optional
+        Sakoe-Chiba band: cells with |i - j| > band are forbidden. At least |n - m| of each item,
+        by its lengths. By default none is.
+    backend : {"cpu", "triton", "torch"}, optional
+        "cpu": Numba kernels, for tensors on the CPU; "triton": CUDA kernels, with Triton; both
+        have first and second derivatives. "torch": tensor operations on any device, derivatives
+        of any order. By default "cpu" for tensors on the CPU, "triton" for CUDA where Triton is
+        installed, and "torch" for others. One that cannot be had is an error.
 
     Returns
     -------
@@ -56,8 +62,9 @@ def soft_dtw(
     TypeError
         If `D` is not a tensor.
     ValueError
-        If an argument is not as described. The values of `D` must be finite, but are not
-        checked, which would wait for a device: NaN gives NaN, in its own item alone.
+        If an argument is not as described. The values of `D` are not checked, which would wait
+        for a device: NaN gives NaN, in its own item alone, and where no path is free the value
+        is +inf and the gradient 0.
 
     References
     ----------
@@ -67,15 +74,16 @@ def soft_dtw(
     gamma = check_positive(gamma, "gamma")
     rows = check_lengths(lengths_x, B, n, D, "lengths_x")
     columns = check_lengths(lengths_y, B, m, D, "lengths_y")
-    costs = exact(D)
-    if lengths_x is not None or lengths_y is not None:
-        inside = valid_rows(rows, n)[:, :, None] & valid_rows(columns, m)[:, None]
-        costs = torch.where(inside, costs, 0.0)
-    if _choose(backend, D) == "torch":
-        return _torch.soft_dtw(costs, gamma, rows, columns).to(D.dtype)
-    from tacref.losses import _cpu
-
-    return _cpu.soft_dtw(costs, gamma, rows, columns).to(D.dtype)
+    width = check_bands(band, n, m, lengths_x, lengths_y)
+    chosen = choose_backend(backend, D)
+    with full_precision(D):
+        if chosen == "torch":
+            values = _torch.soft_dtw(D, gamma, rows, columns, width)
+        else:
+            values, _ = _operators.soft_dtw(
+                storable(D), gamma, rows, columns, width, needs_grad(D), chosen
+            )
+    return values.to(D.dtype)
 
 
 def expected_alignment(
@@ -84,14 +92,15 @@ def expected_alignment(
     *,
     lengths_x: Lengths | None = None,
     lengths_y: Lengths | None = None,
+    band: int | None = None,
     backend: str | None = None,
 ) -> Tensor:
     """Return the expected alignment under the Gibbs law over paths, the gradient E of soft-DTW.
 
     Parameters
     ----------
-    D, gamma, lengths_x, lengths_y, backend
-        As for `soft_dtw`. To differentiate E, take backend "torch".
+    D, gamma, lengths_x, lengths_y, band, backend
+        As for `soft_dtw`.
 
     Returns
     -------
@@ -105,13 +114,41 @@ def expected_alignment(
     ValueError
         If an argument is not as described.
     """
-    check_batch(D, "D", "(B, n, m)")
-    differentiable = torch.is_grad_enabled() and D.requires_grad
-    with torch.inference_mode(False), torch.enable_grad():
+    B, n, m = check_batch(D, "D", "(B, n, m)").shape
+    gamma = check_positive(gamma, "gamma")
+    chosen = choose_backend(backend, D)
+    rows = check_lengths(lengths_x, B, n, D, "lengths_x")
+    columns = check_lengths(lengths_y, B, m, D, "lengths_y")
+    width = check_bands(band, n, m, lengths_x, lengths_y)
+    if chosen != "torch":
+        with full_precision(D):
+            _, E = _operators.soft_dtw(storable(D), gamma, rows, columns, width, True, chosen)
+        return E.to(D.dtype)
+    differentiable = needs_grad(D)
+    with torch.inference_mode(False), torch.enable_grad(), full_precision(D):
         costs = D if differentiable else D.detach().clone().requires_grad_()
-        values = soft_dtw(costs, gamma, lengths_x=lengths_x, lengths_y=lengths_y, backend=backend)
+        values = _torch.soft_dtw(costs, gamma, rows, columns, width)
         (E,) = torch.autograd.grad(values.sum(), costs, create_graph=differentiable)
     return E
+
+
+def soft_dtw_of_embeddings(
+    x: Tensor,
+    y: Tensor,
+    gamma: float,
+    rows: Tensor,
+    columns: Tensor,
+    band: int,
+    backend: str | None,
+) -> Tensor:
+    """Soft-DTW `(B,)`, in float64, of embeddings that were checked and are `storable`."""
+    chosen = choose_backend(backend, x)
+    if chosen == "torch":
+        return _torch.soft_dtw_embeddings(x, y, gamma, rows, columns, band)
+    values, _, _ = _operators.soft_dtw_embeddings(
+        x, y, gamma, rows, columns, band, needs_grad(x, y), chosen
+    )
+    return values
 
 
 class SoftDTWLoss(nn.Module):
@@ -123,7 +160,9 @@ class SoftDTWLoss(nn.Module):
         Smoothing, > 0, in squared distance.
     reduction : {"mean", "sum", "none"}
         Over the batch.
-    backend : {"cpu", "torch"}, optional
+    band : int, optional
+        As for `soft_dtw`.
+    backend : {"cpu", "triton", "torch"}, optional
         As for `soft_dtw`.
 
     Raises
@@ -133,11 +172,17 @@ class SoftDTWLoss(nn.Module):
     """
 
     def __init__(
-        self, *, gamma: float = 0.1, reduction: str = "mean", backend: str | None = None
+        self,
+        *,
+        gamma: float = 0.1,
+        reduction: str = "mean",
+        band: int | None = None,
+        backend: str | None = None,
     ) -> None:
         super().__init__()
         self.gamma = check_positive(gamma, "gamma")
         self.reduction = check_reduction(reduction)
+        self.band = check_band(band, 0, 0)
         self.backend = check_backend(backend)
 
     def forward(
@@ -156,26 +201,19 @@ class SoftDTWLoss(nn.Module):
             If shapes, dtypes, devices or lengths do not fit.
         """
         check_pair(x, y)
-        rows = exact_rows(x, check_lengths(lengths_x, len(x), x.shape[1], x, "lengths_x"))
-        columns = exact_rows(y, check_lengths(lengths_y, len(y), y.shape[1], y, "lengths_y"))
-        values = soft_dtw(
-            cost_matrix(rows, columns),
-            self.gamma,
-            lengths_x=lengths_x,
-            lengths_y=lengths_y,
-            backend=self.backend,
-        )
+        B, n, m = len(x), x.shape[1], y.shape[1]
+        rows = check_lengths(lengths_x, B, n, x, "lengths_x")
+        columns = check_lengths(lengths_y, B, m, y, "lengths_y")
+        band = check_bands(self.band, n, m, lengths_x, lengths_y)
+        with full_precision(x):
+            values = soft_dtw_of_embeddings(
+                storable(x), storable(y), self.gamma, rows, columns, band, self.backend
+            )
         return reduce(values, self.reduction).to(x.dtype)
 
     def extra_repr(self) -> str:
         """Return the parameters."""
-        return f"gamma={self.gamma}, reduction={self.reduction!r}, backend={self.backend!r}"
-
-
-def _choose(backend: str | None, D: Tensor) -> str:
-    check_backend(backend)
-    if backend is None:
-        return "cpu" if D.device.type == "cpu" else "torch"
-    if backend == "cpu" and D.device.type != "cpu":
-        raise ValueError(f"backend 'cpu' needs tensors on the CPU, got {D.device}")
-    return backend
+        return (
+            f"gamma={self.gamma}, reduction={self.reduction!r}, band={self.band}, "
+            f"backend={self.backend!r}"
+        )

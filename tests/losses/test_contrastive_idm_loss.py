@@ -195,5 +195,6 @@ def test_module():
         loss = ContrastiveIDMLoss(**options, reduction=reduction)
         torch.testing.assert_close(loss(x, **source), expected)
     assert repr(loss) == (
-        "ContrastiveIDMLoss(sigma=2.0, margin=1.5, variant='official', reduction='sum')"
+        "ContrastiveIDMLoss(sigma=2.0, margin=1.5, variant='official', reduction='sum', "
+        "backend=None)"
     )

@@ -101,8 +101,7 @@ def test_gradcheck(variant, backend):
     ragged = {"lengths_x": [3, 2], "lengths_y": [2, 4]}
     assert gradcheck(lambda x, y: lav_loss(x, y, **options), (x, y))
     assert gradcheck(lambda x, y: lav_loss(x, y, **options, **ragged).loss, (x, y))
-    if backend == "torch":
-        assert gradgradcheck(lambda x, y: lav_loss(x, y, **options).loss, (x, y))
+    assert gradgradcheck(lambda x, y: lav_loss(x, y, **options).loss, (x, y))
 
 
 def test_defaults_are_the_paper_s():
@@ -130,7 +129,12 @@ def test_low_precision_is_rounded_once(dtype):
         leaves = [z.to(kind).requires_grad_() for z in (x, y)]
         terms = lav_loss(*leaves)
         results.append([*terms, *torch.autograd.grad(terms.loss.sum(), leaves)])
-    torch.testing.assert_close(results[0], [z.to(dtype) for z in results[1]], rtol=0, atol=0)
+    right = [z.to(dtype) for z in results[1]]
+    torch.testing.assert_close(results[0][:3], right[:3], rtol=0, atol=0)
+    # In float32, gradients of three terms are rounded and added.
+    largest = max(z.abs().max().item() for z in right[3:])
+    atol = 4 * 2**-24 * largest if dtype == torch.float32 else 0
+    torch.testing.assert_close(results[0][3:], right[3:], rtol=0, atol=atol)
 
 
 def test_module_reduces_each_term():
@@ -152,7 +156,7 @@ def test_module_reduces_each_term():
         torch.testing.assert_close(terms, expected)
     assert repr(loss) == (
         "LAVLoss(gamma=0.2, alpha=2.0, sigma=1.0, margin=1.0, variant='official', "
-        "reduction='sum', backend=None)"
+        "reduction='sum', band=None, backend=None)"
     )
 
 

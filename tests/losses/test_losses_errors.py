@@ -38,7 +38,7 @@ def lav(**options):
         (lambda: soft_dtw(lengths_y=[0, 4]), r"lengths_y must be from 1 to 4, got \[0, 4\]"),
         (lambda: soft_dtw(lengths_y=[4]), r"lengths_y must have shape \(2,\), got \(1,\)"),
         (lambda: soft_dtw(lengths_x=[1.0, 2.0]), "lengths_x must be whole .* got torch.float32"),
-        (lambda: soft_dtw(backend="gpu"), "backend must be one of cpu, torch, got 'gpu'"),
+        (lambda: soft_dtw(backend="gpu"), "backend must be one of cpu, triton, torch, got 'gpu'"),
         (lambda: losses.soft_dtw(D.to("meta"), backend="cpu"), "'cpu' needs .* got meta"),
         (
             lambda: losses.cost_matrix(X, Y[:1]),

@@ -1,0 +1,128 @@
+"""Contrastive-IDM (equation 7) of batches of embeddings, value and gradient in one pass."""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from tacref.kernels.costs import (
+    COLUMNS,
+    ROWS,
+    STRIDE,
+    add_weighted_differences,
+    copy_columns,
+    copy_rows,
+    diagonals,
+    padded,
+    squared_distances,
+)
+from tacref.kernels.simd import LANES
+
+
+@njit(nogil=True, cache=True)
+def idm_items(
+    x: np.ndarray,
+    rows: np.ndarray,
+    times: np.ndarray,
+    video_lengths: np.ndarray,
+    sigma: int,
+    margin: float,
+    official: bool,
+    printed: bool,
+    laser: bool,
+    with_grad: bool,
+    start: int,
+    stop: int,
+    values: np.ndarray,
+    grad: np.ndarray,
+) -> None:
+    """Write values, and with `with_grad` gradients, of the items `start` to `stop`.
+
+    x and grad are `(B, n, d)`, contiguous, times `(B, n)`: of each row's frame for "official", else
+    its number. Each pair of frames is taken once, with weight 2.
+    """
+    n, d = x.shape[1], x.shape[2]
+    width, columns_width = padded(d, 2 * LANES), padded(n, COLUMNS) + COLUMNS
+    flat, out = np.zeros((padded(n, 4) + 4) * width), np.zeros((padded(n, 4) + 4) * width)
+    transposed = np.zeros(d * columns_width)
+    strip = np.empty(diagonals(n) * STRIDE)
+    for b in range(start, stop):
+        count = rows[b]
+        copy_rows(x[b], count, flat, width)
+        copy_columns(x[b], count, transposed, columns_width)
+        out[:] = 0.0
+        value = 0.0
+        for first in range(0, count, ROWS):
+            height = min(ROWS, count - first)
+            squared_distances(
+                strip, flat, first * width, width, height, transposed, columns_width, first,
+                count, d,
+            )  # fmt: skip
+            value += _weigh(
+                strip, first, height, count, times[b], float(video_lengths[b]), sigma, margin,
+                official, printed, laser,
+            )  # fmt: skip
+            if with_grad:
+                origin = -first * (STRIDE + 1) - first * STRIDE
+                add_weighted_differences(
+                    strip, origin, STRIDE + 1, STRIDE, flat, flat, out, first, first + height,
+                    first, count, width,
+                )  # fmt: skip
+                add_weighted_differences(
+                    strip, origin, STRIDE, STRIDE + 1, flat, flat, out, first, count, first,
+                    first + height, width,
+                )  # fmt: skip
+        # Pairs (i, j) and (j, i), and over n^2 for the mean of "laser".
+        scale = 2.0 / count**2 if laser else 2.0
+        values[b] = scale * value
+        if with_grad:
+            for i in range(count):
+                for k in range(d):
+                    grad[b, i, k] = 2.0 * scale * out[i * width + k]
+
+
+@njit(cache=True)
+def _weigh(
+    strip: np.ndarray,
+    first: int,
+    height: int,
+    count: int,
+    times: np.ndarray,
+    video_length: float,
+    sigma: int,
+    margin: float,
+    official: bool,
+    printed: bool,
+    laser: bool,
+) -> float:
+    """Return the sum over a strip's pairs i < j; write its slopes in place of the distances."""
+    value = 0.0
+    for i in range(height):
+        # Up to 3 more rows and columns are read together with those that count.
+        for j in range(i + 1):
+            strip[(i + j) * STRIDE + i] = 0.0
+        for j in range(count - first, count - first + 4):
+            strip[(i + j) * STRIDE + i] = 0.0
+        for j in range(i + 1, count - first):
+            place = (i + j) * STRIDE + i
+            distance = math.sqrt(strip[place]) if laser else strip[place]
+            # On whole frames: a window in floating point misjudges pairs exactly sigma apart.
+            apart = abs(times[first + i] - times[first + j])
+            far_weight = float(apart) ** 2 + 1.0
+            if official:
+                far_weight = (apart / video_length) ** 2 + 1.0
+            near_weight = 1.0 if official else 1.0 / far_weight
+            if printed:
+                far_weight = near_weight
+            slope = 0.0
+            if apart <= sigma:
+                value += near_weight * distance  # eq. 7, near
+                slope = near_weight
+            elif not distance >= margin:  # at the kink the derivative is 0; NaN goes on
+                value += far_weight * (margin - distance)  # eq. 7, far
+                slope = -far_weight
+            if laser:
+                # d sqrt(D) / dD = 1 / (2 sqrt(D)); where D = 0, 0 is taken.
+                slope = slope / (2.0 * distance) if distance != 0.0 else 0.0
+            strip[place] = slope
+    return value

@@ -1,0 +1,191 @@
+"""Costs of a strip: squared distances between embeddings, and what flows back to embeddings."""
+
+import numpy as np
+from numba import njit
+
+from tacref.kernels.simd import LANES, load, scatter, splat, store
+
+# Rows of a strip.
+ROWS = 64
+# From one anti-diagonal of a strip to the next: not a power of two, which would crowd the cache.
+STRIDE = ROWS + LANES
+# Columns that are computed together; arrays are padded to a multiple of it.
+COLUMNS = 3 * LANES
+
+
+@njit(cache=True)
+def padded(count: int, step: int) -> int:
+    """Return the next multiple of `step`."""
+    return (count + step - 1) // step * step
+
+
+@njit(cache=True)
+def diagonals(columns: int) -> int:
+    """Return how many anti-diagonals a strip of so many columns is allocated."""
+    return padded(columns, COLUMNS) + ROWS + 4
+
+
+@njit(cache=True)
+def copy_rows(source: np.ndarray, count: int, out: np.ndarray, width: int) -> None:
+    """Write rows `(count, d)` to flat float64 `(count, width)`, width >= d."""
+    for i in range(count):
+        for k in range(source.shape[1]):
+            out[i * width + k] = source[i, k]
+
+
+@njit(cache=True)
+def copy_columns(source: np.ndarray, count: int, out: np.ndarray, width: int) -> None:
+    """Write rows `(count, d)`, transposed, to flat float64 `(d, width)`, width >= count."""
+    for k in range(source.shape[1]):
+        for j in range(count):
+            out[k * width + j] = source[j, k]
+
+
+@njit(cache=True)
+def copy_costs(
+    D: np.ndarray, strip: np.ndarray, rows: int, start: int, stop: int, offset: int
+) -> None:
+    """Write rows of a cost matrix, from `offset`, to a strip."""
+    for i in range(rows):
+        for j in range(start, stop):
+            strip[(i + j - start) * STRIDE + i] = D[offset + i, j]
+
+
+@njit(cache=True)
+def copy_strip(
+    strip: np.ndarray, rows: int, start: int, stop: int, offset: int, out: np.ndarray
+) -> None:
+    """Write a strip to rows of a matrix, from `offset`."""
+    for i in range(rows):
+        for j in range(start, stop):
+            out[offset + i, j] = strip[(i + j - start) * STRIDE + i]
+
+
+@njit(cache=True)
+def forbid(strip: np.ndarray, rows: int, start: int, stop: int, offset: int, band: int) -> None:
+    """Write +inf where |i - j| > band; the strip's first row is `offset`."""
+    for i in range(rows):
+        row = offset + i
+        for j in range(start, min(stop, row - band)):
+            strip[(i + j - start) * STRIDE + i] = np.inf
+        for j in range(max(start, row + band + 1), stop):
+            strip[(i + j - start) * STRIDE + i] = np.inf
+
+
+@njit(cache=True)
+def squared_distances(
+    strip: np.ndarray,
+    x: np.ndarray,
+    x_start: int,
+    x_width: int,
+    rows: int,
+    yT: np.ndarray,
+    y_width: int,
+    start: int,
+    stop: int,
+    d: int,
+) -> None:
+    """Write ||x_i - y_j||^2 of `rows` rows of x and the columns `start` to `stop` to a strip.
+
+    By differences, so that equal rows are exactly 0 apart. x is flat `(rows, x_width)` from
+    `x_start`, to a multiple of 4 rows; yT flat `(d, y_width)`. Up to COLUMNS - 1 more columns are
+    written.
+    """
+    for j in range(start, stop, COLUMNS):
+        for i in range(0, rows, 4):
+            a0 = a1 = a2 = b0 = b1 = b2 = c0 = c1 = c2 = d0 = d1 = d2 = splat(0.0)
+            row0 = x_start + i * x_width
+            row1, row2, row3 = row0 + x_width, row0 + 2 * x_width, row0 + 3 * x_width
+            for k in range(d):
+                y0 = load(yT, k * y_width + j)
+                y1 = load(yT, k * y_width + j + LANES)
+                y2 = load(yT, k * y_width + j + 2 * LANES)
+                u = splat(x[row0 + k])
+                t0, t1, t2 = u - y0, u - y1, u - y2
+                a0, a1, a2 = a0 + t0 * t0, a1 + t1 * t1, a2 + t2 * t2
+                u = splat(x[row1 + k])
+                t0, t1, t2 = u - y0, u - y1, u - y2
+                b0, b1, b2 = b0 + t0 * t0, b1 + t1 * t1, b2 + t2 * t2
+                u = splat(x[row2 + k])
+                t0, t1, t2 = u - y0, u - y1, u - y2
+                c0, c1, c2 = c0 + t0 * t0, c1 + t1 * t1, c2 + t2 * t2
+                u = splat(x[row3 + k])
+                t0, t1, t2 = u - y0, u - y1, u - y2
+                d0, d1, d2 = d0 + t0 * t0, d1 + t1 * t1, d2 + t2 * t2
+            place = (i + j - start) * STRIDE + i
+            for v0, v1, v2 in ((a0, a1, a2), (b0, b1, b2), (c0, c1, c2), (d0, d1, d2)):
+                scatter(strip, place, STRIDE, v0)
+                scatter(strip, place + LANES * STRIDE, STRIDE, v1)
+                scatter(strip, place + 2 * LANES * STRIDE, STRIDE, v2)
+                place += STRIDE + 1  # the cell below lies on the next anti-diagonal
+
+
+@njit(cache=True)
+def add_weighted_differences(
+    weights: np.ndarray,
+    origin: int,
+    row_step: int,
+    column_step: int,
+    x: np.ndarray,
+    y: np.ndarray,
+    out: np.ndarray,
+    first: int,
+    last: int,
+    start: int,
+    stop: int,
+    width: int,
+) -> None:
+    """Add sum_j w(i, j) (x_i - y_j) to row i of `out`.
+
+    For `first` <= i < `last`, over `start` <= j < `stop`.
+    x, y and out are flat, `width` numbers a row, a multiple of 2 LANES. Up to 3 more rows of out
+    are changed. The weight w(i, j) lies at `origin + i * row_step + j * column_step`.
+    """
+    for i in range(first, last, 4):
+        w0 = origin + i * row_step
+        w1, w2, w3 = w0 + row_step, w0 + 2 * row_step, w0 + 3 * row_step
+        low, high = start, stop
+        while low < high and _all_zero(weights, w0 + low * column_step, row_step):
+            low += 1
+        while low < high and _all_zero(weights, w0 + (high - 1) * column_step, row_step):
+            high -= 1
+        for k in range(0, width, 2 * LANES) if low < high else range(0):
+            r0 = i * width + k
+            r1, r2, r3 = r0 + width, r0 + 2 * width, r0 + 3 * width
+            t0, t1 = load(x, r0), load(x, r0 + LANES)
+            u0, u1 = load(x, r1), load(x, r1 + LANES)
+            v0, v1 = load(x, r2), load(x, r2 + LANES)
+            z0, z1 = load(x, r3), load(x, r3 + LANES)
+            a0, a1 = load(out, r0), load(out, r0 + LANES)
+            b0, b1 = load(out, r1), load(out, r1 + LANES)
+            c0, c1 = load(out, r2), load(out, r2 + LANES)
+            d0, d1 = load(out, r3), load(out, r3 + LANES)
+            for j in range(low, high):
+                y0, y1 = load(y, j * width + k), load(y, j * width + k + LANES)
+                step = j * column_step
+                w = splat(weights[w0 + step])
+                a0, a1 = a0 + w * (t0 - y0), a1 + w * (t1 - y1)
+                w = splat(weights[w1 + step])
+                b0, b1 = b0 + w * (u0 - y0), b1 + w * (u1 - y1)
+                w = splat(weights[w2 + step])
+                c0, c1 = c0 + w * (v0 - y0), c1 + w * (v1 - y1)
+                w = splat(weights[w3 + step])
+                d0, d1 = d0 + w * (z0 - y0), d1 + w * (z1 - y1)
+            store(out, r0, a0)
+            store(out, r0 + LANES, a1)
+            store(out, r1, b0)
+            store(out, r1 + LANES, b1)
+            store(out, r2, c0)
+            store(out, r2 + LANES, c1)
+            store(out, r3, d0)
+            store(out, r3 + LANES, d1)
+
+
+@njit(cache=True)
+def _all_zero(weights: np.ndarray, place: int, step: int) -> bool:
+    return (
+        weights[place] == 0.0
+        and weights[place + step] == 0.0
+        and weights[place + 2 * step] == 0.0
+        and weights[place + 3 * step] == 0.0
+    )

@@ -1,0 +1,192 @@
+"""Hessian of soft-DTW times a direction (Mensch & Blondel 2018): both passes, differentiated."""
+
+import numpy as np
+from numba import njit
+
+from tacref.kernels.costs import ROWS, STRIDE, copy_costs, copy_strip, diagonals
+from tacref.kernels.pairs import (
+    Problem,
+    Scratch,
+    cost_problem,
+    fill_strip,
+    new_sums,
+    reset,
+    strips,
+    weights_size,
+    window,
+)
+from tacref.kernels.simd import LANES, load, splat, store
+from tacref.kernels.soft_dtw import DONE, SLOT, forward
+
+
+@njit(nogil=True, cache=True)
+def hvp_items(
+    D: np.ndarray,
+    Z: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    gamma: float,
+    band: int,
+    start: int,
+    stop: int,
+    HZ: np.ndarray,
+) -> None:
+    """Write the product for the items `start` to `stop` of float64 `(B, n, m)` D and Z."""
+    n, m = D.shape[1], D.shape[2]
+    sums = new_sums(n, m)
+    scratch = Scratch(
+        np.empty(weights_size(n, m)[0]),
+        np.empty(diagonals(m) * STRIDE),
+        np.empty(6 * SLOT),
+        np.empty((0, 2), np.int64),
+    )
+    slopes = np.empty((strips(n) + 1, m + 1))
+    flow = np.empty((strips(n) + 1, 4, m + 2))
+    T = np.empty((diagonals(m) + 2) * STRIDE)
+    for b in range(start, stop):
+        problem = cost_problem(D[b], rows[b], columns[b], gamma, band)
+        reset(sums, problem.n, problem.m)
+        count = strips(problem.n)
+        slopes[:] = 0.0
+        for s in range(count):
+            _strip_slopes(
+                problem, scratch, Z[b], s, sums.mantissas[s], sums.exponents[s],
+                sums.mantissas[s + 1], sums.exponents[s + 1], slopes[s], slopes[s + 1], T,
+            )  # fmt: skip
+        flow[:] = 0.0
+        flow[count, 0, problem.m + 1] = 1.0
+        unused = np.empty((3, m + 1))
+        for s in range(count - 1, -1, -1):
+            _strip_slopes(
+                problem, scratch, Z[b], s, sums.mantissas[s], sums.exponents[s],
+                unused[0], unused[1], slopes[s], unused[2], T,
+            )  # fmt: skip
+            height, first, last = window(s, problem.n, problem.m, band)
+            _backward_slopes(
+                scratch.weights, T, flow[s + 1], flow[s], scratch.strip, height, first, last, gamma
+            )
+            copy_strip(scratch.strip, height, first, last, s * ROWS, HZ[b])
+
+
+@njit(cache=True)
+def _strip_slopes(
+    problem: Problem,
+    scratch: Scratch,
+    Z: np.ndarray,
+    s: int,
+    above_mantissa: np.ndarray,
+    above_exponent: np.ndarray,
+    mantissa: np.ndarray,
+    exponents: np.ndarray,
+    above: np.ndarray,
+    slopes: np.ndarray,
+    T: np.ndarray,
+) -> None:
+    """Write the softmin weights of strip s, and the slopes T of R along Z.
+
+    The slope of the cell (i, j) lies at `T[(i + j + 2) * STRIDE + LANES + i]`, so that there is
+    room for the row above. `above` and `slopes` hold column j at j + 1.
+    """
+    rows, start, stop = window(s, problem.n, problem.m, problem.band)
+    fill_strip(scratch.strip, problem, s)
+    forward(
+        scratch.strip, above_mantissa, above_exponent, mantissa, exponents, scratch.weights, 0,
+        True, rows, start, stop, problem.gamma, scratch.ring, np.full(s + 2, DONE), s,
+    )  # fmt: skip
+    columns = stop - start
+    scratch.strip[: diagonals(columns) * STRIDE] = 0.0
+    copy_costs(Z, scratch.strip, rows, start, stop, s * ROWS)
+    T[: (diagonals(columns) + 2) * STRIDE] = 0.0
+    for j in range(-1, columns):
+        T[(j + 1) * STRIDE + LANES - 1] = above[start + j + 1]
+    for k in range(rows + columns - 1):
+        first = max(0, k - columns + 1) // LANES * LANES
+        for i in range(first, min(rows - 1, k) + 1, LANES):
+            place = 3 * k * STRIDE + i
+            here = k * STRIDE + LANES + i
+            # eq. 2, differentiated: the slope of a softmin is the mean of the slopes
+            slope = load(scratch.strip, k * STRIDE + i) + (
+                load(scratch.weights, place) * load(T, here - 1)
+                + (
+                    load(scratch.weights, place + STRIDE) * load(T, here + STRIDE - 1)
+                    + load(scratch.weights, place + 2 * STRIDE) * load(T, here + STRIDE)
+                )
+            )
+            store(T, here + 2 * STRIDE, slope)
+        if k >= rows - 1:
+            slopes[start + k - rows + 2] = T[(k + 2) * STRIDE + LANES + rows - 1]
+
+
+@njit(cache=True)
+def _backward_slopes(
+    weights: np.ndarray,
+    T: np.ndarray,
+    below: np.ndarray,
+    above: np.ndarray,
+    HZ: np.ndarray,
+    rows: int,
+    start: int,
+    stop: int,
+    gamma: float,
+) -> None:
+    """Let mass and its slope flow through a strip; the slopes are the product.
+
+    `below` and `above` hold, of column j at j + 1, what cells of a strip's first row pass to their
+    diagonal and upper predecessors: mass twice, slope of mass twice.
+    """
+    columns = stop - start
+    # Mass and slope for the diagonal, upper and left predecessor, on three anti-diagonals each.
+    ring = np.zeros(18 * SLOT)
+    mass_diagonal, slope_diagonal = ring[: 3 * SLOT], ring[3 * SLOT : 6 * SLOT]
+    mass_up, slope_up = ring[6 * SLOT : 9 * SLOT], ring[9 * SLOT : 12 * SLOT]
+    mass_left, slope_left = ring[12 * SLOT : 15 * SLOT], ring[15 * SLOT :]
+    inverse = splat(1.0 / gamma)
+    HZ[: diagonals(columns) * STRIDE] = 0.0
+    for k in range(rows + columns - 2, -1, -1):
+        slot, last, before = k % 3 * SLOT, (k + 1) % 3 * SLOT, (k + 2) % 3 * SLOT
+        j = start + k - rows + 1
+        inside = k >= rows - 1
+        mass_diagonal[before + rows] = below[0, j + 2] if inside else 0.0
+        mass_up[last + rows] = below[1, j + 1] if inside else 0.0
+        slope_diagonal[before + rows] = below[2, j + 2] if inside else 0.0
+        slope_up[last + rows] = below[3, j + 1] if inside else 0.0
+        first = max(0, k - columns + 1) // LANES * LANES
+        for i in range(first, min(rows - 1, k) + 1, LANES):
+            mass = load(mass_diagonal, before + i + 1) + (
+                load(mass_up, last + i + 1) + load(mass_left, last + i)
+            )
+            slope = load(slope_diagonal, before + i + 1) + (
+                load(slope_up, last + i + 1) + load(slope_left, last + i)
+            )
+            store(HZ, k * STRIDE + i, slope)
+            here = k * STRIDE + LANES + i
+            diagonal, up, left = (
+                load(T, here - 1),
+                load(T, here + STRIDE - 1),
+                load(T, here + STRIDE),
+            )
+            place = 3 * k * STRIDE + i
+            p_diagonal, p_up = load(weights, place), load(weights, place + STRIDE)
+            p_left = load(weights, place + 2 * STRIDE)
+            # Slopes of the weights: by pairs, as t - mean would lose the digits where one weight
+            # is nearly 1.
+            share = mass * inverse
+            to_up = p_diagonal * p_up * (up - diagonal)
+            to_left = p_diagonal * p_left * (left - diagonal)
+            up_to_left = p_up * p_left * (left - up)
+            store(mass_diagonal, slot + i, mass * p_diagonal)
+            store(mass_up, slot + i, mass * p_up)
+            store(mass_left, slot + i, mass * p_left)
+            # eq. 4, differentiated by the product rule
+            store(slope_diagonal, slot + i, slope * p_diagonal + share * (to_up + to_left))
+            store(slope_up, slot + i, slope * p_up + share * (up_to_left - to_up))
+            store(
+                slope_left,
+                slot + i,
+                slope * p_left + share * (splat(0.0) - to_left - up_to_left),
+            )
+        if k < columns:
+            above[0, start + k + 1] = mass_diagonal[slot]
+            above[1, start + k + 1] = mass_up[slot]
+            above[2, start + k + 1] = slope_diagonal[slot]
+            above[3, start + k + 1] = slope_up[slot]

@@ -1,0 +1,242 @@
+"""Soft-DTW of batches on several threads: values and gradients, of embeddings or of costs."""
+
+import numpy as np
+from numba import njit
+
+from tacref.kernels.costs import ROWS
+from tacref.kernels.pairs import (
+    Problem,
+    Scratch,
+    Sums,
+    cost_problem,
+    embedding_problem,
+    fill_problem,
+    new_scratch,
+    new_sums,
+    reset,
+    row_width,
+    solve,
+)
+from tacref.kernels.threads import run_parts, run_together, useful_threads
+
+# So many strips a thread, and the threads take one pair together, not a pair each.
+LONG = 8
+
+
+def of_embeddings(
+    x: np.ndarray,
+    y: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    gamma: float,
+    band: int,
+    grad_x: np.ndarray | None,
+    grad_y: np.ndarray | None,
+    threads: int,
+) -> np.ndarray:
+    """Return soft-DTW of embeddings with squared Euclidean costs; write its gradients.
+
+    Parameters
+    ----------
+    x, y : ndarray of float32 or float64, shapes (B, n, d) and (B, m, d)
+        Embeddings, C-contiguous.
+    rows, columns : ndarray of int64, shape (B,)
+        Valid rows of x and y.
+    gamma : float
+        Smoothing.
+    band : int
+        Cells with |i - j| > band are forbidden; -1: none.
+    grad_x, grad_y : ndarray, shapes and dtype of x and y, or None
+        Zeros, to be filled.
+    threads : int
+        At most so many are used.
+
+    Returns
+    -------
+    ndarray of float64, shape (B,)
+        Values; +inf where the band leaves no path.
+    """
+    values = np.empty(len(x))
+    with_grad = grad_x is not None
+    if grad_x is None or grad_y is None:
+        grad_x = grad_y = np.empty((0, 0, 0), x.dtype)
+    if not _are_long(rows, threads):
+        run_parts(
+            lambda start, stop: _embedding_items(
+                x, y, rows, columns, gamma, band, with_grad, start, stop, values, grad_x, grad_y
+            ),
+            rows * columns,
+            useful_threads(rows * columns, threads),
+        )
+        return values
+    for b in range(len(x)):
+        n, m = int(rows[b]), int(columns[b])
+        room = _new_problem(x[b, :n], y[b, :m], gamma, band)
+        half_x, halves_y = np.zeros_like(room.x), np.zeros((threads, len(room.y)))
+        values[b] = _together(room, with_grad, room.D, half_x, halves_y, threads)
+        if with_grad:
+            half_y = halves_y.sum(0)
+            for half, grad, count in ((half_x, grad_x, n), (half_y, grad_y, m)):
+                grad[b, :count] = 2.0 * half.reshape(-1, row_width(room.d))[:count, : room.d]
+    return values
+
+
+def of_costs(
+    D: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    gamma: float,
+    band: int,
+    E: np.ndarray | None,
+    threads: int,
+) -> np.ndarray:
+    """Return soft-DTW of costs `(B, n, m)`; write its gradient.
+
+    Parameters
+    ----------
+    D : ndarray of float32 or float64, shape (B, n, m)
+        Costs, C-contiguous; +inf forbids a cell.
+    rows, columns, gamma, band, threads
+        As for `of_embeddings`.
+    E : ndarray, shape and dtype of D, or None
+        Zeros, to be filled.
+
+    Returns
+    -------
+    ndarray of float64, shape (B,)
+        Values; +inf where no path is free.
+    """
+    values = np.empty(len(D))
+    with_grad = E is not None
+    out = np.empty((0, 0, 0), D.dtype) if E is None else E
+    if not _are_long(rows, threads):
+        run_parts(
+            lambda start, stop: _cost_items(
+                D, rows, columns, gamma, band, with_grad, start, stop, values, out
+            ),
+            rows * columns,
+            useful_threads(rows * columns, threads),
+        )
+        return values
+    for b in range(len(D)):
+        problem = cost_problem(D[b], int(rows[b]), int(columns[b]), gamma, band)
+        item = out[b] if with_grad else problem.D
+        values[b] = _together(problem, with_grad, item, problem.x, np.empty((threads, 0)), threads)
+    return values
+
+
+def _are_long(rows: np.ndarray, threads: int) -> bool:
+    """Whether the threads had better take one pair after the other together."""
+    shortest = -(-int(rows.min()) // ROWS)
+    return threads > 1 and (
+        shortest >= LONG * threads or (len(rows) < threads and shortest >= threads)
+    )
+
+
+def _together(
+    problem: Problem,
+    with_grad: bool,
+    E: np.ndarray,
+    half_x: np.ndarray,
+    halves_y: np.ndarray,
+    threads: int,
+) -> float:
+    """Return the value of a pair, each thread taking every so manieth strip; write gradients."""
+    sums = _new_sums(problem.n, problem.m)
+    found = np.empty(threads)
+
+    def part(thread: int, threads: int) -> None:
+        found[thread] = _pair_part(
+            problem, sums, with_grad, E, half_x, halves_y[thread], thread, threads
+        )
+
+    run_together(part, threads)
+    # The thread that has the last strip has the value.
+    return float(found[~np.isnan(found)].sum()) if not np.isnan(found).all() else np.nan
+
+
+@njit(nogil=True, cache=True)
+def _embedding_items(
+    x: np.ndarray,
+    y: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    gamma: float,
+    band: int,
+    with_grad: bool,
+    start: int,
+    stop: int,
+    values: np.ndarray,
+    grad_x: np.ndarray,
+    grad_y: np.ndarray,
+) -> None:
+    n, m, d = x.shape[1], y.shape[1], x.shape[2]
+    width = row_width(d)
+    room = embedding_problem(x[0], y[0], gamma, band)
+    sums, scratch = new_sums(n, m), new_scratch(n, m, with_grad)
+    half_x, half_y = np.zeros_like(room.x), np.zeros_like(room.y)
+    for b in range(start, stop):
+        problem = fill_problem(room, x[b], y[b], rows[b], columns[b])
+        reset(sums, problem.n, problem.m)
+        values[b] = solve(problem, sums, scratch, with_grad, room.D, half_x, half_y, 0, 1)
+        if with_grad:
+            _take(half_x, problem.n, width, grad_x[b])
+            _take(half_y, problem.m, width, grad_y[b])
+
+
+@njit(cache=True)
+def _take(half: np.ndarray, count: int, width: int, out: np.ndarray) -> None:
+    """Write twice the rows of `half` to `out`, and zeros in their place."""
+    for i in range(count):
+        for k in range(out.shape[1]):
+            out[i, k] = 2.0 * half[i * width + k]
+    half[:] = 0.0
+
+
+@njit(nogil=True, cache=True)
+def _cost_items(
+    D: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    gamma: float,
+    band: int,
+    with_grad: bool,
+    start: int,
+    stop: int,
+    values: np.ndarray,
+    E: np.ndarray,
+) -> None:
+    n, m = D.shape[1], D.shape[2]
+    sums, scratch = new_sums(n, m), new_scratch(n, m, with_grad)
+    for b in range(start, stop):
+        problem = cost_problem(D[b], rows[b], columns[b], gamma, band)
+        reset(sums, problem.n, problem.m)
+        out = E[b] if with_grad else E[:0].reshape(0, 0)
+        values[b] = solve(problem, sums, scratch, with_grad, out, problem.x, problem.y, 0, 1)
+
+
+@njit(cache=True)
+def _new_problem(x: np.ndarray, y: np.ndarray, gamma: float, band: int) -> Problem:
+    return fill_problem(embedding_problem(x, y, gamma, band), x, y, len(x), len(y))
+
+
+@njit(cache=True)
+def _new_sums(n: int, m: int) -> Sums:
+    sums = new_sums(n, m)
+    reset(sums, n, m)
+    return sums
+
+
+@njit(nogil=True, cache=True)
+def _pair_part(
+    problem: Problem,
+    sums: Sums,
+    with_grad: bool,
+    E: np.ndarray,
+    half_x: np.ndarray,
+    half_y: np.ndarray,
+    thread: int,
+    threads: int,
+) -> float:
+    scratch: Scratch = new_scratch(problem.n, problem.m, with_grad)
+    return solve(problem, sums, scratch, with_grad, E, half_x, half_y, thread, threads)

@@ -1,0 +1,211 @@
+"""DTW of a whole pair or a part of it, tile by tile, by any number of threads.
+
+A thread takes the first strip that can go on, its next tile below one that is done, and follows it
+as far as it can; then it takes another. So no thread waits while there is anything to do, although
+the system may hold up any of them at any time. There is one row of accumulated costs: a strip
+replaces that of the strip above as it goes, which nobody reads any more.
+
+Costs are not negative, so that a path never gets cheaper. Where all that leads into some columns of
+a tile is above a bound that the whole path keeps to, no path that matters comes through: they
+are left out, as forbidden. That changes no bit of any R up to the bound, nor of the path.
+"""
+
+import numpy as np
+from numba import njit
+
+from tacref.kernels.atomics import claim, observe, publish
+from tacref.kernels.costs import COLUMNS, ROWS, STRIDE, squared_distances
+from tacref.kernels.dtw import DIAGONAL_BYTES, TILE, TILE_BYTES, back, forward
+from tacref.kernels.pair import COMPLETE, Area, Kept, Pair, Team, Worker
+
+ENDED, WAITING, PAUSED = 0, 1, 2
+# How often a thread looks for something to do before it leaves to sleep: some fifty microseconds.
+LOOKS = 2_000
+
+
+@njit(cache=True, nogil=True)
+def sweep(
+    pair: Pair,
+    area: Area,
+    row: np.ndarray,
+    left: np.ndarray,
+    kept: Kept,
+    team: Team,
+    worker: Worker,
+    span: int,
+    budget: int,
+) -> int:
+    """Accumulate costs in an area, from the row above and the column left of it.
+
+    Column j of `row`, at j + 1, is replaced by R of the area's last row; `left` holds row i at
+    i + 1. At most `span` strips are under way at once. Return `ENDED`, or before that `WAITING` for
+    other threads, or `PAUSED` after `budget` tiles, to be called again.
+    """
+    strips = len(team.claims)
+    head = looks = 0
+    while True:
+        while head < strips and observe(team.progress, head + 1) == COMPLETE:
+            head += 1
+        if head == strips or observe(team.halt, 0):
+            return ENDED
+        looks += 1
+        for s in range(head, min(strips, head + span)):
+            above = observe(team.progress, s)
+            if above == 0:
+                break  # nor can any below go on
+            if observe(team.progress, s + 1) < above and claim(team.claims, s):
+                tiles = _follow(pair, area, row, left, kept, team, worker, s, budget)
+                publish(team.claims, s, 0)
+                if tiles > 0:
+                    worker.done[0] += tiles
+                    budget -= tiles
+                    looks = 0
+                    break
+        if budget == 0:
+            return PAUSED
+        if looks > LOOKS:
+            return WAITING
+
+
+@njit(cache=True)
+def _follow(
+    pair: Pair,
+    area: Area,
+    row: np.ndarray,
+    left: np.ndarray,
+    kept: Kept,
+    team: Team,
+    worker: Worker,
+    s: int,
+    budget: int,
+) -> int:
+    """Follow a strip as far as that above has come, at most `budget` tiles; return how many."""
+    first = area.row_start + s * ROWS
+    rows = min(ROWS, area.row_stop - first)
+    start, stop = area.starts[s], area.stops[s]
+    edge = team.edges[s]
+    first_tile = start // TILE
+    tile = max(observe(team.progress, s + 1), first_tile)
+    tiles = 0
+    while tiles < budget and observe(team.progress, s) > tile and not observe(team.halt, 0):
+        if tile * TILE < stop:
+            if tile == first_tile:
+                _enter(area, row, left, s, edge)
+            tile_start, tile_stop = max(start, tile * TILE), min(stop, (tile + 1) * TILE)
+            begin = _leave_out(row, edge, rows, tile_start, tile_stop, area.bound)
+            if begin < tile_stop:
+                _costs(pair, first, rows, begin, tile_stop, worker.strip)
+                bits_start = (s * kept.tiles + tile - first_tile) * TILE_BYTES
+                forward(
+                    worker.strip,
+                    row,
+                    edge,
+                    rows,
+                    begin,
+                    tile_stop,
+                    worker.ring,
+                    kept.tiles > 0,
+                    kept.bits,
+                    bits_start + (begin - tile_start) * DIAGONAL_BYTES,
+                )
+            _keep(pair, kept, row, edge, first, rows, tile_start, tile_stop)
+        tiles += 1
+        tile = tile + 1 if (tile + 1) * TILE < stop else COMPLETE
+        publish(team.progress, s + 1, tile)
+    return tiles
+
+
+@njit(cache=True)
+def _enter(area: Area, row: np.ndarray, left: np.ndarray, s: int, edge: np.ndarray) -> None:
+    """Fill in the edge left of a strip."""
+    start, first = area.starts[s], area.row_start + s * ROWS
+    if start == area.column_start:
+        stop = min(first + ROWS, area.row_stop)
+        edge[: stop - first + 1] = left[first : stop + 1]
+        return
+    edge[:] = np.inf
+    # The strip above may come from further left: by a corner, it leads in here.
+    if s == 0 or area.starts[s - 1] < start:
+        edge[0] = row[start]
+
+
+@njit(cache=True)
+def _leave_out(
+    row: np.ndarray, edge: np.ndarray, rows: int, start: int, stop: int, bound: float
+) -> int:
+    """Forbid the first columns of a tile, if nothing that leads in is within the bound.
+
+    Return the first column that is not left out, a multiple of COLUMNS, or `stop`.
+    """
+    for r in range(rows + 1):
+        if edge[r] <= bound:
+            return start
+    begin = start
+    while begin < stop and not row[begin + 1] <= bound:
+        begin += 1
+    if begin < stop:
+        begin = begin // COLUMNS * COLUMNS
+    if begin > start:
+        row[start + 1 : begin + 1] = np.inf
+        edge[: rows + 1] = np.inf
+    return begin
+
+
+@njit(cache=True)
+def _costs(pair: Pair, first: int, rows: int, start: int, stop: int, strip: np.ndarray) -> None:
+    """Write the costs of a tile."""
+    tile = start // TILE
+    y = pair.y[tile * TILE * pair.d :]
+    in_last = first // ROWS == (pair.n - 1) // ROWS
+    x, x_start = (pair.last, 0) if in_last else (pair.x, first * pair.d)
+    squared_distances(
+        strip, x, x_start, pair.d, rows, y, TILE, start - tile * TILE, stop - tile * TILE, pair.d
+    )
+    if stop - 1 - first <= pair.band and first + rows - 1 - start <= pair.band:
+        return
+    for r in range(rows):
+        i = first + r
+        for j in range(start, min(stop, i - pair.band)):
+            strip[(r + j - start) * STRIDE + r] = np.inf
+        for j in range(max(start, i + pair.band + 1), stop):
+            strip[(r + j - start) * STRIDE + r] = np.inf
+
+
+@njit(cache=True)
+def _keep(
+    pair: Pair,
+    kept: Kept,
+    row: np.ndarray,
+    edge: np.ndarray,
+    first: int,
+    rows: int,
+    start: int,
+    stop: int,
+) -> None:
+    """Keep the last row and the last column of a tile, if they are to be kept."""
+    i, j = first + rows - 1, stop - 1
+    if kept.row_step and (i + 1) % kept.row_step == 0 and i + 1 < pair.n:
+        offset = max(0, i - pair.band)
+        for column in range(max(start, offset), min(stop, i + pair.band + 1)):
+            kept.rows[(i + 1) // kept.row_step - 1, column - offset] = row[column + 1]
+    if kept.column_step and stop % kept.column_step == 0 and stop < pair.m:
+        offset = max(0, j - pair.band)
+        for line in range(max(first, offset), min(first + rows, j + pair.band + 1)):
+            kept.columns[stop // kept.column_step - 1, line - offset] = edge[line - first + 1]
+
+
+@njit(cache=True)
+def walk(
+    area: Area, kept: Kept, i: int, j: int, path: np.ndarray, step: int
+) -> tuple[int, int, int]:
+    """Write the path to (i, j) backwards before `step`, as far as it lies in an area.
+
+    Return the cell before, and the path's start.
+    """
+    while i >= area.row_start and j >= area.column_start:
+        s = (i - area.row_start) // ROWS
+        first = area.row_start + s * ROWS
+        start, tile = area.starts[s], j // TILE
+        bits_start = (s * kept.tiles + tile - start // TILE) * TILE_BYTES
+        i, j, step = back(kept.bits, bits_start, first, max(start, tile * TILE), i, j, path, step)
+    return i, j, step

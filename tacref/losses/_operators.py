@@ -1,0 +1,257 @@
+"""The losses as operators of torch: one call computes values and gradients; backward scales them.
+
+Each operator takes the name of a backend, and is known to `torch.compile`, `torch.export` and
+`vmap`. Gradients are outputs, and differentiable ones, so that second derivatives come by the same
+road. Half precision is for callers to convert.
+"""
+
+import importlib
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.library import custom_op, register_autograd, register_fake, register_vmap
+
+from tacref.losses import _torch
+from tacref.losses.costs import cost_matrix
+
+
+def module(backend: str) -> ModuleType:
+    """Return the module of a backend, imported when it is first used."""
+    return importlib.import_module(f"tacref.losses._{backend}")
+
+
+@custom_op("tacref::soft_dtw", mutates_args=())
+def soft_dtw(
+    D: Tensor,
+    gamma: float,
+    rows: Tensor,
+    columns: Tensor,
+    band: int,
+    with_grad: bool,
+    backend: str,
+) -> tuple[Tensor, Tensor]:
+    """Soft-DTW of costs `(B, n, m)`: values `(B,)` in float64, and E, empty unless `with_grad`."""
+    return module(backend).soft_dtw(D, gamma, rows, columns, band, with_grad)
+
+
+@custom_op("tacref::soft_dtw_hvp", mutates_args=())
+def soft_dtw_hvp(
+    D: Tensor, Z: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int, backend: str
+) -> Tensor:
+    """Hessian of each value of `soft_dtw` times the direction Z `(B, n, m)`."""
+    return module(backend).soft_dtw_hvp(D, Z, gamma, rows, columns, band)
+
+
+@custom_op("tacref::soft_dtw_embeddings", mutates_args=())
+def soft_dtw_embeddings(
+    x: Tensor,
+    y: Tensor,
+    gamma: float,
+    rows: Tensor,
+    columns: Tensor,
+    band: int,
+    with_grad: bool,
+    backend: str,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Soft-DTW of embeddings: values `(B,)` in float64, and both gradients."""
+    return module(backend).soft_dtw_embeddings(x, y, gamma, rows, columns, band, with_grad)
+
+
+@custom_op("tacref::contrastive_idm", mutates_args=())
+def contrastive_idm(
+    x: Tensor,
+    rows: Tensor,
+    times: Tensor,
+    video_lengths: Tensor,
+    sigma: float,
+    margin: float,
+    variant: str,
+    with_grad: bool,
+    backend: str,
+) -> tuple[Tensor, Tensor]:
+    """Contrastive-IDM of embeddings: values `(B,)` in float64, and the gradient."""
+    return module(backend).contrastive_idm(
+        x, rows, times, video_lengths, sigma, margin, variant, with_grad
+    )
+
+
+def _gradient_like(tensor: Tensor, with_grad: bool) -> Tensor:
+    return (
+        torch.empty_like(tensor, memory_format=torch.contiguous_format)
+        if with_grad
+        else (tensor.new_empty(0))
+    )
+
+
+def _values_like(tensor: Tensor) -> Tensor:
+    return tensor.new_empty(tensor.shape[0], dtype=torch.float64)
+
+
+@register_fake("tacref::soft_dtw")
+def _(D, gamma, rows, columns, band, with_grad, backend):  # type: ignore[no-untyped-def]
+    return _values_like(D), _gradient_like(D, with_grad)
+
+
+@register_fake("tacref::soft_dtw_hvp")
+def _(D, Z, gamma, rows, columns, band, backend):  # type: ignore[no-untyped-def]
+    return _gradient_like(D, True)
+
+
+@register_fake("tacref::soft_dtw_embeddings")
+def _(x, y, gamma, rows, columns, band, with_grad, backend):  # type: ignore[no-untyped-def]
+    return _values_like(x), _gradient_like(x, with_grad), _gradient_like(y, with_grad)
+
+
+@register_fake("tacref::contrastive_idm")
+def _(x, rows, times, video_lengths, sigma, margin, variant, with_grad, backend):  # type: ignore[no-untyped-def]
+    return _values_like(x), _gradient_like(x, with_grad)
+
+
+def _keep(ctx: Any, tensors: tuple[Tensor, ...], options: tuple[Any, ...]) -> None:
+    ctx.save_for_backward(*tensors)
+    ctx.options = options
+    # None tells that a gradient was not asked for.
+    ctx.set_materialize_grads(False)
+
+
+def _scaled(grad: Tensor | None, gradient: Tensor) -> Tensor | None:
+    """Return what flows back from values: `(B,)` times `(B, ., .)`."""
+    return None if grad is None else grad.to(gradient.dtype)[:, None, None] * gradient
+
+
+def _sum(*terms: Tensor | None) -> Tensor | None:
+    given = [term for term in terms if term is not None]
+    return sum(given[1:], given[0]) if given else None
+
+
+def _setup_soft_dtw(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    D, gamma, rows, columns, band, with_grad, backend = inputs
+    _keep(ctx, (D, rows, columns, output[1]), (gamma, band, with_grad, backend))
+
+
+def _backward_soft_dtw(
+    ctx: Any, grad: Tensor | None, grad_E: Tensor | None
+) -> tuple[Tensor | None, ...]:
+    D, rows, columns, E = ctx.saved_tensors
+    gamma, band, with_grad, backend = ctx.options
+    if not with_grad:
+        E = soft_dtw(D, gamma, rows, columns, band, True, backend)[1]
+    second = None
+    if grad_E is not None and with_grad:
+        second = soft_dtw_hvp(D, grad_E, gamma, rows, columns, band, backend)
+    return _sum(_scaled(grad, E), second), None, None, None, None, None, None
+
+
+def _setup_embeddings(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    x, y, gamma, rows, columns, band, with_grad, backend = inputs
+    _keep(ctx, (x, y, rows, columns, *output[1:]), (gamma, band, with_grad, backend))
+
+
+def _backward_embeddings(
+    ctx: Any, grad: Tensor | None, u: Tensor | None, v: Tensor | None
+) -> tuple[Tensor | None, ...]:
+    x, y, rows, columns, *gradients = ctx.saved_tensors
+    gamma, band, with_grad, backend = ctx.options
+    if not with_grad:
+        given = soft_dtw_embeddings(x, y, gamma, rows, columns, band, True, backend)
+        gradients = list(given[1:])
+    first = [_scaled(grad, gradient) for gradient in gradients]
+    second: tuple[Tensor | None, ...] = (None, None)
+    if with_grad and not (u is None and v is None):
+        second = _embeddings_hvp(x, y, u, v, gamma, rows, columns, band, backend)
+    both = (_sum(*terms) for terms in zip(first, second, strict=True))
+    return (*both, None, None, None, None, None, None)
+
+
+def _embeddings_hvp(
+    x: Tensor,
+    y: Tensor,
+    u: Tensor | None,
+    v: Tensor | None,
+    gamma: float,
+    rows: Tensor,
+    columns: Tensor,
+    band: int,
+    backend: str,
+) -> tuple[Tensor, Tensor]:
+    """Return the Hessian of soft-DTW of embeddings times directions u of x and v of y."""
+    dtype = x.dtype
+    u = torch.zeros_like(x) if u is None else u
+    v = torch.zeros_like(y) if v is None else v
+    valid_x, valid_y = (
+        (torch.arange(z.shape[1], device=z.device) < count[:, None])[..., None]
+        for z, count in ((x, rows), (y, columns))
+    )
+    x, u = (torch.where(valid_x, _torch.exact(z), 0.0) for z in (x, u))
+    y, v = (torch.where(valid_y, _torch.exact(z), 0.0) for z in (y, v))
+    D = cost_matrix(x, y)
+    E = soft_dtw(D, gamma, rows, columns, band, True, backend)[1]
+    origin = x[:, :1].detach()
+    x, y = x - origin, y - origin
+    # D_ij changes by 2 <x_i - y_j, u_i - v_j>.
+    Z = 2 * ((x * u).sum(2)[:, :, None] + (y * v).sum(2)[:, None] - x @ v.mT - u @ y.mT)
+    HZ = soft_dtw_hvp(D, Z, gamma, rows, columns, band, backend)
+    # d of 2 sum_j E_ij (x_i - y_j), by the product rule
+    second_x = 2 * (HZ.sum(2)[..., None] * x - HZ @ y + E.sum(2)[..., None] * u - E @ v)
+    second_y = 2 * (HZ.sum(1)[..., None] * y - HZ.mT @ x + E.sum(1)[..., None] * v - E.mT @ u)
+    return second_x.to(dtype), second_y.to(dtype)
+
+
+def _setup_idm(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    x, rows, times, video_lengths, *options = inputs
+    _keep(ctx, (x, rows, times, video_lengths, output[1]), tuple(options))
+
+
+def _backward_idm(
+    ctx: Any, grad: Tensor | None, direction: Tensor | None
+) -> tuple[Tensor | None, ...]:
+    x, rows, times, video_lengths, gradient = ctx.saved_tensors
+    sigma, margin, variant, with_grad, backend = ctx.options
+    source = rows, times, video_lengths
+    if not with_grad:
+        gradient = contrastive_idm(x, *source, sigma, margin, variant, True, backend)[1]
+    second = None
+    if direction is not None and with_grad:
+        differentiable = torch.is_grad_enabled()
+        with torch.enable_grad():
+            leaf = x if x.requires_grad else x.detach().requires_grad_()
+            values = _torch.contrastive_idm(leaf, *source, sigma, margin, variant)
+            (again,) = torch.autograd.grad(values.sum(), leaf, create_graph=True)
+            (second,) = torch.autograd.grad(again, leaf, direction, create_graph=differentiable)
+    return _sum(_scaled(grad, gradient), second), *[None] * 8
+
+
+register_autograd("tacref::soft_dtw", _backward_soft_dtw, setup_context=_setup_soft_dtw)
+register_autograd(
+    "tacref::soft_dtw_embeddings", _backward_embeddings, setup_context=_setup_embeddings
+)
+register_autograd("tacref::contrastive_idm", _backward_idm, setup_context=_setup_idm)
+
+
+def _vmap_over(name: str) -> None:
+    """Let vmap fold its dimension into the batch of an operator."""
+    operator = getattr(torch.ops.tacref, name)
+
+    def fold(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]:
+        folded = []
+        for arg, dim in zip(args, in_dims, strict=True):
+            if not isinstance(arg, Tensor):
+                folded.append(arg)
+                continue
+            whole = arg.expand(info.batch_size, *arg.shape) if dim is None else arg.movedim(dim, 0)
+            folded.append(whole.flatten(0, 1))
+        result = operator(*folded)
+        outputs = result if isinstance(result, tuple) else (result,)
+        unfolded = tuple(
+            out.unflatten(0, (info.batch_size, -1)) if out.numel() else out for out in outputs
+        )
+        dims = tuple(0 if out.numel() else None for out in outputs)
+        return (unfolded, dims) if isinstance(result, tuple) else (unfolded[0], dims[0])
+
+    register_vmap(f"tacref::{name}", fold)
+
+
+for _name in ("soft_dtw", "soft_dtw_hvp", "soft_dtw_embeddings", "contrastive_idm"):
+    _vmap_over(_name)

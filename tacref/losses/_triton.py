@@ -1,0 +1,260 @@
+"""Soft-DTW and Contrastive-IDM on a CUDA device: Triton kernels, float64, deterministic.
+
+Nothing here waits for the device or depends on values that lie on it: allocations and launches
+on the current stream alone, which a CUDA graph can record once the kernels have run, and so been
+compiled. What lies beyond the valid rows and columns is not read. Memory is bounded: long pairs
+are computed in tiles, and large batches in groups of items.
+"""
+
+import math
+import os
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from tacref.losses._triton_tiles import Stage
+
+# Numbers of the slopes of Contrastive-IDM that are kept at a time.
+PAIRS = 1 << 24
+MOST = torch.iinfo(torch.int64).max
+
+
+def available() -> str | None:
+    """Tell what is missing to run these functions here; None if nothing is."""
+    try:
+        import triton.language
+    except ImportError:
+        return "triton is not installed"
+    if not hasattr(triton.language, "gather"):
+        return "triton is older than 3.3"
+    if os.environ.get("TRITON_INTERPRET", "0") != "1" and not torch.cuda.is_available():
+        return "there is no CUDA device"
+    return None
+
+
+def soft_dtw(
+    D: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int, with_grad: bool
+) -> tuple[Tensor, Tensor]:
+    """Soft-DTW of costs (equation 4) and, if asked for, its gradient E.
+
+    Parameters
+    ----------
+    D : Tensor, shape (B, n, m)
+        Costs, of any floating-point dtype and strides; +inf forbids a cell.
+    gamma : float
+        Smoothing, > 0.
+    rows, columns : Tensor of int64, shape (B,)
+        Valid rows and columns of each item.
+    band : int
+        Cells with |i - j| > band are forbidden; -1 forbids none.
+    with_grad : bool
+        Whether E is computed.
+
+    Returns
+    -------
+    values : Tensor of float64, shape (B,)
+        +inf where no path is free.
+    E : Tensor, shape (B, n, m)
+        In the dtype of `D`; 0 beyond what is valid and in forbidden cells. Empty if not asked for.
+    """
+    from tacref.losses._triton_tiles import Tiles
+
+    B, n, m = D.shape
+    values = _unreached(D)
+    E = D.new_zeros((B, n, m) if with_grad else (0,))
+    with _on(D):
+        tiles = Tiles(D, (B, n, m), rows, columns, band, gamma, keep=with_grad)
+        for first_item in range(0, B, tiles.items):
+            there, back = _ways(tiles.stages(first_item), with_grad)
+            for at in there:
+                tiles.costs_given(at, D, D)
+                tiles.sweep(at, values)
+            for at in back:
+                tiles.costs_given(at, D, D)
+                tiles.sweep(at, values, keep=True)
+                tiles.flow(at, E)
+    return values, E
+
+
+def soft_dtw_hvp(
+    D: Tensor, Z: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int
+) -> Tensor:
+    """Hessian of each value of `soft_dtw` times a direction.
+
+    Parameters
+    ----------
+    D, gamma, rows, columns, band
+        As for `soft_dtw`.
+    Z : Tensor, shape (B, n, m)
+        Direction; in forbidden cells it does not count.
+
+    Returns
+    -------
+    Tensor, shape (B, n, m)
+        In the dtype of `D`.
+    """
+    from tacref.losses._triton_tiles import Tiles
+
+    B, n, m = D.shape
+    values, product = _unreached(D), D.new_zeros((B, n, m))
+    with _on(D):
+        tiles = Tiles(D, (B, n, m), rows, columns, band, gamma, keep=True, slope=True)
+        for first_item in range(0, B, tiles.items):
+            there, back = _ways(tiles.stages(first_item), True)
+            for at in there:
+                tiles.costs_given(at, D, Z)
+                tiles.sweep(at, values)
+            for at in back:
+                tiles.costs_given(at, D, Z)
+                tiles.sweep(at, values, keep=True)
+                tiles.flow(at, product)
+    return product
+
+
+def soft_dtw_embeddings(
+    x: Tensor,
+    y: Tensor,
+    gamma: float,
+    rows: Tensor,
+    columns: Tensor,
+    band: int,
+    with_grad: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Soft-DTW of squared Euclidean distances and, if asked for, its gradients.
+
+    Parameters
+    ----------
+    x, y : Tensor, shapes (B, n, d) and (B, m, d)
+        Embeddings of one floating-point dtype, of any strides.
+    gamma, rows, columns, band, with_grad
+        As for `soft_dtw`.
+
+    Returns
+    -------
+    values : Tensor of float64, shape (B,)
+        +inf where no path is free.
+    grad_x, grad_y : Tensor, shapes (B, n, d) and (B, m, d)
+        In the dtype of `x`, at least float32; 0 beyond what is valid. Empty if not asked for.
+    """
+    from tacref.losses._triton_tiles import Tiles
+
+    B, n, d = x.shape
+    m = y.shape[1]
+    values = _unreached(x)
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    with _on(x):
+        tiles = Tiles(x, (B, n, m), rows, columns, band, gamma, keep=with_grad)
+        # Sums over several tiles are kept in float64; a single tile writes all there is.
+        add = tiles.strips + tiles.chunks > 2
+        kept = torch.float64 if add else dtype
+        make = torch.zeros if add else torch.empty
+        grad_x = make((B, n, d) if with_grad else (0,), dtype=kept, device=x.device)
+        grad_y = make((B, m, d) if with_grad else (0,), dtype=kept, device=x.device)
+        E = tiles.new_cells() if with_grad else values
+        for first_item in range(0, B, tiles.items):
+            there, back = _ways(tiles.stages(first_item), with_grad)
+            for at in there:
+                tiles.costs_between(at, x, y)
+                tiles.sweep(at, values)
+            for at in back:
+                tiles.costs_between(at, x, y)
+                tiles.sweep(at, values, keep=True)
+                tiles.flow(at, E, tiled=True)
+                tiles.chain(at, E, x, y, grad_x, swap=False, add=add)
+                tiles.chain(at, E, y, x, grad_y, swap=True, add=add)
+    return values, grad_x.to(dtype), grad_y.to(dtype)
+
+
+def contrastive_idm(
+    x: Tensor,
+    rows: Tensor,
+    times: Tensor,
+    video_lengths: Tensor,
+    sigma: float,
+    margin: float,
+    variant: str,
+    with_grad: bool,
+) -> tuple[Tensor, Tensor]:
+    """Contrastive-IDM of embeddings (equation 7) and, if asked for, its gradient.
+
+    Parameters
+    ----------
+    x : Tensor, shape (B, n, d)
+        Embeddings, of any floating-point dtype and strides.
+    rows : Tensor of int64, shape (B,)
+        Valid rows of each item.
+    times, video_lengths : Tensor of int64, shapes (B, n) and (B,)
+        Source frame numbers, and frames of the source videos; read by "official" alone.
+    sigma, margin, variant
+        As for `tacref.losses.contrastive_idm`.
+    with_grad : bool
+        Whether the gradient is computed.
+
+    Returns
+    -------
+    values : Tensor of float64, shape (B,)
+        The loss of each item.
+    grad_x : Tensor, shape (B, n, d)
+        In the dtype of `x`, at least float32; 0 beyond what is valid. Empty if not asked for.
+    """
+    from tacref.losses import _triton_idm, _triton_pairs
+    from tacref.losses._triton_tiles import BLOCK_COLUMNS, BLOCK_ENTRIES, BLOCK_ROWS, bits
+
+    B, n, d = x.shape
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    grad = torch.empty((B, n, d) if with_grad else (0,), dtype=dtype, device=x.device)
+    row_blocks = -(-n // BLOCK_ROWS)
+    partial = torch.empty((B, row_blocks), dtype=torch.float64, device=x.device)
+    # Strips of whole blocks of rows, of which the slopes are kept until they are used.
+    blocks = max(1, min(row_blocks, PAIRS // (BLOCK_ROWS * n))) if with_grad else row_blocks
+    H = blocks * BLOCK_ROWS
+    items = max(1, min(B, PAIRS // (H * n)))
+    slopes = torch.empty((items, H, n) if with_grad else (1,), dtype=torch.float64, device=x.device)
+    counts = rows.contiguous()
+    window = min(math.floor(sigma), MOST)
+    entry_blocks = -(-d // BLOCK_ENTRIES)
+    with _on(x):
+        for first_item in range(0, B, items):
+            programs = min(items, B - first_item)
+            for strip in range(-(-n // H)):
+                _triton_idm.idm_pairs[(programs, min(blocks, row_blocks - strip * blocks))](
+                    *(x, times, video_lengths.contiguous(), counts, slopes, partial),
+                    *(first_item, strip, n, H, d, row_blocks, *x.stride(), *times.stride()),
+                    *(window, bits(margin)),
+                    BI=BLOCK_ROWS,
+                    BJ=BLOCK_COLUMNS,
+                    VARIANT=variant,
+                    GRAD=with_grad,
+                    enable_fp_fusion=True,
+                )
+                if with_grad:
+                    # dD_ij / dx_i stands in the pairs (i, j) and (j, i): twice a factor of 2.
+                    _triton_pairs.chain[(programs, blocks * entry_blocks)](
+                        *(grad, slopes, x, x, counts, counts, first_item, 1, strip, strip),
+                        *(n, H, n, d, *x.stride(), *x.stride()),
+                        BI=BLOCK_ROWS,
+                        BD=BLOCK_ENTRIES,
+                        FACTOR=4.0,
+                        SWAP=False,
+                        ADD=False,
+                        enable_fp_fusion=True,
+                    )
+    return partial.sum(1), grad
+
+
+def _unreached(like: Tensor) -> Tensor:
+    # What the values are where no sweep gets to the last cell.
+    return torch.full((len(like),), math.inf, dtype=torch.float64, device=like.device)
+
+
+def _ways(stages: "list[Stage]", with_grad: bool) -> "tuple[list[Stage], list[Stage]]":
+    # The last stage is swept on the way back alone, if there is one.
+    return (stages[:-1], stages[::-1]) if with_grad else (stages, [])
+
+
+def _on(tensor: Tensor) -> AbstractContextManager[object]:
+    # Triton launches on the current device.
+    return torch.cuda.device(tensor.device) if tensor.is_cuda else nullcontext()

@@ -1,0 +1,157 @@
+# mypy: disable-error-code="no-untyped-def"
+"""Triton kernel of the way back through soft-DTW: E of equation 4 as a flow, and its slopes."""
+
+import triton
+import triton.language as tl
+
+from tacref.losses._triton_kernels import in_band, kernel, store, tile
+
+
+@triton.jit
+def _below(x, lanes, H: tl.constexpr):
+    return tl.gather(x, tl.minimum(lanes + 1, H - 1), 0)
+
+
+@triton.jit
+def _passing(weights, k, W, active, H: tl.constexpr, SLOPE: tl.constexpr):
+    # What a step of the way back reads: softmin weights and their slopes.
+    here = weights + (k % W) * H + tl.arange(0, H)
+    p_diagonal = tl.load(here, mask=active, other=0.0)
+    p_up = tl.load(here + W * H, mask=active, other=0.0)
+    p_left = tl.load(here + 2 * W * H, mask=active, other=0.0)
+    s_diagonal, s_up, s_left = p_diagonal, p_up, p_left
+    if SLOPE:
+        s_diagonal = tl.load(here + 3 * W * H, mask=active, other=0.0)
+        s_up = tl.load(here + 4 * W * H, mask=active, other=0.0)
+        s_left = tl.load(here + 5 * W * H, mask=active, other=0.0)
+    return p_diagonal, p_up, p_left, s_diagonal, s_up, s_left
+
+
+@triton.jit
+def _returning(below, part, j, straight, diagonal):
+    # What comes to the last lane from the tiles below: straight and diagonally.
+    mass = tl.load(below + j, mask=straight, other=0.0)
+    return mass + tl.load(below + part + j + 1, mask=diagonal, other=0.0)
+
+
+@kernel
+def flow(
+    weights,
+    E,
+    belows,
+    besides,
+    rows,
+    columns,
+    first_item,
+    tiles,
+    first_strip,
+    stage,
+    n,
+    m,
+    W,
+    items,
+    band,
+    H: tl.constexpr,
+    SLOPE: tl.constexpr,
+    TILED: tl.constexpr,
+):
+    """Mass of a tile's cells, E of equation 4, from that of the tiles below and beside it.
+
+    Each cell collects what its three successors pass back to it, so that none is written twice.
+    What leaves the tile is kept in `belows` (parts, items, 3, m) upward and in `besides` (parts,
+    items, 2, n) to the left; the parts are straight and diagonal mass and, with SLOPE, its
+    slopes. Strips take turns in 3 places and chunks in 2, as a tile of the next stage still reads
+    what lies diagonally below it. E is `(B, n, m)`, or with TILED `(programs, H, W)`; with SLOPE
+    it gets the slopes.
+    """
+    item, strip, chunk, height, width = tile(
+        rows, columns, first_item, tiles, first_strip, stage, H, W
+    )
+    lanes = tl.arange(0, H)
+    kept: tl.constexpr = 6 if SLOPE else 3
+    program = tl.program_id(0).to(tl.int64)
+    weights += program * W * H * kept
+    i = strip * H + lanes
+    j0 = chunk * W
+    if TILED:
+        E += program * H * W + lanes.to(tl.int64) * W
+    else:
+        E += ((first_item + item) * n + i) * m + j0
+    row_count = tl.load(rows + first_item + item).to(tl.int32)
+    column_count = tl.load(columns + first_item + item).to(tl.int32)
+
+    below_part = items.to(tl.int64) * 3 * m
+    below = belows + (item * 3 + (strip + 1) % 3) * m + j0
+    here_below = belows + (item * 3 + strip % 3) * m + j0
+    beside_part = items.to(tl.int64) * 2 * n
+    beside = besides + (item * 2 + (chunk + 1) % 2) * n + strip * H
+    here_beside = besides + (item * 2 + chunk % 2) * n + strip * H
+
+    # From the tiles beside, into each lane's last column.
+    next_chunk = (lanes < height) & (j0 + W < column_count)
+    straight = next_chunk & in_band(i, j0 + W, band)
+    # What comes diagonally from below the tile is in `below`.
+    diagonal = next_chunk & (lanes < H - 1) & (i + 1 < row_count) & in_band(i + 1, j0 + W, band)
+    right = tl.load(beside + lanes, mask=straight, other=0.0)
+    right += tl.load(beside + beside_part + lanes + 1, mask=diagonal, other=0.0)
+    s_right = right
+    if SLOPE:
+        s_right = tl.load(beside + 2 * beside_part + lanes, mask=straight, other=0.0)
+        s_right += tl.load(beside + 3 * beside_part + lanes + 1, mask=diagonal, other=0.0)
+    up = tl.zeros((H,), tl.float64)
+    diagonal_now, diagonal_before = up, up
+    s_up, s_diagonal_now, s_diagonal_before = up, up, up
+
+    steps = tl.where(height > 0, height + width - 1, 0)
+    under = (lanes == H - 1) & (i + 1 < row_count)
+    j = steps - 1 - lanes
+    active = (j >= 0) & (j < width) & (lanes < height)
+    next_d, next_u, next_l, next_sd, next_su, next_sl = _passing(
+        weights, tl.maximum(steps - 1, 0), W, active, H, SLOPE
+    )
+    for step in range(steps):
+        k = steps - 1 - step
+        p_d, p_u, p_l, w_d, w_u, w_l = next_d, next_u, next_l, next_sd, next_su, next_sl
+        j = k - lanes
+        following = (j >= 1) & (j <= width) & (lanes < height)
+        next_d, next_u, next_l, next_sd, next_su, next_sl = _passing(
+            weights, tl.maximum(k - 1, 0), W, following, H, SLOPE
+        )
+        straight = active & under & in_band(i + 1, j0 + j, band)
+        diagonal = active & under & (j0 + j + 1 < column_count) & in_band(i + 1, j0 + j + 1, band)
+        passed = _below(up + diagonal_before, lanes, H)
+        returned = _returning(below, below_part, j, straight, diagonal)
+        mass = right + tl.where(lanes == H - 1, returned, passed)
+        # eq. 4: one unit starts from the last cell, if a path arrives there
+        ends = (i == row_count - 1) & (j0 + j == column_count - 1) & (p_d + (p_u + p_l) != 0)
+        mass += tl.where(ends, 1.0, 0.0)
+        if SLOPE:
+            s_passed = _below(s_up + s_diagonal_before, lanes, H)
+            s_returned = _returning(below + 2 * below_part, below_part, j, straight, diagonal)
+            slope = s_right + tl.where(lanes == H - 1, s_returned, s_passed)
+            store(E + j, slope, active)
+            # eq. 4, differentiated by the product rule
+            s_diagonal_before = s_diagonal_now
+            s_diagonal_now = tl.where(active, slope * p_d + mass * w_d, s_diagonal_now)
+            s_up = tl.where(active, slope * p_u + mass * w_u, s_up)
+            s_right = tl.where(active, slope * p_l + mass * w_l, s_right)
+        else:
+            store(E + j, mass, active)
+        diagonal_before = diagonal_now
+        diagonal_now = tl.where(active, mass * p_d, diagonal_now)
+        up = tl.where(active, mass * p_u, up)
+        right = tl.where(active, mass * p_l, right)
+        first = active & (lanes == 0)
+        tl.store(here_below + j, up, mask=first)
+        tl.store(here_below + below_part + j, diagonal_now, mask=first)
+        if SLOPE:
+            tl.store(here_below + 2 * below_part + j, s_up, mask=first)
+            tl.store(here_below + 3 * below_part + j, s_diagonal_now, mask=first)
+        active = following
+
+    # What the first column passes on stands in its lane since.
+    tl.store(here_beside + lanes, right, mask=lanes < height)
+    tl.store(here_beside + beside_part + lanes, diagonal_now, mask=lanes < height)
+    if SLOPE:
+        tl.store(here_beside + 2 * beside_part + lanes, s_right, mask=lanes < height)
+        tl.store(here_beside + 3 * beside_part + lanes, s_diagonal_now, mask=lanes < height)

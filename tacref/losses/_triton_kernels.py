@@ -1,0 +1,250 @@
+# mypy: disable-error-code="no-untyped-def"
+"""Triton kernels of soft-DTW: the forward sweep over a tile, and the flow back through it.
+
+A tile is H rows (a strip, one lane a row) by W columns (a chunk). Its cells (i, j), counted
+within the tile, are visited by anti-diagonals k = i + j, so that at a step the lane i is at the
+column k - i and needs of its neighbor only what that held one and two steps ago. Tiles on one
+anti-diagonal of tiles (a stage: strip + chunk) do not depend on each other: one launch each.
+What is kept by cell stands at `(k % W, i)`: the lanes of a step lie side by side, none collide.
+
+A mass exp(-R / gamma) is a mantissa times a power of two, both float64: no logarithm is taken
+and nothing is subtracted, so that relative errors stay at (n + m) eps whatever R / gamma is.
+"""
+
+import inspect
+
+import triton
+import triton.language as tl
+
+# The exponent of a mass of 0.
+NONE = tl.constexpr(-1e306)
+LN2 = tl.constexpr(0.6931471805599453)
+
+
+def kernel(function):
+    """Compile a function to launch, for the types of its arguments alone.
+
+    By default variants are compiled for numbers that are 1 or divisible by 16, which lengths of
+    videos are by chance.
+    """
+    parameters = inspect.signature(function).parameters.values()
+    varying = [each.name for each in parameters if each.annotation is not tl.constexpr]
+    return triton.jit(function, do_not_specialize=varying)
+
+
+@triton.jit
+def number(bits):
+    """Return the float64 of these bits: launched as a float it would be rounded to float32."""
+    return bits.to(tl.int64).to(tl.float64, bitcast=True)
+
+
+@triton.jit
+def tile(rows, columns, first_item, tiles, first_strip, stage, H, W):
+    """Where the program's tile lies, and how much of it is valid: height and width, or 0."""
+    program = tl.program_id(0)
+    item = program // tiles
+    strip = first_strip + program % tiles
+    chunk = stage - strip
+    height = tl.minimum(tl.load(rows + first_item + item).to(tl.int32) - strip * H, H)
+    width = tl.minimum(tl.load(columns + first_item + item).to(tl.int32) - chunk * W, W)
+    empty = (height <= 0) | (width <= 0)
+    return item.to(tl.int64), strip, chunk, tl.where(empty, 0, height), tl.where(empty, 0, width)
+
+
+@triton.jit
+def in_band(i, j, band):
+    """Tell which cells the band, if it is not -1, leaves free."""
+    return (band < 0) | (tl.abs(i - j) <= band)
+
+
+@triton.jit
+def store(pointer, number, mask):
+    """Store a float64 in the dtype that the pointer has; half precision by way of float32."""
+    if pointer.dtype.element_ty == tl.float64:
+        tl.store(pointer, number, mask=mask)
+    else:
+        tl.store(pointer, number.to(tl.float32).to(pointer.dtype.element_ty), mask=mask)
+
+
+@triton.jit
+def _power(exponent):
+    # 2 ** exponent for whole numbers <= 0, by the bits of a float64; exactly 0 from -1023 on.
+    biased = tl.maximum(exponent, -1023.0).to(tl.int64) + 1023
+    return (biased << 52).to(tl.float64, bitcast=True)
+
+
+@triton.jit
+def _normalize(mantissa, exponent):
+    # The mantissa into [1, 2); NaN stays NaN.
+    bits = mantissa.to(tl.int64, bitcast=True)
+    shift = ((bits >> 52) & 0x7FF) - 1023
+    shifted = (bits - (shift << 52)).to(tl.float64, bitcast=True)
+    positive = mantissa > 0
+    exponent = tl.maximum(tl.where(positive, exponent + shift.to(tl.float64), exponent), NONE)
+    return tl.where(positive, shifted, mantissa), tl.where(mantissa == 0, NONE, exponent)
+
+
+@triton.jit
+def _above(x, lanes):
+    return tl.gather(x, tl.maximum(lanes - 1, 0), 0)
+
+
+@triton.jit
+def _entering(costs, top, k, W, active, under_top, j, H: tl.constexpr, top_part, SLOPE):
+    # What a step reads: factor, exponent and direction of its cells, and the masses above lane 0.
+    lanes = tl.arange(0, H)
+    here = costs + (k % W) * H + lanes
+    a = tl.load(here, mask=active, other=0.0)
+    q = tl.load(here + W * H, mask=active, other=0.0)
+    up_m = tl.load(top + j, mask=under_top, other=0.0)
+    up_e = tl.load(top + top_part + j, mask=under_top, other=NONE)
+    z, up_t = a, up_m
+    if SLOPE:
+        z = tl.load(here + 2 * W * H, mask=active, other=0.0)
+        up_t = tl.load(top + 2 * top_part + j, mask=under_top, other=0.0)
+    return a, q, z, up_m, up_e, up_t
+
+
+@kernel
+def sweep(
+    costs,
+    weights,
+    bottoms,
+    sides,
+    values,
+    rows,
+    columns,
+    first_item,
+    tiles,
+    first_strip,
+    stage,
+    n,
+    m,
+    W,
+    strips,
+    chunks,
+    bottom_part,
+    side_part,
+    band,
+    gamma: tl.int64,
+    H: tl.constexpr,
+    KEEP: tl.constexpr,
+    SLOPE: tl.constexpr,
+):
+    """Masses of a tile's cells from those beside it: equation 2 with equation 3 in place of min.
+
+    Leaves its last row in `bottoms` (parts, items, strips, m), its last column in `sides` (parts,
+    items, chunks, n), where the parts are mantissas, exponents and slopes of R; the value in
+    `values`, if the tile holds the last valid cell; with KEEP, the softmin weights by cell, and
+    with SLOPE their slopes too.
+    """
+    item, strip, chunk, height, width = tile(
+        rows, columns, first_item, tiles, first_strip, stage, H, W
+    )
+    lanes = tl.arange(0, H)
+    parts: tl.constexpr = 3 if SLOPE else 2
+    kept: tl.constexpr = 6 if SLOPE else 3
+    size = tl.program_id(0).to(tl.int64) * W * H
+    costs += size * parts
+    weights += size * kept
+    bottom = bottoms + (item * strips + strip) * m + chunk * W
+    top = bottom - m
+    side = sides + (item * chunks + chunk) * n + strip * H
+    before = side - n
+    i = strip * H + lanes
+    j0 = chunk * W
+    gamma_ = number(gamma)
+
+    # The cells left of each lane's first, and diagonally above those: from the tiles beside.
+    beside = (lanes < height) & (chunk > 0) & in_band(i, j0 - 1, band)
+    m_here = tl.load(before + lanes, mask=beside, other=0.0)
+    e_here = tl.load(before + side_part + lanes, mask=beside, other=NONE)
+    corner = (chunk > 0) & (lanes < height) & in_band(i - 1, j0 - 1, band)
+    in_corner = corner & (lanes == 0) & (strip > 0)
+    corner = corner & (lanes > 0)
+    m_corner = tl.load(before + lanes - 1, mask=corner, other=0.0)
+    e_corner = tl.load(before + side_part + lanes - 1, mask=corner, other=NONE)
+    m_first = tl.load(top - 1 + lanes, mask=in_corner, other=0.0)
+    e_first = tl.load(top + bottom_part - 1 + lanes, mask=in_corner, other=NONE)
+    # A path starts from a mass of 1 before the very first cell.
+    origin = (i == 0) & (chunk == 0)
+    m_diagonal = tl.where(origin, 1.0, tl.where(lanes == 0, m_first, m_corner))
+    e_diagonal = tl.where(origin, 0.0, tl.where(lanes == 0, e_first, e_corner))
+    t_here, t_diagonal = m_here, m_diagonal
+    if SLOPE:
+        t_here = tl.load(before + 2 * side_part + lanes, mask=beside, other=0.0)
+        t_corner = tl.load(before + 2 * side_part + lanes - 1, mask=corner, other=0.0)
+        t_first = tl.load(top + 2 * bottom_part - 1 + lanes, mask=in_corner, other=0.0)
+        t_diagonal = tl.where(lanes == 0, t_first, t_corner)
+
+    steps = tl.where(height > 0, height + width - 1, 0)
+    top_free = (lanes == 0) & (strip > 0)
+    j = 0 - lanes
+    active = (j >= 0) & (j < width) & (lanes < height)
+    under_top = active & top_free & in_band(i - 1, j0 + j, band)
+    next_a, next_q, next_z, next_m, next_e, next_t = _entering(
+        costs, top, 0, W, active, under_top, j, H, bottom_part, SLOPE
+    )
+    for k in range(steps):
+        a, q, z, m_top, e_top, t_top = next_a, next_q, next_z, next_m, next_e, next_t
+        j = k + 1 - lanes
+        # Read a step ahead, so that the memory is not waited for.
+        following = (j >= 0) & (j < width) & (lanes < height)
+        under_top = following & top_free & in_band(i - 1, j0 + j, band)
+        next_a, next_q, next_z, next_m, next_e, next_t = _entering(
+            costs, top, k + 1, W, following, under_top, j, H, bottom_part, SLOPE
+        )
+        m_up = tl.where(lanes == 0, m_top, _above(m_here, lanes))
+        e_up = tl.where(lanes == 0, e_top, _above(e_here, lanes))
+        # Brought to the largest exponent, as a sum of floats is.
+        e_most = tl.maximum(e_diagonal, tl.maximum(e_up, e_here))
+        w_diagonal = m_diagonal * _power(e_diagonal - e_most)
+        w_up = m_up * _power(e_up - e_most)
+        w_left = m_here * _power(e_here - e_most)
+        total = w_diagonal + (w_up + w_left)
+        m_new, e_new = _normalize(total * a, e_most - q)
+        if KEEP or SLOPE:
+            # The factor is 0 in forbidden cells alone, which no path passes.
+            passed = (total != 0) & (a != 0)
+            share = tl.where(passed, 1.0 / tl.where(total != 0, total, 1.0), 0.0)
+            p_diagonal, p_up, p_left = w_diagonal * share, w_up * share, w_left * share
+        if SLOPE:
+            t_up = tl.where(lanes == 0, t_top, _above(t_here, lanes))
+            # By pairs: a slope minus the mean would lose the digits where a weight is nearly 1.
+            diagonal_up = p_diagonal * p_up * (t_up - t_diagonal) / gamma_
+            diagonal_left = p_diagonal * p_left * (t_here - t_diagonal) / gamma_
+            up_left = p_up * p_left * (t_here - t_up) / gamma_
+            mean = p_diagonal * t_diagonal + (p_up * t_up + p_left * t_here)
+            t_new = tl.where(passed, z + mean, 0.0)
+            t_here = tl.where(active, t_new, t_here)
+            t_diagonal = tl.where(active, t_up, t_diagonal)
+        if KEEP:
+            here = weights + (k % W) * H + lanes
+            tl.store(here, p_diagonal, mask=active)
+            tl.store(here + W * H, p_up, mask=active)
+            tl.store(here + 2 * W * H, p_left, mask=active)
+            if SLOPE:
+                tl.store(here + 3 * W * H, diagonal_up + diagonal_left, mask=active)
+                tl.store(here + 4 * W * H, up_left - diagonal_up, mask=active)
+                tl.store(here + 5 * W * H, -diagonal_left - up_left, mask=active)
+        # A lane waits before its first column and stays at its last.
+        m_here, e_here = tl.where(active, m_new, m_here), tl.where(active, e_new, e_here)
+        m_diagonal = tl.where(active, m_up, m_diagonal)
+        e_diagonal = tl.where(active, e_up, e_diagonal)
+        last = active & (lanes == H - 1)
+        tl.store(bottom + j - 1, m_here, mask=last)
+        tl.store(bottom + bottom_part + j - 1, e_here, mask=last)
+        if SLOPE:
+            tl.store(bottom + 2 * bottom_part + j - 1, t_here, mask=last)
+        active = following
+
+    tl.store(side + lanes, m_here, mask=lanes < height)
+    tl.store(side + side_part + lanes, e_here, mask=lanes < height)
+    if SLOPE:
+        tl.store(side + 2 * side_part + lanes, t_here, mask=lanes < height)
+    ends = (i + 1 == tl.load(rows + first_item + item)) & (lanes < height)
+    ends = ends & (j0 + width == tl.load(columns + first_item + item))
+    # eq. 4 for the last cell; +inf where no path arrives
+    value = -gamma_ * (tl.log(tl.where(m_here == 0, 1.0, m_here)) + e_here * LN2)
+    value = tl.where(m_here == 0, float("inf"), value)
+    tl.store(values + first_item + item + 0 * lanes, value, mask=ends)

@@ -1,0 +1,215 @@
+# mypy: disable-error-code="no-untyped-def"
+"""Triton kernels over pairs of frames: costs, their chain rule, and Contrastive-IDM.
+
+They have no order of cells to keep and run in small blocks all over the device. In the tiles of
+`_triton_kernels`, with which they share the numbering of programs on the first axis.
+"""
+
+import triton
+import triton.language as tl
+
+from tacref.losses._triton_kernels import in_band, kernel, number, store, tile
+
+# Clears the lower 27 bits of a mantissa: products of two such numbers are exact.
+HIGH = tl.constexpr(-(1 << 27))
+
+
+@triton.jit
+def _store_factor(cost, here, part, inside, gamma, scale, step_high, step_middle, step_low):
+    # exp(-cost / gamma) = a 2^-q with q a whole number and a from 0.7 to 1.42
+    q = tl.floor(cost * number(scale) + 0.5)
+    # Within bounds, so that no difference of exponents is inf - inf.
+    q = tl.where(q < 1e306, q, 1e306)
+    q = tl.where(q > -1e306, q, -1e306)
+    # What is left, cost - q gamma ln 2, by products and differences that are exact.
+    q_high = (q.to(tl.int64, bitcast=True) & HIGH).to(tl.float64, bitcast=True)
+    q_low = q - q_high
+    rest = cost - q_high * number(step_high)
+    rest = (rest - q_low * number(step_high)) - q_high * number(step_middle)
+    rest = (rest - q_low * number(step_middle)) - q * number(step_low)
+    t = rest / number(gamma)
+    # Beyond these bounds only where cost / gamma has no digits behind the point.
+    t = tl.where(t > 0.5, 0.5, tl.where(t < -0.5, -0.5, t))
+    a = tl.where(cost == float("-inf"), float("nan"), tl.exp(-t))
+    # A forbidden cell is known by a factor of 0.
+    forbidden = cost == float("inf")
+    tl.store(here, tl.where(forbidden, 0.0, a), mask=inside)
+    tl.store(here + part, tl.where(forbidden, 0.0, q), mask=inside)
+
+
+@triton.jit
+def _block(height, width, H, W, BI: tl.constexpr, BJ: tl.constexpr):
+    # The program's block of its tile: rows, columns, where they are kept, and which are valid.
+    blocks = tl.cdiv(W, BJ)
+    block = tl.program_id(1)
+    i = (block // blocks) * BI + tl.arange(0, BI)
+    j = (block % blocks) * BJ + tl.arange(0, BJ)
+    kept = ((i[:, None] + j[None, :]) % W) * H + i[:, None]
+    return i, j, kept, (i[:, None] < height) & (j[None, :] < width)
+
+
+@kernel
+def costs_given(
+    D,
+    Z,
+    costs,
+    rows,
+    columns,
+    first_item,
+    tiles,
+    first_strip,
+    stage,
+    H,
+    W,
+    D_item,
+    D_row,
+    D_column,
+    Z_item,
+    Z_row,
+    Z_column,
+    band,
+    gamma: tl.int64,
+    scale: tl.int64,
+    step_high: tl.int64,
+    step_middle: tl.int64,
+    step_low: tl.int64,
+    BI: tl.constexpr,
+    BJ: tl.constexpr,
+    SLOPE: tl.constexpr,
+):
+    """Factors and exponents of given costs, and with SLOPE the direction Z, where `sweep` reads."""
+    item, strip, chunk, height, width = tile(
+        rows, columns, first_item, tiles, first_strip, stage, H, W
+    )
+    i, j, kept, inside = _block(height, width, H, W, BI, BJ)
+    row = (strip * H + i).to(tl.int64)[:, None]
+    column = (chunk * W + j).to(tl.int64)[None, :]
+    free = inside & in_band(row, column, band)
+    here = D + (first_item + item) * D_item + row * D_row + column * D_column
+    cost = tl.load(here, mask=free, other=float("inf")).to(tl.float64)
+    parts: tl.constexpr = 3 if SLOPE else 2
+    costs += tl.program_id(0).to(tl.int64) * W * H * parts
+    _store_factor(cost, costs + kept, W * H, inside, gamma, scale, step_high, step_middle, step_low)
+    if SLOPE:
+        there = Z + (first_item + item) * Z_item + row * Z_row + column * Z_column
+        direction = tl.load(there, mask=free, other=0.0).to(tl.float64)
+        tl.store(costs + 2 * W * H + kept, direction, mask=inside)
+
+
+@kernel
+def costs_between(
+    x,
+    y,
+    costs,
+    rows,
+    columns,
+    first_item,
+    tiles,
+    first_strip,
+    stage,
+    H,
+    W,
+    d,
+    x_item,
+    x_row,
+    x_entry,
+    y_item,
+    y_row,
+    y_entry,
+    band,
+    gamma: tl.int64,
+    scale: tl.int64,
+    step_high: tl.int64,
+    step_middle: tl.int64,
+    step_low: tl.int64,
+    BI: tl.constexpr,
+    BJ: tl.constexpr,
+):
+    """Factors and exponents of squared distances between embeddings, where `sweep` reads."""
+    item, strip, chunk, height, width = tile(
+        rows, columns, first_item, tiles, first_strip, stage, H, W
+    )
+    i, j, kept, inside = _block(height, width, H, W, BI, BJ)
+    here = x + (first_item + item) * x_item + (strip * H + i).to(tl.int64) * x_row
+    there = y + (first_item + item) * y_item + (chunk * W + j).to(tl.int64) * y_row
+    cost = tl.zeros((BI, BJ), tl.float64)
+    for _ in range(d):
+        x_f = tl.load(here, mask=i < height, other=0.0).to(tl.float64)
+        y_f = tl.load(there, mask=j < width, other=0.0).to(tl.float64)
+        difference = x_f[:, None] - y_f[None, :]
+        cost += difference * difference
+        here += x_entry
+        there += y_entry
+    free = inside & in_band((strip * H + i)[:, None], (chunk * W + j)[None, :], band)
+    cost = tl.where(free, cost, float("inf"))
+    costs += tl.program_id(0).to(tl.int64) * W * H * 2
+    _store_factor(cost, costs + kept, W * H, inside, gamma, scale, step_high, step_middle, step_low)
+
+
+@kernel
+def chain(
+    out,
+    G,
+    x,
+    y,
+    rows,
+    columns,
+    first_item,
+    tiles,
+    first_strip,
+    stage,
+    n,
+    H,
+    W,
+    d,
+    x_item,
+    x_row,
+    x_entry,
+    y_item,
+    y_row,
+    y_entry,
+    BI: tl.constexpr,
+    BD: tl.constexpr,
+    FACTOR: tl.constexpr,
+    SWAP: tl.constexpr,
+    ADD: tl.constexpr,
+):
+    """Chain rule of squared distances: FACTOR sum_j G_ij (x_i - y_j) of a tile, into `out`.
+
+    G is `(programs, H, W)`. With SWAP, x are the embeddings of the columns and y of the rows.
+    """
+    item, strip, chunk, height, width = tile(
+        rows, columns, first_item, tiles, first_strip, stage, H, W
+    )
+    start, count, others_start, others = strip * H, height, chunk * W, width
+    G += tl.program_id(0).to(tl.int64) * H * W
+    own, step = W, 1
+    size = H
+    if SWAP:
+        start, count, others_start, others = chunk * W, width, strip * H, height
+        own, step = 1, W
+        size = W
+    blocks = tl.cdiv(d, BD)
+    block = tl.program_id(1)
+    i = (block // blocks) * BI + tl.arange(0, BI)
+    f = (block % blocks) * BD + tl.arange(0, BD)
+    row = (start + i).to(tl.int64)
+    here = x + (first_item + item) * x_item + row[:, None] * x_row + f[None, :] * x_entry
+    valid = (i[:, None] < count) & (f[None, :] < d)
+    x_i = tl.load(here, mask=valid, other=0.0).to(tl.float64)
+    there = y + (first_item + item) * y_item + others_start.to(tl.int64) * y_row + f * y_entry
+    total = tl.zeros((BI, BD), tl.float64)
+    G_i = G + i * own
+    for _ in range(others):
+        g = tl.load(G_i, mask=i < count, other=0.0)
+        y_j = tl.load(there, mask=f < d, other=0.0).to(tl.float64)
+        total += g[:, None] * (x_i - y_j[None, :])
+        G_i += step
+        there += y_row
+    total = FACTOR * total
+    to = out + ((first_item + item) * n + row[:, None]) * d + f[None, :]
+    written = (i[:, None] < size) & (row[:, None] < n) & (f[None, :] < d)
+    if ADD:
+        # Tiles of one launch share neither rows nor columns: nobody else adds here now.
+        total += tl.load(to, mask=written, other=0.0)
+    store(to, total, written)

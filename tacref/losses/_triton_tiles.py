@@ -1,0 +1,225 @@
+"""How a batch of pairs is cut into tiles, what these keep, and the launches of their kernels."""
+
+import functools
+import struct
+import sys
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from tacref.losses import _triton_flow, _triton_kernels, _triton_pairs
+
+# Rows of a tile at most, one lane each: a power of two. Columns where there are several strips,
+# and where there is one.
+TILE_ROWS = 256
+TILE_COLUMNS = 256
+SINGLE_COLUMNS = 2048
+# Cells of all tiles of a launch, which take up to 80 bytes each.
+CELLS = 1 << 23
+# Blocks of the kernels over pairs: rows, columns, and entries of embeddings.
+BLOCK_ROWS, BLOCK_COLUMNS, BLOCK_ENTRIES = 16, 32, 64
+
+# ln 2 to 60 digits.
+LN2 = Fraction(693147180559945309417232121458176568075500134360255254120680, 10**60)
+
+
+class Stage(NamedTuple):
+    """Tiles that do not depend on each other: strip + chunk = stage, of some items."""
+
+    first_item: int
+    items: int
+    tiles: int
+    first_strip: int
+    stage: int
+
+    @property
+    def programs(self) -> int:
+        """How many tiles these are."""
+        return self.items * self.tiles
+
+    @property
+    def numbers(self) -> tuple[int, int, int, int]:
+        """What kernels are told of it."""
+        return self.first_item, self.tiles, self.first_strip, self.stage
+
+
+class Tiles:
+    """Soft-DTW of a batch in tiles, with the memory that its groups of items share.
+
+    Parameters
+    ----------
+    like : Tensor
+        Of the device that computes.
+    shape : tuple of int
+        (B, n, m).
+    rows, columns : Tensor of int64, shape (B,)
+        Valid rows and columns of each item.
+    band : int
+        As for `tacref.losses._triton.soft_dtw`.
+    gamma : float
+        Smoothing, > 0.
+    keep : bool
+        Whether there will be a way back.
+    slope : bool
+        Whether slopes along a direction are computed too.
+    """
+
+    def __init__(
+        self,
+        like: Tensor,
+        shape: tuple[int, int, int],
+        rows: Tensor,
+        columns: Tensor,
+        band: int,
+        gamma: float,
+        *,
+        keep: bool,
+        slope: bool = False,
+    ) -> None:
+        self.B, self.n, self.m = shape
+        self.rows, self.columns = rows.contiguous(), columns.contiguous()
+        self.band, self.gamma, self.slope = band, gamma, slope
+        self.H = min(TILE_ROWS, max(32, power_of_two(self.n)))
+        self.strips = -(-self.n // self.H)
+        self.W = min(self.m, SINGLE_COLUMNS if self.strips == 1 else TILE_COLUMNS)
+        self.chunks = -(-self.m // self.W)
+        self._like = like
+        self._runs = list(self._free_runs())
+        widest = max(count for _, _, count in self._runs)
+        self.items = max(1, min(self.B, CELLS // (widest * self.H * self.W)))
+        self._tiles = self.items * widest
+        parts = 3 if slope else 2
+        self._costs = self._numbers(self._tiles, parts, self.W, self.H)
+        self._bottoms = self._numbers(parts, self.items, self.strips, self.m)
+        self._sides = self._numbers(parts, self.items, self.chunks, self.n)
+        self._weights = self._costs
+        if keep:
+            parts = 2 if slope else 1  # of the mass, and of its slope
+            self._weights = self._numbers(self._tiles, 3 * parts, self.W, self.H)
+            self._belows = self._numbers(2 * parts, self.items, 3, self.m)
+            self._besides = self._numbers(2 * parts, self.items, 2, self.n)
+
+    def stages(self, first_item: int) -> list[Stage]:
+        """Return in which order the tiles of a group of items are computed."""
+        items = min(self.items, self.B - first_item)
+        return [Stage(first_item, items, count, first, stage) for stage, first, count in self._runs]
+
+    def new_cells(self) -> Tensor:
+        """Return memory for one number by cell of the tiles of a launch, `(tiles, H, W)`."""
+        return self._numbers(self._tiles, self.H, self.W)
+
+    def costs_given(self, at: Stage, D: Tensor, Z: Tensor) -> None:
+        """Take costs, and with slopes a direction, from `(B, n, m)`."""
+        _triton_pairs.costs_given[self._blocks(at)](
+            *(D, Z, self._costs, self.rows, self.columns, *at.numbers, self.H, self.W),
+            *(*D.stride(), *Z.stride(), self.band, *_steps(self.gamma)),
+            BI=BLOCK_ROWS,
+            BJ=BLOCK_COLUMNS,
+            SLOPE=self.slope,
+            enable_fp_fusion=True,
+        )
+
+    def costs_between(self, at: Stage, x: Tensor, y: Tensor) -> None:
+        """Compute squared distances between embeddings `(B, n, d)` and `(B, m, d)`."""
+        _triton_pairs.costs_between[self._blocks(at)](
+            *(x, y, self._costs, self.rows, self.columns, *at.numbers, self.H, self.W),
+            *(x.shape[2], *x.stride(), *y.stride(), self.band, *_steps(self.gamma)),
+            BI=BLOCK_ROWS,
+            BJ=BLOCK_COLUMNS,
+            enable_fp_fusion=True,
+        )
+
+    def sweep(self, at: Stage, values: Tensor, *, keep: bool = False) -> None:
+        """Compute masses from costs, and the value where the last cell is reached."""
+        _triton_kernels.sweep[(at.programs,)](
+            *(self._costs, self._weights, self._bottoms, self._sides, values),
+            *(self.rows, self.columns, *at.numbers, self.n, self.m, self.W),
+            *(self.strips, self.chunks, self._bottoms[0].numel(), self._sides[0].numel()),
+            *(self.band, bits(self.gamma)),
+            H=self.H,
+            KEEP=keep,
+            SLOPE=self.slope,
+            num_warps=max(1, self.H // 32),
+            enable_fp_fusion=False,
+        )
+
+    def flow(self, at: Stage, E: Tensor, *, tiled: bool = False) -> None:
+        """Compute E, or its slopes, after a sweep that kept weights: `(B, n, m)`, or by tiles."""
+        _triton_flow.flow[(at.programs,)](
+            *(self._weights, E, self._belows, self._besides),
+            *(self.rows, self.columns, *at.numbers, self.n, self.m, self.W, self.items, self.band),
+            H=self.H,
+            SLOPE=self.slope,
+            TILED=tiled,
+            num_warps=max(1, self.H // 32),
+            enable_fp_fusion=False,
+        )
+
+    def chain(
+        self, at: Stage, E: Tensor, x: Tensor, y: Tensor, grad: Tensor, *, swap: bool, add: bool
+    ) -> None:
+        """Carry E on to embeddings `(B, n, d)` of the rows, or with `swap` of the columns."""
+        size = self.W if swap else self.H
+        d = x.shape[2]
+        blocks = -(-size // BLOCK_ROWS) * -(-d // BLOCK_ENTRIES)
+        _triton_pairs.chain[(at.programs, blocks)](
+            *(grad, E, x, y, self.rows, self.columns, *at.numbers, grad.shape[1]),
+            *(self.H, self.W, d, *x.stride(), *y.stride()),
+            BI=BLOCK_ROWS,
+            BD=BLOCK_ENTRIES,
+            FACTOR=2.0,
+            SWAP=swap,
+            ADD=add,
+            enable_fp_fusion=True,
+        )
+
+    def _blocks(self, at: Stage) -> tuple[int, int]:
+        blocks = -(-self.H // BLOCK_ROWS) * -(-self.W // BLOCK_COLUMNS)
+        return at.programs, blocks
+
+    def _numbers(self, *shape: int) -> Tensor:
+        return torch.empty(shape, dtype=torch.float64, device=self._like.device)
+
+    def _free_runs(self) -> Iterator[tuple[int, int, int]]:
+        # Of each stage, the first strip and how many of those that the band does not forbid; in
+        # parts, if they were too many for the memory of a launch.
+        most = max(1, CELLS // (self.H * self.W))
+        for stage in range(self.strips + self.chunks - 1):
+            first, last = max(0, stage - self.chunks + 1), min(self.strips - 1, stage)
+            if self.band >= 0:
+                # A tile is free if its upper right and its lower left corner reach the band:
+                # strip H - ((chunk + 1) W - 1) and chunk W - ((strip + 1) H - 1) are <= band.
+                side = self.H + self.W
+                last = min(last, (self.band + (stage + 1) * self.W - 1) // side)
+                first = max(first, -((self.band + self.H - 1 - stage * self.W) // side))
+            for start in range(first, last + 1, most):
+                yield stage, start, min(most, last + 1 - start)
+
+
+def bits(number: float) -> int:
+    """Return the bits of a float64, as kernels take it."""
+    return struct.unpack("<q", struct.pack("<d", number))[0]
+
+
+def power_of_two(least: int) -> int:
+    """Return the least power of two that is not below."""
+    return 1 << (least - 1).bit_length()
+
+
+@functools.lru_cache
+def _steps(gamma: float) -> tuple[int, ...]:
+    # gamma, 1 / (gamma ln 2), and gamma ln 2 in parts: two of 26 bits and the rest.
+    step = Fraction(gamma) * LN2
+    high = _short(float(step))
+    middle = _short(float(step - Fraction(high)))
+    low = float(step - Fraction(high) - Fraction(middle))
+    scale = min(float(1 / step), sys.float_info.max) if step * 2**1023 > 1 else sys.float_info.max
+    return tuple(bits(number) for number in (gamma, scale, high, middle, low))
+
+
+def _short(number: float) -> float:
+    # The number without the lower 27 bits of its mantissa.
+    return struct.unpack("<d", struct.pack("<q", bits(number) & -(1 << 27)))[0]

@@ -1,0 +1,159 @@
+"""The losses as operators: torch.compile, torch.export, vmap, autocast, threads."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+from torch.library import opcheck
+
+from tacref.losses import (
+    LAVLoss,
+    SoftDTWLoss,
+    _operators,
+    contrastive_idm,
+    expected_alignment,
+    lav_loss,
+    soft_dtw,
+)
+
+LENGTHS = torch.tensor([3, 5]), torch.tensor([6, 2])
+
+
+def drawn(*shape, seed=0, dtype=torch.float64):
+    return torch.from_numpy(np.random.default_rng(seed).normal(size=shape)).to(dtype)
+
+
+def unit(*shape, seed=0, dtype=torch.float32):
+    return torch.nn.functional.normalize(drawn(*shape, seed=seed), dim=-1).to(dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("with_grad", [True, False])
+def test_opcheck(dtype, with_grad):
+    D, Z = (drawn(2, 5, 6, seed=seed, dtype=dtype).requires_grad_() for seed in (1, 2))
+    x = drawn(2, 5, 3, dtype=dtype).requires_grad_()
+    y = drawn(2, 6, 3, seed=1, dtype=dtype).requires_grad_()
+    times, ends = torch.arange(5).repeat(2, 1), torch.tensor([5, 9])
+    opcheck(_operators.soft_dtw, (D, 0.1, *LENGTHS, -1, with_grad, "cpu"))
+    opcheck(_operators.soft_dtw_hvp, (D.detach(), Z.detach(), 0.1, *LENGTHS, 4, "cpu"))
+    opcheck(_operators.soft_dtw_embeddings, (x, y, 0.1, *LENGTHS, 4, with_grad, "cpu"))
+    for variant in ("paper", "laser"):
+        opcheck(
+            _operators.contrastive_idm,
+            (x, LENGTHS[0], times, ends, 1.0, 2.0, variant, with_grad, "cpu"),
+        )
+
+
+def test_compile_gives_the_same_without_a_graph_break():
+    loss = LAVLoss(sigma=2, band=4)
+
+    def step(x, y):
+        return loss(x, y).loss
+
+    compiled = torch.compile(step, fullgraph=True, backend="aot_eager")
+    for n, m in ((6, 5), (8, 9), (4, 4)):  # the second one makes the shapes dynamic
+        results = []
+        for function in (step, compiled):
+            x, y = unit(3, n, 4).requires_grad_(), unit(3, m, 4, seed=1).requires_grad_()
+            value = function(x, y)
+            results.append((value.detach(), *torch.autograd.grad(value, (x, y))))
+        torch.testing.assert_close(results[1], results[0], rtol=1e-6, atol=1e-6)
+
+
+def test_export():
+    class Loss(torch.nn.Module):
+        def forward(self, x, y):
+            return SoftDTWLoss()(x, y)
+
+    x, y = unit(2, 5, 3), unit(2, 6, 3, seed=1)
+    program = torch.export.export(Loss(), (x, y))
+    torch.testing.assert_close(program.module()(x, y), Loss()(x, y))
+
+
+@pytest.mark.parametrize("backend", ["cpu", "torch"])
+def test_vmap(backend):
+    D = drawn(3, 2, 4, 5).requires_grad_()
+    values = torch.vmap(lambda D: soft_dtw(D, 0.3, backend=backend))(D)
+    torch.testing.assert_close(
+        values, torch.stack([soft_dtw(item, 0.3, backend=backend) for item in D])
+    )
+    (E,) = torch.autograd.grad(values.sum(), D)
+    expected = torch.stack([expected_alignment(item.detach(), 0.3) for item in D])
+    torch.testing.assert_close(E, expected)
+
+
+def test_functional_gradients_of_backend_torch():
+    D = drawn(3, 2, 4, 5)
+
+    def value(D):
+        return soft_dtw(D, 0.3, backend="torch").sum()
+
+    leaf = D.clone().requires_grad_()
+    sum(value(item) for item in leaf).backward()
+    torch.testing.assert_close(torch.vmap(torch.func.grad(value))(D), leaf.grad)
+
+
+def test_vmap_of_embeddings_and_of_one_side_alone():
+    x, y = drawn(4, 2, 5, 3), drawn(2, 6, 3, seed=1)
+    loss = SoftDTWLoss(reduction="none")
+    values = torch.vmap(loss, in_dims=(0, None))(x, y)
+    torch.testing.assert_close(values, torch.stack([loss(item, y) for item in x]))
+    values = torch.vmap(lambda x: contrastive_idm(x, sigma=1))(x)
+    torch.testing.assert_close(values, torch.stack([contrastive_idm(z, sigma=1) for z in x]))
+
+
+@pytest.mark.parametrize("backend", ["cpu", "torch"])
+def test_autocast_does_not_reach_inside(backend):
+    x, y = unit(2, 9, 8), unit(2, 7, 8, seed=1)
+    results = []
+    for enabled in (False, True):
+        leaves = [z.clone().requires_grad_() for z in (x, y)]
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            terms = lav_loss(*leaves, backend=backend)
+            values = soft_dtw((x @ y.mT).float(), backend=backend) if not enabled else None
+            loss = terms.loss.sum()
+        results.append((*(t.detach() for t in terms), *torch.autograd.grad(loss, leaves)))
+        assert values is None or values.dtype == torch.float32
+    torch.testing.assert_close(results[1], results[0], rtol=0, atol=0)
+
+
+def test_gradient_after_a_forward_pass_without_one():
+    # Backward of a graph that was recorded without gradients in the forward pass computes them.
+    D = drawn(2, 5, 6)
+    expected = soft_dtw(D.requires_grad_(), 0.2)
+    (E,) = torch.autograd.grad(expected.sum(), D)
+    value, _ = _operators.soft_dtw(
+        D, 0.2, torch.tensor([5, 5]), torch.tensor([6, 6]), -1, False, "cpu"
+    )
+    torch.testing.assert_close(torch.autograd.grad(value.sum(), D)[0], E, rtol=0, atol=0)
+
+
+def test_calls_from_many_threads():
+    x, y = unit(5, 40, 8), unit(5, 150, 8, seed=1)
+    right = SoftDTWLoss()(x, y)
+    found = []
+
+    def work():
+        found.extend(SoftDTWLoss()(x, y).item() for _ in range(20))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [right.item()] * 80
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize(("n", "m"), [(1600, 90), (1100, 1000), (30, 30)])
+def test_number_of_threads_changes_only_the_order_of_sums(monkeypatch, count, n, m):
+    # Long pairs are taken by all threads together, short ones a part of the batch each.
+    leaves = [unit(3, size, 4, seed=size).double().requires_grad_() for size in (n, m)]
+    results = []
+    for threads in (1, count):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        values = SoftDTWLoss(reduction="none")(*leaves)
+        results.append((values.detach(), *torch.autograd.grad(values.sum(), leaves)))
+    torch.testing.assert_close(results[1][:2], results[0][:2], rtol=0, atol=0)
+    torch.testing.assert_close(results[1][2], results[0][2], rtol=1e-13, atol=1e-14)

@@ -1,0 +1,446 @@
+"""The Triton kernels, run by Triton's interpreter on the CPU, against definition and reference.
+
+The interpreter is chosen by an environment variable when Triton is first imported. So as not to
+decide for other tests, these run in a process of their own; where there is a CUDA device, here on
+it too. What an interpreter cannot tell, whether they compile, is tested without a device.
+"""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import oracles
+import pytest
+import torch
+from numpy.testing import assert_allclose
+
+from tacref import reference
+from tacref.losses import _triton
+
+INTERPRETED = os.environ.get("TRITON_INTERPRET", "0") == "1"
+DEVICE = "cpu" if INTERPRETED else "cuda"
+INSTALLED = importlib.util.find_spec("triton") is not None
+without_triton = pytest.mark.skipif(not INSTALLED, reason="triton is not installed")
+# Lanes that wait compute with what is not theirs.
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:triton.*")
+
+
+def run_apart(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@without_triton
+@pytest.mark.skipif(INTERPRETED, reason="this is the other process")
+def test_under_the_interpreter():
+    run = run_apart("-m", "pytest", "-p", "no:cacheprovider", __file__, TRITON_INTERPRET="1")
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@without_triton
+@pytest.mark.skipif(INTERPRETED, reason="this is the other process")
+def test_every_kernel_compiles_for_a_device(tmp_path):
+    paths = os.pathsep.join((str(Path(__file__).parent), str(Path(__file__).parents[1])))
+    run = run_apart(
+        *("-c", "import test_triton; test_triton.compile_launches()"),
+        PYTHONPATH=paths,
+        TRITON_CACHE_DIR=str(tmp_path),
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert set(run.stdout.split()) == {
+        *("sweep", "flow", "costs_given", "costs_between", "chain", "idm_pairs")
+    }
+
+
+def test_triton_that_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "triton", None)
+    assert _triton.available() == "triton is not installed"
+
+
+def compile_launches():
+    """Call every function, but compile for a device what it would launch, and print its name."""
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource, compile
+    from triton.runtime.jit import JITFunction, mangle_type
+
+    def run(kernel, *arguments, grid, warmup, **options):
+        names = {
+            each.name: options.pop(each.name) for each in kernel.params if each.name in options
+        }
+        bound = kernel.signature.bind(*arguments, **names).arguments
+        signature, constants = {}, {}
+        for number, each in enumerate(kernel.params):
+            if each.is_constexpr:
+                signature[each.name], constants[number,] = "constexpr", bound[each.name]
+            else:
+                signature[each.name] = each.annotation_type or mangle_type(bound[each.name])
+        source = ASTSource(kernel, signature, constants)
+        binary = compile(source, target=GPUTarget("cuda", 80, 32), options=options)
+        assert grid[0] > 0
+        assert binary.asm["cubin"]
+        print(kernel.__name__)
+
+    JITFunction.run = run
+    whole = dict.fromkeys(("rows", "columns"), torch.tensor([3]))
+    for dtype in (torch.float32, torch.bfloat16, torch.float64):
+        x, y, wide = torch.ones(1, 3, 2), torch.ones(1, 3, 2), torch.ones(1, 300, 3)
+        x, y, wide = x.to(dtype), y.to(dtype), wide.to(dtype)
+        _triton.soft_dtw(x @ y.mT, 0.1, **whole, band=-1, with_grad=True)
+        _triton.soft_dtw(wide, 0.1, **whole, band=-1, with_grad=True)
+        _triton.soft_dtw_hvp(x @ y.mT, x @ y.mT, 0.1, **whole, band=-1)
+        _triton.soft_dtw_embeddings(x, y, 0.1, **whole, band=2, with_grad=True)
+        for variant in ("paper", "official", "printed", "laser"):
+            ends = torch.tensor([3]), torch.arange(3)[None], torch.tensor([3])
+            _triton.contrastive_idm(x, *ends, 1.0, 2.0, variant, with_grad=True)
+
+
+def lengths(*numbers):
+    return torch.tensor(numbers, device=DEVICE)
+
+
+def padded(matrices, dtype=torch.float64):
+    """Stack matrices of several shapes, with NaN where they end, in a batch that is no copy."""
+    n, m = (max(each.shape[side] for each in matrices) for side in (0, 1))
+    batch = torch.full((len(matrices), m, n), torch.nan, dtype=dtype).mT
+    for item, each in zip(batch, matrices, strict=True):
+        item[: each.shape[0], : each.shape[1]] = torch.as_tensor(each)
+    rows, columns = (lengths(*(each.shape[side] for each in matrices)) for side in (0, 1))
+    return batch.to(DEVICE), rows, columns
+
+
+def framed(matrix, shape):
+    """Put a matrix into the upper left of one of zeros."""
+    frame = np.zeros(shape)
+    frame[: matrix.shape[0], : matrix.shape[1]] = matrix
+    return frame
+
+
+def check_soft_dtw(matrices, gamma, band=None, directions=None, rtol=1e-14, atol=1e-14):
+    """Compare with 50 digits; gradients and products relative to their largest entries."""
+    D, rows, columns = padded(matrices)
+    free = -1 if band is None else band
+    values, E = _triton.soft_dtw(D, gamma, rows, columns, free, True)
+    assert values.dtype == torch.float64
+    if directions is not None:
+        Z, _, _ = padded(directions)
+        products = _triton.soft_dtw_hvp(D, Z, gamma, rows, columns, free).cpu().numpy()
+    for item, matrix in enumerate(matrices):
+        Z = None if directions is None else directions[item]
+        banded = oracles.forbid_outside(matrix, band)
+        value, right, product = oracles.exact_soft_dtw(banded, gamma, Z)
+        value = np.inf if value is None else value
+        assert_allclose(values[item].item(), value, rtol=rtol, atol=atol * gamma)
+        # Of probabilities: at most 1.
+        found = E[item].cpu().numpy()
+        assert_allclose(found, framed(right, found.shape), rtol=0, atol=atol)
+        assert not np.any(found[framed(right, found.shape) == 0] > atol)
+        if directions is not None:
+            scale = max(1.0, np.abs(product).max())
+            assert_allclose(
+                products[item], framed(product, found.shape), rtol=0, atol=10 * atol * scale
+            )
+
+
+@pytest.fixture(autouse=True)
+def unwritten_memory_is_nan(monkeypatch):
+    if INTERPRETED:
+        from triton.runtime import interpreter
+
+        # Not to check each sum of integers takes half the time.
+        options = interpreter.InterpreterOptions(sanitize_overflow=False)
+        monkeypatch.setattr(interpreter.interpreter_builder, "options", options)
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture
+def tiny_tiles(monkeypatch):
+    """Let small inputs take several strips, chunks, launches and groups of items.
+
+    Under the interpreter the programs of a launch run in the opposite order, and what one of them,
+    or one of its lanes, writes must be touched by no other.
+    """
+    from tacref.losses import _triton_tiles
+
+    if INTERPRETED:
+        watch(monkeypatch)
+    monkeypatch.setattr(_triton_tiles, "TILE_ROWS", 4)
+    monkeypatch.setattr(_triton_tiles, "TILE_COLUMNS", 3)
+    monkeypatch.setattr(_triton_tiles, "SINGLE_COLUMNS", 5)
+    monkeypatch.setattr(_triton_tiles, "CELLS", 30)
+    return _triton_tiles
+
+
+def watch(monkeypatch):
+    from triton.runtime import interpreter
+
+    builder, execute = interpreter.interpreter_builder, interpreter.GridExecutor.__call__
+    touched, written = {}, set()
+
+    def note(pointers, mask):
+        lanes = np.flatnonzero(mask.data)
+        addresses = np.broadcast_to(pointers.data, np.shape(mask.data)).ravel()[lanes].tolist()
+        for address, lane in zip(addresses, lanes.tolist(), strict=True):
+            touched.setdefault(address, set()).add((builder.grid_idx, lane))
+        return addresses
+
+    def load(pointers, mask, *others, load=builder.create_masked_load):
+        note(pointers, mask)
+        return load(pointers, mask, *others)
+
+    def store(pointers, values, mask, *others, store=builder.create_masked_store):
+        written.update(note(pointers, mask))
+        return store(pointers, values, mask, *others)
+
+    def backward(*place, place_at=builder.set_grid_idx):
+        place_at(*(size - 1 - each for size, each in zip(builder.grid_dim, place, strict=True)))
+
+    def launch(self, *arguments, **options):
+        touched.clear()
+        written.clear()
+        execute(self, *arguments, **options)
+        assert all(len(touched[address]) == 1 for address in written)
+
+    monkeypatch.setattr(builder, "create_masked_load", load)
+    monkeypatch.setattr(builder, "create_masked_store", store)
+    monkeypatch.setattr(builder, "set_grid_idx", backward)
+    monkeypatch.setattr(interpreter.GridExecutor, "__call__", launch)
+
+
+def random(shape, seed=0, scale=1.0):
+    return scale * np.random.default_rng(seed).uniform(0, 1, shape)
+
+
+class TestKernels:
+    # Not collected where they can run neither here nor on a device: the other process runs them.
+    __test__ = INSTALLED and (INTERPRETED or torch.cuda.is_available())
+
+    def test_nothing_is_missing(self, monkeypatch):
+        assert _triton.available() is None
+        monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        assert _triton.available() == "there is no CUDA device"
+        monkeypatch.delattr("triton.language.gather")
+        assert _triton.available() == "triton is older than 3.3"
+
+    @pytest.mark.parametrize("gamma", [1e-3, 0.1, 1.0, 1e3])
+    def test_soft_dtw_of_several_shapes(self, gamma):
+        matrices = [random(shape, 1) for shape in ((6, 5), (1, 1), (1, 4), (5, 1))]
+        directions = [random(each.shape, 2) - 0.5 for each in matrices]
+        # Equal costs have many best paths, whose weights are not only 0 and 1 at small gamma.
+        matrices.append(np.ones((3, 6)))
+        directions.append(random((3, 6), 3))
+        # What is known of the product: eps (n + m) / gamma times Z.
+        check_soft_dtw(matrices, gamma, directions=directions, atol=2e-14)
+
+    @pytest.mark.parametrize("band", [None, 3])
+    def test_soft_dtw_in_tiles(self, tiny_tiles, band):
+        matrices = [random(shape, 4) for shape in ((9, 7), (5, 4))]
+        directions = [random(each.shape, 5) - 0.5 for each in matrices]
+        check_soft_dtw(matrices, 0.3, band, directions)
+
+    def test_more_strips_than_take_turns(self, tiny_tiles, monkeypatch):
+        monkeypatch.setattr(tiny_tiles, "TILE_ROWS", 2)
+        monkeypatch.setattr(tiny_tiles, "TILE_COLUMNS", 1)
+        check_soft_dtw([random((11, 4), 6)], 0.3)
+
+    def test_a_long_second_sequence(self, tiny_tiles):
+        check_soft_dtw([random((3, 14), 7)], 0.3, directions=[random((3, 14), 8)])
+
+    @pytest.mark.parametrize("tiled", [False, True])
+    def test_forbidden_cells(self, tiled, request):
+        if tiled:
+            request.getfixturevalue("tiny_tiles")
+        some = random((6, 5), 9)
+        some[[0, 2, 3, 5], [1, 2, 0, 3]] = np.inf
+        wall, last, first = random((4, 5), 10), random((3, 3), 11), random((2, 3), 12)
+        wall[2] = last[2, 2] = first[0, 0] = np.inf
+        matrices = [some, wall, last, first]
+        directions = [random(each.shape, 29) for each in matrices]
+        directions[0][0, 1] = np.nan
+        check_soft_dtw(matrices, 0.2, directions=directions)
+
+    def test_a_band_that_no_path_fits(self):
+        check_soft_dtw([random((6, 6), 13), random((6, 3), 14)], 0.2, band=1)
+
+    @pytest.mark.parametrize("ratio", [1e12, 1e15, 1e300])
+    def test_costs_far_above_gamma(self, ratio):
+        gamma = 1e-3
+        # Best paths have as many cells as the longer side, and differ by their last digits.
+        D = ratio * gamma * (1 + 8 * np.finfo(np.float64).eps * random((3, 6), 15).round(1))
+        if ratio < 1e15:
+            check_soft_dtw([D], gamma)
+        D, rows, columns = padded([D])
+        values, E = _triton.soft_dtw(D, gamma, rows, columns, -1, True)
+        assert values.item() == pytest.approx(6 * ratio * gamma, rel=1e-12)
+        # The flow stays one whatever the digits that are lost.
+        assert_allclose(E[0, [0, 2], [0, 5]].cpu(), 1.0, rtol=1e-14)
+        assert E.max() <= 1 + 1e-14
+        assert E.sum(1).min() >= 1 - 1e-14
+
+    def test_costs_that_cancel_or_are_below_zero(self):
+        check_soft_dtw([random((5, 6), 16, 4.0) - 2.0], 0.5)
+
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+    def test_dtypes(self, dtype):
+        D, rows, columns = padded([random((5, 4), 17)], dtype)
+        exact, E_exact = _triton.soft_dtw(D.double(), 0.5, rows, columns, -1, True)
+        values, E = _triton.soft_dtw(D, 0.5, rows, columns, -1, True)
+        assert torch.equal(values, exact)
+        assert E.dtype == dtype
+        # The interpreter cuts bfloat16 off, where a device rounds.
+        torch.testing.assert_close(E.double(), E_exact, rtol=torch.finfo(dtype).eps, atol=1e-7)
+        product = _triton.soft_dtw_hvp(D, D, 0.5, rows, columns, -1)
+        assert product.dtype == dtype
+        x, y = D[:, :, :2], D[:, :, 2:]
+        values, grad_x, grad_y = _triton.soft_dtw_embeddings(x, y, 0.5, rows, rows, -1, True)
+        exact = _triton.soft_dtw_embeddings(x.double(), y.double(), 0.5, rows, rows, -1, True)
+        assert torch.equal(values, exact[0])
+        assert grad_x.dtype == grad_y.dtype == torch.float32
+        assert torch.equal(grad_x, exact[1].float())
+        assert torch.equal(grad_y, exact[2].float())
+
+    def test_values_alone(self):
+        D, rows, columns = padded([random((5, 4), 18)])
+        expected = _triton.soft_dtw(D, 0.5, rows, columns, -1, True)[0]
+        values, E = _triton.soft_dtw(D, 0.5, rows, columns, -1, False)
+        assert torch.equal(values, expected)
+        assert E.shape == (0,)
+        values, grad_x, grad_y = _triton.soft_dtw_embeddings(D, D, 0.5, rows, rows, -1, False)
+        assert torch.equal(values, _triton.soft_dtw_embeddings(D, D, 0.5, rows, rows, -1, True)[0])
+        assert grad_x.shape == grad_y.shape == (0,)
+        values, grad_x = _triton.contrastive_idm(
+            D, rows, rows[:, None].expand(1, 5), rows, 1, 1.0, "paper", False
+        )
+        assert values > 0
+        assert grad_x.shape == (0,)
+
+    def test_nan_stays_in_its_item(self):
+        matrices = [random((4, 5), 19) for _ in range(3)]
+        matrices[1][1, 2] = np.nan
+        D, rows, columns = padded(matrices)
+        values, E = _triton.soft_dtw(D, 0.5, rows, columns, -1, True)
+        assert torch.isnan(values).tolist() == [False, True, False]
+        assert torch.isnan(E).any((1, 2)).tolist() == [False, True, False]
+        D[1, 1, 2] = -torch.inf
+        assert torch.isnan(_triton.soft_dtw(D, 0.5, rows, columns, -1, False)[0]).tolist() == [
+            *(False, True, False)
+        ]
+        values, grad_x, _ = _triton.soft_dtw_embeddings(D, D, 0.5, rows, rows, -1, True)
+        assert torch.isnan(values).tolist() == [False, True, False]
+        assert torch.isfinite(grad_x[[0, 2]]).all()
+
+    @pytest.mark.parametrize("tiled", [False, True])
+    @pytest.mark.parametrize("band", [None, 4])
+    def test_embeddings(self, tiled, band, request):
+        if tiled:
+            request.getfixturevalue("tiny_tiles")
+        x, rows, _ = padded([random((7, 3), 20), random((4, 3), 21)])
+        y, columns, _ = padded([random((5, 3), 22), random((6, 3), 23)])
+        y[0, 2] = x[0, 3]
+        free = -1 if band is None else band
+        values, grad_x, grad_y = _triton.soft_dtw_embeddings(x, y, 0.4, rows, columns, free, True)
+        for item in range(2):
+            n, m = int(rows[item]), int(columns[item])
+            a, b = x[item, :n].cpu().numpy(), y[item, :m].cpu().numpy()
+            differences = a[:, None] - b
+            D = oracles.forbid_outside((differences**2).sum(-1), band)
+            value, E, _ = oracles.exact_soft_dtw(D, 0.4)
+            assert_allclose(values[item].item(), value, rtol=1e-14)
+            # eq. 4 by the chain rule; sums of at most 7 terms of at most 2
+            slopes = 2 * E[..., None] * differences
+            for found, right in ((grad_x, slopes.sum(1)), (grad_y, -slopes.sum(0))):
+                found = found[item].cpu().numpy()
+                assert_allclose(found, framed(right, found.shape), rtol=0, atol=1e-14)
+
+    def test_equal_embeddings_cost_exactly_nothing(self):
+        x = torch.tensor(random((1, 3, 5), 24, 1e8), device=DEVICE)
+        values, grad_x, _ = _triton.soft_dtw_embeddings(
+            x, x, 1e-3, lengths(3), lengths(3), -1, True
+        )
+        assert values.item() == 0.0
+        assert not grad_x.any()
+
+    @pytest.mark.parametrize("variant", ["paper", "official", "printed", "laser"])
+    def test_contrastive_idm(self, variant, monkeypatch):
+        # Strips of 16 rows, in groups of one item.
+        monkeypatch.setattr(_triton, "PAIRS", 400)
+        arrays = [random((19, 2), 25), random((4, 2), 26)]
+        arrays[0][7] = arrays[0][8] = arrays[0][3]
+        # Exactly at the margin from the row before, and far from it.
+        arrays[1][3] = arrays[1][0] + np.array([0.5, 0.0])
+        x, rows, _ = padded(arrays)
+        margin, sigma = (0.5 if variant == "laser" else 0.25), 2.0
+        x[1, :4] = (x[1, :4] * 1024).round() / 1024
+        times = torch.arange(19, device=DEVICE) * torch.tensor([[5], [2]], device=DEVICE)
+        ends = lengths(101, 17)
+        values, grad_x = _triton.contrastive_idm(
+            x, rows, times, ends, sigma * 3, margin, variant, True
+        )
+        for item, n in enumerate(rows.tolist()):
+            given = x[item, :n].cpu().numpy()
+            differences = given[:, None] - given
+            D_X = (differences**2).sum(-1)
+            options = {"sigma": sigma * 3, "margin": margin, "variant": variant}
+            if variant == "official":
+                options["times"] = times[item, :n].cpu().numpy()
+                options["video_length"] = int(ends[item])
+            assert_allclose(
+                values[item].item(), oracles.contrastive_idm(D_X, **options), rtol=1e-13
+            )
+            _, slopes = reference.contrastive_idm_value_and_grad(D_X, **options)
+            right = 2 * ((slopes + slopes.T)[..., None] * differences).sum(1)
+            found = grad_x[item].cpu().numpy()
+            assert_allclose(
+                found, framed(right, found.shape), rtol=0, atol=1e-14 * np.abs(right).max()
+            )
+
+    def test_a_planted_fault_is_found(self, monkeypatch, tiny_tiles):
+        D = [random((5, 7), 27)]
+        check_soft_dtw(D, 0.1)
+        # Tiles that take no notice of what comes back from the tile beside them.
+        flow = tiny_tiles.Tiles.flow
+
+        def forgetful(self, at, E, *, tiled=False):
+            self._besides.zero_()
+            flow(self, at, E, tiled=tiled)
+
+        monkeypatch.setattr(tiny_tiles.Tiles, "flow", forgetful)
+        with pytest.raises(AssertionError):
+            check_soft_dtw(D, 0.1)
+
+    def test_a_wrong_digit_is_found(self, monkeypatch):
+        from tacref.losses import _triton_tiles
+
+        monkeypatch.setattr(_triton_tiles, "LN2", _triton_tiles.LN2 * (1 + 10**-10))
+        _triton_tiles._steps.cache_clear()
+        with pytest.raises(AssertionError):
+            check_soft_dtw([random((4, 4), 28)], 0.1)
+        _triton_tiles._steps.cache_clear()
+
+    @pytest.mark.skipif(not INTERPRETED, reason="a device does not tell who writes where")
+    def test_a_race_is_found(self, tiny_tiles):
+        from tacref.losses import _triton_idm
+
+        x, rows, _ = padded([random((3, 2), 30), random((3, 2), 31)])
+        for row_blocks in (1, 0):
+            # With 0 blocks of rows an item, both items' sums go to the same place.
+            arguments = (x, rows, rows, rows, x, torch.empty(2).double(), 0, 0, 3, 16, 2)
+            launch = _triton_idm.idm_pairs[(2, 1)]
+            options = {"BI": 16, "BJ": 32, "VARIANT": "paper", "GRAD": False}
+            numbers = (row_blocks, *x.stride(), 1, 1, 1, tiny_tiles.bits(1.0))
+            if row_blocks:
+                launch(*arguments, *numbers, **options)
+            else:
+                with pytest.raises(AssertionError):
+                    launch(*arguments, *numbers, **options)
