@@ -25,6 +25,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--encoder", required=True, metavar="RUN_OR_ONNX", help="a run's folder, or an ONNX file"
     )
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="new folder")
+    parser.add_argument(
+        "--band",
+        type=int,
+        metavar="N",
+        help="match frames whose number differs by at most N frames (default: any)",
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, ... (default: cpu)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
@@ -36,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_new_folder(options.out)
     encoder = open_encoder(options.encoder, device=options.device)
     (x, times_x), (y, times_y) = (embed_clip(encoder, clip, progress=True) for clip in clips)
-    alignment = align(x, y, times_x=times_x, times_y=times_y)
+    alignment = align(x, y, times_x=times_x, times_y=times_y, band=options.band, progress=True)
     names = [clip.resolve().name for clip in clips]
     with new_folder(options.out) as folder:
         record = {
@@ -44,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "name_x": names[0],
             "name_y": names[1],
             "encoder": options.encoder,
+            "band": options.band,
             **alignment.to_json(),
         }
         (folder / "alignment.json").write_text(json.dumps(record) + "\n", encoding="utf-8")

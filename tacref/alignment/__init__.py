@@ -4,5 +4,6 @@ Functions of embeddings only; the report, which needs pictures, is loaded on its
 """
 
 from tacref.alignment.align import Alignment, align
+from tacref.alignment.dtw import dtw, dtw_path
 
-__all__ = ["Alignment", "align"]
+__all__ = ["Alignment", "align", "dtw", "dtw_path"]

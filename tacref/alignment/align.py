@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tacref.reference import cost_matrix, dtw_path
+from tacref.alignment.costs import step_costs
+from tacref.alignment.dtw import dtw_path
+from tacref.reference import cost_matrix
+from tacref.reference.checks import check_embeddings
 
-# The costs and their sums along the paths are held whole, 8 bytes a cell each: 4 GiB in all,
-# which is two videos of eleven minutes at 25 frames a second.
-MAX_CELLS = 2**28
+# The whole matrix of costs is made on demand, up to 1 GiB.
+MAX_CELLS = 2**27
 
 
 @dataclass(frozen=True, eq=False)  # comparing arrays has no single answer
@@ -21,21 +23,39 @@ class Alignment:
     ----------
     path : ndarray of int64, shape (L, 2)
         Pairs of frames (i, j) from (0, 0) to (n-1, m-1); neither ever goes back.
-    D : ndarray of float64, shape (n, m)
-        Squared Euclidean distances between all frames.
+    x, y : ndarray of float64, shapes (n, d) and (m, d)
+        Frame embeddings.
     times_x, times_y : ndarray of float64, shapes (n,) and (m,)
         Time of each frame, in seconds (or in frames, where none were given).
     """
 
     path: np.ndarray
-    D: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
     times_x: np.ndarray
     times_y: np.ndarray
 
     @property
+    def D(self) -> np.ndarray:
+        """Squared Euclidean distances between all frames, shape (n, m), computed anew.
+
+        Raises
+        ------
+        ValueError
+            If n * m is above `MAX_CELLS`; no other attribute needs the matrix.
+        """
+        n, m = len(self.x), len(self.y)
+        if n * m > MAX_CELLS:
+            raise ValueError(
+                f"D must have at most {MAX_CELLS} cells, got {n} x {m}: "
+                "`step_costs` are the costs along the path"
+            )
+        return cost_matrix(self.x, self.y)
+
+    @property
     def step_costs(self) -> np.ndarray:
         """Cost of each step of the path, shape (L,)."""
-        return self.D[self.path[:, 0], self.path[:, 1]]
+        return step_costs(self.x, self.y, self.path)
 
     @property
     def cost(self) -> float:
@@ -63,7 +83,7 @@ class Alignment:
         return _matches(self.path[:, 1], self.times_x[self.path[:, 0]])
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything but the matrix as plain JSON values.
+        """Return everything but the embeddings as plain JSON values.
 
         Returns
         -------
@@ -73,8 +93,8 @@ class Alignment:
             frame of x; `times_y` and `matches_y`, one a frame of y.
         """
         return {
-            "frames_x": self.D.shape[0],
-            "frames_y": self.D.shape[1],
+            "frames_x": len(self.x),
+            "frames_y": len(self.y),
             "cost": self.cost,
             "mean_cost": self.mean_cost,
             "path": self.path.tolist(),
@@ -93,17 +113,26 @@ def align(
     *,
     times_x: ArrayLike | None = None,
     times_y: ArrayLike | None = None,
+    band: int | None = None,
+    progress: bool = False,
 ) -> Alignment:
     """Align two videos by dynamic time warping of their embeddings.
+
+    Of any length: memory grows with n + m.
 
     Parameters
     ----------
     x : array_like, shape (n, d)
-        Frame embeddings of one video.
+        Frame embeddings of one video. Not copied if it is float64.
     y : array_like, shape (m, d)
-        Frame embeddings of the other.
+        Frame embeddings of the other. Not copied if it is float64.
     times_x, times_y : array_like of float, shapes (n,) and (m,), optional
         Time of each frame in seconds; by default its number.
+    band : int, optional
+        Frames are matched with frames whose number differs by at most so much, >= |n - m|. By
+        default with any.
+    progress : bool
+        Show a progress bar if it takes longer than a few seconds (on a terminal only; needs tqdm).
 
     Returns
     -------
@@ -113,18 +142,12 @@ def align(
     Raises
     ------
     ValueError
-        If a shape does not fit, a value is not finite, or n * m is above `MAX_CELLS`.
+        If a shape does not fit, a value is not finite or so large that costs would overflow, or
+        `band` is not a whole number >= |n - m|.
     """
-    x, y = np.asarray(x), np.asarray(y)
-    if x.ndim == y.ndim == 2 and len(x) * len(y) > MAX_CELLS:
-        raise ValueError(
-            f"x and y have {len(x)} and {len(y)} frames; at most {MAX_CELLS} pairs of frames "
-            "can be compared: align shorter clips, or every second frame"
-        )
-    D = cost_matrix(x, y)
-    n, m = D.shape
-    clocks = _clock(times_x, n, "times_x"), _clock(times_y, m, "times_y")
-    return Alignment(dtw_path(D), D, *clocks)
+    x, y = check_embeddings(x, y)
+    clocks = _clock(times_x, len(x), "times_x"), _clock(times_y, len(y), "times_y")
+    return Alignment(dtw_path(x, y, band=band, progress=progress), x, y, *clocks)
 
 
 def _clock(times: ArrayLike | None, count: int, name: str) -> np.ndarray:

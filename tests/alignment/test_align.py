@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tacref.alignment import align
+from tacref.reference import dtw_path
 
 
 def paths(n, m):
@@ -96,10 +97,24 @@ def test_refusals(x, y, times, message):
         align(x, y, **times)
 
 
-def test_too_long_is_refused_before_memory_is_taken(monkeypatch):
+def test_band():
+    x, y = np.zeros((6, 1)), np.ones((7, 1))
+    x[0] = y[:5] = 9.0
+    assert np.ptp(align(x, y).path, axis=1).max() == 4
+    alignment = align(x, y, band=2)
+    assert_array_equal(alignment.path, dtw_path(alignment.D, band=2))
+    assert np.ptp(alignment.path, axis=1).max() <= 2
+    with pytest.raises(ValueError, match=r"band must be >= \|n - m\| = 1 .* got 0"):
+        align(x, y, band=0)
+
+
+def test_only_the_matrix_is_limited(monkeypatch):
     # By its path: as an attribute of the package, the module is hidden by its function.
     module = importlib.import_module("tacref.alignment.align")
     monkeypatch.setattr(module, "MAX_CELLS", 12)
-    align(np.zeros((3, 1)), np.zeros((4, 1)))
-    with pytest.raises(ValueError, match="x and y have 13 and 1 frames; at most 12 pairs"):
-        align(np.zeros((13, 1)), np.zeros((1, 1)))
+    assert align(np.zeros((3, 1)), np.zeros((4, 1))).D.shape == (3, 4)
+    alignment = align(np.zeros((13, 1)), np.ones((1, 1)))
+    assert alignment.cost == 13.0
+    assert alignment.to_json()["frames_x"] == 13
+    with pytest.raises(ValueError, match="D must have at most 12 cells, got 13 x 1"):
+        assert alignment.D is None

@@ -60,6 +60,7 @@ def test_features_end_to_end(tmp_path, capsys, fake_encoder):
     assert record["format"] == 1
     assert (record["name_x"], record["name_y"]) == ("slow.npy", "fast.npy")
     assert record["encoder"] == "fake"
+    assert record["band"] is None
     assert (record["frames_x"], record["frames_y"]) == (6, 3)
     assert record["path"] == [[0, 0], [1, 0], [2, 1], [3, 1], [4, 2], [5, 2]]
     assert record["step_costs"] == [0] * 6
@@ -79,6 +80,23 @@ def test_json_prints_one_object(tmp_path, capsys, fake_encoder):
     assert printed["steps"] == 6
     assert printed["report"] == str(out / "report.html")
     assert printed["alignment"] == str(out / "alignment.json")
+
+
+def test_band(tmp_path, capsys, fake_encoder):
+    out = tmp_path / "out"
+    arguments = [*write_features(tmp_path), "--encoder", "fake", "-o", str(out)]
+    for band, line in (
+        ("2", "band must be >= |n - m| = 3 for D of shape (6, 3), or no path fits, got 2"),
+        ("-1", "band must be a whole number >= 0 or None, got -1"),
+        ("wide", "argument --band: invalid int value: 'wide'"),
+    ):
+        assert tacref.align.main([*arguments, "--band", band]) == 2
+        assert capsys.readouterr().err.startswith(f"tacref align: {line}")
+        assert not out.exists()
+    assert tacref.align.main([*arguments, "--band", "3"]) == 0
+    record = json.loads((out / "alignment.json").read_text(encoding="utf-8"))
+    assert record["band"] == 3
+    assert record["cost"] == 0
 
 
 def test_videos_through_a_real_run(clips, tmp_path, capsys):

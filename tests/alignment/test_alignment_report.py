@@ -202,12 +202,10 @@ def test_line_goes_through_every_cell_of_the_path(report):
 
 
 def test_strip_keeps_a_narrow_peak(report):
-    rows = np.zeros((3000, 1), np.float32)
-    D = np.zeros((3000, 3000), np.float32)
-    steps = np.arange(3000)
-    D[steps, steps] = 1.0
-    D[1777, 1777] = D[500:600, 500:600] = 4.0
-    alignment = Alignment(np.stack((steps, steps), 1), D, steps / 25, steps / 25)
+    rows = np.zeros((3000, 1))
+    y, steps = np.ones((3000, 1)), np.arange(3000)
+    y[1777] = y[500:600] = 2.0  # a cost of 4
+    alignment = Alignment(np.stack((steps, steps), 1), rows, y, steps / 25, steps / 25)
     strip = points(report(alignment, rows, rows), "polygon")
     assert len(strip) < 700
     assert {height for _, height in strip[1:-1]} == {0.0, 0.75}
@@ -229,3 +227,27 @@ def test_long_videos_are_thinned_to_the_nearest_pictures(report, monkeypatch):
     assert levels == pytest.approx(places, abs=2)  # JPEG
     text = report(align(*embeddings(37, 9)), gray_frames(37), gray_frames(9))
     assert "A shows 10 of its 37 frames, always the nearest one." in text
+
+
+def test_videos_of_half_an_hour(report, tmp_path):
+    n, m = 45_000, 40_000
+    x, y = np.linspace(0, 1, n)[:, None], np.linspace(0, 1, m)[:, None] ** 2
+    # The path of a known warp: finding it is not what is tested here.
+    i = np.arange(n)
+    j = np.rint(np.sqrt(i / (n - 1)) * (m - 1)).astype(int)
+    path = np.concatenate([[(0, column) for column in range(j[1])], np.stack((i, j), 1)[1:]])
+    alignment = Alignment(path, x, y, i / 25, np.arange(m) / 25)
+    with pytest.raises(ValueError, match="D must have at most"):
+        assert alignment.D is None
+    text = report(alignment, iter(x), iter(y))
+    assert len(text) < 10_000_000
+    ((picture, _),) = (
+        found for found in Page(text).find("img") if "Cost matrix" in found[0]["alt"]
+    )
+    image = decoded(picture["src"]).convert("L")
+    assert image.size == (round(640 * m / n), 640)
+    shades = np.asarray(image, dtype=float)
+    assert shades.argmax() == 639 * image.width  # the last row against the first column
+    columns = np.abs(shades - shades.min()).argmin(axis=1)
+    expected = np.sqrt(np.arange(640) / 639) * (image.width - 1)
+    assert np.abs(columns - expected)[64:].max() < 64  # pixels

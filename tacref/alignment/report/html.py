@@ -12,7 +12,9 @@ from string import Template
 import numpy as np
 
 from tacref.alignment.align import Alignment
+from tacref.alignment.costs import mean_costs
 from tacref.alignment.report.images import (
+    MATRIX_SIDE,
     Thumbnails,
     legend_picture,
     matrix_picture,
@@ -57,7 +59,9 @@ def write_report(
     ValueError
         If a video has not as many frames as the alignment.
     """
-    n, m = alignment.D.shape
+    n, m = len(alignment.x), len(alignment.y)
+    # Twice as fine as the picture, which averages the rest.
+    D = mean_costs(alignment.x, alignment.y, 2 * MATRIX_SIDE)
     pictures = thumbnails(frames_x, n, "frames_x"), thumbnails(frames_y, m, "frames_y")
     data = {
         "times": [_rounded(alignment.times_x, 4), _rounded(alignment.times_y, 4)],
@@ -88,9 +92,9 @@ def write_report(
         cost=f"{alignment.cost:.4g}",
         mean_cost=f"{alignment.mean_cost:.4g}",
         max_cost=f"{alignment.step_costs.max():.4g}",
-        low=f"{alignment.D.min():.3g}",
-        high=f"{alignment.D.max():.3g}",
-        matrix=matrix_picture(alignment.D),
+        low=f"{D.min():.3g}",
+        high=f"{D.max():.3g}",
+        matrix=matrix_picture(D),
         legend=legend_picture(),
         line=_line(alignment.path),
         strip=_strip(alignment.step_costs),

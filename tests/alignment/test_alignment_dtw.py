@@ -1,0 +1,246 @@
+"""DTW of embeddings against the reference: values and paths to the bit, by any blocks."""
+
+import importlib
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from tacref import reference
+from tacref.alignment import bound, dtw, dtw_path, sweep
+from tacref.alignment import path as paths
+from tacref.alignment.path import Blocks, find_path, plan_blocks
+from tacref.alignment.sweep import as_pair, borders, nothing_kept, run, whole
+from tacref.kernels.costs import ROWS
+from tacref.kernels.dtw import TILE
+
+SMALLEST = Blocks(ROWS, TILE)
+SEEDS = st.integers(0, 2**32 - 1)
+LENGTHS = st.one_of(st.integers(1, 150), st.integers(1, 3 * TILE + 5))
+
+
+def tied(n, m, d, seed):
+    """Embeddings of few whole numbers: costs are exact in any order, and many are equal."""
+    rng = np.random.default_rng(seed)
+    return tuple(rng.integers(0, 3, (length, d)).astype(np.float64) for length in (n, m))
+
+
+def find(x, y, band=None, blocks=SMALLEST, threads=1):
+    return find_path(as_pair(x, y, band), blocks, threads=threads)
+
+
+def value(x, y, band=None, threads=1):
+    pair = as_pair(x, y, band)
+    row, left = borders(pair)
+    run(pair, whole(pair), row, left, nothing_kept(), threads=threads)
+    return row[-1]
+
+
+def assert_as_reference(path, x, y, band):
+    assert_array_equal(path, reference.dtw_path(reference.cost_matrix(x, y), band=band))
+
+
+@given(LENGTHS, LENGTHS, st.integers(1, 40), SEEDS, st.one_of(st.none(), st.integers(0, 200)))
+def test_value_and_path_are_those_of_the_reference(n, m, d, seed, slack):
+    x, y = tied(n, m, d, seed)
+    band = None if slack is None else abs(n - m) + slack
+    assert dtw(x, y, band=band) == reference.dtw(reference.cost_matrix(x, y), band=band)
+    path = dtw_path(x, y, band=band)
+    assert path.dtype == np.int64
+    assert_as_reference(path, x, y, band)
+
+
+@given(LENGTHS, LENGTHS, SEEDS, st.one_of(st.none(), st.integers(0, 200)))
+def test_any_blocks_and_any_threads_find_the_same_path(n, m, seed, slack):
+    x, y = tied(n, m, 2, seed)
+    band = None if slack is None else abs(n - m) + slack
+    for blocks, threads in ((SMALLEST, 1), (SMALLEST, 2), (Blocks(2 * ROWS, 2 * TILE), 3)):
+        assert_as_reference(find(x, y, band, blocks, threads), x, y, band)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_a_long_narrow_band(threads):
+    x, y = tied(5000, 4990, 1, seed=7)
+    for band in (10, 17, 300):
+        assert_as_reference(find(x, y, band, threads=threads), x, y, band)
+
+
+@given(st.integers(1, 150), st.integers(1, 150), st.integers(1, 40), SEEDS)
+def test_values_that_are_rounded(n, m, d, seed):
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=(n, d)), rng.normal(size=(m, d))
+    D = reference.cost_matrix(x, y)
+    # A cost of d terms may be fused and summed in another order; all terms are positive.
+    assert_allclose(dtw(x, y), reference.dtw(D), rtol=1e-14 * (d + 10))
+    path = dtw_path(x, y)
+    assert_allclose(D[tuple(path.T)].sum(), reference.dtw(D), rtol=1e-14 * (d + 10))
+
+
+def test_threads_change_no_bit():
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(1000, 7)), rng.normal(size=(1500, 7))
+    assert {value(x, y, threads=threads) for threads in (1, 2, 3, 4, 16)} == {dtw(x, y)}
+    path = dtw_path(x, y)
+    for threads in (1, 2, 16):
+        assert_array_equal(find(x, y, None, SMALLEST, threads), path)
+
+
+def test_swapped_and_transposed_agree():
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(size=(333, 5)), rng.normal(size=(777, 5))
+    assert dtw(x, y) == dtw(y, x)
+    assert_array_equal(dtw_path(x, y), dtw_path(y, x)[:, ::-1])  # ties have probability 0
+
+
+def test_a_known_warp_is_found():
+    rng = np.random.default_rng(5)
+    frames = rng.permutation(4000)[:, None].astype(np.float32)
+    counts = rng.integers(1, 4, len(frames))
+    source = np.repeat(np.arange(len(frames)), counts)
+    expected = np.stack((source, np.arange(len(source))), axis=1)
+    for path in (
+        dtw_path(frames, frames[source]),
+        find(frames, frames[source], None, Blocks(512, 3 * TILE), 2),
+    ):
+        assert_array_equal(path, expected)
+    assert dtw(frames, frames[source]) == 0.0
+
+
+def test_inputs_stay_and_may_be_read_only():
+    x, y = tied(70, 90, 3, seed=6)
+    copies = x.copy(), y.copy()
+    for array in (x, y):
+        array.flags.writeable = False
+    assert_array_equal(dtw_path(x, y), dtw_path(*copies))
+    assert_array_equal(dtw_path(np.asfortranarray(x), y[::-1][::-1]), dtw_path(*copies))
+    assert_array_equal(dtw_path(x.tolist(), y.astype(np.float16)), dtw_path(*copies))
+    assert_array_equal(x, copies[0])
+
+
+def ties_swapped(x, y, band):
+    return find(y, x, band)[:, ::-1]
+
+
+def band_too_wide(x, y, band):
+    return find(x, y, band + 1)
+
+
+def costs_off(x, y, band):
+    return find(x * (1 + 1e-15), y, band)
+
+
+@pytest.mark.parametrize("fault", [ties_swapped, band_too_wide, costs_off])
+def test_planted_faults_are_found(fault):
+    x, y = tied(400, 410, 1, seed=8)
+    assert_as_reference(find(x, y, 10), x, y, 10)
+    with pytest.raises(AssertionError):
+        assert_as_reference(fault(x, y, 10), x, y, 10)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_lost_checkpoint_is_found(number, monkeypatch):
+    x, y = tied(400, 410, 1, seed=9)
+    restore = paths._restore
+
+    def lose(pair, area, kept, row, left):
+        restore(pair, area, kept, row, left)
+        if area.row_start and area.column_start:
+            (row[area.column_start :], left[area.row_start :])[number][:] = np.inf
+
+    monkeypatch.setattr(paths, "_restore", lose)
+    with pytest.raises(AssertionError):
+        assert_as_reference(find(x, y), x, y, None)
+
+
+def test_blocks_are_planned_within_memory():
+    small = as_pair(np.zeros((1, 64)), np.zeros((1, 64)), None)
+    for n, m, band in (
+        (10_000, 10_000, None),
+        (50_000, 50_000, None),
+        (1_000_000, 200_000, None),
+        (5_000_000, 5_000_000, 1000),
+        (3_000_000, 3_000_000, 0),
+    ):
+        pair = small._replace(n=n, m=m, band=n + m if band is None else band)
+        blocks = plan_blocks(pair)
+        kept = paths._checkpoints(pair, blocks)
+        assert kept.rows.nbytes + kept.columns.nbytes <= paths.CHECKPOINT_BYTES
+        assert paths._direction_bytes(pair, blocks) <= 2**28
+    pair = small._replace(n=4000, m=6000, band=10_000)
+    assert paths._checkpoints(pair, plan_blocks(pair)).rows.size == 0  # one block has it all
+
+
+class Bar:
+    """Takes the place of tqdm and remembers what it was told."""
+
+    made = None
+
+    def __init__(self, **options):
+        self.options, self.n, self.steps = options, 0, []
+        Bar.made = self
+
+    def update(self, step):
+        self.n += step
+        self.steps.append(step)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+def test_progress_rises_to_the_whole(monkeypatch):
+    tqdm = importlib.import_module("tqdm")
+    monkeypatch.setattr(tqdm, "tqdm", Bar)
+    monkeypatch.setattr(paths, "DIRECTION_BYTES", 0)
+    monkeypatch.setattr(sweep, "_TURN", 0.0)  # the calling thread comes up after every tile
+    monkeypatch.setattr(bound, "LEAST_SECONDS", np.inf)  # do not leave anything out
+    x, y = tied(1500, 1200, 2, seed=12)
+    assert_as_reference(dtw_path(x, y, progress=True), x, y, None)
+    assert Bar.made.options["total"] == Bar.made.n == 1500
+    assert Bar.made.options["delay"] > 1  # seconds: nothing shows for short videos
+    assert Bar.made.options["disable"] is None  # nor where there is no terminal
+    assert min(Bar.made.steps) >= 0
+    assert max(Bar.made.steps) < 750
+
+
+def test_tqdm_is_needed_for_a_bar_only(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    assert_array_equal(dtw_path([[0.0]], [[1.0], [2.0]]), [[0, 0], [0, 1]])
+    with pytest.raises(ImportError, match="tqdm"):
+        dtw_path([[0.0]], [[1.0]], progress=True)
+
+
+def test_no_bar_on_standard_error_that_is_no_terminal(capfd):
+    dtw_path(*tied(300, 200, 2, seed=13), progress=True)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("function", [dtw, dtw_path])
+@pytest.mark.parametrize(
+    ("x", "y", "options", "message"),
+    [
+        (np.zeros(3), np.zeros((3, 1)), {}, r"x must have shape \(frames, d\), .* got \(3,\)"),
+        (np.zeros((3, 1)), np.zeros((0, 1)), {}, r"y must have shape .* got \(0, 1\)"),
+        (np.zeros((3, 1)), np.zeros((3, 2)), {}, r"same d, got shapes \(3, 1\) and \(3, 2\)"),
+        ([["a"]], [[1.0]], {}, "x must hold real numbers, got dtype <U1"),
+        ([[0.0]], [[0.0], [np.nan]], {}, r"y must be finite, got .*nan.* at \(1, 0\)"),
+        ([[1e160]], [[0.0]], {}, r"stay finite .* got values up to 1e\+160 and 0\.0"),
+        ([[0.0]], [[1.0]], {"band": -1}, "band must be a whole number >= 0 or None, got -1"),
+        ([[0.0]], [[1.0]], {"band": 1.0}, r"band must be a whole number .* got 1\.0"),
+        (np.zeros((2, 1)), np.zeros((5, 1)), {"band": 2}, r"band must be >= \|n - m\| = 3 .* 2"),
+    ],
+)
+def test_refusals(function, x, y, options, message):
+    with pytest.raises(ValueError, match=message):
+        function(x, y, **options)
+
+
+def test_largest_values():
+    x, y = np.full((3, 2), 1e150), np.full((2, 2), -1e150)
+    assert_allclose(dtw(x, y), 3 * 8e300, rtol=1e-14)
+    assert_array_equal(dtw_path(x, y), [[0, 0], [1, 0], [2, 1]])
