@@ -1,4 +1,4 @@
-"""pysdtw's soft-DTW as `tacref.verify` calls it; on the CPU.
+"""pysdtw's soft-DTW as `tacref.verify` calls it; on the CPU, or on the tensors' GPU.
 
 python -m tacref.verify pysdtw_adapter:loss --as soft_dtw
 """
@@ -13,4 +13,4 @@ def loss(x, y, *, gamma, lengths_x=None, lengths_y=None, band=None):
         x = pack_padded_sequence(x, lengths_x, batch_first=True, enforce_sorted=False)
         y = pack_padded_sequence(y, lengths_y, batch_first=True, enforce_sorted=False)
     distance = pysdtw.distance.pairwise_l2_squared
-    return pysdtw.SoftDTW(gamma=gamma, dist_func=distance, use_cuda=False, bandwidth=band)(x, y)
+    return pysdtw.SoftDTW(gamma=gamma, dist_func=distance, use_cuda=x.is_cuda, bandwidth=band)(x, y)

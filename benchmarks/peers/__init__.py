@@ -1,0 +1,1 @@
+"""Other libraries behind one signature, for report cards and for measurements."""
