@@ -11,8 +11,8 @@ import numpy as np
 from tacref.checks import check_band
 from tacref.kernels.costs import COLUMNS, ROWS, STRIDE, copy_columns
 from tacref.kernels.dtw import SLOT, TILE
-from tacref.kernels.pair import COMPLETE, Area, Kept, Pair, Team, Worker, extent, windows
-from tacref.kernels.sweep import ENDED, PAUSED, WAITING, sweep
+from tacref.kernels.dtw_pair import COMPLETE, Area, Kept, Pair, Team, Worker, extent, windows
+from tacref.kernels.dtw_sweep import ENDED, PAUSED, WAITING, sweep
 
 # Seconds a cell takes at least, and those that each dimension adds, on a slow processor: rough,
 # and only for how often the calling thread comes up and whether a second one pays.
@@ -110,7 +110,7 @@ def run(
     Parameters
     ----------
     pair, area, row, left, kept
-        As `tacref.kernels.sweep.sweep` takes them.
+        As `tacref.kernels.dtw_sweep.sweep` takes them.
     threads : int, optional
         How many; by default as many as there are and as are worth it.
     progress : callable, optional

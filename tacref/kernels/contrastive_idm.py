@@ -15,6 +15,7 @@ from tacref.kernels.costs import (
     diagonals,
     padded,
     squared_distances,
+    take,
 )
 from tacref.kernels.simd import LANES
 
@@ -50,7 +51,6 @@ def idm_items(
         count = rows[b]
         copy_rows(x[b], count, flat, width)
         copy_columns(x[b], count, transposed, columns_width)
-        out[:] = 0.0
         value = 0.0
         for first in range(0, count, ROWS):
             height = min(ROWS, count - first)
@@ -76,9 +76,7 @@ def idm_items(
         scale = 2.0 / count**2 if laser else 2.0
         values[b] = scale * value
         if with_grad:
-            for i in range(count):
-                for k in range(d):
-                    grad[b, i, k] = 2.0 * scale * out[i * width + k]
+            take(out, 2.0 * scale, count, width, grad[b])
 
 
 @njit(cache=True)

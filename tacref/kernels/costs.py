@@ -28,16 +28,37 @@ def diagonals(columns: int) -> int:
 @njit(cache=True)
 def copy_rows(source: np.ndarray, count: int, out: np.ndarray, width: int) -> None:
     """Write rows `(count, d)` to flat float64 `(count, width)`, width >= d."""
+    d = source.shape[1]
     for i in range(count):
-        for k in range(source.shape[1]):
-            out[i * width + k] = source[i, k]
+        row, target = source[i], out[i * width : i * width + d]
+        for k in range(d):
+            target[k] = row[k]
+
+
+@njit(cache=True)
+def take(sums: np.ndarray, scale: float, count: int, width: int, out: np.ndarray) -> None:
+    """Write `scale` times the flat rows `(count, width)` to rows `(count, d)`; zero the sums."""
+    d = out.shape[1]
+    for i in range(count):
+        row, target = sums[i * width : i * width + d], out[i]
+        for k in range(d):
+            target[k] = scale * row[k]
+    sums[:] = 0.0
 
 
 @njit(cache=True)
 def copy_columns(source: np.ndarray, count: int, out: np.ndarray, width: int) -> None:
     """Write rows `(count, d)`, transposed, to flat float64 `(d, width)`, width >= count."""
-    for k in range(source.shape[1]):
-        for j in range(count):
+    whole = count // LANES * LANES
+    for j in range(0, whole, LANES):
+        r0, r1, r2, r3 = source[j], source[j + 1], source[j + 2], source[j + 3]
+        r4, r5, r6, r7 = source[j + 4], source[j + 5], source[j + 6], source[j + 7]
+        for k in range(source.shape[1]):
+            target = out[k * width + j : k * width + j + LANES]
+            target[0], target[1], target[2], target[3] = r0[k], r1[k], r2[k], r3[k]
+            target[4], target[5], target[6], target[7] = r4[k], r5[k], r6[k], r7[k]
+    for j in range(whole, count):
+        for k in range(source.shape[1]):
             out[k * width + j] = source[j, k]
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 from numba import njit
 
-from tacref.kernels.costs import ROWS
-from tacref.kernels.pairs import (
+from tacref.kernels.costs import ROWS, take
+from tacref.kernels.soft_dtw_pair import solve
+from tacref.kernels.soft_dtw_problem import (
     Problem,
     Scratch,
     Sums,
@@ -15,7 +16,6 @@ from tacref.kernels.pairs import (
     new_sums,
     reset,
     row_width,
-    solve,
 )
 from tacref.kernels.threads import run_parts, run_together, useful_threads
 
@@ -180,17 +180,8 @@ def _embedding_items(
         reset(sums, problem.n, problem.m)
         values[b] = solve(problem, sums, scratch, with_grad, room.D, half_x, half_y, 0, 1)
         if with_grad:
-            _take(half_x, problem.n, width, grad_x[b])
-            _take(half_y, problem.m, width, grad_y[b])
-
-
-@njit(cache=True)
-def _take(half: np.ndarray, count: int, width: int, out: np.ndarray) -> None:
-    """Write twice the rows of `half` to `out`, and zeros in their place."""
-    for i in range(count):
-        for k in range(out.shape[1]):
-            out[i, k] = 2.0 * half[i * width + k]
-    half[:] = 0.0
+            take(half_x, 2.0, problem.n, width, grad_x[b])
+            take(half_y, 2.0, problem.m, width, grad_y[b])
 
 
 @njit(nogil=True, cache=True)

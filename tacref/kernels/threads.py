@@ -1,9 +1,14 @@
 """Work on several threads: kernels release the GIL, and tell each other how far they have come."""
 
+import ctypes
 import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -31,7 +36,10 @@ def useful_threads(cells: np.ndarray, threads: int) -> int:
 
 
 def run_parts(work: Callable[[int, int], None], costs: np.ndarray, threads: int) -> None:
-    """Call `work(start, stop)` on consecutive parts of the items, each on its own thread.
+    """Call `work(start, stop)` on consecutive parts of the items, each on a thread.
+
+    Where torch has brought GNU OpenMP, its threads are taken: those of a pool beside them would
+    fight with them for the cores, as they go on spinning for a while after each operation.
 
     Parameters
     ----------
@@ -42,19 +50,54 @@ def run_parts(work: Callable[[int, int], None], costs: np.ndarray, threads: int)
     threads : int
         At most so many parts.
     """
-    global _pool
+    if threads == 1:
+        work(0, len(costs))
+        return
     sums = np.cumsum(costs)
     cuts = np.searchsorted(sums, sums[-1] * np.arange(1, threads) / threads, side="left") + 1
-    bounds = np.unique(np.concatenate(([0], cuts, [len(costs)])))
-    parts = list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
-    if len(parts) > 1 and _pool is None:
-        _pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="tacref")
-    pending = [_pool.submit(work, *part) for part in parts[1:]] if _pool is not None else []
-    try:
-        work(*parts[0])
-    finally:
+    bounds = sorted({0, len(costs), *cuts.tolist()})
+    unclaimed = iter(list(pairwise(bounds)))
+    errors: list[BaseException] = []
+
+    def claim(_: object = None) -> None:
+        try:
+            for part in unclaimed:  # one thread at a time advances it, under the GIL
+                work(*part)
+        except BaseException as error:
+            errors.append(error)
+
+    parallel = _openmp()
+    if parallel is not None:
+        parallel(_CALLBACK(claim), None, len(bounds) - 1, 0)
+    else:
+        pending = [_threads().submit(claim) for _ in bounds[2:]]
+        claim()
         for future in pending:
             future.result()
+    if errors:
+        raise errors[0]
+
+
+_CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
+
+@cache
+def _openmp() -> Any:
+    """Return GNU OpenMP's function that runs one on several threads, if it is in this process."""
+    if sys.platform != "linux":
+        return None
+    function = getattr(ctypes.CDLL(None), "GOMP_parallel", None)
+    if function is not None:
+        function.argtypes = [_CALLBACK, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
+        function.restype = None
+    return function
+
+
+def _threads() -> ThreadPoolExecutor:
+    global _pool
+    if _pool is None:
+        _pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="tacref")
+    return _pool
 
 
 def run_together(work: Callable[[int, int], None], threads: int) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from tacref.kernels import contrastive_idm as idm_kernels
-from tacref.kernels import hessian, soft_dtw_batch
+from tacref.kernels import soft_dtw_batch, soft_dtw_hessian
 from tacref.kernels.threads import run_parts, useful_threads
 
 
@@ -36,7 +36,7 @@ def soft_dtw_hvp(
     lengths = rows.numpy(), columns.numpy()
     HZ = np.zeros_like(costs)
     run_parts(
-        lambda start, stop: hessian.hvp_items(
+        lambda start, stop: soft_dtw_hessian.hvp_items(
             costs, direction, *lengths, gamma, band, start, stop, HZ
         ),
         lengths[0] * lengths[1],

@@ -5,148 +5,25 @@ softmin weights, and lets the mass flow through it; where a pair is small, the w
 So a pair takes O(ROWS (n + m) + n m / ROWS) memory.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit
 
-from tacref.kernels.costs import (
-    COLUMNS,
-    ROWS,
-    STRIDE,
-    add_weighted_differences,
-    copy_columns,
-    copy_costs,
-    copy_rows,
-    copy_strip,
-    diagonals,
-    forbid,
-    padded,
-    squared_distances,
-)
+from tacref.kernels.costs import ROWS, STRIDE, add_weighted_differences, copy_strip
 from tacref.kernels.simd import LANES
-from tacref.kernels.soft_dtw import DONE, NOWHERE, SLOT, backward, forward, value
+from tacref.kernels.soft_dtw import DONE, backward, forward, value
+from tacref.kernels.soft_dtw_problem import (
+    Problem,
+    Scratch,
+    Sums,
+    fill_strip,
+    row_width,
+    strips,
+    weights_size,
+    window,
+)
 
-# A pair whose softmin weights take at most so many numbers keeps them (64 MB).
-KEPT = 1 << 23
 # Mass that is dropped: far below the rounding of a gradient of float64.
 NEGLIGIBLE = 1e-25
-
-
-class Problem(NamedTuple):
-    """A pair: its costs `D` `(n, m)`, or else embeddings, padded, flat, float64."""
-
-    of_costs: bool
-    D: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    yT: np.ndarray
-    n: int
-    m: int
-    d: int
-    gamma: float
-    band: int
-
-
-class Sums(NamedTuple):
-    """What goes from strip to strip; the threads on a pair share it."""
-
-    mantissas: np.ndarray
-    exponents: np.ndarray
-    flow: np.ndarray
-    progress: np.ndarray
-
-
-class Scratch(NamedTuple):
-    """What a thread has for itself."""
-
-    weights: np.ndarray
-    strip: np.ndarray
-    ring: np.ndarray
-    reach: np.ndarray
-
-
-@njit(cache=True)
-def strips(n: int) -> int:
-    """Return how many strips n rows have."""
-    return (n + ROWS - 1) // ROWS
-
-
-@njit(cache=True)
-def row_width(d: int) -> int:
-    """Return how many numbers a padded row of d has."""
-    return padded(d, 2 * LANES)
-
-
-@njit(cache=True)
-def window(s: int, n: int, m: int, band: int) -> tuple[int, int, int]:
-    """Return the rows of strip s, and its columns within a band, first and one beyond the last."""
-    rows = min(ROWS, n - s * ROWS)
-    if band < 0:
-        return rows, 0, m
-    return rows, max(0, s * ROWS - band), min(m, s * ROWS + rows + band)
-
-
-@njit(cache=True)
-def weights_size(n: int, m: int) -> tuple[int, int]:
-    """Return how many softmin weights a strip has, and how many are held at a time."""
-    strip = 3 * STRIDE * diagonals(m)
-    return strip, strip * strips(n) if strip * strips(n) <= KEPT else strip
-
-
-@njit(cache=True)
-def new_sums(n: int, m: int) -> Sums:
-    """Return sums for pairs of up to n by m, to be reset."""
-    count = strips(n) + 1
-    return Sums(
-        np.empty((count, m + 1)),
-        np.empty((count, m + 1)),
-        np.empty((count, 2, m + 2)),
-        np.empty((2, count), np.int64),
-    )
-
-
-@njit(cache=True)
-def new_scratch(n: int, m: int, with_grad: bool) -> Scratch:
-    """Return a thread's scratch for pairs of up to n by m."""
-    return Scratch(
-        np.empty(weights_size(n, m)[1] if with_grad else 0),
-        np.empty(diagonals(m) * STRIDE),
-        np.empty(9 * SLOT),
-        np.empty((ROWS // LANES, 2), np.int64),
-    )
-
-
-@njit(cache=True)
-def reset(sums: Sums, n: int, m: int) -> None:
-    """Set the sums to the origin alone, and the flows to the unit that enters the last cell."""
-    sums.mantissas[:] = 1.0
-    sums.exponents[:] = NOWHERE
-    sums.exponents[0, 0] = 0.0
-    sums.flow[:] = 0.0
-    sums.flow[strips(n), 0, m + 1] = 1.0
-    sums.progress[0] = 0
-    sums.progress[0, 0] = DONE
-    sums.progress[1] = -DONE
-    sums.progress[1, strips(n)] = DONE
-
-
-@njit(cache=True)
-def fill_strip(strip: np.ndarray, problem: Problem, s: int) -> None:
-    """Write the costs of strip s; what is outside is +inf."""
-    rows, start, stop = window(s, problem.n, problem.m, problem.band)
-    strip[: diagonals(stop - start) * STRIDE] = np.inf
-    offset = s * ROWS
-    if problem.of_costs:
-        copy_costs(problem.D, strip, rows, start, stop, offset)
-    else:
-        width, y_width = row_width(problem.d), len(problem.yT) // problem.d
-        x_start = offset * width
-        squared_distances(
-            strip, problem.x, x_start, width, rows, problem.yT, y_width, start, stop, problem.d
-        )
-    if problem.band >= 0:
-        forbid(strip, rows, start, stop, offset, problem.band)
 
 
 @njit(cache=True, inline="always")
@@ -304,42 +181,3 @@ def solve(
     if (count - 1) % threads != thread:
         return np.nan
     return value(sums.mantissas[count, problem.m], sums.exponents[count, problem.m], problem.gamma)
-
-
-@njit(cache=True)
-def cost_problem(D: np.ndarray, n: int, m: int, gamma: float, band: int) -> Problem:
-    """Return the problem of n rows and m columns of a cost matrix."""
-    nothing = np.empty(0)
-    return Problem(True, D, nothing, nothing, nothing, n, m, 1, gamma, band)
-
-
-@njit(cache=True)
-def embedding_problem(x: np.ndarray, y: np.ndarray, gamma: float, band: int) -> Problem:
-    """Return room for the problem of embeddings of up to these shapes, to be filled."""
-    (n, d), m = x.shape, len(y)
-    width = row_width(d)
-    return Problem(
-        False,
-        np.empty((0, 0)),
-        np.zeros(padded(n, 4) * width),
-        np.zeros((padded(m, 4) + 4) * width),
-        np.zeros(d * (padded(m, COLUMNS) + COLUMNS)),
-        n,
-        m,
-        d,
-        gamma,
-        band,
-    )
-
-
-@njit(cache=True)
-def fill_problem(room: Problem, x: np.ndarray, y: np.ndarray, n: int, m: int) -> Problem:
-    """Return the problem of n rows of x and m rows of y in such a room."""
-    width, y_width = row_width(room.d), len(room.yT) // room.d
-    copy_rows(x, n, room.x, width)
-    copy_rows(y, m, room.y, width)
-    copy_columns(y, m, room.yT, y_width)
-    # Columns beyond the last are computed, too; NaN of an item before must not lie there.
-    for k in range(room.d if m < room.m else 0):
-        room.yT[k * y_width + m : (k + 1) * y_width] = 0.0
-    return Problem(False, room.D, room.x, room.y, room.yT, n, m, room.d, room.gamma, room.band)

@@ -16,7 +16,7 @@ from numba import njit
 from tacref.kernels.atomics import claim, observe, publish
 from tacref.kernels.costs import COLUMNS, ROWS, STRIDE, squared_distances
 from tacref.kernels.dtw import DIAGONAL_BYTES, TILE, TILE_BYTES, back, forward
-from tacref.kernels.pair import COMPLETE, Area, Kept, Pair, Team, Worker
+from tacref.kernels.dtw_pair import COMPLETE, Area, Kept, Pair, Team, Worker
 
 ENDED, WAITING, PAUSED = 0, 1, 2
 # How often a thread looks for something to do before it leaves to sleep: some fifty microseconds.

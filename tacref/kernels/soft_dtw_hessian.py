@@ -4,7 +4,9 @@ import numpy as np
 from numba import njit
 
 from tacref.kernels.costs import ROWS, STRIDE, copy_costs, copy_strip, diagonals
-from tacref.kernels.pairs import (
+from tacref.kernels.simd import LANES, load, splat, store
+from tacref.kernels.soft_dtw import DONE, SLOT, forward
+from tacref.kernels.soft_dtw_problem import (
     Problem,
     Scratch,
     cost_problem,
@@ -15,8 +17,6 @@ from tacref.kernels.pairs import (
     weights_size,
     window,
 )
-from tacref.kernels.simd import LANES, load, splat, store
-from tacref.kernels.soft_dtw import DONE, SLOT, forward
 
 
 @njit(nogil=True, cache=True)
