@@ -7,7 +7,6 @@ from tacref.kernels.costs import ROWS, take
 from tacref.kernels.soft_dtw_pair import solve
 from tacref.kernels.soft_dtw_problem import (
     Problem,
-    Scratch,
     Sums,
     cost_problem,
     embedding_problem,
@@ -16,11 +15,14 @@ from tacref.kernels.soft_dtw_problem import (
     new_sums,
     reset,
     row_width,
+    strip_weights,
 )
-from tacref.kernels.threads import run_parts, run_together, useful_threads
+from tacref.kernels.threads import borrowed, run_parts, run_together, useful_threads
 
 # So many strips a thread, and the threads take one pair together, not a pair each.
 LONG = 8
+# Softmin weights of a pair that are kept, at most so many (64 MB); of others, those of a strip.
+KEPT = 1 << 23
 
 
 def of_embeddings(
@@ -61,23 +63,30 @@ def of_embeddings(
     if grad_x is None or grad_y is None:
         grad_x = grad_y = np.empty((0, 0, 0), x.dtype)
     if not _are_long(rows, threads):
+        room = _room(x.shape[1], y.shape[1], with_grad)
+
+        def items(start: int, stop: int) -> None:
+            with borrowed(room) as weights:
+                _embedding_items(
+                    x, y, rows, columns, gamma, band, with_grad, start, stop, values, grad_x,
+                    grad_y, weights,
+                )  # fmt: skip
+
         run_parts(
-            lambda start, stop: _embedding_items(
-                x, y, rows, columns, gamma, band, with_grad, start, stop, values, grad_x, grad_y
-            ),
+            items,
             rows * columns,
             useful_threads(rows * columns, threads),
         )
         return values
     for b in range(len(x)):
         n, m = int(rows[b]), int(columns[b])
-        room = _new_problem(x[b, :n], y[b, :m], gamma, band)
-        half_x, halves_y = np.zeros_like(room.x), np.zeros((threads, len(room.y)))
-        values[b] = _together(room, with_grad, room.D, half_x, halves_y, threads)
+        pair = _new_problem(x[b, :n], y[b, :m], gamma, band)
+        half_x, halves_y = np.zeros_like(pair.x), np.zeros((threads, len(pair.y)))
+        values[b] = _together(pair, with_grad, pair.D, half_x, halves_y, threads)
         if with_grad:
             half_y = halves_y.sum(0)
             for half, grad, count in ((half_x, grad_x, n), (half_y, grad_y, m)):
-                grad[b, :count] = 2.0 * half.reshape(-1, row_width(room.d))[:count, : room.d]
+                grad[b, :count] = 2.0 * half.reshape(-1, row_width(pair.d))[:count, : pair.d]
     return values
 
 
@@ -110,10 +119,16 @@ def of_costs(
     with_grad = E is not None
     out = np.empty((0, 0, 0), D.dtype) if E is None else E
     if not _are_long(rows, threads):
+        room = _room(D.shape[1], D.shape[2], with_grad)
+
+        def items(start: int, stop: int) -> None:
+            with borrowed(room) as weights:
+                _cost_items(
+                    D, rows, columns, gamma, band, with_grad, start, stop, values, out, weights
+                )
+
         run_parts(
-            lambda start, stop: _cost_items(
-                D, rows, columns, gamma, band, with_grad, start, stop, values, out
-            ),
+            items,
             rows * columns,
             useful_threads(rows * columns, threads),
         )
@@ -123,6 +138,13 @@ def of_costs(
         item = out[b] if with_grad else problem.D
         values[b] = _together(problem, with_grad, item, problem.x, np.empty((threads, 0)), threads)
     return values
+
+
+def _room(n: int, m: int, with_grad: bool) -> int:
+    """Return how many softmin weights to hold: of the whole pair, or of a strip at least."""
+    strip = int(strip_weights(m)) if with_grad else 0
+    whole = strip * -(-n // ROWS)
+    return whole if whole <= KEPT else strip
 
 
 def _are_long(rows: np.ndarray, threads: int) -> bool:
@@ -144,11 +166,13 @@ def _together(
     """Return the value of a pair, each thread taking every so manieth strip; write gradients."""
     sums = _new_sums(problem.n, problem.m)
     found = np.empty(threads)
+    room = _room(-(-problem.n // threads), problem.m, with_grad)
 
     def part(thread: int, threads: int) -> None:
-        found[thread] = _pair_part(
-            problem, sums, with_grad, E, half_x, halves_y[thread], thread, threads
-        )
+        with borrowed(room) as weights:
+            found[thread] = _pair_part(
+                problem, sums, with_grad, E, half_x, halves_y[thread], weights, thread, threads
+            )
 
     run_together(part, threads)
     # The thread that has the last strip has the value.
@@ -169,11 +193,12 @@ def _embedding_items(
     values: np.ndarray,
     grad_x: np.ndarray,
     grad_y: np.ndarray,
+    weights: np.ndarray,
 ) -> None:
     n, m, d = x.shape[1], y.shape[1], x.shape[2]
     width = row_width(d)
     room = embedding_problem(x[0], y[0], gamma, band)
-    sums, scratch = new_sums(n, m), new_scratch(n, m, with_grad)
+    sums, scratch = new_sums(n, m), new_scratch(weights, m)
     half_x, half_y = np.zeros_like(room.x), np.zeros_like(room.y)
     for b in range(start, stop):
         problem = fill_problem(room, x[b], y[b], rows[b], columns[b])
@@ -196,9 +221,10 @@ def _cost_items(
     stop: int,
     values: np.ndarray,
     E: np.ndarray,
+    weights: np.ndarray,
 ) -> None:
     n, m = D.shape[1], D.shape[2]
-    sums, scratch = new_sums(n, m), new_scratch(n, m, with_grad)
+    sums, scratch = new_sums(n, m), new_scratch(weights, m)
     for b in range(start, stop):
         problem = cost_problem(D[b], rows[b], columns[b], gamma, band)
         reset(sums, problem.n, problem.m)
@@ -226,8 +252,9 @@ def _pair_part(
     E: np.ndarray,
     half_x: np.ndarray,
     half_y: np.ndarray,
+    weights: np.ndarray,
     thread: int,
     threads: int,
 ) -> float:
-    scratch: Scratch = new_scratch(problem.n, problem.m, with_grad)
+    scratch = new_scratch(weights, problem.m)
     return solve(problem, sums, scratch, with_grad, E, half_x, half_y, thread, threads)

@@ -13,8 +13,8 @@ from tacref.kernels.soft_dtw_problem import (
     fill_strip,
     new_sums,
     reset,
+    strip_weights,
     strips,
-    weights_size,
     window,
 )
 
@@ -35,7 +35,7 @@ def hvp_items(
     n, m = D.shape[1], D.shape[2]
     sums = new_sums(n, m)
     scratch = Scratch(
-        np.empty(weights_size(n, m)[0]),
+        np.empty(strip_weights(m)),
         np.empty(diagonals(m) * STRIDE),
         np.empty(6 * SLOT),
         np.empty((0, 2), np.int64),

@@ -17,8 +17,8 @@ from tacref.kernels.soft_dtw_problem import (
     Sums,
     fill_strip,
     row_width,
+    strip_weights,
     strips,
-    weights_size,
     window,
 )
 
@@ -31,7 +31,7 @@ def run_forward(
     problem: Problem, sums: Sums, scratch: Scratch, keep: bool, thread: int, threads: int
 ) -> None:
     """Run strips `thread`, `thread + threads`, ... forward, with `keep` keeping their weights."""
-    strip_size, _ = weights_size(problem.n, problem.m)
+    strip_size = strip_weights(problem.m)
     for s in range(thread, strips(problem.n), threads):
         fill_strip(scratch.strip, problem, s)
         rows, start, stop = window(s, problem.n, problem.m, problem.band)
@@ -68,7 +68,7 @@ def run_backward(
 ) -> None:
     """Run the strips of `run_forward` in reverse; write E, or add half the gradients of x and y."""
     n, m = problem.n, problem.m
-    strip_size, _ = weights_size(n, m)
+    strip_size = strip_weights(m)
     mantissa, exponents = np.empty(m + 1), np.empty(m + 1)
     nobody_waits = np.full(strips(n) + 1, DONE)
     last = thread + (strips(n) - 1 - thread) // threads * threads
@@ -172,8 +172,8 @@ def solve(
     threads: int,
 ) -> float:
     """Return the value of a pair; it stands with the thread of the last strip, others get NaN."""
-    strip_size, size = weights_size(problem.n, problem.m)
-    kept = size > strip_size or strips(problem.n) == 1
+    own_strips = (strips(problem.n) + threads - 1) // threads
+    kept = own_strips * strip_weights(problem.m) <= len(scratch.weights)
     run_forward(problem, sums, scratch, with_grad and kept, thread, threads)
     if with_grad:
         run_backward(problem, sums, scratch, kept, E, grad_x, grad_y, thread, threads)

@@ -20,9 +20,6 @@ from tacref.kernels.costs import (
 from tacref.kernels.simd import LANES
 from tacref.kernels.soft_dtw import DONE, NOWHERE, SLOT
 
-# A pair whose softmin weights take at most so many numbers keeps them (64 MB).
-KEPT = 1 << 23
-
 
 class Problem(NamedTuple):
     """A pair: its costs `D` `(n, m)`, or else embeddings, padded, flat, float64."""
@@ -79,10 +76,9 @@ def window(s: int, n: int, m: int, band: int) -> tuple[int, int, int]:
 
 
 @njit(cache=True)
-def weights_size(n: int, m: int) -> tuple[int, int]:
-    """Return how many softmin weights a strip has, and how many are held at a time."""
-    strip = 3 * STRIDE * diagonals(m)
-    return strip, strip * strips(n) if strip * strips(n) <= KEPT else strip
+def strip_weights(m: int) -> int:
+    """Return how many softmin weights a strip of m columns has room for."""
+    return 3 * STRIDE * diagonals(m)
 
 
 @njit(cache=True)
@@ -98,10 +94,10 @@ def new_sums(n: int, m: int) -> Sums:
 
 
 @njit(cache=True)
-def new_scratch(n: int, m: int, with_grad: bool) -> Scratch:
-    """Return a thread's scratch for pairs of up to n by m."""
+def new_scratch(weights: np.ndarray, m: int) -> Scratch:
+    """Return a thread's scratch for pairs of up to m columns, with room for their weights."""
     return Scratch(
-        np.empty(weights_size(n, m)[1] if with_grad else 0),
+        weights,
         np.empty(diagonals(m) * STRIDE),
         np.empty(9 * SLOT),
         np.empty((ROWS // LANES, 2), np.int64),

@@ -4,8 +4,9 @@ import ctypes
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -17,17 +18,37 @@ from tacref.kernels.atomics import observe
 
 # Cells of a batch, for which another thread takes about as long to start as it saves.
 FEW = 1 << 12
+# Numbers of an array that is kept for later, at most (16 MB).
+SPARE = 1 << 21
+_spare: list[np.ndarray] = []
+_forked = False
 _pool: ThreadPoolExecutor | None = None
 
 
-def _forget_pool() -> None:
-    # A forked process has none of its parent's threads.
-    global _pool
-    _pool = None
+def _forget_threads() -> None:
+    # A forked process has none of its parent's threads; OpenMP would wait for them.
+    global _pool, _forked
+    _pool, _forked = None, True
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pool)
+    os.register_at_fork(after_in_child=_forget_threads)
+
+
+@contextmanager
+def borrowed(size: int) -> Iterator[np.ndarray]:
+    """Lend a float64 array of at least this size; small ones are used again by later calls.
+
+    New memory costs more than what is computed in it: the system fills each page with zeros first.
+    """
+    array = _spare.pop() if _spare else np.empty(0)
+    if len(array) < size:
+        array = np.empty(size)
+    try:
+        yield array
+    finally:
+        if len(array) <= SPARE and len(_spare) < (os.cpu_count() or 1):
+            _spare.append(array)
 
 
 def useful_threads(cells: np.ndarray, threads: int) -> int:
@@ -66,7 +87,7 @@ def run_parts(work: Callable[[int, int], None], costs: np.ndarray, threads: int)
         except BaseException as error:
             errors.append(error)
 
-    parallel = _openmp()
+    parallel = None if _forked else _openmp()
     if parallel is not None:
         parallel(_CALLBACK(claim), None, len(bounds) - 1, 0)
     else:

@@ -1,0 +1,128 @@
+"""What the CPU backend takes of the machine: memory of long pairs, threads, forked processes."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tacref.kernels import threads
+from tacref.losses import SoftDTWLoss
+
+MEMORY = """
+import torch
+from tacref.losses import SoftDTWLoss
+
+def peak():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+def step(B, n):
+    x, y = (torch.randn(B, n, 64, requires_grad=True) for _ in range(2))
+    before = peak()
+    SoftDTWLoss()(x, y).backward()
+    assert x.grad.isfinite().all() and y.grad.isfinite().all()
+    return peak() - before
+
+step(1, 600)  # compiles, or loads what is compiled
+step(1, 2000)
+print(step({B}, {n}))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc to read memory from")
+@pytest.mark.parametrize(("B", "n"), [(32, 512), (1, 8192)])
+def test_memory_of_forward_and_backward(B, n):
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY.format(B=B, n=n)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    # The costs alone would take 67 and 537 MB, their softmin weights three times that.
+    assert int(done.stdout) < 300_000
+
+
+def parts_done(count, parts):
+    done = np.zeros(count, int)
+    lock = threading.Lock()
+
+    def work(start, stop):
+        with lock:
+            done[start:stop] += 1
+
+    threads.run_parts(work, np.arange(1, count + 1), parts)
+    return done
+
+
+@pytest.mark.parametrize("with_openmp", [True, False])
+@pytest.mark.parametrize(("count", "parts"), [(1, 1), (1, 4), (5, 2), (40, 3)])
+def test_every_item_is_done_once(monkeypatch, with_openmp, count, parts):
+    if not with_openmp:
+        monkeypatch.setattr(threads, "_openmp", lambda: None)
+    assert (parts_done(count, parts) == 1).all()
+
+
+@pytest.mark.parametrize("with_openmp", [True, False])
+def test_errors_of_threads_are_raised(monkeypatch, with_openmp):
+    if not with_openmp:
+        monkeypatch.setattr(threads, "_openmp", lambda: None)
+
+    def work(start, stop):
+        if start > 0:
+            raise RuntimeError("planted")
+
+    with pytest.raises(RuntimeError, match="planted"):
+        threads.run_parts(work, np.ones(8), 2)
+    with pytest.raises(RuntimeError, match="planted"):
+        threads.run_together(lambda thread, count: work(thread, count), 2)
+
+
+FORK = """
+import os, torch
+from tacref.losses import SoftDTWLoss
+torch.set_num_threads(2)
+x, y = torch.randn(8, 60, 8), torch.randn(8, 60, 8)
+right = SoftDTWLoss()(x, y)
+child = os.fork()
+if child == 0:
+    os._exit(0 if SoftDTWLoss(reduction="none")(x, y).numpy().mean() - right.item() < 1e-4 else 1)
+_, status = os.waitpid(child, 0)
+assert os.waitstatus_to_exitcode(status) == 0
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_process_has_its_own_threads():
+    # OpenMP's threads do not survive a fork, and would be waited for.
+    subprocess.run([sys.executable, "-c", FORK], check=True, timeout=120)
+
+
+def test_more_threads_than_items_or_strips():
+    x, y = (torch.randn(2, 700, 3, generator=torch.Generator().manual_seed(s)) for s in (0, 1))
+    right = SoftDTWLoss()(x, y)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(7)
+        torch.testing.assert_close(SoftDTWLoss()(x, y), right, rtol=0, atol=0)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_short_item_beside_a_long_one():
+    # Of the long one, the weights of a strip are held at a time; the short one must not need more.
+    x, y = (torch.randn(2, 3000, 2, dtype=torch.float64) for _ in range(2))
+    leaves = [z.requires_grad_() for z in (x, y)]
+    options = {"lengths_x": [3000, 500], "lengths_y": [3000, 3000]}
+    values = SoftDTWLoss(reduction="none")(*leaves, **options)
+    gradients = torch.autograd.grad(values.sum(), leaves)
+    alone = SoftDTWLoss(reduction="none")(x[1:, :500], y[1:])
+    torch.testing.assert_close(values[1:], alone, rtol=0, atol=0)
+    expected = torch.autograd.grad(alone.sum(), leaves)
+    torch.testing.assert_close(gradients[0][1, :500], expected[0][1, :500])
+    torch.testing.assert_close(gradients[1][1], expected[1][1])
