@@ -1,5 +1,6 @@
 """What the losses check: shapes, types, and lengths where no device need be waited for."""
 
+import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -188,9 +189,12 @@ def choose_backend(backend: str | None, tensor: Tensor) -> str:
         missing = missing_for_triton()
         if missing is not None:
             raise ValueError(f"backend 'triton' cannot be used here: {missing}")
+        if device != "cuda" and os.environ.get("TRITON_INTERPRET", "0") != "1":
+            raise ValueError(f"backend 'triton' needs tensors on CUDA, got {tensor.device}")
     return str(backend)
 
 
+@torch.compiler.assume_constant_result
 def missing_for_triton() -> str | None:
     """Return what backend "triton" lacks here, or None."""
     from tacref.losses import _triton
