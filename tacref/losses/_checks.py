@@ -194,7 +194,6 @@ def choose_backend(backend: str | None, tensor: Tensor) -> str:
     return str(backend)
 
 
-@torch.compiler.assume_constant_result
 def missing_for_triton() -> str | None:
     """Return what backend "triton" lacks here, or None."""
     from tacref.losses import _triton
