@@ -21,6 +21,8 @@ from tacref.kernels.threads import borrowed, run_parts, run_together, useful_thr
 
 # So many strips a thread, and the threads take one pair together, not a pair each.
 LONG = 8
+# Cells of a pair, below which threads of its own would take longer to start than to help.
+LARGE = 1 << 18
 # Softmin weights of a pair that are kept, at most so many (64 MB); of others, those of a strip.
 KEPT = 1 << 23
 
@@ -62,7 +64,7 @@ def of_embeddings(
     with_grad = grad_x is not None
     if grad_x is None or grad_y is None:
         grad_x = grad_y = np.empty((0, 0, 0), x.dtype)
-    if not _are_long(rows, threads):
+    if not _are_long(rows, columns, threads):
         room = _room(x.shape[1], y.shape[1], with_grad)
 
         def items(start: int, stop: int) -> None:
@@ -118,7 +120,7 @@ def of_costs(
     values = np.empty(len(D))
     with_grad = E is not None
     out = np.empty((0, 0, 0), D.dtype) if E is None else E
-    if not _are_long(rows, threads):
+    if not _are_long(rows, columns, threads):
         room = _room(D.shape[1], D.shape[2], with_grad)
 
         def items(start: int, stop: int) -> None:
@@ -147,11 +149,13 @@ def _room(n: int, m: int, with_grad: bool) -> int:
     return whole if whole <= KEPT else strip
 
 
-def _are_long(rows: np.ndarray, threads: int) -> bool:
+def _are_long(rows: np.ndarray, columns: np.ndarray, threads: int) -> bool:
     """Whether the threads had better take one pair after the other together."""
     shortest = -(-int(rows.min()) // ROWS)
-    return threads > 1 and (
-        shortest >= LONG * threads or (len(rows) < threads and shortest >= threads)
+    return (
+        threads > 1
+        and int((rows * columns).min()) >= LARGE
+        and (shortest >= LONG * threads or (len(rows) < threads and shortest >= threads))
     )
 
 
