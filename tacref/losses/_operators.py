@@ -180,12 +180,8 @@ def _embeddings_hvp(
     dtype = x.dtype
     u = torch.zeros_like(x) if u is None else u
     v = torch.zeros_like(y) if v is None else v
-    valid_x, valid_y = (
-        (torch.arange(z.shape[1], device=z.device) < count[:, None])[..., None]
-        for z, count in ((x, rows), (y, columns))
-    )
-    x, u = (torch.where(valid_x, _torch.exact(z), 0.0) for z in (x, u))
-    y, v = (torch.where(valid_y, _torch.exact(z), 0.0) for z in (y, v))
+    x, u = (_torch.exact_rows(z, rows) for z in (x, u))
+    y, v = (_torch.exact_rows(z, columns) for z in (y, v))
     D = cost_matrix(x, y)
     E = soft_dtw(D, gamma, rows, columns, band, True, backend)[1]
     origin = x[:, :1].detach()

@@ -6,14 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tacref.losses.costs import cost_matrix
+from tacref.losses.costs import cost_matrix, exact
 
 MOST = torch.iinfo(torch.int64).max
-
-
-def exact(tensor: Tensor) -> Tensor:
-    """Return a tensor as float64; as float32 on a device that has no float64."""
-    return tensor.to(torch.float32 if tensor.device.type == "mps" else torch.float64)
 
 
 def valid_rows(lengths: Tensor, n: int) -> Tensor:

@@ -36,8 +36,12 @@ def cost_matrix(x: Tensor, y: Tensor) -> Tensor:
         If shapes, dtypes or devices do not fit.
     """
     check_pair(x, y)
-    kind = torch.float32 if x.device.type == "mps" else torch.float64
-    return _SquaredDistances.apply(x.to(kind), y.to(kind))
+    return _SquaredDistances.apply(exact(x), exact(y))
+
+
+def exact(tensor: Tensor) -> Tensor:
+    """Return a tensor as float64; as float32 on a device that has no float64."""
+    return tensor.to(torch.float32 if tensor.device.type == "mps" else torch.float64)
 
 
 class _SquaredDistances(Function):
