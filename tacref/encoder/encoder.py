@@ -60,13 +60,14 @@ class Encoder(nn.Module):
             Rows of unit length; shape (M, d) without `windows`.
         """
         features = self.backbone(self.preprocess(frames))  # (M, width) or (M, width, h, w)
+        whole_video = windows is None
         if windows is None:
             positions = torch.ones_like(frames.flatten(1)[:, 0], dtype=torch.int64).cumsum(0)
             # Counting from 1 to M; the edge rule repeats the first and the last frame.
             windows = (positions[:, None] + self.offsets).clamp(min=1) - 1
             windows = torch.minimum(windows, positions[-1] - 1)
-        stack = features[windows.reshape(-1, windows.shape[-1])]  # (N, K, width, ...)
-        embeddings = functional.normalize(self.head(stack), dim=-1)
+        rows = windows.reshape(-1, windows.shape[-1])  # (N, K)
+        embeddings = functional.normalize(self.head(features, rows, whole_video), dim=-1)
         return embeddings.reshape(*windows.shape[:-1], -1)
 
     @torch.inference_mode()

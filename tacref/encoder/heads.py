@@ -1,6 +1,8 @@
 """A frame and its context: a stack of K features to one embedding."""
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class LinearHead(nn.Module):
@@ -48,8 +50,9 @@ class LinearHead(nn.Module):
             nn.Linear(hidden, dim),
         )
 
-    def forward(self, stack: Tensor) -> Tensor:
-        """Map `(N, K, width)` to `(N, d)`."""
+    def forward(self, features: Tensor, windows: Tensor, whole_video: bool) -> Tensor:
+        """Map the vectors `(M, width)` and windows `(N, K)` of them to `(N, d)`."""
+        stack = features[windows]  # (N, K, width)
         if self.centered:
             stack = stack - stack.mean(1, keepdim=True)
         return self.layers(stack.flatten(1))
@@ -57,6 +60,10 @@ class LinearHead(nn.Module):
 
 class ConvHead(nn.Module):
     """The LAV paper's head: 3-D convolutions over the context stack, global max pool, linear.
+
+    Computed as 2-D convolutions, one a tap in time: those on the padding before the first and
+    after the last context frame are left out, and those on a frame that several windows share are
+    computed once.
 
     Parameters
     ----------
@@ -70,10 +77,10 @@ class ConvHead(nn.Module):
         super().__init__()
         self.convolutions = nn.Sequential(
             nn.Conv3d(width, 512, 3, padding=1),
-            nn.BatchNorm3d(512),
+            nn.BatchNorm2d(512),
             nn.ReLU(inplace=True),
             nn.Conv3d(512, 512, 3, padding=1),
-            nn.BatchNorm3d(512),
+            nn.BatchNorm2d(512),
             nn.ReLU(inplace=True),
         )
         self.layers = nn.Sequential(
@@ -86,7 +93,52 @@ class ConvHead(nn.Module):
             nn.Linear(512, dim),
         )
 
-    def forward(self, stack: Tensor) -> Tensor:
-        """Map `(N, K, width, h, w)` to `(N, d)`."""
-        volume = self.convolutions(stack.transpose(1, 2))  # (N, 512, K, h, w)
-        return self.layers(volume.amax(dim=(2, 3, 4)))
+    def forward(self, features: Tensor, windows: Tensor, whole_video: bool) -> Tensor:
+        """Map the maps `(M, width, h, w)` and windows `(N, K)` of them to `(N, d)`."""
+        first, norm_1, relu_1, second, norm_2, relu_2 = self.convolutions
+        K = windows.shape[1]
+        # Convolutions: three a frame, or one for each tap of each window that is not padding.
+        if K > 1 and (whole_video or 3 * len(features) < (3 * K - 2) * len(windows)):
+            volume = _convolve_frames(first, features, windows)
+        else:
+            volume = _convolve_stack(first, features[windows])
+        volume = relu_1(norm_1(volume.flatten(0, 1))).unflatten(0, (-1, K))
+        volume = _convolve_stack(second, volume)
+        volume = relu_2(norm_2(volume.flatten(0, 1))).unflatten(0, (-1, K))
+        return self.layers(volume.amax(dim=(1, 3, 4)))
+
+
+def _convolve_stack(convolution: nn.Conv3d, stack: Tensor) -> Tensor:
+    """Apply a 3x3x3 convolution to `(N, K, C, h, w)`, padding taken as read: `(N, K, C', h, w)`."""
+    K = stack.shape[1]
+    planes = []
+    for k in range(K):
+        start, end = max(0, k - 1), min(K, k + 2)
+        weight = convolution.weight[:, :, start - k + 1 : end - k + 1]  # (C', C, taps, 3, 3)
+        planes.append(
+            functional.conv2d(
+                stack[:, start:end].flatten(1, 2),
+                weight.transpose(1, 2).flatten(1, 2),
+                convolution.bias,
+                padding=1,
+            )
+        )
+    return torch.stack(planes, 1)
+
+
+def _convolve_frames(convolution: nn.Conv3d, features: Tensor, windows: Tensor) -> Tensor:
+    """Do the same for windows `(N, K)` of the maps `(M, C, h, w)`, each map convolved once."""
+    K = windows.shape[1]
+    before, center, after = (
+        functional.conv2d(features, convolution.weight[:, :, tap], bias, padding=1)
+        for tap, bias in enumerate((None, convolution.bias, None))
+    )
+    planes = []
+    for k in range(K):
+        plane = center[windows[:, k]]
+        if k > 0:
+            plane = plane + before[windows[:, k - 1]]
+        if k < K - 1:
+            plane = plane + after[windows[:, k + 1]]
+        planes.append(plane)
+    return torch.stack(planes, 1)
