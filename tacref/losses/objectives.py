@@ -1,0 +1,161 @@
+"""What can be trained with, by name: LAV and what it is compared with, under one interface."""
+
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from tacref.checks import check_not_negative, check_variant
+from tacref.losses._checks import Lengths
+from tacref.losses.lav import LAVLoss
+from tacref.losses.soft_dtw_divergence import SoftDTWDivergenceLoss
+from tacref.losses.tcc import TCCLoss
+
+LOSSES = ("lav", "divergence", "tcc", "lav+tcc")
+
+
+class Regularization(NamedTuple):
+    """Weight and window of Contrastive-IDM."""
+
+    alpha: float
+    sigma: float
+
+
+# By measurement, see docs/losses.md: the variants' terms differ in size by orders of magnitude,
+# and sigma counts source frames in "official", sampled frames in the others.
+DEFAULTS: dict[str, Regularization] = {
+    "official": Regularization(alpha=0.5, sigma=15.0),
+    "paper": Regularization(alpha=0.01, sigma=5.0),
+    "printed": Regularization(alpha=0.5, sigma=5.0),
+    "laser": Regularization(alpha=0.5, sigma=5.0),
+}
+
+
+class Terms(NamedTuple):
+    """A loss, to be differentiated, and the parts it is made of, to be looked at (detached)."""
+
+    loss: Tensor
+    parts: dict[str, Tensor]
+
+
+def make_objective(
+    name: str = "lav",
+    *,
+    gamma: float = 0.1,
+    alpha: float | None = None,
+    sigma: float | None = None,
+    margin: float = 2.0,
+    variant: str = "official",
+    tcc_weight: float = 1.0,
+    temperature: float = 0.1,
+) -> nn.Module:
+    """Make an objective of pairs of videos by its name.
+
+    Parameters
+    ----------
+    name : {"lav", "divergence", "tcc", "lav+tcc"}
+        The LAV loss; soft-DTW divergence alone; cycle-consistency alone; LAV plus weighted
+        cycle-consistency.
+    gamma : float
+        Smoothing of soft-DTW, > 0, in squared distance.
+    alpha, sigma : float, optional
+        Weight and window of Contrastive-IDM; by default those of the variant in `DEFAULTS`.
+    margin : float
+        As for `contrastive_idm`.
+    variant : {"paper", "official", "printed", "laser"}
+        Of Contrastive-IDM.
+    tcc_weight : float
+        Weight of cycle-consistency in "lav+tcc", >= 0.
+    temperature : float
+        As for `tcc_loss`.
+
+    Returns
+    -------
+    nn.Module
+        Called as `objective(x, y, times_x=, times_y=, video_lengths_x=, video_lengths_y=)` with
+        embeddings `x` `(B, n, d)` and `y` `(B, m, d)`, it returns `Terms`: means over the batch.
+        What a name has no use for is checked all the same, and not read.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described.
+    """
+    if name not in LOSSES:
+        raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {name!r}")
+    default = DEFAULTS[check_variant(variant)]
+    lav = LAVLoss(
+        gamma=gamma,
+        alpha=default.alpha if alpha is None else alpha,
+        sigma=default.sigma if sigma is None else sigma,
+        margin=margin,
+        variant=variant,
+    )
+    divergence = SoftDTWDivergenceLoss(gamma=gamma)
+    tcc = TCCLoss(temperature=temperature)
+    tcc_weight = check_not_negative(tcc_weight, "tcc_weight")
+    if name == "divergence":
+        return _Divergence(divergence)
+    return _Sum(
+        lav=lav if "lav" in name else None,
+        tcc=tcc if "tcc" in name else None,
+        tcc_weight=tcc_weight if name == "lav+tcc" else 1.0,
+    )
+
+
+class _Divergence(nn.Module):
+    def __init__(self, divergence: SoftDTWDivergenceLoss) -> None:
+        super().__init__()
+        self.divergence = divergence
+
+    def forward(
+        self,
+        x: Tensor,
+        y: Tensor,
+        *,
+        times_x: Tensor | None = None,
+        times_y: Tensor | None = None,
+        video_lengths_x: Lengths | None = None,
+        video_lengths_y: Lengths | None = None,
+    ) -> Terms:
+        loss = self.divergence(x, y)
+        return Terms(loss, {"divergence": loss.detach()})
+
+
+class _Sum(nn.Module):
+    """LAV, cycle-consistency, or both."""
+
+    def __init__(self, lav: LAVLoss | None, tcc: TCCLoss | None, tcc_weight: float) -> None:
+        super().__init__()
+        self.lav, self.tcc, self.tcc_weight = lav, tcc, tcc_weight
+
+    def forward(
+        self,
+        x: Tensor,
+        y: Tensor,
+        *,
+        times_x: Tensor | None = None,
+        times_y: Tensor | None = None,
+        video_lengths_x: Lengths | None = None,
+        video_lengths_y: Lengths | None = None,
+    ) -> Terms:
+        times: dict[str, Any] = {
+            "times_x": times_x,
+            "times_y": times_y,
+            "video_lengths_x": video_lengths_x,
+            "video_lengths_y": video_lengths_y,
+        }
+        losses: list[Tensor] = []
+        parts: dict[str, Tensor] = {}
+        if self.lav is not None:
+            terms = self.lav(x, y, **times)
+            losses.append(terms.loss)
+            parts |= {"alignment": terms.alignment, "regularizer": terms.regularizer}
+        if self.tcc is not None:
+            parts["tcc"] = self.tcc(x, y, **times)
+            losses.append(self.tcc_weight * parts["tcc"])
+        loss = losses[0] if len(losses) == 1 else losses[0] + losses[1]
+        return Terms(loss, {name: part.detach() for name, part in parts.items()})
+
+    def extra_repr(self) -> str:
+        """Return the weight."""
+        return f"tcc_weight={self.tcc_weight}"

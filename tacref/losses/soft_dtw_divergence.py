@@ -1,0 +1,139 @@
+"""Soft-DTW divergence for training: soft-DTW without its bias (Blondel, Mensch & Vert 2021)."""
+
+from torch import Tensor, nn
+
+from tacref.checks import check_band, check_positive
+from tacref.losses._checks import (
+    Lengths,
+    check_backend,
+    check_bands,
+    check_lengths,
+    check_pair,
+    check_reduction,
+    full_precision,
+    reduce,
+    storable,
+)
+from tacref.losses.soft_dtw import soft_dtw_of_embeddings
+
+
+def soft_dtw_divergence(
+    x: Tensor,
+    y: Tensor,
+    *,
+    gamma: float = 0.1,
+    lengths_x: Lengths | None = None,
+    lengths_y: Lengths | None = None,
+    band: int | None = None,
+    backend: str | None = None,
+) -> Tensor:
+    """Soft-DTW between two videos less the mean of soft-DTW of each with itself, of a batch.
+
+    `dtw_gamma(X, Y) - (dtw_gamma(X, X) + dtw_gamma(Y, Y)) / 2`, on squared Euclidean costs.
+    Computed in float64 whatever the dtype of the embeddings (in float32 on a device without
+    float64).
+
+    Parameters
+    ----------
+    x : Tensor, shape (B, n, d)
+        Frame embeddings of one video of each pair.
+    y : Tensor, shape (B, m, d)
+        Frame embeddings of the other.
+    gamma : float
+        Smoothing, > 0, in squared distance.
+    lengths_x, lengths_y, band, backend
+        As for `soft_dtw`; the band is that of all three terms.
+
+    Returns
+    -------
+    Tensor, shape (B,)
+        In squared distance and the dtype of `x`; 0, with no gradient, where `x` equals `y`.
+
+    Raises
+    ------
+    TypeError
+        If `x` or `y` is not a tensor.
+    ValueError
+        If an argument is not as described.
+
+    References
+    ----------
+    Blondel, Mensch & Vert, "Differentiable Divergences Between Time Series", AISTATS 2021.
+    """
+    check_pair(x, y)
+    gamma = check_positive(gamma, "gamma")
+    B, n, m = len(x), x.shape[1], y.shape[1]
+    rows = check_lengths(lengths_x, B, n, x, "lengths_x")
+    columns = check_lengths(lengths_y, B, m, y, "lengths_y")
+    width = check_bands(band, n, m, lengths_x, lengths_y)
+    dtype, x, y = x.dtype, storable(x), storable(y)
+    with full_precision(x):
+        values = soft_dtw_of_embeddings(x, y, gamma, rows, columns, width, backend) - 0.5 * (
+            soft_dtw_of_embeddings(x, x, gamma, rows, rows, width, backend)
+            + soft_dtw_of_embeddings(y, y, gamma, columns, columns, width, backend)
+        )
+    return values.to(dtype)
+
+
+class SoftDTWDivergenceLoss(nn.Module):
+    """Soft-DTW divergence between embeddings of two videos.
+
+    Parameters
+    ----------
+    gamma, band, backend
+        As for `soft_dtw_divergence`.
+    reduction : {"mean", "sum", "none"}
+        Over the batch.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described.
+    """
+
+    def __init__(
+        self,
+        *,
+        gamma: float = 0.1,
+        reduction: str = "mean",
+        band: int | None = None,
+        backend: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.gamma = check_positive(gamma, "gamma")
+        self.reduction = check_reduction(reduction)
+        self.band = check_band(band, 0, 0)
+        self.backend = check_backend(backend)
+
+    def forward(
+        self,
+        x: Tensor,
+        y: Tensor,
+        *,
+        lengths_x: Lengths | None = None,
+        lengths_y: Lengths | None = None,
+    ) -> Tensor:
+        """Return the divergence of embeddings `x` `(B, n, d)` and `y` `(B, m, d)`.
+
+        Raises
+        ------
+        ValueError
+            If shapes, dtypes, devices or lengths do not fit.
+        """
+        values = soft_dtw_divergence(
+            x,
+            y,
+            gamma=self.gamma,
+            lengths_x=lengths_x,
+            lengths_y=lengths_y,
+            band=self.band,
+            backend=self.backend,
+        )
+        return reduce(values, self.reduction)
+
+    def extra_repr(self) -> str:
+        """Return the parameters."""
+        return (
+            f"gamma={self.gamma}, reduction={self.reduction!r}, band={self.band}, "
+            f"backend={self.backend!r}"
+        )
