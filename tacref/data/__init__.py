@@ -1,7 +1,9 @@
 """Where frames come from: videos, folders of pictures, arrays of features; pairs of them."""
 
+from tacref.data.cache import ClipCache, ClipIndex
 from tacref.data.clips import Clip, LoadedClip, find_clips, iter_frames, load_clip
-from tacref.data.dataset import ClipCache, PairBatch, PairDataset
+from tacref.data.dataset import PairBatch, PairDataset
+from tacref.data.loader import iter_batches
 from tacref.data.phases import Phase, check_phases, phase_labels, read_phases
 from tacref.data.sampling import context_windows, segment_uniform
 from tacref.data.video import write_video
@@ -9,6 +11,7 @@ from tacref.data.video import write_video
 __all__ = [
     "Clip",
     "ClipCache",
+    "ClipIndex",
     "LoadedClip",
     "PairBatch",
     "PairDataset",
@@ -16,6 +19,7 @@ __all__ = [
     "check_phases",
     "context_windows",
     "find_clips",
+    "iter_batches",
     "iter_frames",
     "load_clip",
     "phase_labels",

@@ -179,12 +179,13 @@ def load_clip(path: str | Path, size: int | None = None) -> LoadedClip:
         raise ValueError(f"size must be >= 1, got {size!r}")
     rows, timestamps = [], []
     for frame, timestamp in iter_frames(path):
-        rows.append(_resize(frame, size) if size is not None and frame.ndim == 3 else frame)
+        rows.append(resize(frame, size) if size is not None and frame.ndim == 3 else frame)
         timestamps.append(timestamp)
     return LoadedClip(np.stack(rows), np.asarray(timestamps))
 
 
-def _resize(frame: np.ndarray, size: int) -> np.ndarray:
+def resize(frame: np.ndarray, size: int) -> np.ndarray:
+    """Resize a picture `(H, W, 3)` to `(size, size, 3)`, antialiased linear interpolation."""
     if frame.shape[:2] == (size, size):
         return frame
     image = Image.fromarray(frame).resize((size, size), Image.Resampling.BILINEAR)

@@ -1,47 +1,18 @@
 """Pairs of clips for training: drawn, sampled, augmented, and stacked into batches."""
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from tacref.data.clips import Clip, load_clip
+from tacref.data.cache import CACHE_BYTES, ClipCache, ClipIndex
+from tacref.data.clips import Clip
 from tacref.data.sampling import context_windows, segment_uniform
 
-CACHE_BYTES = 2 << 30
-
-
-class ClipCache:
-    """Decoded clips, the least recently used ones dropped to stay within a bound.
-
-    Parameters
-    ----------
-    max_bytes : int
-        Bound on the frames that are kept. A clip larger than that is decoded each time.
-    size : int, optional
-        Side to which pictures are resized, as in `load_clip`.
-    """
-
-    def __init__(self, max_bytes: int = CACHE_BYTES, size: int | None = None) -> None:
-        self.max_bytes, self.size = max_bytes, size
-        self.bytes = 0
-        self._frames: OrderedDict[Path, np.ndarray] = OrderedDict()
-
-    def load(self, path: Path) -> np.ndarray:
-        """Return a clip's frames, read-only: `(T, size, size, 3)` uint8 or `(T, F)` float32."""
-        if path in self._frames:
-            self._frames.move_to_end(path)
-            return self._frames[path]
-        frames = load_clip(path, self.size).frames
-        frames.flags.writeable = False
-        if frames.nbytes <= self.max_bytes:
-            self._frames[path] = frames
-            self.bytes += frames.nbytes
-            while self.bytes > self.max_bytes:
-                self.bytes -= self._frames.popitem(last=False)[1].nbytes
-        return frames
+ON_BAD_VIDEO = ("fail", "skip")
+_ATTEMPTS = 100  # to draw a pair that can be read
 
 
 @dataclass(frozen=True)
@@ -60,6 +31,8 @@ class PairBatch:
         Frames of each clip.
     names : list of (str, str)
         Paths of each pair's clips.
+    skipped : list of str
+        What was wrong with each clip that could not be read, so that another pair was drawn.
     """
 
     frames: np.ndarray
@@ -67,13 +40,15 @@ class PairBatch:
     times: np.ndarray
     lengths: np.ndarray
     names: list[tuple[str, str]]
+    skipped: list[str] = field(default_factory=list)
 
 
 class PairDataset:
     """Pairs of clips of the same activity, the same for the same seed and step.
 
     The first clip of a pair is drawn uniformly over all clips, the second one over the others of
-    its activity.
+    its activity. A batch is a function of seed and step alone, so that processes may share it out
+    and a stopped training may go on at any step.
 
     Parameters
     ----------
@@ -92,12 +67,17 @@ class PairDataset:
     augment : bool
         Flip pictures and change their brightness and contrast, each the same for a whole clip.
     cache_bytes : int
-        Bound on decoded frames that are kept.
+        Bound on decoded frames that are kept. If all clips fit, they are decoded once; if not,
+        the frames of a batch are read by seeking.
+    on_bad_video : {"fail", "skip"}
+        Whether a clip that cannot be read is an error, or another pair is drawn.
 
     Attributes
     ----------
     lengths : dict of Path to int
         Frames of each clip; filled by `check`.
+    bad : dict of Path to str
+        What is wrong with each clip that `check` left out.
 
     Raises
     ------
@@ -116,6 +96,7 @@ class PairDataset:
         seed: int = 0,
         augment: bool = True,
         cache_bytes: int = CACHE_BYTES,
+        on_bad_video: str = "fail",
     ) -> None:
         for name, value, least in (("frames", frames, 1), ("pairs", pairs, 1), ("seed", seed, 0)):
             if value < least:
@@ -125,19 +106,32 @@ class PairDataset:
         for activity, members in clips.items():
             if len(members) < 2:
                 raise ValueError(f"clips[{activity!r}] must hold at least two, got {len(members)}")
-        self.clips = [clip for members in clips.values() for clip in members]
-        self._pool = [
-            (members, first) for members in clips.values() for first in range(len(members))
-        ]
+        if on_bad_video not in ON_BAD_VIDEO:
+            raise ValueError(f"on_bad_video must be fail or skip, got {on_bad_video!r}")
+        self._activities = {name: list(members) for name, members in clips.items()}
         if size is None and any(clip.kind != "features" for clip in self.clips):
             raise ValueError("size must be given for clips of pictures")
         self.offsets, self.frames, self.pairs = tuple(offsets), frames, pairs
-        self.seed, self.augment = seed, augment
+        self.seed, self.augment, self.size = seed, augment, size
+        self.on_bad_video = on_bad_video
         self.cache = ClipCache(cache_bytes, size)
-        self.lengths: dict[Path, int] = {}
+        self._indices: dict[Path, ClipIndex] = {}
+        self.bad: dict[Path, str] = {}
+
+    @property
+    def clips(self) -> list[Clip]:
+        """All clips, without those that `check` left out."""
+        return [clip for members in self._activities.values() for clip in members]
+
+    @property
+    def lengths(self) -> dict[Path, int]:
+        """Frames of each clip; empty before `check`."""
+        return {path: index.length for path, index in self._indices.items()}
 
     def check(self, *, progress: bool = False) -> None:
-        """Decode every clip once, so that a damaged one is found before training.
+        """Count every clip's frames, so that a missing or cut clip is found before training.
+
+        Videos are not decoded for it: damage within one is found when it is read.
 
         Parameters
         ----------
@@ -147,76 +141,162 @@ class PairDataset:
         Raises
         ------
         ValueError
-            If a clip is damaged, or feature arrays differ in their number of features.
+            If a clip is damaged and `on_bad_video` is "fail", fewer than two clips of an activity
+            are left, or feature arrays differ in their number of features.
         """
         from tqdm import tqdm
 
-        width: int | None = None
+        def index(clip: Clip) -> ClipIndex | str:
+            try:
+                return ClipIndex(clip)
+            except (ValueError, OSError) as error:
+                if self.on_bad_video == "fail":
+                    raise
+                return str(error)
+
         disable = None if progress else True
-        for clip in tqdm(self.clips, desc="decode", unit=" clips", disable=disable):
-            frames = self.cache.load(clip.path)
-            self.lengths[clip.path] = len(frames)
-            if clip.kind == "features":
-                width = width or frames.shape[1]
-                if frames.shape[1] != width:
-                    raise ValueError(
-                        f"{clip.path}: has {frames.shape[1]} features a frame, but "
-                        f"{self.clips[0].name} has {width}"
-                    )
+        with ThreadPoolExecutor(8) as pool:
+            found = list(
+                tqdm(
+                    pool.map(index, self.clips),
+                    desc="scan",
+                    total=len(self.clips),
+                    unit=" clips",
+                    disable=disable,
+                )
+            )
+        for clip, result in zip(self.clips, found, strict=True):
+            if isinstance(result, str):
+                self.bad[clip.path] = result
+                self._activities[clip.activity].remove(clip)
+            else:
+                self._indices[clip.path] = result
+        for members in self._activities.values():
+            if len(members) < 2:
+                raise ValueError(
+                    f"fewer than two clips of an activity can be read: "
+                    f"{next(iter(self.bad.values()))}"
+                )
+        first = next(iter(self._indices.values()))
+        for other in self._indices.values():
+            if other.width != first.width:
+                raise ValueError(
+                    f"{other.clip.path}: has {other.width} features a frame, but "
+                    f"{first.clip.name} has {first.width}"
+                )
 
     @property
     def short_clips(self) -> list[Path]:
         """Clips with fewer frames than are drawn, which are sampled with repeats."""
         return [path for path, length in self.lengths.items() if length < self.frames]
 
-    def batch(self, step: int) -> PairBatch:
-        """Draw the batch of a step.
+    def batch(
+        self, step: int, *, rank: int = 0, world: int = 1, part: int = 0, parts: int = 1
+    ) -> PairBatch:
+        """Draw the batch of a step, or a share of it.
 
         Parameters
         ----------
         step : int
             Number of the batch, >= 0. The same step gives the same batch, in any order of calls.
+        rank, world : int
+            This process and the number of processes, which have equal shares of the pairs.
+        part, parts : int
+            Which of the equal parts of the process's share.
 
         Raises
         ------
         ValueError
-            If `step` is not >= 0.
+            If `step` is not >= 0, the pairs cannot be shared equally, or a clip cannot be read
+            and `on_bad_video` is "fail".
         """
         if step < 0:
             raise ValueError(f"step must be >= 0, got {step!r}")
-        rng = np.random.default_rng([self.seed, step])
-        pictures, windows, times, lengths, names = [], [], [], [], []
-        start = 0
-        for pair in [self._draw_pair(rng) for _ in range(self.pairs)]:
-            names.append((str(pair[0].path), str(pair[1].path)))
-            for clip in pair:
-                whole = self.cache.load(clip.path)
-                sampled = segment_uniform(len(whole), self.frames, rng)
-                context = context_windows(sampled, self.offsets, len(whole))  # (N, K)
-                distinct, positions = np.unique(context, return_inverse=True)
-                frames = whole[distinct]
-                if self.augment and clip.kind != "features":
-                    frames = augment_pictures(frames, rng)
-                pictures.append(frames)
-                windows.append(positions.reshape(context.shape) + start)
-                times.append(sampled)
-                lengths.append(len(whole))
-                start += len(distinct)
+        share = self.pairs // (world * parts)
+        if share * world * parts != self.pairs:
+            raise ValueError(
+                f"pairs must be a multiple of {world} processes x {parts} parts, got {self.pairs}"
+            )
+        first = (rank * parts + part) * share
+        skipped: list[str] = []
+        sides = [
+            side
+            for slot in range(first, first + share)
+            for side in self._read_pair(step, slot, skipped)
+        ]
+        starts = np.cumsum([0, *(len(side.frames) for side in sides)])
 
         def by_side(rows: list) -> np.ndarray:
             array = np.asarray(rows, dtype=np.int64)  # (2 P, ...), x and y in turn
-            return np.ascontiguousarray(
-                array.reshape(self.pairs, 2, *array.shape[1:]).swapaxes(0, 1)
-            )
+            return np.ascontiguousarray(array.reshape(share, 2, *array.shape[1:]).swapaxes(0, 1))
 
+        names = [str(side.clip.path) for side in sides]
         return PairBatch(
-            np.concatenate(pictures), by_side(windows), by_side(times), by_side(lengths), names
+            np.concatenate([side.frames for side in sides]),
+            by_side([side.windows + start for side, start in zip(sides, starts, strict=False)]),
+            by_side([side.times for side in sides]),
+            by_side([side.length for side in sides]),
+            list(zip(names[::2], names[1::2], strict=True)),
+            skipped,
         )
 
+    def _read_pair(self, step: int, slot: int, skipped: list[str]) -> list["_Side"]:
+        """Draw and read one pair, its frames a function of seed, step and slot alone."""
+        for attempt in range(_ATTEMPTS):
+            rng = np.random.default_rng([self.seed, step, slot, attempt])
+            try:
+                return [self._read_side(clip, rng) for clip in self._draw_pair(rng)]
+            except (ValueError, OSError) as error:
+                if self.on_bad_video == "fail":
+                    raise
+                skipped.append(str(error))
+        raise ValueError(f"no pair of clips can be read; the last time: {skipped[-1]}")
+
+    def _read_side(self, clip: Clip, rng: np.random.Generator) -> "_Side":
+        index = self._indices.get(clip.path)
+        whole = self.cache.load(clip.path) if index is None or self._all_fit() else None
+        if whole is not None:
+            length = len(whole)
+        else:
+            assert index is not None
+            length = index.length
+        times = segment_uniform(length, self.frames, rng)
+        context = context_windows(times, self.offsets, length)  # (N, K)
+        distinct, positions = np.unique(context, return_inverse=True)
+        if whole is not None:
+            frames = whole[distinct]
+        else:
+            assert index is not None
+            frames = index.read(distinct, self.size)
+        if self.augment and clip.kind != "features":
+            frames = augment_pictures(frames, rng)
+        return _Side(clip, frames, positions.reshape(context.shape), times, length)
+
+    def _all_fit(self) -> bool:
+        """Return whether all clips together stay within the cache's bound."""
+        area = 3 * self.size**2 if self.size else 0
+        frames = (index.length * (4 * index.width or area) for index in self._indices.values())
+        return sum(frames) <= self.cache.max_bytes
+
     def _draw_pair(self, rng: np.random.Generator) -> tuple[Clip, Clip]:
-        members, first = self._pool[rng.integers(len(self._pool))]
+        number = int(rng.integers(sum(map(len, self._activities.values()))))
+        for members in self._activities.values():
+            if number < len(members):
+                break
+            number -= len(members)
         second = int(rng.integers(len(members) - 1))
-        return members[first], members[second + (second >= first)]
+        return members[number], members[second + (second >= number)]
+
+
+@dataclass(frozen=True)
+class _Side:
+    """The sampled frames of one clip of a pair; windows are indices into its own frames."""
+
+    clip: Clip
+    frames: np.ndarray
+    windows: np.ndarray
+    times: np.ndarray
+    length: int
 
 
 def augment_pictures(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,7 +1,7 @@
 """A clip as a folder of pictures, one a frame, in natural order of their names."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +40,24 @@ def iter_pictures(folder: str | Path) -> Iterator[np.ndarray]:
     ValueError
         If there are no pictures, one cannot be read, or their sizes differ; names the file.
     """
-    files = picture_files(folder)
+    yield from _read(folder, picture_files(folder))
+
+
+def read_pictures(folder: str | Path, positions: Iterable[int]) -> Iterator[np.ndarray]:
+    """Read the pictures at some positions of a folder, in the given order, as `iter_pictures`.
+
+    Raises
+    ------
+    ValueError
+        If one is missing or cannot be read, or their sizes differ.
+    """
+    files, positions = picture_files(folder), list(positions)
+    if positions and max(positions) >= len(files):
+        raise ValueError(f"{folder}: has changed: no picture {max(positions)} of {len(files)}")
+    yield from _read(folder, [files[position] for position in positions])
+
+
+def _read(folder: str | Path, files: list[Path]) -> Iterator[np.ndarray]:
     if not files:
         raise ValueError(f"{folder}: holds no pictures ({', '.join(sorted(SUFFIXES))})")
     first: tuple[int, ...] | None = None

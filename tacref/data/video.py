@@ -48,8 +48,8 @@ def iter_video(path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
         If it is not a video, or damaged or cut off; says how much was read. (A file cut between
         two frames is found by the length it states; some formats, such as MPEG-TS, state none.)
     """
-    with _open(path) as container:
-        stream = _video_stream(path, container)
+    with open_video(path) as container:
+        stream = video_stream(path, container)
         read = _Read(container, stream)
         shape: tuple[int, ...] | None = None
         try:
@@ -59,7 +59,7 @@ def iter_video(path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
                 for frame in packet.decode():
                     if frame.is_corrupt:
                         raise ValueError(f"{path}: damaged: {read}")
-                    picture = _upright(frame)
+                    picture = upright(frame)
                     shape = shape or picture.shape
                     if picture.shape != shape:
                         raise ValueError(
@@ -68,7 +68,7 @@ def iter_video(path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
                         )
                     yield picture, read.add(frame)
         except av.FFmpegError as error:
-            raise ValueError(f"{path}: damaged or cut off: {read} ({_reason(error)})") from None
+            raise ValueError(f"{path}: damaged or cut off: {read} ({failure(error)})") from None
         if read.count == 0:
             raise ValueError(f"{path}: has no frames")
         if read.misses_the_end or _cut_gif(path, container):
@@ -122,7 +122,16 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float = 25.
         container.mux(stream.encode(None))
 
 
-def _open(path: str | Path) -> av.container.InputContainer:
+def open_video(path: str | Path) -> av.container.InputContainer:
+    """Open a video file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not a video.
+    """
     try:
         # "file:" keeps ffmpeg from taking "12:30.mp4" for a protocol; a tag in another
         # encoding is no reason to refuse the video.
@@ -132,11 +141,18 @@ def _open(path: str | Path) -> av.container.InputContainer:
     except (av.FFmpegError, OSError) as error:
         raise ValueError(
             f"{path}: not a video, or cut off before its index: nothing could be read "
-            f"({_reason(error)})"
+            f"({failure(error)})"
         ) from None
 
 
-def _video_stream(path: str | Path, container: av.container.InputContainer) -> av.VideoStream:
+def video_stream(path: str | Path, container: av.container.InputContainer) -> av.VideoStream:
+    """Return the first stream that is video and not a cover picture.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
     cover = av.stream.Disposition.attached_pic
     for stream in container.streams.video:
         if not stream.disposition & cover:
@@ -209,7 +225,8 @@ def _cut_gif(path: str | Path, container: av.container.InputContainer) -> bool:
         return file.read() != b";"
 
 
-def _upright(frame: av.VideoFrame) -> np.ndarray:
+def upright(frame: av.VideoFrame) -> np.ndarray:
+    """Return a decoded frame as RGB `(H, W, 3)`, turned as the file's display matrix says."""
     picture = frame.to_ndarray(format="rgb24")
     matrix: Any = frame.side_data.get("DISPLAYMATRIX")  # a buffer
     if matrix is None:
@@ -222,5 +239,6 @@ def _upright(frame: av.VideoFrame) -> np.ndarray:
     return np.ascontiguousarray(picture[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1])
 
 
-def _reason(error: Exception) -> str:
+def failure(error: Exception) -> str:
+    """Return what ffmpeg or the system says went wrong, without the file's name."""
     return str(getattr(error, "strerror", None) or error)

@@ -1,0 +1,100 @@
+"""Frames of clips: whole clips that are kept, or single frames of clips too long to keep."""
+
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+
+from tacref.data.clips import Clip, load_clip, resize
+from tacref.data.features import load_features
+from tacref.data.frames import picture_files, read_pictures
+from tacref.data.index import VideoIndex, index_video
+from tacref.data.seek import read_frames
+
+CACHE_BYTES = 2 << 30
+
+
+class ClipCache:
+    """Decoded clips, the least recently used ones dropped to stay within a bound.
+
+    Parameters
+    ----------
+    max_bytes : int
+        Bound on the frames that are kept. A clip larger than that is not kept.
+    size : int, optional
+        Side to which pictures are resized, as in `load_clip`.
+    """
+
+    def __init__(self, max_bytes: int = CACHE_BYTES, size: int | None = None) -> None:
+        self.max_bytes, self.size = max_bytes, size
+        self.bytes = 0
+        self._frames: OrderedDict[Path, np.ndarray] = OrderedDict()
+
+    def load(self, path: Path) -> np.ndarray:
+        """Return a clip's frames, read-only: `(T, size, size, 3)` uint8 or `(T, F)` float32."""
+        if path in self._frames:
+            self._frames.move_to_end(path)
+            return self._frames[path]
+        frames = load_clip(path, self.size).frames
+        frames.flags.writeable = False
+        if frames.nbytes <= self.max_bytes:
+            self._frames[path] = frames
+            self.bytes += frames.nbytes
+            while self.bytes > self.max_bytes:
+                self.bytes -= self._frames.popitem(last=False)[1].nbytes
+        return frames
+
+    def clear(self) -> None:
+        """Forget all clips."""
+        self._frames.clear()
+        self.bytes = 0
+
+
+class ClipIndex:
+    """How many frames a clip has, and how to read some of them.
+
+    Parameters
+    ----------
+    clip : Clip
+        The clip. A video is indexed, pictures are counted, features read.
+
+    Attributes
+    ----------
+    length : int
+        Number of frames.
+    width : int
+        Features a frame; 0 for pictures.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If the clip is missing or damaged, as far as can be told without decoding it.
+    """
+
+    def __init__(self, clip: Clip) -> None:
+        self.clip, self.width = clip, 0
+        self.video: VideoIndex | None = None
+        if clip.kind == "features":
+            self.length, self.width = load_features(clip.path).shape
+        elif clip.kind == "frames":
+            self.length = len(picture_files(clip.path))
+        else:
+            self.video = index_video(clip.path)
+            self.length = self.video.length
+
+    def read(self, positions: np.ndarray, size: int | None) -> np.ndarray:
+        """Read the frames at rising positions, as `ClipCache.load(path)[positions]`.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If the clip is damaged there, or has changed.
+        """
+        path = self.clip.path
+        if self.clip.kind == "features":
+            return load_features(path)[positions]
+        if self.video is None:
+            frames = list(read_pictures(path, positions))
+        else:
+            frames = read_frames(path, positions, self.video)
+        return np.stack([frame if size is None else resize(frame, size) for frame in frames])

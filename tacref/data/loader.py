@@ -1,0 +1,137 @@
+"""Batches read ahead by worker processes, in the order of their steps."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Any
+
+from tacref.data.dataset import PairBatch, PairDataset
+
+_AHEAD = 2  # batches asked of a worker before the first is taken
+
+
+def iter_batches(
+    dataset: PairDataset,
+    steps: range,
+    *,
+    rank: int = 0,
+    world: int = 1,
+    parts: int = 1,
+    workers: int = 0,
+) -> Iterator[tuple[list[PairBatch], float]]:
+    """Read the batches of some steps, the same ones however many workers read them.
+
+    Parameters
+    ----------
+    dataset : PairDataset
+        What to draw from.
+    steps : range
+        The steps.
+    rank, world : int
+        This process and the number of processes, which have equal shares of each batch.
+    parts : int
+        Equal parts into which this process's share is cut.
+    workers : int
+        Processes that read ahead; 0 reads in this one. They start anew rather than as copies of
+        this process, so a script that calls this needs `if __name__ == "__main__":`. They end
+        with this process, however it ends.
+
+    Yields
+    ------
+    batches : list of PairBatch
+        The parts of a step.
+    seconds : float
+        How long they were waited for.
+
+    Raises
+    ------
+    ValueError
+        If `workers` is not >= 0, or as `PairDataset.batch`.
+    ChildProcessError
+        If a worker process was killed.
+    """
+    if workers < 0:
+        raise ValueError(f"workers must be >= 0, got {workers!r}")
+    share = {"rank": rank, "world": world, "parts": parts}
+    if workers == 0:
+        for step in steps:
+            start = time.perf_counter()
+            batches = _read(dataset, step, **share)
+            yield batches, time.perf_counter() - start
+        return
+    pool = [_Worker(dataset, min(workers, len(steps)), share) for _ in steps[:workers]]
+    try:
+        for position, step in enumerate(steps[: _AHEAD * workers]):
+            pool[position % workers].ask(step)
+        for position in range(len(steps)):
+            start = time.perf_counter()
+            worker = pool[position % workers]
+            batches = worker.take()
+            if position + _AHEAD * workers < len(steps):
+                worker.ask(steps[position + _AHEAD * workers])
+            yield batches, time.perf_counter() - start
+    finally:
+        for worker in pool:
+            worker.end()
+
+
+def _read(dataset: PairDataset, step: int, *, rank: int, world: int, parts: int) -> list[PairBatch]:
+    return [
+        dataset.batch(step, rank=rank, world=world, part=part, parts=parts) for part in range(parts)
+    ]
+
+
+class _Worker:
+    """One process, spoken to over a pipe whose closing ends it."""
+
+    def __init__(self, dataset: PairDataset, workers: int, share: dict[str, int]) -> None:
+        # A fresh interpreter: it holds no other end of any worker's pipe, so that the pipe closes
+        # with this process, even one that is killed; and it need not load torch.
+        context = get_context("spawn")
+        self._pipe, other = context.Pipe()
+        self._process = context.Process(
+            target=_serve, args=(other, dataset, workers, share), daemon=True
+        )
+        self._process.start()
+        other.close()
+
+    def ask(self, step: int) -> None:
+        self._pipe.send(step)
+
+    def take(self) -> list[PairBatch]:
+        try:
+            answer = self._pipe.recv()
+        except (EOFError, OSError):
+            self._process.join(10)
+            raise ChildProcessError(
+                f"a process that reads clips ended with status {self._process.exitcode}; "
+                "it may have been killed for want of memory"
+            ) from None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def end(self) -> None:
+        self._pipe.close()
+        self._process.kill()  # it has nothing to finish
+        self._process.join()
+
+
+def _serve(pipe: Connection, dataset: PairDataset, workers: int, share: dict[str, Any]) -> None:
+    # The process that asks decides when to stop, also when both get the signal.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    dataset.cache.max_bytes //= workers
+    try:
+        while True:
+            step = pipe.recv()
+            try:
+                answer: Any = _read(dataset, step, **share)
+            except Exception as error:  # for the process that asked
+                answer = error
+            pipe.send(answer)
+    except (EOFError, OSError):  # nobody is there any more
+        os._exit(0)

@@ -1,0 +1,92 @@
+"""Some frames of a long video for the price of some frames: from the key frame before each."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+
+from tacref.data.index import VideoIndex
+from tacref.data.video import failure, iter_video, open_video, upright, video_stream
+
+
+def read_frames(
+    path: str | Path, positions: Sequence[int] | np.ndarray, index: VideoIndex
+) -> list[np.ndarray]:
+    """Decode the frames at some positions of a video, the same as decoding all of it gives.
+
+    Parameters
+    ----------
+    path : str or Path
+        A video file.
+    positions : sequence of int
+        Rising positions in [0, index.length).
+    index : VideoIndex
+        Of this file.
+
+    Returns
+    -------
+    list of ndarray of uint8, shape (H, W, 3)
+        RGB, upright.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is damaged where it is read, or has changed since it was indexed.
+    """
+    wanted = [int(position) for position in positions]
+    if index.pts is not None:
+        found = _seek(path, index.pts[wanted], index)
+        if len(found) == len(set(wanted)):
+            return [found[int(index.pts[position])] for position in wanted]
+    # The file does not say where its frames are, or not truly: all of them are decoded.
+    every = set(wanted)
+    kept = {at: frame for at, (frame, _) in enumerate(iter_video(path)) if at in every}
+    if len(kept) < len(every):
+        raise ValueError(f"{path}: has changed: {index.length} frames were found before")
+    return [kept[position] for position in wanted]
+
+
+def _seek(path: str | Path, times: np.ndarray, index: VideoIndex) -> dict[int, np.ndarray]:
+    found: dict[int, np.ndarray] = {}
+    # The key frame from which each wanted frame can be decoded, and the wanted ones of each.
+    keys = np.maximum(np.searchsorted(index.key_pts, times, side="right") - 1, 0)
+    with open_video(path) as container:
+        stream = video_stream(path, container)
+        try:
+            for key in np.unique(keys):
+                missing = {int(time) for time in times[keys == key]}
+                container.seek(int(index.key_dts[key]), stream=stream)
+                _decode_until(path, container, stream, missing, found)
+                if missing:
+                    break
+        except av.FFmpegError as error:
+            raise ValueError(f"{path}: damaged ({failure(error)})") from None
+    return found
+
+
+def _decode_until(
+    path: str | Path,
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    missing: set[int],
+    found: dict[int, np.ndarray],
+) -> None:
+    """Decode from where the container stands until nothing is missing, or its end."""
+    last = max(missing)
+    for packet in container.demux(stream):
+        if packet.is_corrupt:
+            raise ValueError(f"{path}: damaged")
+        # Frames that no other refers to need not be decoded unless they are wanted.
+        wanted = packet.pts is None or packet.pts in missing
+        stream.codec_context.skip_frame = "DEFAULT" if wanted else "NONREF"
+        for frame in packet.decode():
+            if frame.pts in missing:
+                if frame.is_corrupt:
+                    raise ValueError(f"{path}: damaged")
+                found[frame.pts] = upright(frame)
+                missing.remove(frame.pts)
+            if not missing or (frame.pts is not None and frame.pts > last):
+                return
