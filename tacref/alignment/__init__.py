@@ -5,5 +5,6 @@ Functions of embeddings only; the report, which needs pictures, is loaded on its
 
 from tacref.alignment.align import Alignment, align
 from tacref.alignment.dtw import dtw, dtw_path
+from tacref.alignment.online import OnlineAligner, Position
 
-__all__ = ["Alignment", "align", "dtw", "dtw_path"]
+__all__ = ["Alignment", "OnlineAligner", "Position", "align", "dtw", "dtw_path"]

@@ -1,0 +1,180 @@
+"""The online aligner: equal to open-end DTW, by an oracle; catches up; sees who is off script."""
+
+import tracemalloc
+
+import numpy as np
+import oracles
+import pytest
+from numpy.testing import assert_allclose
+
+from tacref.alignment import OnlineAligner, dtw
+
+
+def walk(length, seed=0, d=4):
+    """Unit vectors that move on steadily and never come back."""
+    rng = np.random.default_rng(seed)
+    angles = np.linspace(0, 1.5 * np.pi, length)
+    plane = np.linalg.qr(rng.normal(size=(d, 2)))[0]
+    return np.stack((np.cos(angles), np.sin(angles)), 1) @ plane.T
+
+
+def costs(reference, video):
+    return ((video[:, None] - reference[None]) ** 2).sum(-1)
+
+
+@pytest.mark.parametrize("open_begin", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (1, 4), (4, 1), (5, 5), (3, 5)])
+def test_every_position_is_that_of_the_cheapest_of_all_paths(n, m, dtype, open_begin):
+    rng = np.random.default_rng(n + 10 * m)
+    reference = rng.normal(size=(n, 3)).astype(dtype)
+    video = rng.normal(size=(m, 3))
+    D = costs(reference.astype(np.float64), video)
+    aligner = OnlineAligner(reference, open_begin=open_begin)
+    for frame in range(m):
+        position = aligner.update(video[frame])
+        begins = range(n) if open_begin else [0]
+        totals = {
+            (begin, end): oracles.dtw(D[: frame + 1, begin : end + 1])
+            for begin in begins
+            for end in range(begin, n)
+        }
+        begin, end = min(totals, key=totals.__getitem__)
+        assert position.frame == end
+        # float64 sums of a few terms of order 1, in another order
+        assert_allclose(position.cost, totals[begin, end], rtol=1e-13)
+        assert_allclose(position.local_cost, D[frame, end], rtol=1e-13)
+    assert aligner.frames_seen == m
+
+
+def test_after_the_whole_video_its_cost_is_that_of_open_end_dtw():
+    rng = np.random.default_rng(0)
+    reference, video = rng.normal(size=(2100, 5)), rng.normal(size=(60, 5))
+    aligner = OnlineAligner(reference)  # more than one chunk of costs
+    for frame in video:
+        position = aligner.update(frame)
+    assert_allclose(position.cost, dtw(reference[: position.frame + 1], video), rtol=1e-12)
+    for end in (position.frame - 1, position.frame + 2, 2100):
+        assert dtw(reference[:end], video) >= position.cost
+
+
+def test_catches_up_after_a_pause_and_a_jump():
+    reference = walk(100)
+    order = np.concatenate([np.arange(30), np.full(40, 30), np.arange(31, 60), np.arange(75, 100)])
+    aligner = OnlineAligner(reference)
+    found = np.array([aligner.update(reference[frame]).frame for frame in order])
+    jump = 30 + 40 + 29
+    np.testing.assert_array_equal(found[:jump], order[:jump])
+    np.testing.assert_array_equal(found[jump + 5 :], order[jump + 5 :])
+
+
+def test_off_script_and_back():
+    reference = walk(200, d=8)
+    rng = np.random.default_rng(3)
+    other = rng.normal(size=(40, 8))
+    other /= np.linalg.norm(other, axis=1, keepdims=True)
+    video = np.concatenate([reference[:80], other, reference[80:]])
+    aligner = OnlineAligner(reference)
+    positions = [aligner.update(frame) for frame in video]
+    flags = np.array([position.off_script for position in positions])
+    assert not flags[:80].any()
+    assert flags[90:120].all()
+    assert not flags[140:].any()
+    assert abs(positions[-1].frame - 199) <= 1
+    assert abs(positions[150].frame - 110) <= 5
+
+
+def test_confidence_is_low_where_two_places_look_alike():
+    reference = walk(60)
+    twice = np.concatenate([reference, reference])
+    unsure = OnlineAligner(twice, open_begin=True)
+    for frame in reference[20:40]:
+        position = unsure.update(frame)
+    assert position.confidence == pytest.approx(0.5, abs=0.05)
+    sure = OnlineAligner(twice)
+    for frame in reference[:40]:
+        position = sure.update(frame)
+    assert position.frame == 39
+    assert position.confidence > 0.95
+
+
+def test_open_begin_starts_in_the_middle():
+    reference = walk(100)
+    aligner = OnlineAligner(reference, open_begin=True)
+    assert aligner.update(reference[60]).frame == 60
+    assert aligner.update(reference[61]).frame == 61
+    closed = OnlineAligner(reference)
+    assert closed.update(reference[60]).cost > 0
+
+
+def test_phases_and_reset():
+    reference = walk(10)
+    aligner = OnlineAligner(reference, phases=["down"] * 4 + ["up"] * 6)
+    shown = [aligner.update(frame).phase for frame in reference]
+    assert shown == ["down"] * 4 + ["up"] * 6
+    aligner.reset()
+    assert aligner.frames_seen == 0
+    position = aligner.update(reference[0])
+    assert (position.frame, position.cost, position.phase) == (0, 0.0, "down")
+    assert OnlineAligner(reference).update(reference[0]).phase is None
+
+
+def test_a_reference_that_never_changes():
+    aligner = OnlineAligner(np.ones((5, 2)))
+    position = aligner.update([1.0, 1.0])
+    assert (position.frame, position.off_script) == (0, False)
+    assert aligner.update([3.0, 1.0]).off_script
+
+
+def test_memory_does_not_grow_with_the_video():
+    reference, frame = walk(50), np.ones(4)
+    aligner = OnlineAligner(reference)
+    for _ in range(100):
+        aligner.update(frame)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(20_000):
+            aligner.update(frame)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 10_000  # bytes: not one a frame
+    assert aligner.frames_seen == 20_100
+
+
+def test_inputs_are_left_alone():
+    reference, frame = walk(20), walk(20)[3]
+    kept = reference.copy(), frame.copy()
+    OnlineAligner(reference).update(frame)
+    np.testing.assert_array_equal(reference, kept[0])
+    np.testing.assert_array_equal(frame, kept[1])
+
+
+@pytest.mark.parametrize(
+    ("reference", "options", "message"),
+    [
+        (np.zeros(3), {}, r"reference must have shape \(frames, d\), not empty, got \(3,\)"),
+        (np.zeros((0, 2)), {}, r"reference must have shape .* got \(0, 2\)"),
+        (np.full((2, 2), np.nan), {}, "reference must be finite"),
+        (np.full((2, 2), 1e200), {}, "reference must be finite and at most 1e[+]140"),
+        (np.zeros((3, 2)), {"phases": ["a"]}, "phases must be 3, one a frame, got 1"),
+        (np.zeros((3, 2)), {"tolerance": 0}, "tolerance must be finite and > 0, got 0"),
+        (np.zeros((3, 2)), {"recent": 0.5}, "recent must be >= 1 frame, got 0.5"),
+    ],
+)
+def test_refusals(reference, options, message):
+    with pytest.raises(ValueError, match=message):
+        OnlineAligner(reference, **options)
+
+
+def test_a_frame_that_is_refused_does_not_count():
+    reference = walk(10)
+    aligner = OnlineAligner(reference)
+    aligner.update(reference[0])
+    with pytest.raises(ValueError, match=r"embedding must have shape \(4,\), got \(3,\)"):
+        aligner.update(np.zeros(3))
+    with pytest.raises(ValueError, match="embedding must be finite"):
+        aligner.update([0, np.nan, 0, 0])
+    assert aligner.frames_seen == 1
+    assert aligner.update(reference[1]).frame == 1
