@@ -1,9 +1,11 @@
 """The commands: one name each, one line on bad input, one exit status."""
 
 import argparse
+import difflib
 import functools
 import importlib
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, ParamSpec
@@ -12,7 +14,8 @@ COMMANDS = {
     "train": "train an encoder on a folder of clips, or on the built-in activity",
     "evaluate": "Kendall's tau of an encoder on held-out clips",
     "embed": "frame embeddings of videos",
-    "align": "align two videos: alignment.json and report.html",
+    "align": "align videos: alignment.json and report.html",
+    "follow": "where in a reference a performer is, while the video or camera runs",
     "verify": "report card of a loss: value, gradients, padding, extremes",
     "export": "write a run's encoder as one ONNX file, proven equal to torch",
 }
@@ -68,8 +71,11 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
-        """Raise instead of printing the usage and leaving."""
-        raise ValueError(f"{message} (--help shows the options)")
+        """Raise instead of printing the usage and leaving; name the option that was meant."""
+        unknown = re.match(r"unrecognized arguments: (--[^\s=]+)", message)
+        near = difflib.get_close_matches(unknown[1], self._option_string_actions) if unknown else []
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"{message}{hint} (--help shows the options)")
 
 
 def positive_int(text: str) -> int:

@@ -1,0 +1,158 @@
+"""Phase labels of some videos, and their transfer along a path to the others."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from tacref.data.phases import COLUMNS
+from tacref.files import replacing
+
+
+def read_labels(path: str | Path, lengths: Mapping[str, int]) -> dict[str, list[str]]:
+    """Read the phase of every frame of some clips from a label file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file with the columns `video,start_frame,end_frame,phase`; `end_frame` is exclusive.
+    lengths : mapping of str to int
+        Name and number of frames of each clip of interest. Others in the file are passed over.
+
+    Returns
+    -------
+    dict of str to list of str
+        The labels of each clip of interest that the file names, one a frame.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not such a file, or the phases of a clip of interest do not cover it from its
+        first frame to its last without overlap; names file and line.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such label file")
+    labels: dict[str, list[str | None]] = {}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            header = next(reader, [])
+            if tuple(column.strip() for column in header) != COLUMNS:
+                raise ValueError(f"{path}: line 1 must be {','.join(COLUMNS)}, got {header}")
+            for row in reader:
+                if row:
+                    _take(row, f"{path}: line {reader.line_num}", lengths, labels)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path}: not a CSV file in UTF-8 ({error})") from None
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+    whole: dict[str, list[str]] = {}
+    for name, found in labels.items():
+        if None in found:
+            raise ValueError(f"{path}: frame {found.index(None)} of {name!r} has no phase")
+        whole[name] = [label for label in found if label is not None]
+    return whole
+
+
+def transfer_labels(labels: Sequence[str], path: np.ndarray) -> list[str]:
+    """Carry the labels of x along a path to y.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Phase of every frame of x, n of them.
+    path : ndarray of int64, shape (L, 2)
+        Pairs of frames (i, j), in order.
+
+    Returns
+    -------
+    list of str
+        For every frame of y the phase of the frame of x that matches it; of several, of the
+        middle one.
+    """
+    return [labels[frame] for frame in matched_frames(path)]
+
+
+def matched_frames(path: np.ndarray) -> np.ndarray:
+    """Return, for every frame j of a path, the frame i that matches it; of several the middle one.
+
+    Parameters
+    ----------
+    path : ndarray of int64, shape (L, 2)
+        Pairs of frames (i, j), in order, of all j.
+
+    Returns
+    -------
+    ndarray of int64, shape (m,)
+        Frames of the other video; they never go back.
+    """
+    frames = np.arange(path[-1, 1] + 1)
+    first = np.searchsorted(path[:, 1], frames, side="left")
+    last = np.searchsorted(path[:, 1], frames, side="right") - 1
+    return path[(first + last) // 2, 0]
+
+
+def intervals(labels: Sequence[str]) -> list[tuple[int, int, str]]:
+    """Return runs of one label as (start_frame, end_frame, phase), `end_frame` exclusive."""
+    found, start = [], 0
+    for phase, run in groupby(labels):
+        end = start + len(list(run))
+        found.append((start, end, phase))
+        start = end
+    return found
+
+
+def write_labels(path: str | Path, labels: Mapping[str, Sequence[str]]) -> None:
+    """Write a label file.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to write; replaced if it exists.
+    labels : mapping of str to sequence of str
+        Name of each clip and the phase of each of its frames.
+    """
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="replace") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for name, phases in labels.items():
+            writer.writerows((name, *interval) for interval in intervals(phases))
+
+
+def _take(
+    row: list[str],
+    where: str,
+    lengths: Mapping[str, int],
+    labels: dict[str, list[str | None]],
+) -> None:
+    """Enter one line of a label file."""
+    if len(row) != len(COLUMNS):
+        raise ValueError(f"{where}: must have {len(COLUMNS)} fields, got {len(row)}: {row}")
+    name, first, last, phase = (field.strip() for field in row)
+    if name not in lengths:
+        return
+    try:
+        start, end = int(first), int(last)
+    except ValueError:
+        raise ValueError(
+            f"{where}: start_frame and end_frame must be whole numbers, got {first!r}, {last!r}"
+        ) from None
+    if not 0 <= start < end <= lengths[name]:
+        raise ValueError(
+            f"{where}: must have 0 <= start_frame < end_frame <= {lengths[name]}, the frames of "
+            f"{name!r}, got {first}, {last}"
+        )
+    if not phase:
+        raise ValueError(f"{where}: phase must not be empty")
+    found = labels.setdefault(name, [None] * lengths[name])
+    if any(label is not None for label in found[start:end]):
+        raise ValueError(f"{where}: overlaps another phase of {name!r}")
+    found[start:end] = [phase] * (end - start)

@@ -1,0 +1,174 @@
+"""`python -m tacref.follow`: where in a reference a performer is, while the video runs."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+
+from tacref.alignment import OnlineAligner, Position
+from tacref.alignment.labels import read_labels
+from tacref.commands import Parser, command, positive_int
+from tacref.data.chunks import iter_chunks
+from tacref.data.live import is_camera, iter_live
+from tacref.embed import Embedder, embed_clip, open_encoder
+
+BAR = 24  # characters
+
+
+@command("follow")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Follow a clip or a camera through a reference, and show it in the terminal."""
+    parser = Parser(
+        prog="tacref follow",
+        description="Show where in a reference video a performer is, frame by frame.",
+    )
+    parser.add_argument("source", metavar="VIDEO_OR_CAMERA", help="clip, or camera: 0, /dev/video0")
+    parser.add_argument("--reference", required=True, metavar="A", help="the clip to follow")
+    parser.add_argument(
+        "--encoder", required=True, metavar="RUN_OR_ONNX", help="a run's folder, or an ONNX file"
+    )
+    parser.add_argument(
+        "--phases", metavar="CSV", help="label file that has the reference's phases"
+    )
+    parser.add_argument(
+        "--open-begin", action="store_true", help="the performer may begin anywhere in A"
+    )
+    parser.add_argument(
+        "--batch",
+        type=positive_int,
+        default=8,
+        metavar="N",
+        help="frames that are embedded together: fewer are shown sooner, more cost less (default: "
+        "8)",
+    )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, ... (default: cpu)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a frame")
+    options = parser.parse_args(argv)
+
+    clips = (
+        [options.reference] if is_camera(options.source) else [options.reference, options.source]
+    )
+    for clip in clips:
+        if not Path(clip).exists():
+            raise FileNotFoundError(f"{clip}: no such file or folder, and no camera")
+    encoder = open_encoder(options.encoder, device=options.device)
+    reference, times = embed_clip(encoder, options.reference, progress=not options.json)
+    name = Path(options.reference).resolve().name
+    phases = None
+    if options.phases is not None:
+        phases = read_labels(options.phases, {name: len(reference)}).get(name)
+        if phases is None:
+            raise ValueError(f"{options.phases}: has no phases of {name!r}, the reference")
+    aligner = OnlineAligner(reference, phases=phases, open_begin=options.open_begin)
+    show = _lines if options.json else _screen
+    show(follow(encoder, options.source, aligner, batch=options.batch), times, sys.stdout)
+    return 0
+
+
+def follow(
+    encoder: Embedder, source: str | Path, aligner: OnlineAligner, *, batch: int = 8
+) -> Iterator[tuple[float, Position]]:
+    """Embed frames as they come and find their positions.
+
+    Parameters
+    ----------
+    encoder : Embedder
+        From `open_encoder`. A position comes once the frames that its embedding looks at are
+        there: as many frames late as the encoder's context reaches ahead.
+    source : str or Path
+        As `tacref.data.live.iter_live` takes it.
+    aligner : OnlineAligner
+        Of the reference's embeddings, by the same encoder.
+    batch : int
+        Frames that are embedded together, >= 1.
+
+    Yields
+    ------
+    timestamp : float
+        Seconds since the first frame.
+    position : Position
+        Where that frame is in the reference.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such clip.
+    ValueError
+        If the camera does not open, or the source is not what the encoder takes.
+    """
+    timestamps: list[float] = []
+    checked = False
+
+    def frames() -> Iterator[np.ndarray]:
+        nonlocal checked
+        for frame, timestamp in iter_live(source):
+            if not checked:
+                try:
+                    encoder.config.as_frames(frame[None])
+                except ValueError as error:
+                    raise ValueError(f"{source}: not what the encoder takes: {error}") from None
+                checked = True
+            timestamps.append(timestamp)
+            yield frame
+
+    for chunk, own in iter_chunks(frames(), encoder.config.offsets, batch):
+        for embedding in encoder.embed(chunk)[own]:
+            yield timestamps.pop(0), aligner.update(embedding)
+
+
+def _lines(positions: Iterator[tuple[float, Position]], times: np.ndarray, out: TextIO) -> None:
+    for frame, (timestamp, position) in enumerate(positions):
+        record = {
+            "frame": frame,
+            "time": round(timestamp, 4),
+            "reference_frame": position.frame,
+            "reference_time": round(float(times[position.frame]), 4),
+            "phase": position.phase,
+            "confidence": round(position.confidence, 4),
+            "cost": position.cost,
+            "local_cost": position.local_cost,
+            "off_script": position.off_script,
+        }
+        print(json.dumps(record), file=out, flush=True)
+
+
+def _screen(positions: Iterator[tuple[float, Position]], times: np.ndarray, out: TextIO) -> None:
+    """Show one line that is written over on a terminal, elsewhere one a change of what it says."""
+    terminal = out.isatty()
+    said: tuple[str | None, bool] | None = None
+    line, count = "", 0
+    for timestamp, position in positions:
+        count += 1
+        line = _line(timestamp, position, times)
+        news = (position.phase, position.off_script)
+        if terminal:
+            print(f"\r\x1b[K{line}", end="", file=out, flush=True)
+        elif news != said:
+            print(line, file=out, flush=True)
+        said = news
+    if terminal:
+        print(file=out)
+    elif line:
+        print(line, file=out)
+    print(f"{count} frames followed", file=out)
+
+
+def _line(timestamp: float, position: Position, times: np.ndarray) -> str:
+    done = round(BAR * position.frame / max(1, len(times) - 1))
+    state = "OFF SCRIPT" if position.off_script else _printable(position.phase or "")
+    return (
+        f"{timestamp:7.2f} s  [{'#' * done:<{BAR}}] {times[position.frame]:.2f} of "
+        f"{times[-1]:.2f} s  {position.confidence:4.0%} sure  {state}"
+    ).rstrip()
+
+
+def _printable(text: str) -> str:
+    # A label must not move the terminal's cursor.
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

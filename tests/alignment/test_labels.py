@@ -1,0 +1,68 @@
+"""Phase labels: read for the clips of interest, transferred along a path, written as runs."""
+
+import numpy as np
+import pytest
+
+from tacref.alignment import align
+from tacref.alignment.labels import (
+    intervals,
+    matched_frames,
+    read_labels,
+    transfer_labels,
+    write_labels,
+)
+
+HEADER = "video,start_frame,end_frame,phase\n"
+
+
+def test_transfer_by_hand():
+    # y's frame 2 matches x's frames 1, 2 and 3: the middle one labels it.
+    path = np.array([(0, 0), (0, 1), (1, 2), (2, 2), (3, 2), (4, 3)])
+    assert matched_frames(path).tolist() == [0, 0, 2, 4]
+    assert transfer_labels(["a", "a", "b", "b", "c"], path) == ["a", "a", "b", "c"]
+
+
+def test_transfer_along_a_known_warp_is_exact():
+    x = np.linspace(0, 1, 40)[:, None]
+    order = np.sort(np.random.default_rng(0).integers(0, 40, 90))
+    order[0], order[-1] = 0, 39
+    labels = ["low"] * 15 + ["high"] * 25
+    path = align(x, x[order]).path
+    assert transfer_labels(labels, path) == [labels[frame] for frame in order]
+
+
+def test_written_and_read_again(tmp_path):
+    labels = {"a,b.mp4": ["x", "x", "y"], "c": ["z"]}
+    write_labels(tmp_path / "phases.csv", labels)
+    assert (tmp_path / "phases.csv").read_text() == (
+        HEADER + '"a,b.mp4",0,2,x\n"a,b.mp4",2,3,y\nc,0,1,z\n'
+    )
+    assert read_labels(tmp_path / "phases.csv", {"a,b.mp4": 3, "c": 1}) == labels
+    assert read_labels(tmp_path / "phases.csv", {"c": 1, "d": 5}) == {"c": ["z"]}
+    assert intervals(["x", "x", "y", "x"]) == [(0, 2, "x"), (2, 3, "y"), (3, 4, "x")]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1 must be video,start_frame,end_frame,phase"),
+        (HEADER + "a,0\n", "line 2: must have 4 fields, got 2"),
+        (HEADER + "a,0,x,p\n", "line 2: start_frame and end_frame must be whole numbers"),
+        (HEADER + "a,0,5,p\n", "line 2: must have 0 <= start_frame < end_frame <= 4.* got 0, 5"),
+        (HEADER + "a,0,4,\n", "line 2: phase must not be empty"),
+        (HEADER + "a,0,2,p\na,1,4,q\n", "line 3: overlaps another phase of 'a'"),
+        (HEADER + "a,0,2,p\na,3,4,q\n", "frame 2 of 'a' has no phase"),
+        (b"\xff\xfe\x00", "not a CSV file in UTF-8"),
+    ],
+)
+def test_refusals(text, message, tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ValueError, match=message) as caught:
+        read_labels(path, {"a": 4})
+    assert str(path) in str(caught.value)
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such label file"):
+        read_labels(tmp_path / "none.csv", {"a": 4})

@@ -1,0 +1,114 @@
+"""`tacref follow`: positions frame by frame, in lines or on a terminal, and what it refuses."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+
+import tacref.follow
+from tacref.alignment import OnlineAligner
+from tacref.data import write_video
+from tacref.encoder import EncoderConfig
+
+
+class FakeEncoder:
+    """The mean of three neighboring rows: context on either side."""
+
+    config = EncoderConfig.default("features", channels=2, offsets=(-1, 0, 1))
+
+    def embed(self, frames):
+        padded = np.pad(frames, ((1, 1), (0, 0)), mode="edge")
+        return (padded[:-2] + padded[1:-1] + padded[2:]) / 3
+
+
+@pytest.fixture
+def clips(tmp_path, monkeypatch):
+    monkeypatch.setattr(tacref.follow, "open_encoder", lambda path, device: FakeEncoder())
+    angles = np.linspace(0, 3, 30)
+    rows = np.stack((np.cos(angles), np.sin(angles)), 1).astype(np.float32)
+    np.save(tmp_path / "a.npy", rows)
+    np.save(tmp_path / "slow.npy", np.repeat(rows, 2, axis=0))
+    (tmp_path / "phases.csv").write_text(
+        "video,start_frame,end_frame,phase\na.npy,0,10,up\na.npy,10,30,\x1b[2Jdown\nother,0,5,x\n"
+    )
+    return tmp_path
+
+
+def arguments(folder, *more, source="slow.npy"):
+    return [str(folder / source), "--reference", str(folder / "a.npy"), "--encoder", "e", *more]
+
+
+@pytest.mark.parametrize("batch", ["1", "7", "100"])
+def test_one_line_a_frame(clips, capsys, batch):
+    more = ("--json", "--batch", batch, "--phases", str(clips / "phases.csv"))
+    assert tacref.follow.main(arguments(clips, *more)) == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    records = [json.loads(line) for line in shown.out.splitlines()]
+    assert [record["frame"] for record in records] == list(range(60))
+    found = np.array([record["reference_frame"] for record in records])
+    assert np.abs(found - np.arange(60) // 2).max() <= 1
+    assert records[30]["time"] == pytest.approx(30 / 25)
+    assert records[30]["reference_time"] == pytest.approx(found[30] / 25)
+    assert [record["phase"] for record in records] == [
+        "up" if frame < 10 else "\x1b[2Jdown" for frame in found
+    ]
+    assert not any(record["off_script"] for record in records)
+
+
+def test_without_a_terminal_a_line_a_change(clips, capsys):
+    assert tacref.follow.main(arguments(clips, "--phases", str(clips / "phases.csv"))) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4  # two phases, the last frame, the count
+    assert lines[0].endswith("up")
+    assert lines[1].endswith("?[2Jdown")  # a label cannot move the cursor
+    assert lines[-1] == "60 frames followed"
+
+
+def test_a_terminal_has_one_line_that_is_written_over():
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    out, rows = Terminal(), np.eye(3)
+    aligner = OnlineAligner(rows)
+    positions = ((frame / 25, aligner.update(row)) for frame, row in enumerate(rows))
+    tacref.follow._screen(positions, np.arange(3) / 25, out)
+    text = out.getvalue()
+    assert text.count("\n") == 2
+    assert text.count("\r\x1b[K") == 3
+    assert "0.08 of 0.08 s" in text
+
+
+def test_leaving_the_script_is_said(clips, capsys):
+    rows = np.load(clips / "slow.npy")
+    rows[30:] = (0.0, -3.0)
+    np.save(clips / "wild.npy", rows)
+    assert tacref.follow.main(arguments(clips, source="wild.npy")) == 0
+    assert "OFF SCRIPT" in capsys.readouterr().out
+
+
+def test_refusals_are_one_line(clips, capsys):
+    write_video(clips / "v.mp4", [np.zeros((32, 32, 3), np.uint8)] * 3)
+    (clips / "gap.csv").write_text("video,start_frame,end_frame,phase\na.npy,0,10,up\n")
+    (clips / "none.csv").write_text("video,start_frame,end_frame,phase\nb.npy,0,10,up\n")
+    for given, line in (
+        (arguments(clips, source="none.mp4"), f"{clips / 'none.mp4'}: no such file or folder"),
+        (arguments(clips, source="v.mp4"), f"{clips / 'v.mp4'}: not what the encoder takes"),
+        (["/dev/video99", *arguments(clips)[1:]], "camera /dev/video99: does not open"),
+        (arguments(clips, "--batch", "0"), "argument --batch: must be >= 1, got 0"),
+        (
+            arguments(clips, "--phases", str(clips / "gap.csv")),
+            f"{clips / 'gap.csv'}: frame 10 of 'a.npy' has no phase",
+        ),
+        (
+            arguments(clips, "--phases", str(clips / "none.csv")),
+            f"{clips / 'none.csv'}: has no phases of 'a.npy', the reference",
+        ),
+    ):
+        assert tacref.follow.main(given) == 2
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert shown.err.startswith(f"tacref follow: {line}")
+        assert shown.err.count("\n") == 1
