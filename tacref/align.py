@@ -1,26 +1,60 @@
-"""`python -m tacref.align`: align two videos; write alignment.json and report.html."""
+"""`python -m tacref.align`: align videos with a reference; write the report and the alignments."""
 
+import csv
 import json
+import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from tacref.alignment import align
-from tacref.alignment.report import write_report
+import numpy as np
+
+from tacref.alignment import Alignment, align
+from tacref.alignment.groups import barycenter, medoid, outliers, pair_costs
+from tacref.alignment.labels import matched_frames, read_labels, transfer_labels, write_labels
+from tacref.alignment.report import Shown, write_report
 from tacref.commands import Parser, command
 from tacref.data import iter_frames
+from tacref.data.clips import clip_kind
 from tacref.embed import embed_clip, open_encoder
 from tacref.files import check_new_folder, new_folder
 
-FORMAT = 1
+FORMAT = 2
+# Tau compares all pairs of frames; of longer videos it looks at every second, third, ... one.
+TAU_FRAMES = 2000
+BARYCENTER = "barycenter"
+
+
+class Video(NamedTuple):
+    """A clip and its embeddings; the barycenter has no path."""
+
+    name: str
+    path: Path | None
+    x: np.ndarray
+    times: np.ndarray
+
+    def frames(self) -> Iterator[tuple[np.ndarray, float]]:
+        """Read the clip; of the barycenter, its embeddings."""
+        return zip(self.x, self.times, strict=True) if self.path is None else iter_frames(self.path)
+
+    @property
+    def has_pictures(self) -> bool:
+        """True if there is something to see."""
+        return self.path is not None and clip_kind(self.path) != "features"
 
 
 @command("align")
 def main(argv: Sequence[str] | None = None) -> int:
-    """Align two clips and write what came out into a new folder."""
-    parser = Parser(prog="tacref align", description="Align two videos in time.")
-    parser.add_argument("a", metavar="A", help="video, folder of frames or .npy")
-    parser.add_argument("b", metavar="B", help="the other one")
+    """Align clips with a reference and write what came out into a new folder."""
+    parser = Parser(
+        prog="tacref align",
+        description="Align videos in time with a reference: the first one named, or of a folder "
+        "the one that fits the others best.",
+    )
+    parser.add_argument(
+        "clips", nargs="+", metavar="VIDEO", help="videos, folders of frames or .npy; or one FOLDER"
+    )
     parser.add_argument(
         "--encoder", required=True, metavar="RUN_OR_ONNX", help="a run's folder, or an ONNX file"
     )
@@ -31,55 +65,230 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="N",
         help="match frames whose number differs by at most N frames (default: any)",
     )
+    parser.add_argument(
+        "--phases", metavar="CSV", help="label file; its labels go to the clips that it lacks"
+    )
+    parser.add_argument("--video", action="store_true", help="write aligned.mp4, all side by side")
+    parser.add_argument(
+        "--barycenter", action="store_true", help="align with the clips' soft-DTW barycenter"
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, ... (default: cpu)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
 
-    clips = [Path(options.a), Path(options.b)]
-    for clip in clips:
-        if not clip.exists():
-            raise FileNotFoundError(f"{clip}: no such file or folder")
+    paths, grouped = _find_clips(options.clips)
+    if options.phases is not None and not Path(options.phases).is_file():
+        raise FileNotFoundError(f"{options.phases}: no such label file")
+    if options.video and not any(clip_kind(path) != "features" for path in paths):
+        raise ValueError("--video needs clips with pictures, got arrays of features")
     check_new_folder(options.out)
     encoder = open_encoder(options.encoder, device=options.device)
-    (x, times_x), (y, times_y) = (embed_clip(encoder, clip, progress=True) for clip in clips)
-    alignment = align(x, y, times_x=times_x, times_y=times_y, band=options.band, progress=True)
-    names = [clip.resolve().name for clip in clips]
-    with new_folder(options.out) as folder:
-        record = {
-            "format": FORMAT,
-            "name_x": names[0],
-            "name_y": names[1],
-            "encoder": options.encoder,
-            "band": options.band,
-            **alignment.to_json(),
-        }
-        (folder / "alignment.json").write_text(json.dumps(record) + "\n", encoding="utf-8")
-        pictures = [(frame for frame, _ in iter_frames(clip)) for clip in clips]
-        write_report(
-            folder / "report.html",
-            alignment,
-            *pictures,
-            name_x=names[0],
-            name_y=names[1],
-            encoder=options.encoder,
+    names = _names(paths)
+    videos = [
+        Video(name, path, *embed_clip(encoder, path, progress=True))
+        for name, path in zip(names, paths, strict=True)
+    ]
+    labels: dict[str, list[str]] = {}
+    if options.phases is not None:
+        lengths = {video.name: len(video.x) for video in videos}
+        labels = read_labels(options.phases, lengths)
+        if not labels:
+            raise ValueError(f"{options.phases}: has no phases of {', '.join(names)}")
+    first = 0
+    if grouped or options.barycenter:
+        first = medoid(pair_costs([video.x for video in videos]))
+    reference = videos[first]
+    others = videos[:first] + videos[first + 1 :]
+    if options.barycenter:
+        center = barycenter([video.x for video in videos], reference.x).astype(np.float32)
+        reference, others = Video(BARYCENTER, None, center, reference.times), videos
+    alignments = [
+        align(
+            reference.x,
+            other.x,
+            times_x=reference.times,
+            times_y=other.times,
+            band=options.band,
+            progress=True,
         )
-    report = Path(options.out) / "report.html"
+        for other in others
+    ]
+    odd = outliers([alignment.mean_cost for alignment in alignments])
+    given = set(labels)
+    if given:
+        _transfer(reference, others, alignments, labels)
+    taus, stride = _taus(reference, others)
+    with new_folder(options.out) as folder:
+        _write_json(folder, options, reference, others, alignments, odd)
+        _write_csv(folder, others, alignments)
+        if given:
+            write_labels(
+                folder / "phases.csv", {video.name: labels[video.name] for video in videos}
+            )
+        reference_shown, *others_shown = (
+            Shown(video.name, video.frames(), labels.get(video.name), video.name not in given)
+            for video in (reference, *others)
+        )
+        write_report(
+            folder,
+            reference_shown,
+            list(zip(alignments, others_shown, strict=True)),
+            encoder=options.encoder,
+            taus=taus,
+            tau_stride=stride,
+            outliers=odd,
+        )
+        if options.video:
+            _write_video(folder, reference, others, alignments)
+    _say(options, reference, others, alignments, odd)
+    return 0
+
+
+def _find_clips(given: Sequence[str]) -> tuple[list[Path], bool]:
+    """Return the clips, and whether they are those of a folder."""
+    for clip in given:
+        if not Path(clip).exists():
+            raise FileNotFoundError(f"{clip}: no such file or folder")
+    paths = [Path(clip) for clip in given]
+    if len(paths) > 1:
+        return paths, False
+    (folder,) = paths
+    if not folder.is_dir() or clip_kind(folder) is not None:
+        raise ValueError(f"{folder}: is one clip; name two or more, or a folder of them")
+    clips = [path for path in sorted(folder.iterdir()) if clip_kind(path) is not None]
+    if len(clips) < 2:
+        raise ValueError(f"{folder}: holds {len(clips)} clips; aligning needs at least two")
+    return clips, True
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Return the clips' names, those that occur more than once with their folders."""
+    names = [path.resolve().name for path in paths]
+    return [name if names.count(name) == 1 else f"{k + 1}: {name}" for k, name in enumerate(names)]
+
+
+def _transfer(
+    reference: Video,
+    others: Sequence[Video],
+    alignments: Sequence[Alignment],
+    labels: dict[str, list[str]],
+) -> None:
+    """Give every video labels: along its path from the reference, which may get them from one."""
+    if reference.name not in labels:
+        source, alignment = next(
+            (other, alignment)
+            for other, alignment in zip(others, alignments, strict=True)
+            if other.name in labels
+        )
+        labels[reference.name] = transfer_labels(labels[source.name], alignment.path[:, ::-1])
+    for other, alignment in zip(others, alignments, strict=True):
+        if other.name not in labels:
+            labels[other.name] = transfer_labels(labels[reference.name], alignment.path)
+
+
+def _taus(reference: Video, others: Sequence[Video]) -> tuple[list[float | None], int]:
+    longest = max(len(video.x) for video in (reference, *others))
+    stride = math.ceil(longest / TAU_FRAMES)
+    try:
+        from tacref.evaluation import kendall_tau
+
+        return [kendall_tau([reference.x, other.x], stride=stride) for other in others], stride
+    except ImportError:  # SciPy is not there: the report says that it was not computed
+        return [None] * len(others), stride
+
+
+def _write_json(
+    folder: Path,
+    options: Any,
+    reference: Video,
+    others: Sequence[Video],
+    alignments: Sequence[Alignment],
+    odd: Sequence[int],
+) -> None:
+    record = {
+        "format": FORMAT,
+        "encoder": options.encoder,
+        "band": options.band,
+        "reference": reference.name,
+        "outliers": [others[k].name for k in odd],
+        "alignments": [
+            {"name_x": reference.name, "name_y": other.name, **alignment.to_json()}
+            for other, alignment in zip(others, alignments, strict=True)
+        ],
+    }
+    (folder / "alignment.json").write_text(json.dumps(record) + "\n", encoding="utf-8")
+
+
+def _write_csv(folder: Path, others: Sequence[Video], alignments: Sequence[Alignment]) -> None:
+    """Write one line a step: the frame of the reference, that of the other, times and cost."""
+    path = folder / "alignment.csv"
+    with path.open("w", newline="", encoding="utf-8", errors="replace") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("video", "reference_frame", "frame", "reference_time", "time", "cost"))
+        for other, alignment in zip(others, alignments, strict=True):
+            steps = zip(
+                alignment.path.tolist(),
+                alignment.path_times.tolist(),
+                alignment.step_costs.tolist(),
+                strict=True,
+            )
+            writer.writerows(
+                (other.name, i, j, f"{s:.6f}", f"{t:.6f}", f"{cost:.9g}")
+                for (i, j), (s, t), cost in steps
+            )
+
+
+def _write_video(
+    folder: Path, reference: Video, others: Sequence[Video], alignments: Sequence[Alignment]
+) -> None:
+    from tacref.alignment.report.mosaic import write_mosaic
+
+    shown = [np.arange(len(reference.x))]
+    shown += [matched_frames(alignment.path[:, ::-1]) for alignment in alignments]
+    write_mosaic(
+        folder / "aligned.mp4",
+        reference.times,
+        [
+            ((frame for frame, _ in video.frames()), frames)
+            for video, frames in zip((reference, *others), shown, strict=True)
+            if video.has_pictures
+        ],
+    )
+
+
+def _say(
+    options: Any,
+    reference: Video,
+    others: Sequence[Video],
+    alignments: Sequence[Alignment],
+    odd: Sequence[int],
+) -> None:
+    out = Path(options.out)
     if options.json:
         summary = {
-            "cost": alignment.cost,
-            "mean_cost": alignment.mean_cost,
-            "steps": len(alignment.path),
-            "alignment": str(Path(options.out) / "alignment.json"),
-            "report": str(report),
+            "reference": reference.name,
+            "pairs": [
+                {
+                    "name": other.name,
+                    "cost": alignment.cost,
+                    "mean_cost": alignment.mean_cost,
+                    "steps": len(alignment.path),
+                }
+                for other, alignment in zip(others, alignments, strict=True)
+            ],
+            "outliers": [others[k].name for k in odd],
+            "alignment": str(out / "alignment.json"),
+            "report": str(out / "report.html"),
         }
         print(json.dumps(summary))
-    else:
+        return
+    for k, (other, alignment) in enumerate(zip(others, alignments, strict=True)):
         print(
-            f"{names[0]} ({len(x)} frames) and {names[1]} ({len(y)} frames): cost "
-            f"{alignment.cost:.4g}, mean {alignment.mean_cost:.4g} in {len(alignment.path)} steps"
+            f"{reference.name} ({len(reference.x)} frames) and {other.name} ({len(other.x)} "
+            f"frames): cost {alignment.cost:.4g}, mean {alignment.mean_cost:.4g} in "
+            f"{len(alignment.path)} steps{', an outlier' if k in odd else ''}"
         )
-        print(f"report: {report}")
-    return 0
+    print(f"report: {out / 'report.html'}")
 
 
 if __name__ == "__main__":

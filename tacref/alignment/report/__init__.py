@@ -1,5 +1,5 @@
-"""A picture of an alignment: one HTML file that needs no network and no server."""
+"""The report of alignments: a folder with report.html, which needs no network and no server."""
 
-from tacref.alignment.report.html import write_report
+from tacref.alignment.report.page import Shown, write_report
 
-__all__ = ["write_report"]
+__all__ = ["Shown", "write_report"]

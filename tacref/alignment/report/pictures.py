@@ -1,16 +1,12 @@
-"""Pictures inside an HTML file: thumbnails of a video and the cost matrix, as data URIs."""
+"""Pictures inside an HTML file: frames and matrices, as data URIs."""
 
 import base64
 import io
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
 
-MAX_PICTURES = 400  # a video
-MAX_PICTURE_BYTES = 2_000_000  # a video, all its pictures
-SIDE = 320  # pixels, the longer side of a thumbnail
 MATRIX_SIDE = 640  # pixels, the longer side of a matrix picture
 
 # Dark to bright in even steps of lightness; readable in gray and by color-blind people.
@@ -27,66 +23,9 @@ _RAMP = np.array(
 )
 
 
-class Thumbnails(NamedTuple):
-    """Pictures of a video, small enough to be sent along.
-
-    Attributes
-    ----------
-    uris : list of str
-        JPEG data URIs; empty for feature rows.
-    shown : list of int
-        For each frame of the video, which picture stands for it: the nearest one.
-    size : (int, int)
-        Width and height in pixels.
-    """
-
-    uris: list[str]
-    shown: list[int]
-    size: tuple[int, int]
-
-
-def thumbnails(frames: Iterable[np.ndarray], count: int, name: str) -> Thumbnails:
-    """Make thumbnails of frames evenly spread over a video.
-
-    Parameters
-    ----------
-    frames : iterable of ndarray
-        All frames, read once: uint8 `(H, W, 3)` RGB, or feature rows.
-    count : int
-        How many frames there are.
-    name : str
-        The argument that holds `frames`, for messages.
-
-    Returns
-    -------
-    Thumbnails
-        At most `MAX_PICTURES` pictures and `MAX_PICTURE_BYTES` bytes of JPEG.
-
-    Raises
-    ------
-    ValueError
-        If there are not `count` frames.
-    """
-    chosen = set(np.linspace(0, count - 1, min(count, MAX_PICTURES)).round().astype(int).tolist())
-    pictures: list[tuple[int, bytes]] = []
-    size, seen = (0, 0), 0
-    for index, frame in enumerate(frames):
-        seen += 1
-        if index in chosen and frame.ndim == 3:
-            image = Image.fromarray(frame)
-            image.thumbnail((SIDE, SIDE))
-            size = image.size
-            pictures.append((index, _encode(image, "JPEG", quality=75)))
-    if seen != count:
-        raise ValueError(f"{name} must have {count} frames, as the alignment has, got {seen}")
-    while sum(len(jpeg) for _, jpeg in pictures) > MAX_PICTURE_BYTES and len(pictures) > 1:
-        pictures = pictures[::2]
-    if not pictures:
-        return Thumbnails([], [], size)
-    places = [index for index, _ in pictures]
-    nearest = np.rint(np.interp(np.arange(count), places, np.arange(len(places))))
-    uris = [_data_uri(jpeg, "jpeg") for _, jpeg in pictures]
-    return Thumbnails(uris, nearest.astype(int).tolist(), size)
+def photo_uri(pixels: np.ndarray) -> str:
+    """Return a picture, uint8 `(H, W, 3)` RGB, as a JPEG data URI."""
+    return _data_uri(_encode(Image.fromarray(pixels), "JPEG", quality=80), "jpeg")
 
 
 def matrix_picture(D: np.ndarray) -> str:
@@ -107,6 +46,34 @@ def matrix_picture(D: np.ndarray) -> str:
         filter_ = Image.Resampling.NEAREST if grows else Image.Resampling.BOX
         image = image.resize(target, filter_)
     return _ramp_picture(np.asarray(image))
+
+
+def contact_sheet(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> np.ndarray:
+    """Lay pictures out in rows, each scaled to the height of a cell.
+
+    Parameters
+    ----------
+    rows : sequence of sequence of ndarray of uint8, shape (H, W, 3)
+        Pictures; all of a row have one size.
+    gap : int
+        Pixels between them.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width, 3)
+        Dark gray where there is no picture.
+    """
+    width = max(picture.shape[1] for row in rows for picture in row) + gap
+    height = max(picture.shape[0] for row in rows for picture in row) + gap
+    sheet = np.full(
+        (height * len(rows) + gap, width * max(map(len, rows)) + gap, 3), 40, dtype=np.uint8
+    )
+    for down, row in enumerate(rows):
+        for right, picture in enumerate(row):
+            h, w = picture.shape[:2]
+            top, left = down * height + gap, right * width + gap
+            sheet[top : top + h, left : left + w] = picture
+    return sheet
 
 
 def legend_picture() -> str:

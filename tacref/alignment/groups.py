@@ -1,0 +1,137 @@
+"""Groups of videos: the best reference among them, a mean of them, and those that do not fit."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tacref.alignment.dtw import dtw
+from tacref.checks import check_positive
+from tacref.reference import cost_matrix, soft_dtw_value_and_grad
+from tacref.reference.checks import check_embeddings
+
+# Costs above so many robust standard deviations from the median belong to outliers.
+OUTLIER_DEVIATIONS = 3.0
+# The weights of a matrix that a barycenter needs stay below 400 MiB.
+MAX_CELLS = 2**24
+
+
+def pair_costs(videos: Sequence[ArrayLike]) -> np.ndarray:
+    """Mean alignment cost of every pair of videos.
+
+    Parameters
+    ----------
+    videos : sequence of array_like, each of shape (n_v, d)
+        Frame embeddings.
+
+    Returns
+    -------
+    ndarray of float64, shape (K, K)
+        Symmetric: the DTW cost of each pair, divided by the sum of their lengths, so that long
+        videos do not count as bad ones. 0 on the diagonal.
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit or a value is not finite.
+    """
+    costs = np.zeros((len(videos), len(videos)))
+    for a in range(len(videos)):
+        for b in range(a + 1, len(videos)):
+            x, y = check_embeddings(videos[a], videos[b])
+            costs[a, b] = costs[b, a] = dtw(x, y) / (len(x) + len(y))
+    return costs
+
+
+def medoid(costs: np.ndarray) -> int:
+    """Return the video whose mean cost to the others is least, of several the first."""
+    return int(costs.sum(axis=1).argmin())
+
+
+def outliers(costs: ArrayLike) -> list[int]:
+    """Find the videos that do not fit a reference.
+
+    Parameters
+    ----------
+    costs : array_like of float, shape (K,)
+        Mean cost of each video's alignment with the reference.
+
+    Returns
+    -------
+    list of int
+        Those whose cost is above the median by more than three robust standard deviations (1.4826
+        times the median distance from the median), and above one and a half medians; the worst
+        first. None of fewer than four videos.
+    """
+    values = np.asarray(costs, dtype=np.float64)
+    if len(values) < 4:
+        return []
+    middle = float(np.median(values))
+    deviation = 1.4826 * float(np.median(np.abs(values - middle)))
+    # Where nearly all costs are the same, a small difference is no reason.
+    limit = max(middle + OUTLIER_DEVIATIONS * deviation, 1.5 * middle)
+    return [int(k) for k in np.argsort(-values, kind="stable") if values[k] > limit]
+
+
+def barycenter(
+    videos: Sequence[ArrayLike],
+    start: ArrayLike,
+    *,
+    gamma: float = 0.1,
+    iterations: int = 10,
+) -> np.ndarray:
+    """Find a sequence whose soft-DTW to all videos is small.
+
+    soft-DTW is concave in the costs, so the costs weighted by the expected alignment at the present
+    sequence lie above it, up to a constant, and touch it there. The sequence that makes their sum
+    least is a weighted mean of the videos' frames: an iteration goes there, and never makes the sum
+    of soft-DTW larger.
+
+    Parameters
+    ----------
+    videos : sequence of array_like, each of shape (n_v, d)
+        Frame embeddings, at least one.
+    start : array_like, shape (n, d)
+        Where to begin, which decides the length; such as the medoid. Not modified.
+    gamma : float
+        Smoothing, > 0, in squared distance.
+    iterations : int
+        How often to improve it, >= 1.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, d)
+        The barycenter: a local minimum is approached, each video weighted by 1 / n_v.
+
+    Raises
+    ------
+    ValueError
+        If there are no videos, a shape does not fit, a value is not finite, an option is out of
+        range, or n * n_v is above `MAX_CELLS`.
+
+    References
+    ----------
+    Cuturi & Blondel, "Soft-DTW", ICML 2017, section 3, for the barycenter; Petitjean et al., "A
+    global averaging method for dynamic time warping", Pattern Recognition 2011, for the mean.
+    """
+    gamma = check_positive(gamma, "gamma")
+    if iterations < 1:
+        raise ValueError(f"iterations must be >= 1, got {iterations!r}")
+    if not videos:
+        raise ValueError("videos must hold at least one, got none")
+    pairs = [check_embeddings(start, video) for video in videos]
+    for center, y in pairs:
+        if len(center) * len(y) > MAX_CELLS:
+            raise ValueError(
+                f"start and videos must have at most {MAX_CELLS} pairs of frames, got "
+                f"{len(center)} x {len(y)}"
+            )
+    center = pairs[0][0]
+    for _ in range(iterations):
+        total, weights = np.zeros_like(center), np.zeros((len(center), 1))
+        for _, y in pairs:
+            _, E = soft_dtw_value_and_grad(cost_matrix(center, y), gamma=gamma)
+            total += E @ y / len(y)
+            weights += E.sum(axis=1, keepdims=True) / len(y)
+        center = total / weights
+    return center

@@ -1,0 +1,88 @@
+// The pairs: matrices and curves that follow the videos, and that seek them.
+const shareIn = (element, event) => {
+  const box = element.getBoundingClientRect();
+  return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height].map((share) => clamp(share, 0, 1));
+};
+function drag(element, move) {
+  element.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    element.setPointerCapture(event.pointerId);
+    move(...shareIn(element, event));
+  });
+  element.addEventListener("pointermove", (event) => {
+    if (element.hasPointerCapture(event.pointerId)) move(...shareIn(element, event));
+  });
+}
+
+for (const video of others) {
+  const section = at("pair-" + video.index), plot = at("plot-" + video.index), hover = at("hover-" + video.index);
+  const mark = (name) => plot.querySelector("." + name).style;
+  const needles = section.querySelectorAll("[data-seek] .needle");
+  const { rows, columns, low, high } = video.costs, levels = atob(video.costs.levels);
+
+  // Rows and columns of the picture are frames, not seconds.
+  const rowOf = (time) => (frameOf(reference, time) + 0.5) / reference.frames;
+  const columnOf = (time) => (frameOf(video, time) + 0.5) / video.frames;
+  const frameAt = (own, share) => Math.min(own.frames - 1, Math.floor(share * own.frames));
+  function costAt(right, down) {
+    const row = Math.min(rows - 1, Math.floor(down * rows)), column = Math.min(columns - 1, Math.floor(right * columns));
+    return low + ((high - low) * levels.charCodeAt(row * columns + column)) / 255;
+  }
+
+  painters.push((time) => {
+    if (section.hidden) return;
+    const own = video.media.currentTime, down = percent(rowOf(time)), right = percent(columnOf(own));
+    mark("row").top = mark("dot").top = down;
+    mark("column").left = mark("dot").left = right;
+    for (const needle of needles) needle.style.left = percent(time / reference.duration);
+    const found = locate(data.times, time), pace = video.speeds[found[0]];
+    at("pace-" + video.index).textContent = pace === null ? "it jumps" : pace.toFixed(2) + "×";
+    at("cost-" + video.index).textContent = video.peaks[found[0]].toPrecision(3);
+  });
+
+  plot.addEventListener("pointermove", (event) => {
+    const [right, down] = shareIn(plot, event), a = frameAt(reference, down), b = frameAt(video, right);
+    hover.textContent = "A " + timeOf(reference, a).toFixed(2) + " s (frame " + a + "), " + video.letter + " " +
+      timeOf(video, b).toFixed(2) + " s (frame " + b + "): cost " + costAt(right, down).toPrecision(3);
+  });
+  plot.addEventListener("pointerleave", () => (hover.textContent = "\u00a0"));
+
+  drag(plot, (right, down) => {
+    const a = middleOf(reference, frameAt(reference, down)), b = middleOf(video, frameAt(video, right));
+    if (!aligned) {
+      seek(reference, a);
+      seek(video, b);
+      return paint();
+    }
+    // In step, the nearest place of the path.
+    let best = 0, least = Infinity;
+    data.times.forEach((time, place) => {
+      const distance = ((time - a) / reference.duration) ** 2 + ((video.matches[place] - b) / video.duration) ** 2;
+      if (distance < least) [best, least] = [place, distance];
+    });
+    show(middleOf(reference, frameOf(reference, data.times[best] + 1e-6)));
+  });
+  section.querySelectorAll("[data-seek]").forEach((curve) => drag(curve, (right) => show(right * reference.duration)));
+  section.querySelectorAll("[data-frame]").forEach((button) =>
+    button.addEventListener("click", () => showFrame(Number(button.dataset.frame))));
+  section.querySelectorAll("[name=picture-" + video.index + "]").forEach((radio) =>
+    radio.addEventListener("change", () => {
+      plot.querySelector(".distances").hidden = radio.value !== "distances";
+      plot.querySelector(".expected").hidden = radio.value !== "expected";
+    }));
+}
+
+const chooser = at("chooser");
+function choose(index) {
+  const was = reference.media.currentTime;
+  chosen = index;
+  for (const video of others) {
+    at("pair-" + video.index).hidden = video.index !== chosen;
+    video.figure.hidden = !inView(video);
+    if (!inView(video)) video.media.pause();
+    else if (playing) video.media.play().catch(() => {});
+  }
+  show(was);
+}
+if (chooser) chooser.addEventListener("change", () => choose(Number(chooser.value)));
+choose(1);

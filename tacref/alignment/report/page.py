@@ -1,0 +1,264 @@
+"""Write report.html and the videos beside it."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+
+from tacref.alignment.align import Alignment
+from tacref.alignment.labels import intervals, matched_frames
+from tacref.alignment.report.footage import write_footage
+from tacref.alignment.report.pair import pair_data, pair_html
+from tacref.alignment.report.pictures import contact_sheet, photo_uri
+from tacref.alignment.report.series import elapsed, points, rounded, worst_moments
+from tacref.alignment.report.timelines import escaped, phase_bar
+from tacref.files import replacing
+
+# With more videos than so many beside the reference, one at a time is shown.
+MOST_IN_VIEW = 8
+# Moments of the reference that the contact sheet of a group shows.
+SHEET_MOMENTS = 8
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A video of the report.
+
+    Parameters
+    ----------
+    name : str
+        What it is called. Any text; escaped.
+    frames : iterable of (ndarray, float)
+        All frames with their times, read once: uint8 `(H, W, 3)` RGB; of feature rows no picture
+        is shown, only numbers and times.
+    labels : sequence of str, optional
+        Phase of each frame. Any text; escaped.
+    transferred : bool
+        True if the labels are those of another video, carried along a path.
+    """
+
+    name: str
+    frames: Iterable[tuple[np.ndarray, float]]
+    labels: Sequence[str] | None = None
+    transferred: bool = False
+
+
+def write_report(
+    folder: str | Path,
+    reference: Shown,
+    others: Sequence[tuple[Alignment, Shown]],
+    *,
+    encoder: str = "",
+    taus: Sequence[float | None] | None = None,
+    tau_stride: int = 1,
+    outliers: Sequence[int] = (),
+) -> None:
+    """Write a report: `report.html`, and beside it each video, re-encoded for browsers.
+
+    It opens from a file, needs no network, and its Content-Security-Policy forbids any; only the
+    style and the script that are written here can run, by their hashes.
+
+    Parameters
+    ----------
+    folder : str or Path
+        An existing folder.
+    reference : Shown
+        The video that plays at its own pace, x of every alignment.
+    others : sequence of (Alignment, Shown)
+        The videos that are shown in step with it, y of their alignments; at least one. Times in
+        seconds.
+    encoder : str
+        What the embeddings come from, to be named in the report. Any text; escaped.
+    taus : sequence of float or None, optional
+        Kendall's tau of the nearest neighbors of each pair, where it was computed.
+    tau_stride : int
+        Every how many frames tau looked at.
+    outliers : sequence of int
+        Which of the others do not fit the reference well.
+
+    Raises
+    ------
+    ValueError
+        If there are no others, or a video has not as many frames as its alignment.
+    """
+    if not others:
+        raise ValueError("others must hold at least one video, got none")
+    folder = Path(folder)
+    alignments = [alignment for alignment, _ in others]
+    shown = [reference, *(video for _, video in others)]
+    counts = [len(alignments[0].x), *(len(alignment.y) for alignment in alignments)]
+    worst = [worst_moments(alignment) for alignment in alignments]
+    sheet = _sheet_frames(alignments) if len(others) > 1 else [[] for _ in shown]
+    wanted = [set(frames) for frames in sheet]
+    for k, moments in enumerate(worst, 1):
+        wanted[0] |= {moment[0] for moment in moments}
+        wanted[k] |= {moment[1] for moment in moments}
+    pictures = []
+    for k, (video, count) in enumerate(zip(shown, counts, strict=True)):
+        read, kept = write_footage(folder / _file(k), video.frames, wanted[k])
+        if read != count:
+            raise ValueError(
+                f"{video.name}: must have {count} frames, as the alignment has, got {read}"
+            )
+        pictures.append(kept)
+    times = [alignments[0].times_x, *(alignment.times_y for alignment in alignments)]
+    ends = [elapsed(clock) for clock in times]
+    letters = [_letter(k) for k in range(len(shown))]
+    colors: dict[str, int] = {}
+    bars = [_bar(k, video, ends[k], letters[k], colors) for k, video in enumerate(shown)]
+    data: dict[str, Any] = {
+        "one": len(others) > MOST_IN_VIEW,
+        "times": rounded(ends[0][points(counts[0])], 4),
+        "videos": [_video_data(video, end) for video, end in zip(shown, ends, strict=True)],
+    }
+    pairs = []
+    for k, alignment in enumerate(alignments, 1):
+        data["videos"][k] |= {"letter": letters[k], **pair_data(alignment)}
+        moments = [
+            (i, j, cost, pictures[0].get(i), pictures[k].get(j)) for i, j, cost in worst[k - 1]
+        ]
+        pairs.append(
+            pair_html(
+                alignment,
+                k,
+                letters[k],
+                bars=bars[0] + bars[k],
+                moments=moments,
+                tau=None if taus is None else taus[k - 1],
+                tau_stride=tau_stride,
+            )
+        )
+    style, script = part("report.css"), part("player.js") + part("matrix.js")
+    title = f"{reference.name} and " + (
+        others[0][1].name if len(others) == 1 else f"{len(others)} others"
+    )
+    text = Template(part("page.html")).substitute(
+        style=style,
+        style_hash=_hash(style),
+        script=script,
+        script_hash=_hash(script),
+        # Labels are in it: nothing of them may end the script element.
+        data=json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
+        title=escaped(title),
+        subtitle="The first plays at its own pace; each frame of it is shown beside the frame of "
+        f"{'the other' if len(others) == 1 else 'each other'} that matches it.",
+        many="many" if len(others) > 1 else "",
+        figures="\n".join(
+            _figure(k, video, letters[k], (folder / _file(k)).exists(), k - 1 in outliers)
+            for k, video in enumerate(shown)
+        ),
+        duration=f"{ends[0][-1]:.4f}",
+        sheet=_sheet(sheet, pictures, letters),
+        chooser=_chooser(shown, letters),
+        pairs="\n".join(pairs),
+        encoder=f" Embeddings: {escaped(encoder)}." if encoder else "",
+    )
+    with replacing(folder / "report.html") as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def part(name: str) -> str:
+    """Return a file of this package."""
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _file(k: int) -> str:
+    return f"video-{k}.mp4"
+
+
+def _letter(k: int) -> str:
+    return chr(ord("A") + k) if k < 26 else str(k + 1)
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
+
+
+def _video_data(video: Shown, ends: np.ndarray) -> dict[str, Any]:
+    frames = len(ends) - 1
+    numbers = points(frames)
+    return {
+        "frames": frames,
+        "numbers": numbers.tolist(),
+        "ends": rounded(ends[numbers], 4),
+        "phases": None if video.labels is None else intervals(video.labels),
+    }
+
+
+def _bar(k: int, video: Shown, ends: np.ndarray, letter: str, colors: dict[str, int]) -> str:
+    if video.labels is None:
+        return ""
+    note = " (transferred along the path)" if video.transferred else ""
+    kind = " transferred" if video.transferred else ""
+    return (
+        f'<div class="line"><p class="soft small">Phases of {letter}{note}</p>'
+        f'<div class="bar{kind}" data-video="{k}">{phase_bar(video.labels, ends, colors)}'
+        '<span class="needle"></span></div></div>'
+    )
+
+
+def _figure(k: int, video: Shown, letter: str, footage: bool, outlier: bool) -> str:
+    name = escaped(video.name)
+    view = (
+        f'<video src="{_file(k)}" muted playsinline preload="auto" tabindex="-1" '
+        f'aria-label="Video {letter}: {name}"></video>'
+        if footage
+        else '<div class="none"><p class="big number" aria-hidden="true">0</p>'
+        "<p>No pictures: this is a sequence of features.</p></div>"
+    )
+    kind = "a" if k == 0 else "b"
+    note = '<span class="outlier">outlier</span>' if outlier else ""
+    return (
+        f'<figure class="card" id="view-{k}">{view}<figcaption>'
+        f'<span class="badge {kind}">{letter}</span>'
+        f'<bdi class="name" title="{name}">{name}</bdi>{note}'
+        f'<span class="now" id="phase-{k}"></span>'
+        f'<span class="number soft" id="text-{k}"></span></figcaption></figure>'
+    )
+
+
+def _sheet_frames(alignments: Sequence[Alignment]) -> list[list[int]]:
+    """Frames of each video at some moments of the reference."""
+    n = len(alignments[0].x)
+    moments = ((np.arange(SHEET_MOMENTS) + 0.5) / SHEET_MOMENTS * n).astype(int)
+    matched = [matched_frames(alignment.path[:, ::-1])[moments] for alignment in alignments]
+    return [moments.tolist(), *(frames.tolist() for frames in matched)]
+
+
+def _sheet(
+    frames: list[list[int]], pictures: list[dict[int, np.ndarray]], letters: list[str]
+) -> str:
+    rows = [
+        [kept[frame] for frame in moments]
+        for moments, kept in zip(frames, pictures, strict=True)
+        if moments and kept
+    ]
+    if not rows:
+        return ""
+    names = [letter for letter, kept in zip(letters, pictures, strict=True) if kept]
+    return (
+        '<section class="card padded"><h2>All in step</h2><img class="sheet" '
+        f'src="{photo_uri(contact_sheet(rows))}" alt="A row a video, {", ".join(names)}; a column '
+        'a moment of A"></section>'
+    )
+
+
+def _chooser(shown: Sequence[Shown], letters: list[str]) -> str:
+    if len(shown) == 2:
+        return ""
+    choices = "".join(
+        f'<option value="{k}">{letter}: {escaped(video.name)}</option>'
+        for k, (letter, video) in enumerate(zip(letters, shown, strict=True))
+        if k
+    )
+    return (
+        f'<p class="card padded"><label>Beside A, in detail: <select id="chooser">{choices}'
+        "</select></label></p>"
+    )

@@ -1,0 +1,150 @@
+"""The part of the report that is about one pair: its numbers, matrix, curves and worst moments."""
+
+import base64
+from collections.abc import Sequence
+from importlib import resources
+from string import Template
+from typing import Any
+
+import numpy as np
+
+from tacref.alignment.align import Alignment
+from tacref.alignment.costs import mean_costs
+from tacref.alignment.report.pictures import (
+    MATRIX_SIDE,
+    legend_picture,
+    matrix_picture,
+    photo_uri,
+)
+from tacref.alignment.report.series import elapsed, frame_costs, rounded, series, warp
+from tacref.alignment.report.timelines import cost_curve, speed_curve
+from tacref.reference import expected_alignment
+
+# Sides of the matrix that is sent along to be pointed at, and of the expected alignment.
+POINTED_SIDE, EXPECTED_SIDE = 160, 400
+LINE_POINTS = 4000
+# Smoothing of the expected alignment, as a share of the mean cost.
+EXPECTED_GAMMA = 0.05
+
+Moment = tuple[int, int, float, np.ndarray | None, np.ndarray | None]
+
+
+def pair_data(alignment: Alignment) -> dict[str, Any]:
+    """Return what the page's script needs of an alignment, as plain JSON values."""
+    found = series(alignment)
+    D = mean_costs(alignment.x, alignment.y, POINTED_SIDE)
+    low, high = float(D.min()), float(D.max())
+    levels = np.rint((D - low) / ((high - low) or 1.0) * 255).astype(np.uint8)
+    return {
+        "matches": rounded(found.matches, 4),
+        "speeds": [float(f"{s:.3g}") if np.isfinite(s) else None for s in found.speeds.tolist()],
+        "peaks": [float(f"{cost:.4g}") for cost in found.costs.tolist()],
+        "costs": {
+            "rows": D.shape[0],
+            "columns": D.shape[1],
+            "low": low,
+            "high": high,
+            "levels": base64.b64encode(levels.tobytes()).decode("ascii"),
+        },
+    }
+
+
+def pair_html(
+    alignment: Alignment,
+    k: int,
+    letter: str,
+    *,
+    bars: str,
+    moments: Sequence[Moment],
+    tau: float | None,
+    tau_stride: int,
+) -> str:
+    """Return the section about A, the reference, and video number k.
+
+    Parameters
+    ----------
+    alignment : Alignment
+        Of the reference x and the other y.
+    k, letter
+        What the other is called in the page.
+    bars : str
+        Phase bars of the two, as HTML.
+    moments : sequence of (int, int, float, ndarray or None, ndarray or None)
+        Frame of x, frame of y, cost, and their pictures, where there are any.
+    tau : float or None
+        Kendall's tau of nearest neighbors, of every `tau_stride`-th frame.
+    tau_stride : int
+        See `tau`.
+    """
+    found = series(alignment)
+    # Twice as fine as the picture, which averages the rest.
+    D = mean_costs(alignment.x, alignment.y, 2 * MATRIX_SIDE)
+    small = mean_costs(alignment.x, alignment.y, EXPECTED_SIDE)
+    # A step of the small matrix stands for several of the path.
+    E = expected_alignment(small, gamma=EXPECTED_GAMMA * float(small.mean()) or 1.0)
+    most = float(frame_costs(alignment).max())
+    ends_x, ends_y = elapsed(alignment.times_x), elapsed(alignment.times_y)
+    choice = "".join(
+        f'<label><input type="radio" name="picture-{k}" value="{value}"{checked}> {text}</label>'
+        for value, checked, text in (
+            ("distances", " checked", "Distances"),
+            ("expected", "", "Expected alignment of soft-DTW"),
+        )
+    )
+    text = resources.files(__package__).joinpath("pair.html").read_text(encoding="utf-8")
+    return Template(text).substitute(
+        k=k,
+        letter=letter,
+        hidden="" if k == 1 else " hidden",
+        bars=bars,
+        choice=f'<p class="choice small">{choice}</p>',
+        speed=speed_curve(found.times, found.speeds),
+        cost_curve=cost_curve(found.times, found.costs, most),
+        most=f"{most:.3g}",
+        matrix=matrix_picture(D),
+        expected=matrix_picture(np.sqrt(E)),  # faint mass shows, too
+        line=path_line(alignment.path),
+        legend=legend_picture(),
+        low=f"{D.min():.3g}",
+        high=f"{D.max():.3g}",
+        n=len(alignment.x),
+        m=len(alignment.y),
+        end_x=f"{ends_x[-1]:.2f}",
+        end_y=f"{ends_y[-1]:.2f}",
+        cost=f"{alignment.cost:.4g}",
+        mean_cost=f"{alignment.mean_cost:.4g}",
+        steps=len(alignment.path),
+        tau="not computed" if tau is None else f"{tau:.3f}",
+        tau_note=f" (every {tau_stride} frames)" if tau is not None and tau_stride > 1 else "",
+        warp=f"{100 * warp(alignment):.1f} %",
+        moments=_moments(moments, letter, ends_x, ends_y),
+    )
+
+
+def path_line(path: np.ndarray) -> str:
+    """Return points "x,y" of a path through the centers of its cells, corners only.
+
+    Of a long path some corners are left out: a picture shows no finer ones.
+    """
+    steps = np.diff(path, axis=0)
+    corner = np.ones(len(path), dtype=bool)
+    corner[1:-1] = (steps[1:] != steps[:-1]).any(axis=1)
+    corners = path[corner]
+    told = np.unique(np.linspace(0, len(corners) - 1, min(len(corners), LINE_POINTS)).astype(int))
+    return " ".join(f"{j + 0.5},{i + 0.5}" for i, j in corners[told].tolist())
+
+
+def _moments(moments: Sequence[Moment], letter: str, ends_x: np.ndarray, ends_y: np.ndarray) -> str:
+    if not moments:
+        return "<p>Nowhere: every step costs nothing.</p>"
+    return "".join(
+        f'<button type="button" class="moment" data-frame="{i}">'
+        + "".join(
+            f'<img src="{photo_uri(picture)}" alt="{name} there">'
+            for name, picture in (("A", one), (letter, other))
+            if picture is not None
+        )
+        + f'<span class="number">A {ends_x[i]:.2f} s, {letter} {ends_y[j]:.2f} s: cost {cost:.3g}'
+        "</span></button>"
+        for i, j, cost, one, other in moments
+    )

@@ -1,0 +1,142 @@
+"""An alignment as functions of the reference's time: matched time, speed, cost; worst moments."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tacref.alignment.align import Alignment
+
+# Points of a series, at most: long videos are thinned, the page interpolates between them.
+MAX_POINTS = 20_000
+# A path is a staircase: the time that is played is averaged over about so many seconds.
+SMOOTHING = 0.25
+# Speed is measured over about so many seconds.
+SPEED_SPAN = 0.6
+
+
+class Series(NamedTuple):
+    """What the page knows about one alignment, one value a point of the reference's time.
+
+    Times are in seconds from a video's first frame.
+    """
+
+    times: np.ndarray
+    matches: np.ndarray
+    speeds: np.ndarray
+    costs: np.ndarray
+
+
+def points(frames: int) -> np.ndarray:
+    """Return the frames that are told of a video, its end among them: all, or evenly spaced."""
+    return np.unique(np.linspace(0, frames, min(frames + 1, MAX_POINTS)).round().astype(int))
+
+
+def rounded(values: np.ndarray, digits: int) -> list[float]:
+    """Return numbers for the page."""
+    return values.round(digits).tolist()
+
+
+def elapsed(times: np.ndarray) -> np.ndarray:
+    """Return times from the first one, and after them the end of the last frame, shape (n + 1,)."""
+    step = float(np.median(np.diff(times))) if len(times) > 1 else 0.04
+    return np.append(times, times[-1] + max(step, 1e-3)) - times[0]
+
+
+def series(alignment: Alignment) -> Series:
+    """Return an alignment as functions of the reference's time, x's.
+
+    Parameters
+    ----------
+    alignment : Alignment
+        Of the reference x and another video y.
+
+    Returns
+    -------
+    Series
+        `matches` is the smoothed time in y; `speeds` how fast y is, where x's speed is 1; `costs`
+        the mean cost of the steps of each frame. One point a frame of x and one at its end, or
+        `MAX_POINTS`.
+    """
+    times, ends = elapsed(alignment.times_x), elapsed(alignment.times_y)
+    n = len(alignment.x)
+    i = alignment.path[:, 0]
+    # Beside the ends of a frame's matches: a frame lasts from its time to the next one's.
+    matches = np.append(
+        np.bincount(i, weights=ends[alignment.path[:, 1]]) / np.bincount(i), ends[-1]
+    )
+    costs = frame_costs(alignment)
+    matches = _smooth(matches, _frames(times, SMOOTHING))
+    speeds = _speeds(times, matches, _frames(times, SPEED_SPAN))
+    told = points(n)
+    # The largest cost of those between two points: a narrow peak must not vanish.
+    peaks = np.maximum.reduceat(np.append(costs, costs[-1]), told)
+    return Series(times[told], matches[told], speeds[told], peaks)
+
+
+def frame_costs(alignment: Alignment) -> np.ndarray:
+    """Return the mean cost of the steps of each frame of x, shape (n,)."""
+    i = alignment.path[:, 0]
+    return np.bincount(i, weights=alignment.step_costs) / np.bincount(i)
+
+
+def warp(alignment: Alignment) -> float:
+    """Return how far a path is from even speed: the mean over its steps of |i/n' - j/m'|.
+
+    n' and m' are the last frames, so that 0 means the same speed all along, and 1/2 is the most.
+    """
+    last = np.maximum(alignment.path[-1], 1)
+    shares = alignment.path / last
+    return float(np.abs(shares[:, 0] - shares[:, 1]).mean())
+
+
+def worst_moments(alignment: Alignment, count: int = 4) -> list[tuple[int, int, float]]:
+    """Return the frames of x that match worst, apart from each other.
+
+    Parameters
+    ----------
+    alignment : Alignment
+        Of x and y.
+    count : int
+        How many, at most.
+
+    Returns
+    -------
+    list of (int, int, float)
+        Frame of x, its frame of y and their cost, the costliest first. No two are within a
+        twentieth of x.
+    """
+    i = alignment.path[:, 0]
+    costs = alignment.step_costs
+    apart = max(1, len(alignment.x) // 20)
+    found: list[tuple[int, int, float]] = []
+    for step in np.argsort(-costs, kind="stable"):
+        if costs[step] <= 0 or len(found) == count:
+            break
+        if all(abs(int(i[step]) - frame) > apart for frame, _, _ in found):
+            found.append((*map(int, alignment.path[step]), float(costs[step])))
+    return found
+
+
+def _frames(times: np.ndarray, span: float) -> int:
+    """Return about half a span, in frames."""
+    step = times[-1] / max(1, len(times) - 1)
+    return min(round(span / 2 / step), (len(times) - 1) // 2)
+
+
+def _smooth(values: np.ndarray, radius: int) -> np.ndarray:
+    """Average over 2 radius + 1 neighbors; over fewer at the ends, which stay as they are."""
+    sums = np.append(0.0, np.cumsum(values))
+    places = np.arange(len(values))
+    reach = np.minimum(radius, np.minimum(places, len(values) - 1 - places))
+    return (sums[places + reach + 1] - sums[places - reach]) / (2 * reach + 1)
+
+
+def _speeds(times: np.ndarray, matches: np.ndarray, radius: int) -> np.ndarray:
+    places = np.arange(len(times))
+    before = np.maximum(places - max(radius, 1), 0)
+    after = np.minimum(places + max(radius, 1), len(times) - 1)
+    own = matches[after] - matches[before]
+    # What takes the other no time at all is shown as the fastest.
+    return np.divide(
+        times[after] - times[before], own, out=np.full(len(times), np.inf), where=own > 0
+    )

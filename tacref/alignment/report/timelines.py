@@ -1,0 +1,73 @@
+"""Timelines of the report, as SVG: phases of a video, and curves over the reference's time."""
+
+import html
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from tacref.alignment.labels import intervals
+
+CURVE_POINTS = 600
+# Speeds are shown from a quarter to four times the reference's, in equal steps of their logarithm.
+SPEED_OCTAVES = 2.0
+COLORS = 8
+
+
+def phase_bar(labels: Sequence[str], ends: np.ndarray, colors: dict[str, int]) -> str:
+    """Return the phases of a video as an SVG over its own time.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Phase of each frame. Any text; escaped.
+    ends : ndarray of float64, shape (n + 1,)
+        Time of each frame, and the end of the last one.
+    colors : dict of str to int
+        Number of each phase's color, extended by new phases.
+    """
+    parts = []
+    for start, end, phase in intervals(labels):
+        color = colors.setdefault(phase, len(colors) % COLORS)
+        left, right = 100 * ends[start] / ends[-1], 100 * ends[end] / ends[-1]
+        name = escaped(phase)
+        parts.append(
+            f'<svg x="{left:.3f}%" width="{right - left:.3f}%" height="100%">'
+            f"<title>{name}: {ends[start]:.2f} to {ends[end]:.2f} s</title>"
+            f'<rect width="100%" height="100%" class="phase c{color}"/>'
+            f'<text x="50%" y="50%">{name}</text></svg>'
+        )
+    return f'<svg class="phases">{"".join(parts)}</svg>'
+
+
+def speed_curve(times: np.ndarray, speeds: np.ndarray) -> str:
+    """Return points "x,y" of a curve of speeds over time, x and y in [0, 1], y downward."""
+    with np.errstate(divide="ignore"):
+        octaves = np.clip(np.log2(speeds), -SPEED_OCTAVES, SPEED_OCTAVES)
+    places, values = _thinned(times, octaves, np.mean)
+    return _points(places, 0.5 - values / (2 * SPEED_OCTAVES))
+
+
+def cost_curve(times: np.ndarray, costs: np.ndarray, most: float) -> str:
+    """Return points "x,y" of the area under costs over time, as `speed_curve`."""
+    # The largest of each group: a narrow peak must not vanish from a long path.
+    places, values = _thinned(times, costs, np.max)
+    return f"0,1 {_points(places, 1.0 - values / (most or 1.0))} 1,1"
+
+
+def escaped(text: str) -> str:
+    """Return any text as HTML text or attribute value."""
+    # A file name may hold bytes that are no text; they become question marks.
+    return html.escape(text.encode("utf-8", "replace").decode("utf-8"))
+
+
+def _thinned(times: np.ndarray, values: np.ndarray, reduce) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[no-untyped-def]
+    groups = min(len(values), CURVE_POINTS)
+    places = np.array([group.mean() for group in np.array_split(times / times[-1], groups)])
+    places[0], places[-1] = 0.0, 1.0
+    return places, np.array([reduce(group) for group in np.array_split(values, groups)])
+
+
+def _points(places: np.ndarray, heights: np.ndarray) -> str:
+    pairs = zip(places, heights, strict=True)
+    return " ".join(f"{x:.4f},{y:.3f}" for x, y in pairs if math.isfinite(y))
