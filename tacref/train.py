@@ -1,35 +1,23 @@
-"""`python -m tacref.train`: an encoder from a folder of clips, or from the built-in activity."""
+"""`python -m tacref.train`: an encoder from a folder of clips, or from the built-in activity.
+
+`torchrun --nproc-per-node=N -m tacref.train --out RUN ...` trains in N processes.
+"""
 
 import json
-import shutil
 import sys
-from argparse import ArgumentTypeError, Namespace
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from itertools import count
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from argparse import SUPPRESS, ArgumentTypeError, BooleanOptionalAction
+from collections.abc import Sequence
 
 from tacref.commands import Parser, command, positive_int, seed
-from tacref.files import check_new_folder
-
-if TYPE_CHECKING:
-    from tacref.training import Result
-
-# Defaults that depend on the encoder; docs/benchmarks.md has the measurements behind them.
-RECIPES: dict[str, dict[str, Any]] = {
-    "small": {"steps": 200, "lr": 1e-3, "pairs": 4},
-    "resnet50": {"steps": 3000, "lr": 1e-4, "pairs": 1},
-    "features": {"steps": 500, "lr": 1e-3, "pairs": 8},
-}
-_SETTINGS = ("frames", "seed", "gamma", "alpha", "sigma", "margin", "variant", "weight_decay")
 
 
 def make_parser() -> Parser:
-    """Return the command's options."""
+    """Return the command's options; those that are a recipe's keys appear only where given."""
     parser = Parser(
         prog="tacref train",
-        description="Train an encoder that aligns videos of the same activity in time.",
+        description="Train an encoder that aligns videos of the same activity in time. "
+        "Settings come from a recipe, by default the encoder's own; options change them.",
+        argument_default=SUPPRESS,
     )
     add = parser.add_argument
     add(
@@ -39,46 +27,63 @@ def make_parser() -> Parser:
         "by default the built-in activity is rendered to mp4 files in the run's folder",
     )
     add("--out", metavar="RUN", help="new folder for the run (default: runs/001, 002, ...)")
+    add("--resume", metavar="RUN", help="go on with a run that was ended, from its last checkpoint")
     add(
-        "--encoder",
-        choices=sorted(RECIPES),
-        help="default: by what the clips are, small for pictures and features for arrays",
+        "--recipe",
+        "--config",
+        metavar="NAME_OR_FILE",
+        help="paper, activity, features, a TOML file, or RUN/config.json to do a run again",
     )
+    add("--encoder", help="small, resnet50 or features (default: by what the clips are)")
     add("--device", help="torch device (default: cuda where there is one, else cpu)")
-    add("--seed", type=seed, default=0, help="of weights, sampling and dropout (default: 0)")
-    add("--json", action="store_true", help="print one JSON object")
-    add = parser.add_argument_group("length and optimizer").add_argument
-    add("--steps", type=positive_int, help=_by_encoder("steps"))
-    add("--pairs", type=positive_int, help="pairs of clips a step; " + _by_encoder("pairs"))
-    add("--frames", type=positive_int, default=20, help="frames drawn a clip (default: 20)")
-    add("--lr", type=float, help="Adam's learning rate; " + _by_encoder("lr"))
-    add("--weight-decay", type=float, default=1e-5, help="default: 1e-5")
-    add("--no-augment", action="store_true", help="no flips, brightness or contrast changes")
-    add = parser.add_argument_group("loss").add_argument
+    add("--seed", type=seed, help="of weights, sampling and dropout (default: 0)")
+    add("--json", action="store_true", default=False, help="print one JSON object")
+    add = parser.add_argument_group("data").add_argument
+    add("--pairs", type=positive_int, help="pairs of clips a step, of all processes together")
+    add("--frames", type=positive_int, help="frames drawn a clip (default: 20)")
     add(
-        "--gamma",
-        type=float,
-        default=0.1,
-        help="smoothing, > 0, in squared distance (default: 0.1)",
+        "--augment",
+        action=BooleanOptionalAction,
+        help="flip pictures, change brightness and contrast (default: yes)",
     )
-    add("--alpha", type=float, default=0.5, help="weight of the regularizer (default: 0.5)")
+    add(
+        "--on-bad-video",
+        metavar="fail|skip",
+        help="what a clip does that cannot be read (default: fail)",
+    )
+    add("--workers", type=int, metavar="N", help="processes that read clips ahead (default: 0)")
+    add = parser.add_argument_group("optimizer").add_argument
+    add("--steps", type=positive_int, help="optimizer steps")
+    add("--optimizer", help="adam or adamw (default: adam)")
+    add("--lr", type=float, help="learning rate")
+    add("--backbone-lr", type=float, metavar="LR", help="the backbone's own (default: lr)")
+    add("--freeze-backbone", action=BooleanOptionalAction, help="train the head alone")
+    add("--warmup", type=int, metavar="STEPS", help="linear rise of the learning rate (default: 0)")
+    add("--schedule", help="cosine or constant, after the warm-up (default: cosine)")
+    add("--weight-decay", type=float, help="not on biases and norms (default: 1e-5)")
+    add("--clip-norm", type=float, help="largest norm of the gradient (default: 0, no bound)")
+    add("--accumulate", type=int, metavar="N", help="micro-batches a step (default: 1)")
+    add = parser.add_argument_group("loss").add_argument
+    add("--loss", help="lav, divergence, tcc or lav+tcc (default: lav)")
+    add("--gamma", type=float, help="smoothing, > 0, in squared distance (default: 0.1)")
+    add("--alpha", type=float, help="weight of the regularizer (default: by variant)")
     add(
         "--sigma",
         type=float,
-        default=15,
-        help="window; frames of the source video for 'official', else sampled frames (default: 15)",
+        help="window; frames of the source video for 'official', else sampled frames "
+        "(default: by variant)",
     )
     add(
         "--margin",
         type=float,
-        default=2.0,
         help="in squared distance, for 'laser' in distance (default: 2)",
     )
     add(
         "--variant",
-        default="official",
         help="of Contrastive-IDM: paper, official, printed or laser (default: official)",
     )
+    add("--tcc-weight", type=float, help="of cycle-consistency in lav+tcc (default: 1)")
+    add("--temperature", type=float, help="of cycle-consistency (default: 0.1)")
     add = parser.add_argument_group("encoder").add_argument
     add(
         "--offsets",
@@ -87,130 +92,53 @@ def make_parser() -> Parser:
         help="context frames relative to each frame, such as --offsets=-15,0 (default: by encoder)",
     )
     add("--size", type=positive_int, help="side of the pictures in pixels (default: by encoder)")
-    add("--dim", type=positive_int, default=128, help="length of an embedding (default: 128)")
+    add("--dim", type=positive_int, help="length of an embedding (default: 128)")
     add("--weights", metavar="FILE", help="torchvision ResNet-50 weights for --encoder resnet50")
+    add = parser.add_argument_group("speed").add_argument
+    add("--precision", help="of the encoder in training: full, bf16 or fp16 (default: full)")
+    add("--compile", action=BooleanOptionalAction, help="compile the backbone by torch.compile")
+    add(
+        "--sync-batchnorm",
+        action=BooleanOptionalAction,
+        help="batch normalization over the frames of all processes",
+    )
+    add = parser.add_argument_group("checkpoints").add_argument
+    add("--save-every", type=int, metavar="STEPS", help="between checkpoints (default: 100)")
+    add("--save-minutes", type=float, metavar="MINUTES", help="at the latest (default: 10)")
+    add("--keep", type=int, metavar="N", help="checkpoints kept, the newest ones (default: 2)")
+    add(
+        "--evaluate-every",
+        type=int,
+        metavar="STEPS",
+        help="between measurements of tau; the best encoder is kept in RUN/best (default: 0)",
+    )
     return parser
 
 
 @command("train")
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train; status 1 if the loss diverges, 130 after ctrl-C."""
-    options = make_parser().parse_args(argv)
+    """Train; status 1 if the loss diverges, 130 after ctrl-C, 143 after SIGTERM."""
+    options = vars(make_parser().parse_args(argv))
     from tacref.training import TrainingDivergedError
+    from tacref.training.distributed import Ranks
+    from tacref.training.start import carry_out, make_plan
 
+    ranks = Ranks.from_environment()
+    as_json = options.pop("json")
+    plan = make_plan(options, ranks)
     try:
-        result = run(options)
+        result = carry_out(plan, ranks)
     except TrainingDivergedError as error:
-        print(f"tacref train: {error}", file=sys.stderr)
-        return 1
-    if options.json:
-        print(json.dumps(result.to_json()))
-    else:
-        print(result)
-    return 130 if result.interrupted else 0
-
-
-def run(options: Namespace) -> "Result":
-    """Check everything, then train.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        For bad input, before the first step; then the run's folder does not appear.
-    TrainingDivergedError
-        If the loss is NaN or infinite.
-    """
-    import torch
-
-    from tacref.data import PairDataset, check_phases, find_clips, load_clip
-    from tacref.encoder import EncoderConfig, build_encoder
-    from tacref.encoder.preprocess import Standardize
-    from tacref.training import Settings, train
-
-    out = check_new_folder(options.out or _next_run())
-    clips = {} if options.data is None else find_clips(options.data, "train")
-    features = any(clip.kind == "features" for members in clips.values() for clip in members)
-    name = options.encoder or ("features" if features else "small")
-    if (name == "features") != features:
-        raise ValueError(
-            f"encoder {name!r} does not take what {options.data or 'the built-in activity'} holds: "
-            + ("feature arrays" if features else "pictures")
-        )
-    if features and (options.size or options.no_augment):
-        raise ValueError("--size and --no-augment are for pictures, not for feature arrays")
-    settings = Settings(
-        **{key: _given(options, key, default) for key, default in RECIPES[name].items()},
-        **{key: getattr(options, key) for key in _SETTINGS},
-        device=options.device or ("cuda" if torch.cuda.is_available() else "cpu"),
-        augment=not options.no_augment,
-    )
-    changes = {key: getattr(options, key) for key in ("offsets", "size") if getattr(options, key)}
-    if features:
-        first = next(iter(clips.values()))[0]
-        changes["channels"] = load_clip(first.path).frames.shape[1]
-    config = EncoderConfig.default(name, dim=options.dim, **changes)
-    encoder = build_encoder(config, seed=options.seed, weights=options.weights)
-    with _nothing_left_unless_trained(out):
-        data = Path(options.data) if options.data is not None else _render(out, options.seed)
-        clips = clips or find_clips(data, "train")
-        val = find_clips(data, "val") if (data / "val").exists() else {}
-        if not val:
-            print(f"{data} has no val: Kendall's tau is not measured", file=sys.stderr)
-        dataset = PairDataset(
-            clips,
-            offsets=config.offsets,
-            frames=settings.frames,
-            pairs=settings.pairs,
-            size=config.size or None,
-            seed=settings.seed,
-            augment=settings.augment,
-        )
-        dataset.check(progress=True)
-        check_phases(dataset.lengths)
-        if dataset.short_clips:
+        if ranks.first:
             print(
-                f"clips shorter than {settings.frames} frames, sampled with repeats: "
-                f"{len(dataset.short_clips)}, such as {dataset.short_clips[0]}",
+                f"tacref train: {error}; {plan.out} holds the encoder as last saved, and "
+                "diverged.json",
                 file=sys.stderr,
             )
-        if isinstance(encoder.preprocess, Standardize):
-            encoder.preprocess.fit(dataset.cache.load(clip.path) for clip in dataset.clips)
-        notes = {"data": str(data.resolve()), "weights": options.weights}
-        return train(encoder, dataset, val, out, settings, **notes)
-
-
-def _render(out: Path, number: int) -> Path:
-    from tacref.data.synthetic import make_dataset
-
-    data = out / "data"
-    print(f"rendering the built-in activity to {data}", file=sys.stderr)
-    return make_dataset(data, seed=number)
-
-
-@contextmanager
-def _nothing_left_unless_trained(out: Path) -> Iterator[None]:
-    """Take away what was made in a run's folder if it fails before there is an encoder in it."""
-    from tacref.encoder.storage import CONFIG
-
-    existed = out.exists()
-    try:
-        yield
-    except BaseException:
-        if not (out / CONFIG).exists():
-            shutil.rmtree(out / "data", ignore_errors=True)
-            if not existed and out.is_dir() and not any(out.iterdir()):
-                out.rmdir()
-        raise
-
-
-def _given(options: Namespace, key: str, default: Any) -> Any:
-    value = getattr(options, key)
-    return default if value is None else value
-
-
-def _by_encoder(key: str) -> str:
-    values = ", ".join(f"{recipe[key]:g} for {name}" for name, recipe in RECIPES.items())
-    return f"default: {values}"
+        return 1
+    if ranks.first:
+        print(json.dumps(result.to_json()) if as_json else result)
+    return result.status
 
 
 def _offsets(text: str) -> tuple[int, ...]:
@@ -218,11 +146,6 @@ def _offsets(text: str) -> tuple[int, ...]:
         return tuple(int(offset) for offset in text.split(","))
     except ValueError:
         raise ArgumentTypeError(f"must be whole numbers, such as -15,0, got {text!r}") from None
-
-
-def _next_run() -> Path:
-    runs = (Path("runs") / f"{number:03d}" for number in count(1))
-    return next(run for run in runs if not run.exists())
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ def test_learns_and_keeps_a_run(features, tmp_path, capsys):
     assert not result["interrupted"]
     assert result["tau_trained"]["all"] > 0.8 > result["tau_untrained"]["all"]
     assert {path.name for path in run.iterdir()} == {
+        "checkpoints",
         "config.json",
         "encoder.safetensors",
         "metrics.jsonl",
@@ -101,10 +102,10 @@ def test_every_option_reaches_the_run(features, tmp_path):
 def test_first_interrupt_saves_and_leaves(features, tmp_path, capsys, monkeypatch):
     draw = PairDataset.batch
 
-    def interrupted(self, step):
+    def interrupted(self, step, **share):
         if step == 3:
             os.kill(os.getpid(), signal.SIGINT)
-        return draw(self, step)
+        return draw(self, step, **share)
 
     monkeypatch.setattr(PairDataset, "batch", interrupted)
     run = tmp_path / "run"
@@ -118,8 +119,8 @@ def test_first_interrupt_saves_and_leaves(features, tmp_path, capsys, monkeypatc
 def test_diverging_stops_with_the_last_good_encoder(features, tmp_path, capsys, monkeypatch):
     draw = PairDataset.batch
 
-    def poisoned(self, step):
-        batch = draw(self, step)
+    def poisoned(self, step, **share):
+        batch = draw(self, step, **share)
         if step == 2:
             batch.frames[:] = np.nan
         return batch
@@ -128,8 +129,11 @@ def test_diverging_stops_with_the_last_good_encoder(features, tmp_path, capsys, 
     run = tmp_path / "run"
     assert main(["train", "--data", str(features), "--out", str(run), "--steps", "50"]) == 1
     error = capsys.readouterr().err
-    assert "loss is nan at step 2 on" in error
+    assert "loss is nan at step 3 on" in error
     assert ".npy" in error
+    report = json.loads((run / "diverged.json").read_text())
+    assert report["step"] == 3
+    assert len(report["clips"]) == 8
     state = load_encoder(run).state_dict()
     assert all(torch.isfinite(value).all() for value in state.values())
 
@@ -145,7 +149,7 @@ def test_weights_that_are_not_finite_are_never_saved(features, tmp_path, capsys,
     monkeypatch.setattr(torch.optim.Adam, "step", ruined)
     run = tmp_path / "run"
     assert main(["train", "--data", str(features), "--out", str(run), "--steps", "1"]) == 1
-    assert "is not finite after 1 steps" in capsys.readouterr().err
+    assert "is not finite at step 1" in capsys.readouterr().err
     state = load_encoder(run).state_dict()
     assert all(torch.isfinite(value).all() for value in state.values())
 
@@ -211,7 +215,7 @@ def test_pictures(name, tmp_path):
         (["--variant", "new"], "variant must be one of paper, official, printed, laser, got 'new'"),
         (["--lr", "0"], "lr must be > 0 and <= 1000, got 0.0"),
         (["--weight-decay=-1"], "weight_decay must be finite and >= 0, got -1.0"),
-        (["--encoder", "huge"], "invalid choice: 'huge'"),
+        (["--encoder", "huge"], "encoder must be one of small, resnet50, features, got 'huge'"),
         (["--encoder", "small"], "encoder 'small' does not take"),
         (["--offsets", "0,x"], "--offsets"),
         (["--offsets", "3,1"], "offsets must be distinct and rising"),
@@ -226,7 +230,7 @@ def test_pictures(name, tmp_path):
         (["--device", "meta"], "device 'meta'"),
         (["--device", "cuda:99"], "device 'cuda:99'"),
         (["--size", "64"], "--size and --no-augment are for pictures"),
-        (["--step", "3"], "unrecognized arguments: --step 3"),
+        (["--step", "3"], "unrecognized arguments: --step 3; did you mean --steps?"),
         (["--frames", "0"], "--frames: must be >= 1, got 0"),
         (["--data", "absent"], "absent: no such data set folder"),
     ],

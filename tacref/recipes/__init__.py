@@ -1,0 +1,1 @@
+"""Settings that were measured, as TOML files: `tacref train --recipe NAME`."""

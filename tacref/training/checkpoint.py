@@ -1,0 +1,177 @@
+"""Checkpoints: all that a run needs to go on as if it had never stopped.
+
+Plain tensors, numbers and strings, read without running code. There is no random state among
+them: what is drawn depends on seed, step and pair alone.
+"""
+
+import os
+import sys
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tacref.data import Clip
+from tacref.files import replacing
+from tacref.training.settings import MAY_CHANGE
+
+FOLDER = "checkpoints"
+FORMAT = 1
+_PARTS = frozenset(
+    ("format", "step", "model", "optimizer", "scaler", "encoder", "settings", "data", "best",
+     "seconds", "tau_untrained", "skipped")
+)  # fmt: skip
+
+
+def save_checkpoint(run: Path, state: dict[str, Any], *, keep: int) -> Path:
+    """Write a checkpoint, whole or not at all, and take away all but the newest ones.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, such as on a full disk; those that were there stay.
+    """
+    path = run / FOLDER / f"step-{state['step']:06d}.pt"
+    try:
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            torch.save({"format": FORMAT, **state}, file)
+            file.flush()
+            os.fsync(file.fileno())  # on the disk before the older ones go
+    except (OSError, RuntimeError) as error:
+        raise OSError(f"{path}: cannot be written ({_reason(error)}); {_left(run)}") from None
+    for old in checkpoints(run)[:-keep]:
+        old.unlink()
+    return path
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """Return a run's checkpoints, the newest last."""
+    found = (run / FOLDER).glob("step-*.pt")
+    return sorted(
+        (path for path in found if path.stem[5:].isdecimal()), key=lambda path: int(path.stem[5:])
+    )
+
+
+def newest_checkpoint(run: Path) -> Path | None:
+    """Return the newest checkpoint that is whole, if there is one.
+
+    A damaged one is set aside with a line that says so. Files that a killed process left
+    half-written are taken away.
+    """
+    for folder in (run, run / "best", run / FOLDER):
+        for pattern in (".step-*.pt", ".encoder-*.safetensors", ".config-*.json"):
+            for leftover in folder.glob(pattern):
+                leftover.unlink()
+    for path in reversed(checkpoints(run)):
+        try:
+            with zipfile.ZipFile(path) as archive:  # torch does not compare the checksums
+                if (member := archive.testzip()) is not None:
+                    raise ValueError(f"{member} differs from its checksum")
+            _read(path)
+            return path
+        except (ValueError, OSError, zipfile.BadZipFile) as error:
+            aside = path.with_suffix(".damaged")
+            path.replace(aside)
+            print(f"{path}: damaged ({error}), set aside as {aside.name}", file=sys.stderr)
+    return None
+
+
+def load_checkpoint(
+    path: Path,
+    *,
+    encoder: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    data: Mapping[str, int],
+) -> dict[str, Any]:
+    """Read a checkpoint for a run that goes on with the same encoder, settings and data.
+
+    Parameters
+    ----------
+    path : Path
+        From `newest_checkpoint`.
+    encoder, settings : mapping of str to JSON values
+        Of the run that goes on.
+    data : mapping of str to int
+        From `fingerprint`.
+
+    Raises
+    ------
+    ValueError
+        If one of them is another one; the message names what differs.
+    """
+    state = _read(path)
+    if state["encoder"] != dict(encoder):
+        key = next(key for key in encoder if state["encoder"].get(key) != encoder[key])
+        raise ValueError(
+            f"{path}: is of another encoder, with {key} = {state['encoder'].get(key)!r}, "
+            f"not {encoder[key]!r}"
+        )
+    check_same(state["settings"], settings, str(path))
+    for name in sorted({*state["data"], *data}):
+        before, now = state["data"].get(name), data.get(name)
+        if before != now:
+            change = (
+                "is new" if before is None
+                else "is gone" if now is None
+                else f"had {before} bytes and now has {now}"
+            )  # fmt: skip
+            raise ValueError(
+                f"the data changed since {path}: {name} {change}; a resumed run needs the same data"
+            )
+    return state
+
+
+def check_same(saved: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> None:
+    """Refuse to go on with a setting that would have given another run.
+
+    Raises
+    ------
+    ValueError
+        If one differs; the message names it.
+    """
+    for key, value in settings.items():
+        if key in saved and saved[key] != value and key not in MAY_CHANGE:
+            raise ValueError(
+                f"{key} cannot change when a run is resumed: it is {saved[key]!r} in {where}, "
+                f"got {value!r}"
+            )
+
+
+def fingerprint(clips: Iterable[Clip], data: Path) -> dict[str, int]:
+    """Return the size in bytes of each clip, by its path in the data set.
+
+    Sizes are read at once for thousands of clips; other content of the same size is not noticed.
+    """
+    sizes = {}
+    for clip in clips:
+        files = sorted(clip.path.iterdir()) if clip.path.is_dir() else [clip.path]
+        name = os.path.relpath(clip.path, data)
+        sizes[Path(name).as_posix()] = sum(file.stat().st_size for file in files)
+    return sizes
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch, pickle and zip each raise their own kinds
+        raise ValueError(f"{path}: not a checkpoint ({type(error).__name__})") from None
+    if not isinstance(state, dict) or set(state) != _PARTS or state["format"] != FORMAT:
+        raise ValueError(f"{path}: not a checkpoint of format {FORMAT}")
+    return state
+
+
+def _reason(error: BaseException) -> str:
+    """Return what the system said, which torch wraps in an error of its own."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__context__
+    return " ".join(str(error).split())
+
+
+def _left(run: Path) -> str:
+    kept = checkpoints(run)
+    return f"{kept[-1].name} is whole" if kept else "there is none before it"

@@ -1,0 +1,150 @@
+"""Several processes that train one encoder together: torchrun's, or a single one."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """A process among those that train together.
+
+    Parameters
+    ----------
+    rank, world : int
+        Its number, and how many there are.
+    local : int
+        Its number on this machine, which says which GPU is its own.
+    restarts : int
+        How often torchrun has started the processes again.
+    """
+
+    rank: int = 0
+    world: int = 1
+    local: int = 0
+    restarts: int = 0
+
+    @classmethod
+    def from_environment(cls) -> "Ranks":
+        """Return what torchrun says in the environment; one process without it."""
+        if "TORCHELASTIC_RUN_ID" not in os.environ:
+            return cls()
+        number = {
+            name: int(os.environ[name])
+            for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "TORCHELASTIC_RESTART_COUNT")
+        }
+        return cls(
+            number["RANK"],
+            number["WORLD_SIZE"],
+            number["LOCAL_RANK"],
+            number["TORCHELASTIC_RESTART_COUNT"],
+        )
+
+    @property
+    def first(self) -> bool:
+        """True for the one process that writes and speaks."""
+        return self.rank == 0
+
+    def device(self, name: str) -> str:
+        """Return the device of this process: with "cuda", each has its own GPU."""
+        return f"cuda:{self.local}" if self.world > 1 and name == "cuda" else name
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Return the mean over all processes."""
+        if self.world == 1:
+            return values
+        dist.all_reduce(values)
+        return values / self.world
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return every process's value, in order of rank."""
+        if self.world == 1:
+            return [value]
+        values: list[Any] = [None] * self.world
+        dist.all_gather_object(values, value)
+        return values
+
+    def wait(self) -> None:
+        """Wait for the others."""
+        self.gather(None)
+
+
+@contextmanager
+def process_group(ranks: Ranks, device: str) -> Iterator[None]:
+    """Connect the processes, by nccl on GPUs and gloo elsewhere, for the length of a block."""
+    if ranks.world == 1:
+        yield
+        return
+    place = torch.device(device)
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
+    dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+class _Sum(torch.autograd.Function):
+    """Sum over all processes; so is its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        total = values.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.clone()
+        dist.all_reduce(total)
+        return total
+
+
+class SyncBatchNorm(nn.BatchNorm2d):
+    """Batch normalization over the frames of all processes, on any backend.
+
+    torch's own takes GPUs alone, and could then not be tested on a CPU. Processes may have
+    unequal numbers of frames; each frame counts alike.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map `(M, C, h, w)` to the same shape."""
+        if not self.training:
+            return super().forward(input)
+        values = input.float()
+        # Mean first, then deviations from it: the mean of squares would lose digits.
+        sums = torch.cat(
+            (values.sum((0, 2, 3)), values.new_tensor([values.numel() / values.shape[1]]))
+        )
+        sums = _Sum.apply(sums)  # (C + 1,)
+        count = sums[-1].detach()
+        mean = sums[:-1] / count
+        centered = values - mean[:, None, None]
+        variance = _Sum.apply(centered.square().sum((0, 2, 3))) / count
+        with torch.no_grad():
+            assert self.running_mean is not None
+            assert self.running_var is not None
+            assert self.num_batches_tracked is not None
+            self.num_batches_tracked += 1
+            assert self.momentum is not None
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return (centered * scale[:, None, None] + self.bias[:, None, None]).to(input.dtype)
+
+
+def synchronize_batchnorm(encoder: nn.Module) -> None:
+    """Make every batch normalization of an encoder one over all processes, in place.
+
+    Names, parameters and statistics stay, so that the encoder is saved as before.
+    """
+    for module in encoder.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = SyncBatchNorm

@@ -1,0 +1,325 @@
+"""The training loop: an encoder, pairs of clips and settings to a run's folder."""
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from tqdm import tqdm
+
+from tacref.data import Clip, PairDataset, iter_batches
+from tacref.encoder import Encoder, save_encoder
+from tacref.encoder.device import check_device
+from tacref.evaluate import mean_tau
+from tacref.files import replacing
+from tacref.training.checkpoint import (
+    fingerprint,
+    load_checkpoint,
+    newest_checkpoint,
+    save_checkpoint,
+)
+from tacref.training.distributed import Ranks
+from tacref.training.dropout import dropout_by_pair
+from tacref.training.metrics import Metrics
+from tacref.training.result import Result
+from tacref.training.settings import Settings
+from tacref.training.step import Stepper, TrainingDivergedError
+from tacref.training.stop import stop_on_signals
+from tacref.training.validation import held_out_taus
+
+BEST, DIVERGED = "best", "diverged.json"
+
+
+def train(
+    encoder: Encoder,
+    dataset: PairDataset,
+    val: dict[str, list[Clip]],
+    run: str | Path,
+    settings: Settings,
+    *,
+    resume: bool = False,
+    ranks: Ranks | None = None,
+    progress: bool = True,
+    **notes: Any,
+) -> Result:
+    """Train an encoder and keep it in a run's folder.
+
+    The folder is usable at any time: the encoder is saved at the start, with every checkpoint,
+    when the first ctrl-C or SIGTERM ends the loop after its step, and at the end. A run that was
+    ended in any way goes on from its newest checkpoint as if it had not been.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Trained in place.
+    dataset : PairDataset
+        Pairs of clips to train on.
+    val : dict of str to list of Clip
+        Held-out clips for Kendall's tau before and after; empty for none.
+    run : str or Path
+        The run's folder.
+    settings : Settings
+        How to train.
+    resume : bool
+        Go on from the newest checkpoint in `run`, if there is one.
+    ranks : Ranks, optional
+        The processes that train together, connected already; by default this one alone.
+    progress : bool
+        Show progress bars (on a terminal only).
+    **notes
+        Further JSON values for config.json.
+
+    Returns
+    -------
+    Result
+        Where the run is and how it went.
+
+    Raises
+    ------
+    TrainingDivergedError
+        If the loss, the gradient or a weight is NaN or infinite; the last saved encoder stays,
+        and `diverged.json` names the step's clips.
+    ValueError
+        If a checkpoint is of another encoder, other settings or other data.
+    OSError
+        If a file cannot be written; the checkpoints that were there stay.
+    """
+    loop = _Loop(encoder, dataset, val, Path(run), settings, ranks or Ranks(), progress, notes)
+    try:
+        loop.begin(resume)
+        loop.steps()
+        loop.end()
+    except TrainingDivergedError as error:
+        if loop.ranks.first:
+            with replacing(loop.run / DIVERGED) as path:
+                report = {"step": error.step, "what": error.what, "clips": error.clips}
+                path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        raise
+    finally:
+        if loop.metrics is not None:
+            loop.metrics.close()
+    return loop.result
+
+
+class _Loop:
+    """A run as it goes."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        dataset: PairDataset,
+        val: dict[str, list[Clip]],
+        run: Path,
+        settings: Settings,
+        ranks: Ranks,
+        progress: bool,
+        notes: dict[str, Any],
+    ) -> None:
+        settings.check_shares(ranks.world)
+        check_device(ranks.device(settings.device))
+        self.dataset, self.val, self.run = dataset, val, run
+        self.settings, self.ranks = settings, ranks
+        self.progress = progress and ranks.first
+        self.stepper = Stepper(encoder, settings, ranks)
+        self.encoder = encoder
+        self.saved = {"training": settings.to_json(), **notes}
+        data = Path(notes["data"]) if notes.get("data") else run / "data"
+        clips = [*dataset.clips, *(clip for members in val.values() for clip in members)]
+        self.data = fingerprint(clips, data)
+        self.result = Result(run)
+        self.result.skipped = dict.fromkeys(map(str, dataset.bad.values()), 0)
+        self.best: float | None = None
+        self.metrics: Metrics | None = None
+        self._saved_at, self._saved_when = 0, time.monotonic()
+
+    def begin(self, resume: bool) -> None:
+        """Start anew or from the newest checkpoint."""
+        found = newest_checkpoint(self.run) if resume and self.ranks.first else None
+        path = self.ranks.gather(found)[0]
+        if path is not None:
+            self._restore(path)
+            return
+        if self.val:  # a damaged clip shows here, before there is a run
+            self.result.tau_untrained = self._taus()
+        if self.ranks.first:
+            self.run.mkdir(parents=True, exist_ok=True)
+            self._save_encoder(self.run)
+            self.metrics = Metrics(self.run)
+            if self.val:
+                self._write_taus(0, self.result.tau_untrained)
+
+    def _restore(self, path: Path) -> None:
+        state = load_checkpoint(
+            path,
+            encoder=self.encoder.config.to_json(),
+            settings=self.settings.to_json(),
+            data=self.data,
+        )
+        self.encoder.load_state_dict(state["model"])
+        self.stepper.optimizer.load_state_dict(state["optimizer"])
+        self.stepper.scaler.load_state_dict(state["scaler"])
+        result, step = self.result, state["step"]
+        result.steps = result.resumed_at = self._saved_at = step
+        result.seconds, self.best = state["seconds"], state["best"]
+        result.tau_untrained = state["tau_untrained"]
+        if self.ranks.first:
+            result.skipped |= state["skipped"]
+            self._save_encoder(self.run)  # a killed process may have left an older one
+            last = step == self.settings.steps  # then tau is measured once more
+            self.metrics = Metrics(
+                self.run,
+                lambda line: (
+                    line["step"] < step or (line["step"] == step and ("loss" in line or not last))
+                ),
+                step,
+            )
+
+    def steps(self) -> None:
+        """Train to the last step, or until a signal."""
+        settings, ranks, result = self.settings, self.ranks, self.result
+        batches = iter_batches(
+            self.dataset,
+            range(result.steps, settings.steps),
+            rank=ranks.rank,
+            world=ranks.world,
+            parts=settings.accumulate,
+            workers=settings.workers,
+        )
+        bar = tqdm(
+            desc="train",
+            unit=" steps",
+            total=settings.steps,
+            initial=result.steps,
+            disable=None if self.progress else True,
+        )
+        before, start = result.seconds, time.perf_counter()
+        stepper = self.stepper
+        stepper.train_mode()
+        stepper.watch.skip()
+        with (
+            bar,
+            closing(cast(Generator, batches)),  # which ends the workers
+            dropout_by_pair(self.encoder, stepper.chance),
+            _threads_for(self.encoder, settings),
+            stop_on_signals() as stop,
+        ):
+            for parts, waited in batches:
+                self._note_skipped([clip for part in parts for clip in part.skipped])
+                numbers, ending = stepper.step(result.steps, parts, stop.signal != 0)
+                stepper.watch.step(waited)
+                result.steps += 1
+                result.seconds = before + time.perf_counter() - start
+                bar.update()
+                bar.set_postfix({name: f"{numbers[name]:.4g}" for name in numbers if name != "lr"})
+                if self.metrics is not None:
+                    self.metrics.write(result.steps, **numbers, seconds=round(result.seconds, 3))
+                ending = ending and result.steps < settings.steps
+                self._after_step(ending)
+                if ending:
+                    result.signal = stop.signal or signal.SIGTERM
+                    break
+        self.encoder.eval()
+        result.milliseconds = stepper.watch.milliseconds()
+        if self.metrics is not None and result.milliseconds:
+            self.metrics.write(result.steps, milliseconds=result.milliseconds)
+
+    def _after_step(self, ending: bool) -> None:
+        """Measure and save what is due."""
+        steps, settings = self.result.steps, self.settings
+        last = steps == settings.steps
+        if (
+            self.val
+            and settings.evaluate_every
+            and steps % settings.evaluate_every == 0
+            and not last  # measured at the end in any case
+            and not ending
+        ):
+            self._measure()
+            self.stepper.train_mode()
+            self.stepper.watch.skip()
+        due = time.monotonic() - self._saved_when >= 60 * settings.save_minutes
+        if self.ranks.first and (ending or last or due or steps % settings.save_every == 0):
+            self._save()
+
+    def end(self) -> None:
+        """Measure tau, unless the run was ended before its last step."""
+        shares = self.ranks.gather(self.result.skipped)
+        for share in shares[1:]:
+            for clip, times in share.items():
+                self.result.skipped[clip] = self.result.skipped.get(clip, 0) + times
+        if self.val and not self.result.interrupted:
+            self.result.tau_trained = self._measure()
+
+    def _taus(self) -> dict[str, float]:
+        return held_out_taus(self.encoder, self.val, self.ranks, progress=self.progress)
+
+    def _measure(self) -> dict[str, float]:
+        """Measure tau; keep the encoder if it is the best so far and the run looks for it."""
+        taus = self._taus()
+        if self.ranks.first:
+            self._write_taus(self.result.steps, taus)
+            if self.settings.evaluate_every and (self.best is None or mean_tau(taus) > self.best):
+                self.best = mean_tau(taus)
+                self._save_encoder(
+                    self.run / BEST, best={"step": self.result.steps, "mean_tau": self.best}
+                )
+        return taus
+
+    def _write_taus(self, step: int, taus: dict[str, float]) -> None:
+        if self.metrics is not None:
+            self.metrics.write(step, tau=taus, mean_tau=mean_tau(taus))
+
+    def _save(self) -> None:
+        """Write a checkpoint and the encoder, if all weights are finite."""
+        result = self.result
+        for name, weight in self.encoder.named_parameters():
+            if not torch.isfinite(weight).all():
+                raise TrainingDivergedError(result.steps, f"weight {name} is not finite")
+        if self._saved_at != result.steps:
+            state = {
+                "step": result.steps,
+                "model": self.encoder.state_dict(),
+                "optimizer": self.stepper.optimizer.state_dict(),
+                "scaler": self.stepper.scaler.state_dict(),
+                "encoder": self.encoder.config.to_json(),
+                "settings": self.settings.to_json(),
+                "data": self.data,
+                "best": self.best,
+                "seconds": result.seconds,
+                "tau_untrained": result.tau_untrained,
+                "skipped": result.skipped,
+            }
+            save_checkpoint(self.run, state, keep=self.settings.keep)
+        self._saved_at, self._saved_when = result.steps, time.monotonic()
+        self._save_encoder(self.run)
+
+    def _save_encoder(self, folder: Path, **more: Any) -> None:
+        from safetensors import SafetensorError
+
+        try:
+            save_encoder(self.encoder, folder, **self.saved, **more)
+        except SafetensorError as error:  # such as on a full disk
+            raise OSError(f"{folder}: the encoder cannot be written ({error})") from None
+
+    def _note_skipped(self, messages: list[str]) -> None:
+        for message in messages:
+            if message not in self.result.skipped:
+                tqdm.write(f"skipped: {message}", file=sys.stderr)
+            self.result.skipped[message] = self.result.skipped.get(message, 0) + 1
+
+
+@contextmanager
+def _threads_for(encoder: Encoder, settings: Settings) -> Iterator[None]:
+    """Use one thread where the matrices are so small that others only wait for each other."""
+    threads = torch.get_num_threads()
+    if not encoder.config.takes_pictures and settings.device == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

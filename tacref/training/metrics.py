@@ -1,0 +1,71 @@
+"""What a run writes as it goes: metrics.jsonl, and TensorBoard events where it is installed."""
+
+import json
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from tacref.files import replacing
+
+METRICS = "metrics.jsonl"
+EVENTS = "tensorboard"
+
+
+class Metrics:
+    """A run's metrics, open for more lines.
+
+    Parameters
+    ----------
+    run : Path
+        The run's folder.
+    keep : callable, optional
+        Which of the lines that are there stay, when a run is resumed; by default none.
+    step : int
+        Steps done so far.
+    """
+
+    def __init__(
+        self, run: Path, keep: Callable[[dict[str, Any]], bool] | None = None, step: int = 0
+    ) -> None:
+        path = run / METRICS
+        lines = read_metrics(path) if keep is not None and path.exists() else []
+        with replacing(path) as temporary:
+            kept = (json.dumps(line) + "\n" for line in lines if keep is not None and keep(line))
+            temporary.write_text("".join(kept), encoding="utf-8")
+        self._file = path.open("a", encoding="utf-8")
+        self._events: Any = None
+        if find_spec("tensorboard") is not None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._events = SummaryWriter(run / EVENTS, purge_step=step + 1)
+
+    def write(self, step: int, **values: Any) -> None:
+        """Write a line; in events, the numbers and the numbers in dictionaries."""
+        self._file.write(json.dumps({"step": step, **values}) + "\n")
+        self._file.flush()
+        if self._events is not None:
+            for name, value in values.items():
+                for tag, number in (
+                    ((f"{name}/{key}", item) for key, item in value.items())
+                    if isinstance(value, dict)
+                    else ((name, value),)
+                ):
+                    self._events.add_scalar(tag, number, step)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._file.close()
+        if self._events is not None:
+            self._events.close()
+
+
+def read_metrics(path: str | Path) -> list[dict[str, Any]]:
+    """Read a metrics.jsonl; a last line that a killed process left unfinished is passed over."""
+    lines = []
+    for text in Path(path).read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            break
+    return lines

@@ -1,0 +1,149 @@
+"""Recipes: a file of settings, by name or path, and what the command line changes in it."""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from tacref.encoder.config import ENCODERS
+from tacref.encoder.storage import CONFIG
+from tacref.training.settings import Settings, check_type
+
+# Which recipe an encoder has by default; docs/benchmarks.md has the measurements behind them.
+OF_ENCODER = {"small": "activity", "resnet50": "paper", "features": "features"}
+
+SETTINGS: dict[str, Any] = {field.name: field.type for field in fields(Settings)}
+# Keys beside those of `Settings`: what is trained, on what.
+BESIDE: dict[str, Any] = {
+    "data": str, "encoder": str, "offsets": tuple, "size": int, "dim": int, "weights": str,
+}  # fmt: skip
+KEYS = SETTINGS | BESIDE
+
+
+def read_recipe(name: str | Path) -> dict[str, Any]:
+    """Read a recipe.
+
+    Parameters
+    ----------
+    name : str or Path
+        A recipe that comes with the package, a TOML file, or a run's `config.json`, which
+        gives the run's settings again.
+
+    Returns
+    -------
+    dict
+        Keys of `KEYS` and their values, of the right type.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such recipe.
+    ValueError
+        If it cannot be read, or a key is unknown or of the wrong type.
+    """
+    path = Path(name)
+    if path.is_dir():
+        path = path / CONFIG
+    try:
+        if str(name) in shipped_recipes():
+            text = (resources.files("tacref.recipes") / f"{name}.toml").read_text("utf-8")
+        else:
+            text = path.read_text("utf-8")
+        values = _of_run(json.loads(text)) if path.suffix == ".json" else tomllib.loads(text)
+    except FileNotFoundError:
+        known = ", ".join(shipped_recipes())
+        raise FileNotFoundError(
+            f"{name}: no such recipe file, and none of the recipes {known}"
+        ) from None
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: cannot be read ({error})") from None
+    try:
+        return check_keys(values)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def shipped_recipes() -> list[str]:
+    """Return the names of the recipes that come with the package."""
+    files = resources.files("tacref.recipes").iterdir()
+    return sorted(Path(file.name).stem for file in files if file.name.endswith(".toml"))
+
+
+def check_keys(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the keys of a recipe and the types of their values.
+
+    Raises
+    ------
+    ValueError
+        If a key is unknown, with the one that was probably meant, or a value of another type.
+    """
+    checked = {}
+    for key, value in values.items():
+        if key not in KEYS:
+            hint = nearest(key.replace("-", "_"), KEYS)
+            raise ValueError(f"unknown key {key!r}" + (f"; did you mean {hint!r}?" if hint else ""))
+        if isinstance(value, dict):
+            raise ValueError(f"[{key}] is a table; a recipe has plain keys, such as lr = 1e-3")
+        if KEYS[key] is tuple:
+            whole = isinstance(value, list | tuple) and all(
+                isinstance(offset, int) and not isinstance(offset, bool) for offset in value
+            )
+            if not whole or not value:
+                raise ValueError(f"{key} must be a list of whole numbers, got {value!r}")
+            checked[key] = tuple(value)
+        else:
+            checked[key] = check_type(key, value, KEYS[key])
+    if checked.get("encoder", "small") not in ENCODERS:
+        raise ValueError(
+            f"encoder must be one of {', '.join(ENCODERS)}, got {checked['encoder']!r}"
+        )
+    return checked
+
+
+def merge(recipe: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe with what the command line changes in it.
+
+    Another variant of Contrastive-IDM brings its own weight and window, unless they are given
+    with it: those of one variant make no sense in another.
+    """
+    merged = dict(recipe)
+    if options.get("variant", merged.get("variant")) != merged.get("variant"):
+        for key in ("alpha", "sigma"):
+            merged.pop(key, None)
+    if options.get("encoder", merged.get("encoder")) != merged.get("encoder"):
+        for key in ("offsets", "size"):  # of another encoder
+            merged.pop(key, None)
+    return merged | dict(options)
+
+
+def split_keys(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the keys of `Settings`, and those beside them."""
+    settings = {key: value for key, value in values.items() if key in SETTINGS}
+    return settings, {key: value for key, value in values.items() if key in BESIDE}
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that was probably meant, if one is near."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), None)
+
+
+def _of_run(config: Any) -> dict[str, Any]:
+    """Turn a run's config.json into a recipe."""
+    try:
+        encoder, settings = dict(config["encoder"]), dict(config["training"])
+        values = settings | {
+            "encoder": encoder["name"],
+            "offsets": encoder["offsets"],
+            "size": encoder["size"],
+            "dim": encoder["dim"],
+            "data": config["data"],
+            "weights": config["weights"],
+        }
+    except (KeyError, TypeError, ValueError):
+        raise ValueError("not the config.json of a training run") from None
+    # Not given: a weight file, the size of feature arrays, the folder of the built-in activity.
+    return {key: values[key] for key in values if key in SETTINGS or values[key] not in (None, 0)}

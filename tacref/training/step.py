@@ -1,0 +1,181 @@
+"""One step of training: micro-batches through encoder and loss, then the optimizer."""
+
+import math
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+
+from tacref.data import PairBatch
+from tacref.encoder import Encoder
+from tacref.training.distributed import Ranks, synchronize_batchnorm
+from tacref.training.dropout import Chance
+from tacref.training.optimizer import lr_factor, make_optimizer
+from tacref.training.settings import Settings
+from tacref.training.stopwatch import Stopwatch
+
+# Below this scale of the loss, float16 gradients are not too large but not numbers at all.
+_LEAST_SCALE = 2.0**-20
+_DTYPES = {"full": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class TrainingDivergedError(ArithmeticError):
+    """The loss, the gradient or a weight is no longer a finite number.
+
+    Parameters
+    ----------
+    step : int
+        The step, from 1 as in metrics.jsonl.
+    what : str
+        What is not finite.
+    clips : sequence of (str, str)
+        The pairs of clips of the step.
+    """
+
+    def __init__(self, step: int, what: str, clips: Sequence[tuple[str, str]] = ()) -> None:
+        on = f" on {list(clips)}" if clips else ""
+        super().__init__(f"{what} at step {step}{on}")
+        self.step, self.what, self.clips = step, what, list(clips)
+
+
+class Stepper:
+    """An encoder with its optimizer.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Trained in place.
+    settings : Settings
+        How to train.
+    ranks : Ranks
+        The processes; they begin with the first one's weights.
+    """
+
+    def __init__(self, encoder: Encoder, settings: Settings, ranks: Ranks) -> None:
+        self.encoder, self.settings, self.ranks = encoder, settings, ranks
+        self.device = ranks.device(settings.device)
+        encoder.to(self.device)
+        encoder.backbone.requires_grad_(not settings.freeze_backbone)
+        if encoder.config.name == "resnet50":
+            encoder.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if settings.sync_batchnorm and ranks.world > 1:
+            synchronize_batchnorm(encoder)
+        self.optimizer = make_optimizer(encoder, settings)
+        self.weights = [w for group in self.optimizer.param_groups for w in group["params"]]
+        kind = torch.device(self.device).type
+        self.scaler = torch.amp.GradScaler(kind, enabled=settings.precision == "fp16")
+        self.autocast: dict[str, Any] = {
+            "device_type": kind,
+            "dtype": _DTYPES[settings.precision],
+            "enabled": settings.precision != "full",
+        }
+        if settings.compile:
+            encoder.backbone.compile()
+        self.objective = settings.make_objective()
+        self.chance = Chance(settings.seed, self.device)
+        self.watch = Stopwatch(self.device)
+        self.model: nn.Module = encoder
+        if ranks.world > 1:
+            places = [self.device] if kind == "cuda" else None
+            self.model = DistributedDataParallel(encoder, places, gradient_as_bucket_view=True)
+
+    def train_mode(self) -> None:
+        """Set the encoder to training; a frozen backbone keeps its batch statistics."""
+        self.encoder.train()
+        if self.settings.freeze_backbone:
+            self.encoder.backbone.eval()
+
+    def step(
+        self, step: int, batches: Sequence[PairBatch], stop: bool = False
+    ) -> tuple[dict[str, float], bool]:
+        """Train on this process's share of a step.
+
+        Parameters
+        ----------
+        step : int
+            Number of the step, from 0.
+        batches : sequence of PairBatch
+            Its micro-batches.
+        stop : bool
+            Whether this process was asked to stop.
+
+        Returns
+        -------
+        numbers : dict of str to float
+            Means over all pairs of the step: the loss and its parts; the gradient's norm and the
+            learning rate.
+        stop : bool
+            Whether any process was asked to.
+
+        Raises
+        ------
+        TrainingDivergedError
+            In every process, if the loss or the gradient is not finite. The weights are then
+            those before the step.
+        """
+        rate = lr_factor(step, self.settings)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["full_lr"]
+        self.optimizer.zero_grad()
+        means: dict[str, Tensor] = {}
+        for part, batch in enumerate(batches):
+            for name, value in self._accumulate(step, part, batch, len(batches)).items():
+                means[name] = means.get(name, 0.0) + value / len(batches)
+        self.scaler.unscale_(self.optimizer)
+        gradients = [weight.grad for weight in self.weights if weight.grad is not None]
+        norm = get_total_norm(gradients)
+        asked = norm.new_tensor(float(stop))
+        shared = self.ranks.mean(torch.stack([*means.values(), asked]))
+        *values, asked_of_any, length = torch.cat((shared, norm[None])).tolist()
+        numbers = dict(zip(means, values, strict=True))
+        self._check(numbers["loss"], length, step, batches)
+        if self.settings.clip_norm:
+            clip_grads_with_norm_(self.weights, self.settings.clip_norm, norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        # JSON knows no infinity, which float16 meets when its scale was too large.
+        known = {"grad_norm": length} if math.isfinite(length) else {}
+        return numbers | known | {"lr": rate * self.settings.lr}, asked_of_any > 0
+
+    def _accumulate(self, step: int, part: int, batch: PairBatch, parts: int) -> dict[str, Tensor]:
+        """Add a micro-batch's share to the gradient; return its loss and the loss's parts."""
+        pairs = len(batch.names)
+        first = (self.ranks.rank * parts + part) * pairs
+        self.chance.begin(step, range(first, first + pairs))
+        with self.watch.part("transfer"):
+            frames = torch.from_numpy(batch.frames).to(self.device)
+            windows = torch.from_numpy(batch.windows).to(self.device)  # (2, pairs, N, K)
+            times, lengths = torch.from_numpy(batch.times), torch.from_numpy(batch.lengths)
+        alone = part < parts - 1 and isinstance(self.model, DistributedDataParallel)
+        with self.model.no_sync() if alone else nullcontext():  # type: ignore[operator]
+            with self.watch.part("encoder"), torch.autocast(**self.autocast):
+                embeddings = self.model(frames, windows)  # (2, pairs, N, d)
+            # The loss has its own graph, in full precision, so that it is timed apart.
+            leaf = embeddings.detach().float().requires_grad_()
+            with self.watch.part("loss"):
+                terms = self.objective(
+                    leaf[0],
+                    leaf[1],
+                    times_x=times[0],
+                    times_y=times[1],
+                    video_lengths_x=lengths[0],
+                    video_lengths_y=lengths[1],
+                )
+                (terms.loss / parts).backward()
+            with self.watch.part("encoder"):
+                assert leaf.grad is not None
+                embeddings.backward(self.scaler.scale(leaf.grad).to(embeddings.dtype))
+        return {"loss": terms.loss.detach(), **terms.parts}
+
+    def _check(self, loss: float, norm: float, step: int, batches: Sequence[PairBatch]) -> None:
+        too_large = self.scaler.is_enabled() and self.scaler.get_scale() > _LEAST_SCALE
+        if math.isfinite(loss) and (math.isfinite(norm) or too_large):
+            return
+        what = f"gradient's norm is {norm}" if math.isfinite(loss) else f"loss is {loss}"
+        own = [names for batch in batches for names in batch.names]
+        clips = [names for share in self.ranks.gather(own) for names in share]
+        raise TrainingDivergedError(step + 1, what, clips)

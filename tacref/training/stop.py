@@ -1,0 +1,35 @@
+"""Signals that ask a run to end: it ends after the step it is in."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class Stop:
+    """Which signal came first; 0 while none did."""
+
+    signal = 0
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Stop]:
+    """Note ctrl-C and SIGTERM for the length of a block; a second ctrl-C ends it at once."""
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # only the main thread may handle signals
+        return
+
+    def handle(number: int, frame: Any) -> None:
+        # torchrun passes a ctrl-C on as SIGTERM, after the terminal sent the ctrl-C itself.
+        if stop.signal and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.signal = stop.signal or number
+
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
