@@ -1,5 +1,6 @@
 """What can be trained with, by name: LAV and what it is compared with, under one interface."""
 
+import math
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -14,19 +15,21 @@ LOSSES = ("lav", "divergence", "tcc", "lav+tcc")
 
 
 class Regularization(NamedTuple):
-    """Weight and window of Contrastive-IDM."""
+    """Weight, window and margin of Contrastive-IDM."""
 
     alpha: float
     sigma: float
+    margin: float
 
 
 # By measurement, see docs/losses.md: the variants' terms differ in size by orders of magnitude,
-# and sigma counts source frames in "official", sampled frames in the others.
+# and sigma counts source frames in "official", sampled frames in the others. "laser" takes the
+# margin in distance: the root of 2 asks for the same right angle as 2 in squared distance.
 DEFAULTS: dict[str, Regularization] = {
-    "official": Regularization(alpha=0.5, sigma=15.0),
-    "paper": Regularization(alpha=0.01, sigma=5.0),
-    "printed": Regularization(alpha=0.5, sigma=5.0),
-    "laser": Regularization(alpha=0.5, sigma=5.0),
+    "official": Regularization(alpha=0.5, sigma=15.0, margin=2.0),
+    "paper": Regularization(alpha=0.005, sigma=8.0, margin=2.0),
+    "printed": Regularization(alpha=4.0, sigma=2.0, margin=2.0),
+    "laser": Regularization(alpha=1.0, sigma=5.0, margin=math.sqrt(2.0)),
 }
 
 
@@ -43,10 +46,10 @@ def make_objective(
     gamma: float = 0.1,
     alpha: float | None = None,
     sigma: float | None = None,
-    margin: float = 2.0,
+    margin: float | None = None,
     variant: str = "official",
     tcc_weight: float = 1.0,
-    temperature: float = 0.1,
+    temperature: float = 1.0,
 ) -> nn.Module:
     """Make an objective of pairs of videos by its name.
 
@@ -57,10 +60,9 @@ def make_objective(
         cycle-consistency.
     gamma : float
         Smoothing of soft-DTW, > 0, in squared distance.
-    alpha, sigma : float, optional
-        Weight and window of Contrastive-IDM; by default those of the variant in `DEFAULTS`.
-    margin : float
-        As for `contrastive_idm`.
+    alpha, sigma, margin : float, optional
+        Weight, window and hinge margin of Contrastive-IDM; by default those of the variant in
+        `DEFAULTS`.
     variant : {"paper", "official", "printed", "laser"}
         Of Contrastive-IDM.
     tcc_weight : float
@@ -87,7 +89,7 @@ def make_objective(
         gamma=gamma,
         alpha=default.alpha if alpha is None else alpha,
         sigma=default.sigma if sigma is None else sigma,
-        margin=margin,
+        margin=default.margin if margin is None else margin,
         variant=variant,
     )
     divergence = SoftDTWDivergenceLoss(gamma=gamma)

@@ -28,7 +28,7 @@ def tcc_loss(
     x: Tensor,
     y: Tensor,
     *,
-    temperature: float = 0.1,
+    temperature: float = 1.0,
     form: str = "regression_mse_var",
     lengths_x: Lengths | None = None,
     lengths_y: Lengths | None = None,
@@ -157,7 +157,7 @@ class TCCLoss(nn.Module):
     def __init__(
         self,
         *,
-        temperature: float = 0.1,
+        temperature: float = 1.0,
         form: str = "regression_mse_var",
         reduction: str = "mean",
     ) -> None:

@@ -23,12 +23,19 @@ from tacref.reference.soft_dtw import (
     soft_dtw_value_and_grad,
     softmin,
 )
+from tacref.reference.tcc import (
+    cycle_back,
+    soft_nearest_neighbors,
+    tcc_loss,
+    tcc_loss_value_and_grad,
+)
 
 __all__ = [
     "alignment_matrix",
     "contrastive_idm",
     "contrastive_idm_value_and_grad",
     "cost_matrix",
+    "cycle_back",
     "dtw",
     "dtw_path",
     "expected_alignment",
@@ -42,5 +49,8 @@ __all__ = [
     "soft_dtw_divergence_value_and_grad",
     "soft_dtw_hvp",
     "soft_dtw_value_and_grad",
+    "soft_nearest_neighbors",
     "softmin",
+    "tcc_loss",
+    "tcc_loss_value_and_grad",
 ]

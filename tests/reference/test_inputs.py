@@ -21,6 +21,7 @@ CALLS = {
     "contrastive_idm": (SQUARE,),
     "contrastive_idm_value_and_grad": (SQUARE,),
     "cost_matrix": (ROWS, ROWS[:2]),
+    "cycle_back": (ROWS, ROWS[:2]),
     "dtw": (SQUARE[:2],),
     "dtw_path": (SQUARE[:2],),
     "expected_alignment": (SQUARE[:2],),
@@ -34,7 +35,10 @@ CALLS = {
     "soft_dtw_divergence_value_and_grad": (ROWS, ROWS[:2]),
     "soft_dtw_hvp": (SQUARE[:2], SQUARE[1:]),
     "soft_dtw_value_and_grad": (SQUARE[:2],),
+    "soft_nearest_neighbors": (ROWS, ROWS[:2]),
     "softmin": ([3, 1, 2],),
+    "tcc_loss": (ROWS, ROWS[:2]),
+    "tcc_loss_value_and_grad": (ROWS, ROWS[:2]),
 }
 OPTIONS = {"alignment_matrix": {"shape": (2, 3)}, "softmin": {"gamma": 0.5}}
 each_function = pytest.mark.parametrize("name", CALLS)
