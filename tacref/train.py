@@ -76,14 +76,14 @@ def make_parser() -> Parser:
     add(
         "--margin",
         type=float,
-        help="in squared distance, for 'laser' in distance (default: 2)",
+        help="in squared distance, for 'laser' in distance (default: by variant)",
     )
     add(
         "--variant",
         help="of Contrastive-IDM: paper, official, printed or laser (default: official)",
     )
     add("--tcc-weight", type=float, help="of cycle-consistency in lav+tcc (default: 1)")
-    add("--temperature", type=float, help="of cycle-consistency (default: 0.1)")
+    add("--temperature", type=float, help="of cycle-consistency (default: 1)")
     add = parser.add_argument_group("encoder").add_argument
     add(
         "--offsets",

@@ -11,6 +11,7 @@ from typing import Any
 
 from tacref.encoder.config import ENCODERS
 from tacref.encoder.storage import CONFIG
+from tacref.losses import DEFAULTS
 from tacref.training.settings import Settings, check_type
 
 # Which recipe an encoder has by default; docs/benchmarks.md has the measurements behind them.
@@ -107,12 +108,12 @@ def check_keys(values: Mapping[str, Any]) -> dict[str, Any]:
 def merge(recipe: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """Return a recipe with what the command line changes in it.
 
-    Another variant of Contrastive-IDM brings its own weight and window, unless they are given
-    with it: those of one variant make no sense in another.
+    Another variant of Contrastive-IDM brings its own weight, window and margin, unless they are
+    given with it: those of one variant make no sense in another.
     """
     merged = dict(recipe)
     if options.get("variant", merged.get("variant")) != merged.get("variant"):
-        for key in ("alpha", "sigma"):
+        for key in DEFAULTS["paper"]._fields:
             merged.pop(key, None)
     if options.get("encoder", merged.get("encoder")) != merged.get("encoder"):
         for key in ("offsets", "size"):  # of another encoder

@@ -58,7 +58,7 @@ class Settings:
     workers : int
         Processes that decode; 0 decodes between the steps.
     loss, gamma, alpha, sigma, margin, variant, tcc_weight, temperature
-        As for `tacref.losses.make_objective`; alpha and sigma by default those of the variant.
+        As for `tacref.losses.make_objective`; alpha, sigma and margin by default the variant's.
     optimizer : {"adam", "adamw"}
         Weight decay in the gradient (Adam, as the paper) or beside it (AdamW).
     weight_decay : float
@@ -110,10 +110,10 @@ class Settings:
     gamma: float = 0.1
     alpha: float | None = None
     sigma: float | None = None
-    margin: float = 2.0
+    margin: float | None = None
     variant: str = "official"
     tcc_weight: float = 1.0
-    temperature: float = 0.1
+    temperature: float = 1.0
     optimizer: str = "adam"
     weight_decay: float = 1e-5
     schedule: str = "cosine"
@@ -137,9 +137,9 @@ class Settings:
                 self, field.name, check_type(field.name, getattr(self, field.name), field.type)
             )
         self.make_objective()
-        for name in ("alpha", "sigma"):  # what the run used, for its config.json
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, getattr(DEFAULTS[self.variant], name))
+        for name, value in DEFAULTS[self.variant]._asdict().items():
+            if getattr(self, name) is None:  # what the run used, for its config.json
+                object.__setattr__(self, name, value)
         for name in ("steps", "pairs", "frames", "accumulate", "save_every", "keep"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be >= 1, got {getattr(self, name)!r}")

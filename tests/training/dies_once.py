@@ -1,0 +1,20 @@
+"""The trainer, in which one rank is killed once, at step 8; run by test_several_processes."""
+
+import os
+import signal
+import sys
+
+from tacref.commands import main
+from tacref.data import PairDataset
+
+draw = PairDataset.batch
+
+
+def batch(self, step, **share):
+    if step == 8 and os.environ["RANK"] == "1" and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return draw(self, step, **share)
+
+
+PairDataset.batch = batch
+sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,133 @@
+"""Recipes: what comes with the package is valid, and a wrong key is named."""
+
+import json
+
+import pytest
+from training_data import OPTIONS
+
+from tacref.commands import main
+from tacref.losses import DEFAULTS
+from tacref.training import Settings
+from tacref.training.optimizer import lr_factor
+from tacref.training.recipe import (
+    OF_ENCODER,
+    merge,
+    nearest,
+    read_recipe,
+    shipped_recipes,
+    split_keys,
+)
+
+
+def test_shipped_recipes_are_whole():
+    assert shipped_recipes() == sorted(OF_ENCODER.values())
+    for encoder, name in OF_ENCODER.items():
+        recipe = read_recipe(name)
+        assert recipe["encoder"] == encoder
+        settings, beside = split_keys(recipe)
+        assert Settings(**settings).variant == "official"
+        assert set(beside) <= {"encoder", "offsets", "size", "dim"}
+
+
+def test_the_papers_setting():
+    # From the authors' code, as docs/equations.md and the design quote it.
+    recipe = read_recipe("paper")
+    wanted = {
+        "encoder": "resnet50", "offsets": (-15, 0), "size": 224, "dim": 128, "frames": 20,
+        "pairs": 1, "gamma": 0.1, "alpha": 0.5, "sigma": 10.0, "margin": 2.0, "lr": 1e-4,
+        "weight_decay": 1e-5, "optimizer": "adam", "variant": "official",
+    }  # fmt: skip
+    assert {key: recipe[key] for key in wanted} == wanted
+
+
+def test_a_variant_brings_its_own_weight_and_window():
+    recipe = read_recipe("paper")
+    settings, _ = split_keys(merge(recipe, {"variant": "paper"}))
+    made = Settings(**settings)
+    assert (made.alpha, made.sigma, made.margin) == DEFAULTS["paper"]
+    assert merge(recipe, {"variant": "paper", "alpha": 0.3})["alpha"] == 0.3
+    assert merge(recipe, {"variant": "official"})["sigma"] == 10.0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("learning_rate = 1", "unknown key 'learning_rate'"),
+        ("weight-decay = 1", "unknown key 'weight-decay'; did you mean 'weight_decay'?"),
+        ("gama = 0.1", "unknown key 'gama'; did you mean 'gamma'?"),
+        ("steps = 'many'", "steps must be a whole number, got 'many'"),
+        ("steps = 1.5", "steps must be a whole number, got 1.5"),
+        ("steps = true", "steps must be a whole number, got True"),
+        ("lr = '1e-3'", "lr must be a number, got '1e-3'"),
+        ("augment = 1", "augment must be true or false, got 1"),
+        ("offsets = [0.5]", "offsets must be a list of whole numbers, got [0.5]"),
+        ("encoder = 'tiny'", "encoder must be one of small, resnet50, features, got 'tiny'"),
+        ("[loss]\ngamma = 1", "[loss] is a table"),
+        ("steps = ", "cannot be read"),
+        ("lr = -1.0", "lr must be > 0"),
+        ("alpha = inf", "alpha must be finite"),
+        ("loss = 'lva'", "loss must be one of lav, divergence, tcc, lav+tcc, got 'lva'"),
+        ("precision = 'half'", "precision must be one of full, bf16, fp16, got 'half'"),
+        ("optimizer = 'sgd'", "optimizer must be one of adam, adamw, got 'sgd'"),
+        ("schedule = 'step'", "schedule must be one of cosine, constant, got 'step'"),
+        ("on_bad_video = 'ask'", "on_bad_video must be one of fail, skip, got 'ask'"),
+        ("accumulate = 3", "pairs must be a multiple of accumulate = 3, got 4"),
+        ("warmup = 5\nsteps = 5", "warmup must be < steps = 5, got 5"),
+        ("workers = -1", "workers must be >= 0, got -1"),
+        ("clip_norm = nan", "clip_norm must be finite and >= 0, got nan"),
+        ("save_minutes = 0", "save_minutes must be > 0, got 0.0"),
+        ("freeze_backbone = true", "of no use to the 'features' encoder"),
+        ("freeze_backbone = true\nbackbone_lr = 1.0", "of no use to a backbone"),
+    ],
+)
+def test_wrong_recipes_stop_before_the_first_step(sequences, tmp_path, capsys, text, message):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(text)
+    out = tmp_path / "run"
+    options = ["--data", str(sequences), "--out", str(out), "--recipe", str(recipe)]
+    given = [option for option in OPTIONS if "steps" not in option]
+    assert main(["train", *options, *given]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not out.exists()
+
+
+def test_missing_recipe(tmp_path, capsys):
+    assert main(["train", "--recipe", "papr", "--out", str(tmp_path / "run")]) == 2
+    assert "papr: no such recipe file, and none of the recipes" in capsys.readouterr().err
+
+
+def test_not_a_run(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"lr": 1}))
+    with pytest.raises(ValueError, match=r"not the config\.json of a training run"):
+        read_recipe(path)
+
+
+def test_a_recipe_and_options_reach_the_run(sequences, tmp_path):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text("lr = 0.02\nsteps = 2\ngamma = 0.3\nloss = 'lav+tcc'\ntcc_weight = 0.5\n")
+    run = tmp_path / "run"
+    options = ["--data", str(sequences), "--out", str(run), "--recipe", str(recipe)]
+    assert main(["train", *options, *OPTIONS, "--gamma", "0.4"]) == 0
+    training = json.loads((run / "config.json").read_text())["training"]
+    assert (training["lr"], training["gamma"], training["loss"]) == (0.02, 0.4, "lav+tcc")
+    line = json.loads((run / "metrics.jsonl").read_text().splitlines()[1])
+    total = line["alignment"] + 0.5 * line["regularizer"] + 0.5 * line["tcc"]
+    assert line["loss"] == pytest.approx(total, rel=1e-5)
+
+
+def test_nearest():
+    assert nearest("evaluate_evry", ["evaluate_every", "save_every"]) == "evaluate_every"
+    assert nearest("xyz", ["lr"]) is None
+
+
+def test_schedules():
+    cosine = Settings(steps=10, lr=1.0, pairs=1, warmup=4)
+    factors = [lr_factor(step, cosine) for step in range(10)]
+    assert factors[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert factors[7] == pytest.approx(0.5)
+    assert factors == sorted(factors[:5]) + sorted(factors[5:], reverse=True)
+    constant = Settings(steps=10, lr=1.0, pairs=1, schedule="constant")
+    assert {lr_factor(step, constant) for step in range(10)} == {1.0}

@@ -1,0 +1,254 @@
+"""Checkpoints: a run that was ended goes on as if it had not been, or says why it cannot."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+
+import numpy as np
+import pytest
+import torch
+from training_data import OPTIONS, losses_of, taus_of
+
+from tacref.commands import main
+from tacref.data import PairDataset
+from tacref.encoder import load_encoder
+
+STEPS = 12
+
+
+def train(*options):
+    return main(["train", *map(str, options)])
+
+
+@pytest.fixture(scope="module")
+def whole(sequences, tmp_path_factory):
+    """Return a run that was not stopped."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    assert train("--data", sequences, "--out", run, *OPTIONS, "--steps", STEPS) == 0
+    return run
+
+
+def weights_of(run):
+    return (run / "encoder.safetensors").read_bytes()
+
+
+@pytest.fixture
+def stopped(sequences, tmp_path, monkeypatch, capsys):
+    """Return a run that SIGTERM ended after step 7, with checkpoints at 3, 6 and 7."""
+    run = tmp_path / "run"
+    call_at_step(monkeypatch, 6, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    options = ["--steps", STEPS, "--save-every", 3, "--keep", 3]
+    assert train("--data", sequences, "--out", run, *OPTIONS, *options) == 143
+    assert f"--resume {run} goes on" in capsys.readouterr().out
+    monkeypatch.undo()
+    assert checkpoints_of(run) == [3, 6, 7]
+    return run
+
+
+def call_at_step(monkeypatch, wanted, function):
+    draw = PairDataset.batch
+
+    def batch(self, step, **share):
+        if step == wanted:
+            function()
+        return draw(self, step, **share)
+
+    monkeypatch.setattr(PairDataset, "batch", batch)
+
+
+def checkpoints_of(run):
+    return sorted(int(path.stem[5:]) for path in (run / "checkpoints").glob("step-*.pt"))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_resume_is_bit_for_bit(whole, stopped, capsys, workers):
+    assert train("--resume", stopped, "--workers", workers, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["resumed_at"], result["steps"], result["signal"]) == (7, STEPS, 0)
+    assert weights_of(stopped) == weights_of(whole)
+    assert losses_of(stopped) == losses_of(whole)
+    assert taus_of(stopped) == taus_of(whole)
+    assert result["tau_untrained"]["all"] == taus_of(whole)[0][1]
+    assert checkpoints_of(stopped) == [9, STEPS] if workers else [7, 9, STEPS]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_damaged_checkpoints_are_set_aside(whole, stopped, capsys):
+    folder = stopped / "checkpoints"
+    (folder / "step-000007.pt").write_bytes(b"PK")
+    newer = bytearray((folder / "step-000006.pt").read_bytes())
+    newer[len(newer) // 2] ^= 1  # one bit
+    (folder / "step-000006.pt").write_bytes(newer)
+    (folder / ".step-000008-abc.pt").write_bytes(b"half")
+    assert train("--resume", stopped, "--json") == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["resumed_at"] == 3
+    assert "step-000007.pt: damaged" in captured.err
+    assert "step-000006.pt: damaged" in captured.err
+    assert sorted(path.name for path in folder.glob("*.damaged")) == [
+        "step-000006.damaged",
+        "step-000007.damaged",
+    ]
+    assert not list(folder.glob(".*"))
+    assert weights_of(stopped) == weights_of(whole)
+    assert losses_of(stopped) == losses_of(whole)
+
+
+def test_without_a_checkpoint_it_starts_over(whole, stopped, capsys):
+    shutil.rmtree(stopped / "checkpoints")
+    assert train("--resume", stopped, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["resumed_at"] == 0
+    assert weights_of(stopped) == weights_of(whole)
+
+
+def test_a_finished_run_is_left_as_it_is(whole, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    assert train("--resume", run, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["resumed_at"] == STEPS
+    assert weights_of(run) == weights_of(whole)
+    assert taus_of(run) == taus_of(whole)
+    assert losses_of(run) == losses_of(whole)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("longer", "train/1.npy had {before} bytes and now has {now}"),
+        ("gone", "train/1.npy is gone"),
+        ("new", "train/1b.npy is new"),
+    ],
+)
+def test_changed_data(stopped, sequences, tmp_path, capsys, change, message):
+    data = tmp_path / "moved"
+    shutil.copytree(sequences, data)
+    clip = data / "train" / "1.npy"
+    before = clip.stat().st_size
+    if change == "longer":
+        np.save(clip, np.concatenate([np.load(clip)] * 2))
+    elif change == "gone":
+        clip.unlink()
+    else:
+        shutil.copy(clip, clip.with_name("1b.npy"))
+    now = clip.stat().st_size if clip.exists() else 0
+    saved = weights_of(stopped)
+    assert train("--resume", stopped, "--data", data) == 2
+    error = capsys.readouterr().err
+    assert message.format(before=before, now=now) in error
+    assert error.count("\n") == 1
+    assert weights_of(stopped) == saved
+
+
+def test_data_that_only_moved(whole, stopped, sequences, tmp_path):
+    shutil.copytree(sequences, tmp_path / "moved")
+    assert train("--resume", stopped, "--data", tmp_path / "moved") == 0
+    assert weights_of(stopped) == weights_of(whole)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--lr", "0.5"], "lr cannot change when a run is resumed: it is 0.001 in"),
+        (["--dim", "8"], "dim cannot change when a run is resumed: it is 16 in"),
+        (["--steps", "99"], "steps cannot change when a run is resumed: it is 12 in"),
+        (["--out", "other"], "no --out, --recipe"),
+        (["--device", "warp"], "device 'warp'"),
+    ],
+)
+def test_other_options(stopped, capsys, options, message):
+    assert train("--resume", stopped, *options) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_a_checkpoint_of_another_encoder(whole, stopped, sequences, tmp_path, capsys):
+    other = tmp_path / "other"
+    options = [*OPTIONS, "--steps", STEPS, "--dim", 8]
+    assert train("--data", sequences, "--out", other, *options) == 0
+    shutil.rmtree(stopped / "checkpoints")
+    shutil.copytree(other / "checkpoints", stopped / "checkpoints")
+    capsys.readouterr()
+    assert train("--resume", stopped) == 2
+    assert "is of another encoder, with dim = 8, not 16" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_other_settings(whole, stopped, capsys):
+    config = json.loads((stopped / "config.json").read_text())
+    config["training"]["gamma"] = 0.7
+    (stopped / "config.json").write_text(json.dumps(config))
+    assert train("--resume", stopped) == 2
+    assert "gamma cannot change when a run is resumed: it is 0.1" in capsys.readouterr().err
+
+
+def test_nothing_to_resume(tmp_path, capsys):
+    assert train("--resume", tmp_path / "absent") == 2
+    assert "absent" in capsys.readouterr().err
+
+
+def test_checkpoints_hold_no_code(whole):
+    state = torch.load(next((whole / "checkpoints").iterdir()), weights_only=True)
+    assert state["step"] == STEPS
+    assert state["data"].keys() == {
+        *(f"train/{number}.npy" for number in range(6)),
+        *(f"val/{number}.npy" for number in range(3)),
+    }
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(whole, sequences, tmp_path, monkeypatch, capsys):
+    run = tmp_path / "run"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Writing beyond the limit fails as on a full disk.
+    call_at_step(
+        monkeypatch, 4, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    )
+    options = [*OPTIONS, "--steps", STEPS, "--save-every", 3]
+    try:
+        status = train("--data", sequences, "--out", run, *options)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert status == 2
+    error = capsys.readouterr().err
+    assert "step-000006.pt: cannot be written (File too large); step-000003.pt is whole" in error
+    assert error.count("\n") == 1
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-000003.pt"]
+    assert load_encoder(run).config.dim == 16
+    monkeypatch.undo()
+    assert train("--resume", run) == 0
+    assert weights_of(run) == weights_of(whole)
+
+
+def test_the_best_encoder_is_kept(sequences, tmp_path, capsys):
+    run = tmp_path / "run"
+    options = [*OPTIONS, "--steps", STEPS, "--evaluate-every", 4]
+    assert train("--data", sequences, "--out", run, *options) == 0
+    taus = taus_of(run)
+    assert [step for step, _ in taus] == [0, 4, 8, 12]
+    best = json.loads((run / "best" / "config.json").read_text())["best"]
+    assert best["mean_tau"] == max(tau for _, tau in taus[1:])
+    assert (best["step"], best["mean_tau"]) in taus
+    assert main(["evaluate", str(run / "best"), "--data", str(sequences), "--json"]) == 0
+
+
+def test_measuring_on_the_way_changes_no_weight(whole, sequences, tmp_path):
+    run = tmp_path / "run"
+    options = [*OPTIONS, "--steps", STEPS, "--evaluate-every", 5, "--save-every", 2, "--keep", 1]
+    assert train("--data", sequences, "--out", run, *options) == 0
+    assert weights_of(run) == weights_of(whole)
+    assert checkpoints_of(run) == [STEPS]
+
+
+def test_minutes_between_checkpoints(sequences, tmp_path):
+    run = tmp_path / "run"
+    options = [*OPTIONS, "--steps", 3, "--save-minutes", 1e-9, "--keep", 9]
+    assert train("--data", sequences, "--out", run, *options) == 0
+    assert checkpoints_of(run) == [1, 2, 3]
+
+
+def test_config_does_the_run_again(whole, tmp_path):
+    run = tmp_path / "run"
+    assert train("--config", whole / "config.json", "--out", run) == 0
+    assert weights_of(run) == weights_of(whole)
+    assert (run / "config.json").read_text() == (whole / "config.json").read_text()

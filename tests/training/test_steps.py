@@ -1,0 +1,236 @@
+"""One step: micro-batches, precision, frozen backbones, masks of pairs, where the time goes."""
+
+import json
+import os
+import signal
+import sys
+import types
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from training_data import OPTIONS, losses_of
+
+from tacref.commands import main
+from tacref.data import PairDataset, find_clips
+from tacref.encoder import EncoderConfig, build_encoder, load_encoder
+from tacref.training import Settings
+from tacref.training.distributed import Ranks
+from tacref.training.dropout import Chance, PairDropout, dropout_by_pair
+from tacref.training.optimizer import make_optimizer
+from tacref.training.step import Stepper
+from tacref.training.stopwatch import PARTS
+
+
+def run_of(sequences, run, *options):
+    shared = ["train", "--data", str(sequences), "--out", str(run), *OPTIONS, "--steps", "5"]
+    assert main([*shared, *options]) == 0
+    return run
+
+
+@pytest.fixture(scope="module")
+def plain(sequences, tmp_path_factory):
+    return run_of(sequences, tmp_path_factory.mktemp("plain") / "run")
+
+
+@pytest.mark.parametrize(
+    ("options", "tolerance"),
+    [
+        (["--accumulate", "4"], 1e-5),  # sums in another order
+        (["--precision", "bf16"], 3e-2),  # 8 bits of a number
+        (["--precision", "fp16"], 1e-2),  # 11 bits
+        (["--clip-norm", "1e9"], 1e-6),  # never reached
+        (["--workers", "2"], 0),
+    ],
+)
+def test_other_ways_to_the_same(sequences, plain, tmp_path, options, tolerance):
+    run = run_of(sequences, tmp_path / "run", *options)
+    curve, wanted = losses_of(run), losses_of(plain)
+    assert list(curve.values()) == pytest.approx(list(wanted.values()), rel=tolerance, abs=0)
+    if "--precision" in options:
+        assert curve != wanted  # it was used
+    assert all(value.dtype == torch.float32 for value in load_encoder(run).state_dict().values())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--clip-norm", "0.01"],
+        ["--optimizer", "adamw", "--weight-decay", "1"],
+        ["--warmup", "3"],
+        ["--schedule", "constant"],
+        ["--loss", "tcc"],
+    ],
+)
+def test_options_of_the_optimizer_matter(sequences, plain, tmp_path, options):
+    run = run_of(sequences, tmp_path / "run", *options)
+    assert losses_of(run)[5] != losses_of(plain)[5]
+
+
+def small_batch(tmp_path, name, **more):
+    """A stepper of an encoder on pictures, and a batch for it."""
+    rng = np.random.default_rng(0)
+    from tacref.data import write_video
+
+    for clip in range(2):
+        frames = rng.integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
+        write_video(tmp_path / "data" / "train" / f"{clip}.mp4", frames)
+    config = EncoderConfig.default(name, size=32, dim=8)
+    dataset = PairDataset(
+        find_clips(tmp_path / "data", "train"),
+        offsets=config.offsets,
+        frames=3,
+        pairs=1,
+        size=32,
+    )
+    dataset.check()
+    encoder = build_encoder(config)
+    stepper = Stepper(encoder, Settings(steps=3, lr=0.1, pairs=1, frames=3, **more), Ranks())
+    stepper.train_mode()
+    return encoder, stepper, dataset.batch(0)
+
+
+def test_a_frozen_backbone_stays(tmp_path):
+    encoder, stepper, batch = small_batch(tmp_path, "resnet50", freeze_backbone=True)
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    with dropout_by_pair(encoder, stepper.chance):
+        stepper.step(0, [batch])
+    changed = {
+        name for name, value in encoder.state_dict().items() if not torch.equal(value, before[name])
+    }
+    assert not any(name.startswith("backbone") for name in changed)  # batch statistics, too
+    assert any(name.startswith("head") and "running_mean" in name for name in changed)
+    assert encoder.backbone.conv1.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_groups_of_weights(tmp_path):
+    encoder = build_encoder(EncoderConfig.default("small", size=32))
+    settings = Settings(steps=1, lr=0.1, pairs=1, backbone_lr=0.01, weight_decay=0.5)
+    groups = {
+        (group["lr"], group["weight_decay"]): {id(weight) for weight in group["params"]}
+        for group in make_optimizer(encoder, settings).param_groups
+    }
+    for name, weight in encoder.named_parameters():
+        lr = 0.01 if name.startswith("backbone") else 0.1
+        decayed = name.endswith("weight") and weight.ndim > 1
+        assert id(weight) in groups[lr, 0.5 if decayed else 0.0], name
+
+
+def test_the_backbone_is_compiled_when_asked(tmp_path, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(nn.Module, "compile", lambda self, **options: compiled.append(self))
+    encoder, _, _ = small_batch(tmp_path, "small", compile=True)
+    assert compiled == [encoder.backbone]
+
+
+def test_masks_belong_to_pairs():
+    whole, second = Chance(3, "cpu"), Chance(3, "cpu")
+    rows = torch.ones(2 * 4 * 5, 200)
+    whole.begin(7, range(4))
+    mask = whole.mask(rows, 0.9).reshape(2, 4, 5, 200)
+    assert mask.float().mean() == pytest.approx(0.9, abs=0.02)  # 8,000 draws
+    second.begin(7, range(2, 4))
+    torch.testing.assert_close(second.mask(rows[:20], 0.9).reshape(2, 2, 5, 200), mask[:, 2:])
+    second.begin(8, range(2, 4))
+    assert not torch.equal(second.mask(rows[:20], 0.9).reshape(2, 2, 5, 200), mask[:, 2:])
+    assert not torch.equal(mask[:, 0], mask[:, 1])
+
+
+def test_dropout_is_put_back(tmp_path):
+    encoder = build_encoder(EncoderConfig.default("features", channels=4))
+    kinds = [type(module) for module in encoder.modules()]
+    chance = Chance(0, "cpu")
+    with dropout_by_pair(encoder, chance):
+        assert sum(isinstance(module, PairDropout) for module in encoder.modules()) == 2
+        rows = torch.ones(6, 4)
+        assert torch.equal(PairDropout(0.5, chance).eval()(rows), rows)
+        chance.begin(0, range(1))
+        assert set(PairDropout(0.5, chance)(rows).flatten().tolist()) == {0.0, 2.0}
+    assert [type(module) for module in encoder.modules()] == kinds
+
+
+def test_where_the_time_goes(sequences, tmp_path, capsys):
+    run_of(sequences, tmp_path / "run", "--json")
+    result = json.loads(capsys.readouterr().out)["milliseconds"]
+    assert set(result) == {"step", *PARTS}
+    assert sum(result[part] for part in PARTS) == pytest.approx(result["step"], abs=0.01)
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert result in [json.loads(line).get("milliseconds") for line in lines]
+    run_of(sequences, tmp_path / "again")
+    assert "ms: decode " in capsys.readouterr().out
+
+
+def test_clips_that_cannot_be_read_are_named_once(sequences, tmp_path, capsys, monkeypatch):
+    draw = PairDataset.batch
+
+    def batch(self, step, **share):
+        drawn = draw(self, step, **share)
+        drawn.skipped.extend(["a.mp4: cut"] * (step % 2))
+        return drawn
+
+    monkeypatch.setattr(PairDataset, "batch", batch)
+    run_of(sequences, tmp_path / "run")
+    captured = capsys.readouterr()
+    assert captured.err.count("skipped: a.mp4: cut") == 1
+    assert "clips that could not be read: 1, replaced 2 times" in captured.out
+
+
+def test_a_damaged_clip_is_left_out_when_asked(sequences, tmp_path, capsys):
+    data = tmp_path / "data"
+    (data / "train").mkdir(parents=True)
+    for clip in (sequences / "train").iterdir():
+        (data / "train" / clip.name).symlink_to(clip)
+    (data / "train" / "bad.npy").write_bytes(b"no array")
+    options = ["train", "--data", str(data), *OPTIONS, "--steps", "2"]
+    assert main([*options, "--out", str(tmp_path / "fails")]) == 2
+    assert "bad.npy" in capsys.readouterr().err
+    skip = ["--on-bad-video", "skip", "--out", str(tmp_path / "run")]
+    assert main([*options, *skip]) == 0
+    captured = capsys.readouterr()
+    assert captured.err.count("bad.npy") == 1
+    assert "clips that could not be read: 1" in captured.out
+
+
+def test_a_second_interrupt_ends_at_once(sequences, tmp_path, capsys, monkeypatch):
+    def batch(self, step, **share):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(PairDataset, "batch", batch)
+    shared = ["train", "--data", str(sequences), "--out", str(tmp_path / "run"), *OPTIONS]
+    assert main(shared) == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert load_encoder(tmp_path / "run").config.dim == 16
+
+
+def test_a_gradient_that_is_not_finite(sequences, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(
+        "tacref.training.step.get_total_norm", lambda gradients: torch.tensor(torch.inf)
+    )
+    shared = ["train", "--data", str(sequences), "--out", str(tmp_path / "run"), *OPTIONS]
+    assert main(shared) == 1
+    assert "gradient's norm is inf at step 1 on" in capsys.readouterr().err
+
+
+def test_events_where_tensorboard_is_installed(sequences, tmp_path, monkeypatch):
+    written = []
+
+    class SummaryWriter:
+        def __init__(self, folder, purge_step):
+            written.append((folder.name, purge_step))
+
+        def add_scalar(self, tag, value, step):
+            written.append((tag, step))
+
+        def close(self):
+            written.append("closed")
+
+    module = types.ModuleType("torch.utils.tensorboard")
+    module.SummaryWriter = SummaryWriter
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
+    monkeypatch.setattr("tacref.training.metrics.find_spec", lambda name: True)
+    run_of(sequences, tmp_path / "run")
+    assert written[0] == ("tensorboard", 1)
+    assert written[-1] == "closed"
+    assert {("loss", 1), ("loss", 5), ("tau/all", 0), ("mean_tau", 5), ("lr", 3)} <= set(written)
