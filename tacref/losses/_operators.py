@@ -11,70 +11,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.library import custom_op, register_autograd, register_fake, register_vmap
 
 from tacref.losses import _torch
+from tacref.losses._operator import Operator
 from tacref.losses.costs import cost_matrix
 
 
 def module(backend: str) -> ModuleType:
     """Return the module of a backend, imported when it is first used."""
     return importlib.import_module(f"tacref.losses._{backend}")
-
-
-@custom_op("tacref::soft_dtw", mutates_args=())
-def soft_dtw(
-    D: Tensor,
-    gamma: float,
-    rows: Tensor,
-    columns: Tensor,
-    band: int,
-    with_grad: bool,
-    backend: str,
-) -> tuple[Tensor, Tensor]:
-    """Soft-DTW of costs `(B, n, m)`: values `(B,)` in float64, and E, empty unless `with_grad`."""
-    return module(backend).soft_dtw(D, gamma, rows, columns, band, with_grad)
-
-
-@custom_op("tacref::soft_dtw_hvp", mutates_args=())
-def soft_dtw_hvp(
-    D: Tensor, Z: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int, backend: str
-) -> Tensor:
-    """Hessian of each value of `soft_dtw` times the direction Z `(B, n, m)`."""
-    return module(backend).soft_dtw_hvp(D, Z, gamma, rows, columns, band)
-
-
-@custom_op("tacref::soft_dtw_embeddings", mutates_args=())
-def soft_dtw_embeddings(
-    x: Tensor,
-    y: Tensor,
-    gamma: float,
-    rows: Tensor,
-    columns: Tensor,
-    band: int,
-    with_grad: bool,
-    backend: str,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Soft-DTW of embeddings: values `(B,)` in float64, and both gradients."""
-    return module(backend).soft_dtw_embeddings(x, y, gamma, rows, columns, band, with_grad)
-
-
-@custom_op("tacref::contrastive_idm", mutates_args=())
-def contrastive_idm(
-    x: Tensor,
-    rows: Tensor,
-    times: Tensor,
-    video_lengths: Tensor,
-    sigma: float,
-    margin: float,
-    variant: str,
-    with_grad: bool,
-    backend: str,
-) -> tuple[Tensor, Tensor]:
-    """Contrastive-IDM of embeddings: values `(B,)` in float64, and the gradient."""
-    return module(backend).contrastive_idm(
-        x, rows, times, video_lengths, sigma, margin, variant, with_grad
-    )
 
 
 def _gradient_like(tensor: Tensor, with_grad: bool) -> Tensor:
@@ -87,26 +32,6 @@ def _gradient_like(tensor: Tensor, with_grad: bool) -> Tensor:
 
 def _values_like(tensor: Tensor) -> Tensor:
     return tensor.new_empty(tensor.shape[0], dtype=torch.float64)
-
-
-@register_fake("tacref::soft_dtw")
-def _(D, gamma, rows, columns, band, with_grad, backend):  # type: ignore[no-untyped-def]
-    return _values_like(D), _gradient_like(D, with_grad)
-
-
-@register_fake("tacref::soft_dtw_hvp")
-def _(D, Z, gamma, rows, columns, band, backend):  # type: ignore[no-untyped-def]
-    return _gradient_like(D, True)
-
-
-@register_fake("tacref::soft_dtw_embeddings")
-def _(x, y, gamma, rows, columns, band, with_grad, backend):  # type: ignore[no-untyped-def]
-    return _values_like(x), _gradient_like(x, with_grad), _gradient_like(y, with_grad)
-
-
-@register_fake("tacref::contrastive_idm")
-def _(x, rows, times, video_lengths, sigma, margin, variant, with_grad, backend):  # type: ignore[no-untyped-def]
-    return _values_like(x), _gradient_like(x, with_grad)
 
 
 def _keep(ctx: Any, tensors: tuple[Tensor, ...], options: tuple[Any, ...]) -> None:
@@ -126,6 +51,23 @@ def _sum(*terms: Tensor | None) -> Tensor | None:
     return sum(given[1:], given[0]) if given else None
 
 
+def _soft_dtw(
+    D: Tensor,
+    gamma: float,
+    rows: Tensor,
+    columns: Tensor,
+    band: int,
+    with_grad: bool,
+    backend: str,
+) -> tuple[Tensor, Tensor]:
+    """Soft-DTW of costs `(B, n, m)`: values `(B,)` in float64, and E, empty unless `with_grad`."""
+    return module(backend).soft_dtw(D, gamma, rows, columns, band, with_grad)
+
+
+def _fake_soft_dtw(D, gamma, rows, columns, band, with_grad, backend):  # type: ignore[no-untyped-def]
+    return _values_like(D), _gradient_like(D, with_grad)
+
+
 def _setup_soft_dtw(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
     D, gamma, rows, columns, band, with_grad, backend = inputs
     _keep(ctx, (D, rows, columns, output[1]), (gamma, band, with_grad, backend))
@@ -142,6 +84,41 @@ def _backward_soft_dtw(
     if grad_E is not None and with_grad:
         second = soft_dtw_hvp(D, grad_E, gamma, rows, columns, band, backend)
     return _sum(_scaled(grad, E), second), None, None, None, None, None, None
+
+
+soft_dtw = Operator(_soft_dtw, _fake_soft_dtw, _setup_soft_dtw, _backward_soft_dtw)
+
+
+def _soft_dtw_hvp(
+    D: Tensor, Z: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int, backend: str
+) -> Tensor:
+    """Hessian of each value of `soft_dtw` times the direction Z `(B, n, m)`."""
+    return module(backend).soft_dtw_hvp(D, Z, gamma, rows, columns, band)
+
+
+def _fake_soft_dtw_hvp(D, Z, gamma, rows, columns, band, backend):  # type: ignore[no-untyped-def]
+    return _gradient_like(D, True)
+
+
+soft_dtw_hvp = Operator(_soft_dtw_hvp, _fake_soft_dtw_hvp)
+
+
+def _soft_dtw_embeddings(
+    x: Tensor,
+    y: Tensor,
+    gamma: float,
+    rows: Tensor,
+    columns: Tensor,
+    band: int,
+    with_grad: bool,
+    backend: str,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Soft-DTW of embeddings: values `(B,)` in float64, and both gradients."""
+    return module(backend).soft_dtw_embeddings(x, y, gamma, rows, columns, band, with_grad)
+
+
+def _fake_soft_dtw_embeddings(x, y, gamma, rows, columns, band, with_grad, backend):  # type: ignore[no-untyped-def]
+    return _values_like(x), _gradient_like(x, with_grad), _gradient_like(y, with_grad)
 
 
 def _setup_embeddings(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
@@ -195,6 +172,34 @@ def _embeddings_hvp(
     return second_x.to(dtype), second_y.to(dtype)
 
 
+soft_dtw_embeddings = Operator(
+    _soft_dtw_embeddings, _fake_soft_dtw_embeddings, _setup_embeddings, _backward_embeddings
+)
+
+
+def _contrastive_idm(
+    x: Tensor,
+    rows: Tensor,
+    times: Tensor,
+    video_lengths: Tensor,
+    sigma: float,
+    margin: float,
+    variant: str,
+    with_grad: bool,
+    backend: str,
+) -> tuple[Tensor, Tensor]:
+    """Contrastive-IDM of embeddings: values `(B,)` in float64, and the gradient."""
+    return module(backend).contrastive_idm(
+        x, rows, times, video_lengths, sigma, margin, variant, with_grad
+    )
+
+
+def _fake_contrastive_idm(
+    x, rows, times, video_lengths, sigma, margin, variant, with_grad, backend
+):  # type: ignore[no-untyped-def]
+    return _values_like(x), _gradient_like(x, with_grad)
+
+
 def _setup_idm(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
     x, rows, times, video_lengths, *options = inputs
     _keep(ctx, (x, rows, times, video_lengths, output[1]), tuple(options))
@@ -219,35 +224,4 @@ def _backward_idm(
     return _sum(_scaled(grad, gradient), second), *[None] * 8
 
 
-register_autograd("tacref::soft_dtw", _backward_soft_dtw, setup_context=_setup_soft_dtw)
-register_autograd(
-    "tacref::soft_dtw_embeddings", _backward_embeddings, setup_context=_setup_embeddings
-)
-register_autograd("tacref::contrastive_idm", _backward_idm, setup_context=_setup_idm)
-
-
-def _vmap_over(name: str) -> None:
-    """Let vmap fold its dimension into the batch of an operator."""
-    operator = getattr(torch.ops.tacref, name)
-
-    def fold(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]:
-        folded = []
-        for arg, dim in zip(args, in_dims, strict=True):
-            if not isinstance(arg, Tensor):
-                folded.append(arg)
-                continue
-            whole = arg.expand(info.batch_size, *arg.shape) if dim is None else arg.movedim(dim, 0)
-            folded.append(whole.flatten(0, 1))
-        result = operator(*folded)
-        outputs = result if isinstance(result, tuple) else (result,)
-        unfolded = tuple(
-            out.unflatten(0, (info.batch_size, -1)) if out.numel() else out for out in outputs
-        )
-        dims = tuple(0 if out.numel() else None for out in outputs)
-        return (unfolded, dims) if isinstance(result, tuple) else (unfolded[0], dims[0])
-
-    register_vmap(f"tacref::{name}", fold)
-
-
-for _name in ("soft_dtw", "soft_dtw_hvp", "soft_dtw_embeddings", "contrastive_idm"):
-    _vmap_over(_name)
+contrastive_idm = Operator(_contrastive_idm, _fake_contrastive_idm, _setup_idm, _backward_idm)

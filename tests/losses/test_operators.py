@@ -35,12 +35,12 @@ def test_opcheck(dtype, with_grad):
     x = drawn(2, 5, 3, dtype=dtype).requires_grad_()
     y = drawn(2, 6, 3, seed=1, dtype=dtype).requires_grad_()
     times, ends = torch.arange(5).repeat(2, 1), torch.tensor([5, 9])
-    opcheck(_operators.soft_dtw, (D, 0.1, *LENGTHS, -1, with_grad, "cpu"))
-    opcheck(_operators.soft_dtw_hvp, (D.detach(), Z.detach(), 0.1, *LENGTHS, 4, "cpu"))
-    opcheck(_operators.soft_dtw_embeddings, (x, y, 0.1, *LENGTHS, 4, with_grad, "cpu"))
+    opcheck(_operators.soft_dtw.registered, (D, 0.1, *LENGTHS, -1, with_grad, "cpu"))
+    opcheck(_operators.soft_dtw_hvp.registered, (D.detach(), Z.detach(), 0.1, *LENGTHS, 4, "cpu"))
+    opcheck(_operators.soft_dtw_embeddings.registered, (x, y, 0.1, *LENGTHS, 4, with_grad, "cpu"))
     for variant in ("paper", "laser"):
         opcheck(
-            _operators.contrastive_idm,
+            _operators.contrastive_idm.registered,
             (x, LENGTHS[0], times, ends, 1.0, 2.0, variant, with_grad, "cpu"),
         )
 
