@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import tacref.align
-from tacref.data import write_video
+from tacref.alignment.labels import read_labels, transfer_labels
+from tacref.data import iter_frames, write_video
 from tacref.embed import open_encoder
 from tacref.encoder import EncoderConfig, build_encoder, save_encoder
 
@@ -55,17 +56,22 @@ def test_features_end_to_end(tmp_path, capsys, fake_encoder):
     out = tmp_path / "new" / "out"
     arguments = [*write_features(tmp_path), "--encoder", "fake", "-o", str(out)]
     assert tacref.align.main(arguments) == 0
-    assert sorted(path.name for path in out.iterdir()) == ["alignment.json", "report.html"]
-    record = json.loads((out / "alignment.json").read_text(encoding="utf-8"))
-    assert record["format"] == 1
+    names = ["alignment.csv", "alignment.json", "report.html"]
+    assert sorted(path.name for path in out.iterdir()) == names
+    whole = json.loads((out / "alignment.json").read_text(encoding="utf-8"))
+    assert (whole["format"], whole["encoder"], whole["band"]) == (2, "fake", None)
+    assert (whole["reference"], whole["outliers"]) == ("slow.npy", [])
+    (record,) = whole["alignments"]
     assert (record["name_x"], record["name_y"]) == ("slow.npy", "fast.npy")
-    assert record["encoder"] == "fake"
-    assert record["band"] is None
     assert (record["frames_x"], record["frames_y"]) == (6, 3)
     assert record["path"] == [[0, 0], [1, 0], [2, 1], [3, 1], [4, 2], [5, 2]]
     assert record["step_costs"] == [0] * 6
     assert record["matches_x"] == [0, 0, 0.04, 0.04, 0.08, 0.08]  # rows come at 25 a second
     assert record["matches_y"] == pytest.approx([0.02, 0.1, 0.18])
+    lines = (out / "alignment.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "video,reference_frame,frame,reference_time,time,cost"
+    assert lines[4] == "fast.npy,3,1,0.120000,0.040000,0"
+    assert len(lines) == 7
     shown = capsys.readouterr().out
     assert "slow.npy (6 frames) and fast.npy (3 frames): cost 0, mean 0 in 6 steps" in shown
     assert str(out / "report.html") in shown
@@ -76,8 +82,8 @@ def test_json_prints_one_object(tmp_path, capsys, fake_encoder):
     files = write_features(tmp_path)
     assert tacref.align.main([*files, "--encoder", "fake", "-o", str(out), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert printed["cost"] == 0
-    assert printed["steps"] == 6
+    assert printed["reference"] == "slow.npy"
+    assert printed["pairs"] == [{"name": "fast.npy", "cost": 0, "mean_cost": 0, "steps": 6}]
     assert printed["report"] == str(out / "report.html")
     assert printed["alignment"] == str(out / "alignment.json")
 
@@ -96,22 +102,82 @@ def test_band(tmp_path, capsys, fake_encoder):
     assert tacref.align.main([*arguments, "--band", "3"]) == 0
     record = json.loads((out / "alignment.json").read_text(encoding="utf-8"))
     assert record["band"] == 3
-    assert record["cost"] == 0
+    assert record["alignments"][0]["cost"] == 0
 
 
 def test_videos_through_a_real_run(clips, tmp_path, capsys):
     files = [str(clips / NAME), str(clips / "fast.mp4")]
     out = tmp_path / "out"
-    assert tacref.align.main([*files, "--encoder", str(clips / "run"), "-o", str(out)]) == 0
-    record = json.loads((out / "alignment.json").read_text(encoding="utf-8"))
+    (tmp_path / "labels.csv").write_text(
+        "video,start_frame,end_frame,phase\nfast.mp4,0,4,left\nfast.mp4,4,8,right\nother,0,1,x\n"
+    )
+    more = ["--phases", str(tmp_path / "labels.csv"), "--video"]
+    assert tacref.align.main([*files, "--encoder", str(clips / "run"), "-o", str(out), *more]) == 0
+    assert sorted(path.name for path in out.iterdir()) == [
+        "aligned.mp4",
+        "alignment.csv",
+        "alignment.json",
+        "phases.csv",
+        "report.html",
+        "video-0.mp4",
+        "video-1.mp4",
+    ]
+    (record,) = json.loads((out / "alignment.json").read_text(encoding="utf-8"))["alignments"]
     assert (record["frames_x"], record["frames_y"]) == (14, 8)
     assert record["times_x"] == pytest.approx(np.arange(14) / 10)  # the video's own clock
     assert record["cost"] > 0
     text = (out / "report.html").read_text(encoding="utf-8")
     assert NAME not in text
     assert "&lt;img onerror=alert(1)&gt;.mp4" in text
-    assert text.count("data:image/jpeg") == 14 + 8 + 2  # the first ones show before the script
+    assert "Phases of A (transferred along the path)" in text
+    assert "Phases of B<" in text
+    labels = read_labels(out / "phases.csv", {NAME: 14, "fast.mp4": 8})
+    assert labels["fast.mp4"] == ["left"] * 4 + ["right"] * 4
+    path = np.array(record["path"])
+    assert labels[NAME] == transfer_labels(labels["fast.mp4"], path[:, ::-1])
+    film = [timestamp for _, timestamp in iter_frames(out / "aligned.mp4")]
+    assert film == pytest.approx(np.arange(14) / 10, abs=1e-4)  # at the reference's pace
     assert capsys.readouterr().err.count("\n") == 0
+
+
+def test_a_folder_is_a_group(tmp_path, capsys, fake_encoder):
+    group = tmp_path / "group"
+    group.mkdir()
+    angles = np.linspace(0, 3, 40)
+    rows = np.stack((np.cos(angles), np.sin(angles)), 1).astype(np.float32)
+    for name, clip in {
+        "a": rows + 0.2,
+        "b": rows,
+        "c": np.repeat(rows, 2, axis=0) - 0.2,
+        "d": rows[::2] + 0.15,
+        "e": rows[::-1],
+    }.items():
+        np.save(group / f"{name}.npy", clip)
+    (group / "phases.csv").write_text("video,start_frame,end_frame,phase\nd.npy,0,20,only\n")
+    arguments = [str(group), "--encoder", "fake", "--phases", str(group / "phases.csv")]
+    assert tacref.align.main([*arguments, "-o", str(tmp_path / "out")]) == 0
+    record = json.loads((tmp_path / "out" / "alignment.json").read_text(encoding="utf-8"))
+    assert record["reference"] == "b.npy"
+    assert [each["name_y"] for each in record["alignments"]] == ["a.npy", "c.npy", "d.npy", "e.npy"]
+    assert record["outliers"] == ["e.npy"]
+    assert "e.npy (40 frames): cost" in capsys.readouterr().out
+    labels = (tmp_path / "out" / "phases.csv").read_text().splitlines()
+    lengths = {"a": 40, "b": 40, "c": 80, "d": 20, "e": 40}
+    assert labels[1:] == [f"{name}.npy,0,{count},only" for name, count in lengths.items()]
+    mean = [*arguments, "--barycenter", "-o", str(tmp_path / "mean"), "--json"]
+    assert tacref.align.main(mean) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["reference"] == "barycenter"
+    assert [each["name"] for each in printed["pairs"]] == [f"{name}.npy" for name in "abcde"]
+
+
+def test_two_clips_of_one_name_are_told_apart(tmp_path, fake_encoder):
+    (tmp_path / "other").mkdir()
+    files = [write_features(folder)[0] for folder in (tmp_path, tmp_path / "other")]
+    assert tacref.align.main([*files, "--encoder", "fake", "-o", str(tmp_path / "out")]) == 0
+    record = json.loads((tmp_path / "out" / "alignment.json").read_text(encoding="utf-8"))
+    assert record["reference"] == "1: slow.npy"
+    assert record["alignments"][0]["name_y"] == "2: slow.npy"
 
 
 def test_refusals_write_nothing(clips, tmp_path, capsys):
@@ -132,7 +198,17 @@ def test_refusals_write_nothing(clips, tmp_path, capsys):
         ([good, good, "--encoder", "none", "-o", str(out)], "none: no such run"),
         ([good, str(text), "--encoder", run, "-o", str(out)], f"{text}: not a video"),
         ([good, rows, "--encoder", run, "-o", str(out)], f"{rows}: not what the encoder takes"),
-        ([good, "--encoder", run, "-o", str(out)], "the following arguments are required: B"),
+        ([good, "--encoder", run, "-o", str(out)], f"{good}: is one clip; name two or more"),
+        ([str(full), "--encoder", run, "-o", str(out)], f"{full}: holds 0 clips; aligning needs"),
+        (
+            [good, good, "--encoder", run, "-o", str(out), "--phases", "none.csv"],
+            "none.csv: no such label file",
+        ),
+        (
+            [good, good, "--encoder", run, "-o", str(out), "--phases", str(text)],
+            f"{text}: line 1 must be video,start_frame,end_frame,phase",
+        ),
+        ([rows, rows, "--encoder", run, "-o", str(out), "--video"], "--video needs clips with"),
         ([good, good, "-o", str(out)], "the following arguments are required: --encoder"),
     ):
         assert tacref.align.main(arguments) == 2

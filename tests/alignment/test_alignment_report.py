@@ -1,22 +1,22 @@
-"""The report: well-formed, self-contained, safe with any name, small, and true to the data."""
+"""The report: well-formed, self-contained, safe with any name, and true to the data."""
 
 import base64
 import hashlib
-import io
 import json
 import re
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from tacref.alignment import Alignment, align
-from tacref.alignment.report import images, write_report
-from tacref.alignment.report.images import thumbnails
+from tacref.alignment.report import Shown, write_report
+from tacref.alignment.report.pair import path_line
+from tacref.alignment.report.series import MAX_POINTS, series, warp, worst_moments
+from tacref.alignment.report.timelines import cost_curve, phase_bar, speed_curve
 
 VOID = {"meta", "link", "img", "input"}
-HOSTILE = '<img src=x onerror="alert(1)">&amp;"\'</script><!--$name_x ${n}\u202egpj.mp4'
+HOSTILE = '<img src=x onerror="alert(1)">&amp;"\'</script><!--$title ${n}\u202egpj.mp4'
 
 
 class Page(HTMLParser):
@@ -62,17 +62,15 @@ class Page(HTMLParser):
         return json.loads(text)
 
 
-def decoded(uri):
-    head, data = uri.split(",", 1)
-    assert head in ("data:image/png;base64", "data:image/jpeg;base64")
-    image = Image.open(io.BytesIO(base64.b64decode(data, validate=True)))
-    image.load()
-    return image
+def grays(count, height=36, width=64):
+    """Frame i is gray of level i, ten a second."""
+    return [
+        (np.full((height, width, 3), level, dtype=np.uint8), level / 10) for level in range(count)
+    ]
 
 
-def gray_frames(count, height=36, width=64):
-    """Frame i is gray of level i."""
-    return [np.full((height, width, 3), level, dtype=np.uint8) for level in range(count)]
+def rows(count):
+    return [(np.zeros(2, np.float32), k / 10) for k in range(count)]
 
 
 def embeddings(n, m, seed=0):
@@ -80,40 +78,46 @@ def embeddings(n, m, seed=0):
     return rng.normal(size=(n, 3)), rng.normal(size=(m, 3))
 
 
-@pytest.fixture
-def report(tmp_path):
-    def write(alignment, frames_x, frames_y, **options):
-        options = {"name_x": "one.mp4", "name_y": "two.mp4", **options}
-        path = tmp_path / "report.html"
-        write_report(path, alignment, frames_x, frames_y, **options)
-        return path.read_text(encoding="utf-8")
-
-    return write
+def aligned(n, m, seed=0):
+    return align(*embeddings(n, m, seed), times_x=np.arange(n) / 10, times_y=np.arange(m) / 10)
 
 
-def test_well_formed_and_true_to_the_alignment(report):
-    alignment = align(*embeddings(5, 8), times_x=np.arange(5) / 25, times_y=np.arange(8) / 10)
-    text = report(alignment, gray_frames(5), gray_frames(8), encoder="runs/one")
+def report(folder, reference, others, **options):
+    write_report(folder, reference, others, **options)
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def pair(folder, n=5, m=8, names=("one.mp4", "two.mp4"), labels=(None, None), **options):
+    reference = Shown(names[0], grays(n), labels[0])
+    other = Shown(names[1], grays(m), labels[1], labels[1] is not None)
+    return report(folder, reference, [(aligned(n, m), other)], **options)
+
+
+def test_well_formed_and_true_to_the_alignment(tmp_path):
+    alignment = aligned(5, 8)
+    text = pair(tmp_path, encoder="runs/one", taus=[0.5])
     page = Page(text)
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "report.html",
+        "video-0.mp4",
+        "video-1.mp4",
+    ]
     data = page.data()
-    assert data["path"] == alignment.path.tolist()
-    np.testing.assert_allclose(data["costs"], alignment.step_costs, rtol=1e-3)  # 4 digits
-    np.testing.assert_allclose(data["times"][1], alignment.times_y, atol=1e-4)
-    for video, count in zip(data["pictures"], (5, 8), strict=True):
-        assert video["shown"] == list(range(count))
-        for level, uri in enumerate(video["uris"]):
-            assert decoded(uri).getpixel((3, 3)) == pytest.approx((level,) * 3, abs=2)  # JPEG
-    for shown in ("one.mp4", "two.mp4", "runs/one", f"{alignment.cost:.4g}", "0.70 s"):
+    found = series(alignment)
+    assert data["times"] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5])
+    assert data["videos"][1]["matches"] == pytest.approx(found.matches, abs=1e-4)
+    assert data["videos"][1]["peaks"][:5] == pytest.approx(found.costs[:5], rel=1e-3)
+    assert [video["frames"] for video in data["videos"]] == [5, 8]
+    for shown in ("one.mp4", "two.mp4", "runs/one", f"{alignment.cost:.4g}", "0.500"):
         assert shown in text
-    # Every element that the script looks for is there.
     ((_, script),) = (found for found in page.find("script") if "id" not in found[0])
-    assert set(re.findall(r'\bat\("([a-z-]+)"\)', script)) <= set(ids)
+    assert set(re.findall(r'\bat\("([a-z]+)"\)', script)) - {"chooser"} <= set(ids)
 
 
-def test_nothing_from_outside_and_no_inline_handlers(report):
-    text = report(align(*embeddings(3, 3)), gray_frames(3), gray_frames(3))
+def test_nothing_from_outside_and_no_inline_handlers(tmp_path):
+    text = pair(tmp_path, labels=(["a"] * 5, ["a"] * 8))
     page = Page(text)
     assert "://" not in text
     assert "url(" not in text
@@ -123,15 +127,16 @@ def test_nothing_from_outside_and_no_inline_handlers(report):
             assert not name.startswith("on"), (tag, name)
             assert name != "style", tag  # the policy would block it
             if name in ("src", "href", "srcset", "action"):
-                assert value.startswith("data:")
+                assert value.startswith("data:") or (tmp_path / value).is_file()
 
 
-def test_policy_allows_what_is_written_and_no_more(report):
-    page = Page(report(align(*embeddings(3, 3)), gray_frames(3), gray_frames(3)))
+def test_policy_allows_what_is_written_and_no_more(tmp_path):
+    page = Page(pair(tmp_path))
     ((policy, _),) = page.find("meta", **{"http-equiv": "Content-Security-Policy"})
     rules = dict(rule.strip().split(" ", 1) for rule in policy["content"].split(";"))
     assert rules["default-src"] == "'none'"
     assert rules["img-src"] == "data:"
+    assert rules["media-src"] == "'self' file:"
     assert "unsafe" not in policy["content"]
     ((_, style),) = page.find("style")
     ((_, script),) = (found for found in page.find("script") if "id" not in found[0])
@@ -140,58 +145,80 @@ def test_policy_allows_what_is_written_and_no_more(report):
         assert rules[rule] == f"'sha256-{digest}'"
 
 
-def test_names_are_only_ever_text(report):
-    names = {"name_x": HOSTILE, "name_y": "\udcff.mp4", "encoder": HOSTILE}
-    text = report(align(*embeddings(3, 3)), gray_frames(3), gray_frames(3), **names)
+def test_names_and_labels_are_only_ever_text(tmp_path):
+    labels = [[HOSTILE] * 5, [HOSTILE] * 8]
+    names = (HOSTILE, "\udcff.mp4")
+    (tmp_path / "a").mkdir()
+    text = pair(tmp_path / "a", names=names, encoder=HOSTILE, labels=labels)
     page = Page(text)
     shown = [(attributes["title"], content) for attributes, content in page.find("bdi")]
     assert shown == [(HOSTILE, HOSTILE), ("?.mp4", "?.mp4")]
-    assert len(page.find("script")) == 2
+    assert [content for _, content in page.find("text")] == [HOSTILE, HOSTILE]
+    assert page.data()["videos"][0]["phases"] == [[0, 5, HOSTILE]]
     assert not page.find("img", src="x")
-    plain = Page(report(align(*embeddings(3, 3)), gray_frames(3), gray_frames(3)))
+    plain = Page(pair(tmp_path, labels=(["a"] * 5, ["a"] * 8)))
     assert [tag for tag, _ in page.elements] == [tag for tag, _ in plain.elements]
 
 
-def test_features_have_numbers_for_pictures(report):
-    rows_x, rows_y = np.zeros((4, 2), np.float32), np.zeros((6, 2), np.float32)
-    page = Page(report(align(*embeddings(4, 6)), rows_x, rows_y))
+def test_phases_are_shown_over_each_videos_own_time():
+    colors = {}
+    bar = Page(phase_bar(["a", "a", "b", "a"], np.array([0, 1, 2, 4, 8]), colors))
+    spans = [(each["x"], each["width"]) for each, _ in bar.find("svg") if "x" in each]
+    assert spans == [("0.000%", "25.000%"), ("25.000%", "25.000%"), ("50.000%", "50.000%")]
+    assert [each["class"] for each, _ in bar.find("rect")] == ["phase c0", "phase c1", "phase c0"]
+    assert colors == {"a": 0, "b": 1}
+
+
+def test_transferred_labels_are_marked(tmp_path):
+    text = pair(tmp_path, labels=(["a"] * 5, ["a"] * 8))
+    assert "Phases of A<" in text
+    assert "Phases of B (transferred along the path)" in text
+    assert text.count('class="bar transferred"') == 1
+
+
+def test_features_have_numbers_for_pictures(tmp_path):
+    page = Page(report(tmp_path, Shown("a", rows(4)), [(aligned(4, 6), Shown("b", rows(6)))]))
     assert len(page.find("p", **{"class": "big number"})) == 2
+    assert not page.find("video")
     assert any("No pictures" in content for content in page.texts)
-    assert page.data()["pictures"] == [{"uris": [], "shown": []}] * 2
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
 @pytest.mark.parametrize(("n", "m"), [(1, 1), (1, 7), (7, 1)])
-def test_smallest_videos(n, m, report):
-    page = Page(report(align(*embeddings(n, m)), gray_frames(n), gray_frames(m)))
+def test_smallest_videos(n, m, tmp_path):
+    page = Page(pair(tmp_path, n, m))
     ((slider, _),) = page.find("input", type="range")
-    assert slider["max"] == str(max(n, m) - 1)
+    assert float(slider["max"]) == pytest.approx(n / 10 if n > 1 else 0.04)
+
+
+def test_a_group_has_a_section_a_pair_a_sheet_and_a_chooser(tmp_path):
+    others = [(aligned(5, m, seed=m), Shown(f"{m}.mp4", grays(m))) for m in (4, 6, 7)]
+    text = report(tmp_path, Shown("a.mp4", grays(5)), others, outliers=[2])
+    page = Page(text)
+    assert len(page.find("section", **{"class": "pair"})) == 3
+    assert sum("hidden" in attributes for attributes, _ in page.find("section")) == 2
+    assert [attributes["value"] for attributes, _ in page.find("option")][-3:] == ["1", "2", "3"]
+    assert len(page.find("img", **{"class": "sheet"})) == 1
+    assert text.count(">outlier<") == 1
+    assert page.data()["one"] is False
 
 
 @pytest.mark.parametrize("count", [2, 4])
 def test_another_number_of_frames_is_refused(count, tmp_path):
-    alignment = align(*embeddings(3, 3))
-    with pytest.raises(ValueError, match=f"frames_y must have 3 frames.*, got {count}"):
-        write_report(
-            tmp_path / "report.html",
-            alignment,
-            gray_frames(3),
-            gray_frames(count),
-            name_x="a",
-            name_y="b",
-        )
-    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ValueError, match=f"b: must have 3 frames, .* got {count}"):
+        report(tmp_path, Shown("a", grays(3)), [(aligned(3, 3), Shown("b", grays(count)))])
+    assert not (tmp_path / "report.html").exists()
+    with pytest.raises(ValueError, match="others must hold at least one"):
+        report(tmp_path, Shown("a", grays(3)), [])
 
 
-def points(text, wanted, index=0):
-    pairs = Page(text).find(wanted)[index][0]["points"].split()
-    return [tuple(map(float, pair.split(","))) for pair in pairs]
+def points(text):
+    return [tuple(map(float, point.split(","))) for point in text.split()]
 
 
-def test_line_goes_through_every_cell_of_the_path(report):
-    alignment = align(*embeddings(30, 40))
-    text = report(alignment, gray_frames(30), gray_frames(40))
-    corners = points(text, "polyline")
-    assert corners == points(text, "polyline", 1)  # its casing
+def test_line_goes_through_every_cell_of_the_path():
+    alignment = aligned(30, 40)
+    corners = points(path_line(alignment.path))
     walked = [corners[0]]
     for corner in corners[1:]:
         while walked[-1] != corner:
@@ -201,35 +228,50 @@ def test_line_goes_through_every_cell_of_the_path(report):
     assert len(corners) < len(walked)
 
 
-def test_strip_keeps_a_narrow_peak(report):
-    rows = np.zeros((3000, 1))
-    y, steps = np.ones((3000, 1)), np.arange(3000)
-    y[1777] = y[500:600] = 2.0  # a cost of 4
-    alignment = Alignment(np.stack((steps, steps), 1), rows, y, steps / 25, steps / 25)
-    strip = points(report(alignment, rows, rows), "polygon")
-    assert len(strip) < 700
-    assert {height for _, height in strip[1:-1]} == {0.0, 0.75}
-    peaks = [place for place, height in strip if height == 0.0]
-    assert peaks[-1] == pytest.approx(1777 / 3000, abs=0.01)
-    assert peaks[-2] == pytest.approx(600 / 3000, abs=0.01)
-    assert strip[0] == (0, 1)
-    assert strip[-1] == (1, 1)
+def test_curves_are_thinned_and_keep_a_narrow_peak():
+    times = np.arange(5001) / 25
+    costs = np.ones(5001)
+    costs[1777] = 4.0
+    curve = points(cost_curve(times, costs, 4.0))
+    assert len(curve) < 700
+    assert min(height for _, height in curve) == 0.0
+    peak = next(place for place, height in curve if height == 0.0)
+    assert peak == pytest.approx(1777 / 5000, abs=0.01)
+    assert (curve[0], curve[-1]) == ((0, 1), (1, 1))
+    speeds = points(speed_curve(np.arange(5) / 25, np.array([1.0, 2.0, 4.0, np.inf, 0.25])))
+    assert [height for _, height in speeds] == [0.5, 0.25, 0, 0, 1]
 
 
-def test_long_videos_are_thinned_to_the_nearest_pictures(report, monkeypatch):
-    monkeypatch.setattr(images, "MAX_PICTURES", 10)
-    made = thumbnails(iter(gray_frames(37)), 37, "frames")
-    places = np.linspace(0, 36, 10).round()
-    assert len(made.uris) == 10
-    for frame, picture in enumerate(made.shown):
-        assert abs(places[picture] - frame) == np.abs(places - frame).min()
-    levels = [decoded(uri).getpixel((0, 0))[0] for uri in made.uris]
-    assert levels == pytest.approx(places, abs=2)  # JPEG
-    text = report(align(*embeddings(37, 9)), gray_frames(37), gray_frames(9))
-    assert "A shows 10 of its 37 frames, always the nearest one." in text
+def test_series_of_a_known_warp():
+    n = 200
+    x = np.linspace(0, 1, n)
+    y = np.sqrt(np.linspace(0, 1, n))  # y's frame j shows x's progress sqrt: fast, then slow
+    alignment = align(x[:, None], y[:, None], times_x=np.arange(n) / 25, times_y=np.arange(n) / 25)
+    found = series(alignment)
+    assert len(found.times) == n + 1
+    true = np.append(x**2 * (n - 1), n) / 25  # where y shows what x does
+    assert np.abs(found.matches - true).max() < 1.5 / 25
+    assert (np.diff(found.matches) >= 0).all()
+    assert (found.matches[0], found.matches[-1]) == (0, n / 25)
+    # dx/dy = 1 / (2 x)
+    inner = slice(30, 170)
+    assert np.abs(found.speeds[:-1][inner] * 2 * x[inner] - 1).max() < 0.15
+    straight = align(x[:, None], x[:, None])
+    assert warp(straight) == 0.0
+    assert warp(alignment) == pytest.approx(1 / 6, abs=0.02)  # the mean of x - x^2
 
 
-def test_videos_of_half_an_hour(report, tmp_path):
+def test_worst_moments_are_apart():
+    x = np.zeros((100, 1))
+    y = np.zeros((100, 1))
+    y[20], y[22], y[70] = 3.0, 2.5, 2.0
+    steps = np.arange(100)
+    alignment = Alignment(np.stack((steps, steps), 1), x, y, steps / 25, steps / 25)
+    assert worst_moments(alignment) == [(20, 20, 9.0), (70, 70, 4.0)]
+    assert worst_moments(align(x, x)) == []
+
+
+def test_videos_of_half_an_hour(tmp_path):
     n, m = 45_000, 40_000
     x, y = np.linspace(0, 1, n)[:, None], np.linspace(0, 1, m)[:, None] ** 2
     # The path of a known warp: finding it is not what is tested here.
@@ -237,17 +279,13 @@ def test_videos_of_half_an_hour(report, tmp_path):
     j = np.rint(np.sqrt(i / (n - 1)) * (m - 1)).astype(int)
     path = np.concatenate([[(0, column) for column in range(j[1])], np.stack((i, j), 1)[1:]])
     alignment = Alignment(path, x, y, i / 25, np.arange(m) / 25)
-    with pytest.raises(ValueError, match="D must have at most"):
-        assert alignment.D is None
-    text = report(alignment, iter(x), iter(y))
-    assert len(text) < 10_000_000
-    ((picture, _),) = (
-        found for found in Page(text).find("img") if "Cost matrix" in found[0]["alt"]
+    shown = (
+        Shown(name, zip(z, t, strict=True))
+        for name, z, t in (("a", x, alignment.times_x), ("b", y, alignment.times_y))
     )
-    image = decoded(picture["src"]).convert("L")
-    assert image.size == (round(640 * m / n), 640)
-    shades = np.asarray(image, dtype=float)
-    assert shades.argmax() == 639 * image.width  # the last row against the first column
-    columns = np.abs(shades - shades.min()).argmin(axis=1)
-    expected = np.sqrt(np.arange(640) / 639) * (image.width - 1)
-    assert np.abs(columns - expected)[64:].max() < 64  # pixels
+    text = report(tmp_path, next(shown), [(alignment, next(shown))])
+    assert len(text) < 3_000_000
+    data = Page(text).data()
+    assert len(data["times"]) == MAX_POINTS
+    expected = np.sqrt(np.array(data["times"]) / (n / 25)) * m / 25
+    assert np.abs(np.array(data["videos"][1]["matches"]) - expected)[50:].max() < 0.1

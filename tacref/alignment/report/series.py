@@ -65,7 +65,8 @@ def series(alignment: Alignment) -> Series:
         np.bincount(i, weights=ends[alignment.path[:, 1]]) / np.bincount(i), ends[-1]
     )
     costs = frame_costs(alignment)
-    matches = _smooth(matches, _frames(times, SMOOTHING))
+    # Rounding must not make it go back.
+    matches = np.maximum.accumulate(_smooth(matches, _frames(times, SMOOTHING)))
     speeds = _speeds(times, matches, _frames(times, SPEED_SPAN))
     told = points(n)
     # The largest cost of those between two points: a narrow peak must not vanish.

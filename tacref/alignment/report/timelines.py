@@ -35,7 +35,7 @@ def phase_bar(labels: Sequence[str], ends: np.ndarray, colors: dict[str, int]) -
             f'<svg x="{left:.3f}%" width="{right - left:.3f}%" height="100%">'
             f"<title>{name}: {ends[start]:.2f} to {ends[end]:.2f} s</title>"
             f'<rect width="100%" height="100%" class="phase c{color}"/>'
-            f'<text x="50%" y="50%">{name}</text></svg>'
+            f'<text x="6" y="50%">{name}</text></svg>'
         )
     return f'<svg class="phases">{"".join(parts)}</svg>'
 

@@ -7,35 +7,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tacref.alignment.report import images
-from tacref.alignment.report.images import legend_picture, matrix_picture, thumbnails
+from tacref.alignment.report.pictures import (
+    contact_sheet,
+    legend_picture,
+    matrix_picture,
+    photo_uri,
+)
 
 
 def decoded(uri):
     image = Image.open(io.BytesIO(base64.b64decode(uri.split(",", 1)[1], validate=True)))
     image.load()
     return image
-
-
-def test_pictures_stay_within_their_bytes(monkeypatch):
-    rng = np.random.default_rng(0)
-    frames = rng.integers(0, 256, (24, 90, 160, 3), dtype=np.uint8)  # noise: the worst case
-    encoded = sum(map(len, thumbnails(frames, 24, "frames").uris))  # 4 characters for 3 bytes
-    monkeypatch.setattr(images, "MAX_PICTURE_BYTES", encoded * 3 // 4 // 5)
-    made = thumbnails(frames, 24, "frames")
-    assert len(made.uris) == 3  # 24, 12, 6, 3
-    assert set(made.shown) == {0, 1, 2}
-    monkeypatch.setattr(images, "MAX_PICTURE_BYTES", 1)
-    assert len(thumbnails(frames, 24, "frames").uris) == 1  # never none
-
-
-@pytest.mark.parametrize(
-    ("shape", "size"), [((90, 1280), (320, 22)), ((1280, 90), (22, 320)), ((36, 64), (64, 36))]
-)
-def test_thumbnails_are_small_and_keep_their_aspect(shape, size):
-    made = thumbnails([np.zeros((*shape, 3), np.uint8)], 1, "frames")
-    assert made.size == decoded(made.uris[0]).size
-    assert made.size == pytest.approx(size, abs=1)
 
 
 def lightness(pixels):
@@ -46,6 +29,29 @@ def lightness(pixels):
     return np.where(
         luminance > (6 / 29) ** 3, 116 * np.cbrt(luminance) - 16, luminance * (29 / 3) ** 3
     )
+
+
+def test_photos_are_what_was_given():
+    picture = np.full((20, 30, 3), (200, 40, 90), np.uint8)
+    image = decoded(photo_uri(picture))
+    assert image.size == (30, 20)
+    assert image.getpixel((15, 10)) == pytest.approx((200, 40, 90), abs=3)  # JPEG
+
+
+def test_a_contact_sheet_has_a_row_a_video():
+    rows = [
+        [np.full((10, 16, 3), level, np.uint8) for level in (100, 150)],
+        [np.full((12, 8, 3), level, np.uint8) for level in (200, 250)],
+    ]
+    sheet = contact_sheet(rows, gap=4)
+    assert sheet.shape == (2 * 16 + 4, 2 * 20 + 4, 3)
+    assert [sheet[6, 6, 0], sheet[6, 26, 0], sheet[22, 6, 0], sheet[22, 26, 0]] == [
+        100,
+        150,
+        200,
+        250,
+    ]
+    assert sheet[0, 0, 0] == 40
 
 
 def test_ramp_rises_evenly_in_lightness():

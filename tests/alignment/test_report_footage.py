@@ -1,0 +1,101 @@
+"""Clips for the report: playable everywhere, with their own times; the side-by-side film."""
+
+import av
+import numpy as np
+import pytest
+
+from tacref.alignment.report.footage import write_footage
+from tacref.alignment.report.mosaic import write_mosaic
+from tacref.data.video import iter_video
+
+
+def grays(levels, height=48, width=64):
+    return [np.full((height, width, 3), level, np.uint8) for level in levels]
+
+
+def read(path):
+    frames, times = zip(*iter_video(path), strict=True)
+    return np.stack(frames), np.array(times)
+
+
+def test_a_form_that_every_browser_plays(tmp_path):
+    path = tmp_path / "a.mp4"
+    times = 7.0 + np.cumsum([0.0, 0.04, 0.1, 0.04, 0.2, 0.04] * 8)  # unequal steps
+    levels = np.arange(48) * 5
+    count, kept = write_footage(path, zip(grays(levels), times, strict=True), [3, 40], side=32)
+    assert count == 48
+    assert {frame: picture.shape for frame, picture in kept.items()} == {
+        3: (24, 32, 3),
+        40: (24, 32, 3),
+    }
+    assert kept[40].mean() == 200
+    frames, shown = read(path)
+    np.testing.assert_allclose(shown, times - 7.0, atol=1e-4)
+    assert np.abs(frames.mean(axis=(1, 2, 3)) - levels).max() < 4
+    with av.open(str(path)) as container:
+        (stream,) = container.streams.video
+        codec = stream.codec_context
+        assert (codec.name, codec.pix_fmt) == ("h264", "yuv420p")
+        keys = [k for k, packet in enumerate(container.demux(stream)) if packet.is_keyframe]
+    assert max(np.diff(keys)) <= 12  # a seek decodes a few frames only
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [((49, 65), (48, 64)), ((1440, 900), (720, 450)), ((1, 40), (2, 40)), ((1, 1), (2, 2))],
+)
+def test_sizes_are_even_and_bounded(shape, size, tmp_path):
+    write_footage(tmp_path / "a.mp4", zip(grays([50, 60], *shape), [0, 0.1], strict=True))
+    frames, _ = read(tmp_path / "a.mp4")
+    assert frames.shape[1:3] == size
+
+
+def test_times_that_stand_still(tmp_path):
+    write_footage(tmp_path / "a.mp4", zip(grays([50, 60, 70]), [1.0, 1.0, 0.5], strict=True))
+    frames, times = read(tmp_path / "a.mp4")
+    assert len(frames) == 3
+    assert (np.diff(times) > 0).all()
+
+
+def test_the_same_frames_make_the_same_file(tmp_path):
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (10, 48, 64, 3), dtype=np.uint8)
+    for name in ("a.mp4", "b.mp4"):
+        write_footage(tmp_path / name, zip(frames, np.arange(10) / 25, strict=True))
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+def test_features_have_no_footage(tmp_path):
+    count, kept = write_footage(tmp_path / "a.mp4", ((row, 0.0) for row in np.zeros((5, 2))), [1])
+    assert (count, kept) == (5, {})
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ValueError, match="frames must not be empty"):
+        write_footage(tmp_path / "a.mp4", [])
+
+
+def test_a_film_side_by_side(tmp_path):
+    shown = np.array([0, 2, 2, 3])
+    write_mosaic(
+        tmp_path / "m.mp4",
+        np.array([0, 0.1, 0.2, 0.3]),
+        [
+            (iter(grays([10, 60, 110, 160])), np.arange(4)),
+            (iter(grays([100, 130, 160, 190, 220], 64, 64)), shown),
+        ],
+    )
+    frames, times = read(tmp_path / "m.mp4")
+    np.testing.assert_allclose(times, [0, 0.1, 0.2, 0.3], atol=1e-4)
+    assert frames.shape[1:3] == (368, 720)
+    assert frames[:, 180, 100, 0] == pytest.approx([10, 60, 110, 160], abs=4)
+    assert frames[:, 180, 500, 0] == pytest.approx([100, 160, 160, 190], abs=4)
+    # The progress bar: a quarter of the width more each frame.
+    bright = (frames[:, -4, :, 0] > 150).mean(axis=1)
+    assert bright == pytest.approx([0.25, 0.5, 0.75, 1.0], abs=0.02)
+
+
+def test_films_that_cannot_be(tmp_path):
+    with pytest.raises(ValueError, match="videos must hold at least one with pictures"):
+        write_mosaic(tmp_path / "m.mp4", np.zeros(1), [])
+    with pytest.raises(ValueError, match="one lacks 2"):
+        write_mosaic(tmp_path / "m.mp4", np.arange(3), [(grays([1, 2]), np.arange(3))])
+    assert list(tmp_path.iterdir()) == []
