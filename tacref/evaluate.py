@@ -1,15 +1,27 @@
-"""`python -m tacref.evaluate`: Kendall's tau of an encoder on a split of a data set."""
+"""`python -m tacref.evaluate`: how good an encoder is on held-out clips, beside baselines."""
 
 import json
+import os
 import sys
-from collections.abc import Sequence
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from tacref.commands import Parser, command, positive_int
+from tacref.commands import Parser, command, positive_int, seed
 from tacref.data import Clip, check_phases, find_clips
 from tacref.embed import Embedder, embed_clip, open_encoder
-from tacref.evaluation import kendall_tau
+from tacref.evaluation import Estimate, Scores, estimate, kendall_tau
+from tacref.evaluation.held_out import check_split
+from tacref.evaluation.labeled import labeled_training_clips, score_clips
+from tacref.evaluation.table import format_table
+from tacref.files import check_new_folder, new_folder
+
+# A clip's path to its embeddings; a value of this process to those of all processes.
+Embed = Callable[[Path], np.ndarray]
+Gather = Callable[[Any], list[Any]]
 
 # What a data set without activity folders is called.
 ALL = "all"
@@ -67,48 +79,208 @@ def mean_tau(taus: dict[str, float]) -> float:
 
 @command("evaluate")
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print tau for each activity and the mean."""
+    """Print the scores; under torchrun, the processes share the clips and the first one prints."""
+    options = _parser().parse_args(argv)
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        _run(options, 0, 1, lambda value: [value])
+        return 0
+    from tacref.training.distributed import Ranks, process_group
+
+    ranks = Ranks.from_environment()
+    options.device = ranks.device(options.device)
+    with process_group(ranks, options.device):
+        _run(options, ranks.rank, ranks.world, ranks.gather)
+    return 0
+
+
+def _parser() -> Parser:
     parser = Parser(
         prog="tacref evaluate",
-        description="Kendall's tau over all ordered pairs of clips of each activity.",
+        description="Scores of an encoder on held-out clips: Kendall's tau and cycle-consistency; "
+        "with phase labels beside the clips also phase classification, phase progression and "
+        "retrieval. 95 % intervals by bootstrap over clips.",
     )
-    parser.add_argument("encoder", metavar="RUN_OR_ONNX", help="a run's folder, or an ONNX file")
-    parser.add_argument("--data", required=True, metavar="DIR", help="data set")
-    parser.add_argument("--split", default="val", help="its folder in DIR (default: val)")
-    parser.add_argument(
+    add = parser.add_argument
+    add("encoder", metavar="RUN_OR_ONNX", help="a run's folder, or an ONNX file")
+    add("--data", required=True, metavar="DIR", help="data set")
+    add(
+        "--split",
+        default="val",
+        help="its folder in DIR, any but the encoder's training data (default: val)",
+    )
+    add(
         "--stride",
         type=positive_int,
         default=1,
         metavar="N",
-        help="compare every N-th frame (default: 1)",
+        help="take Kendall's tau on every N-th frame (default: 1)",
     )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, ... (default: cpu)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options = parser.parse_args(argv)
+    add("--no-baselines", action="store_true", help="not the untrained encoder, nor raw frames")
+    add("--plots", metavar="DIR", help="new folder for pictures: distances, embeddings, learning")
+    add("--seed", type=seed, default=0, help="of the draws of clips (default: 0)")
+    add("--device", default="cpu", help="cpu, cuda, ... (default: cpu)")
+    add("--json", action="store_true", help="print one JSON object")
+    return parser
 
+
+def _run(options: Namespace, rank: int, world: int, gather: Gather) -> None:
+    """Embed a share of the clips, score all of them."""
+    from tacref.evaluation.plots import save_plots
+
+    first = rank == 0
+    if options.plots is not None and first:
+        check_new_folder(options.plots)
     clips = find_clips(options.data, options.split)
-    encoder = open_encoder(options.encoder, device=options.device)
-    taus = activity_taus(encoder, clips, stride=options.stride, progress=True)
-    if options.json:
-        print(
-            json.dumps(
-                {
-                    "encoder": options.encoder,
-                    "data": options.data,
-                    "split": options.split,
-                    "stride": options.stride,
-                    "tau": taus,
-                    "mean_tau": mean_tau(taus),
-                }
+    config = _config(options.encoder)
+    if config is not None:
+        trained_on = config.get("data") or Path(options.encoder) / "data"
+        check_split(options.data, options.split, trained_on)
+    else:
+        check_split(options.data, options.split)
+    train_clips = labeled_training_clips(options.data, clips)
+    embedders = _embedders(options, config)
+    activities: dict[str, dict[str, dict[str, Scores]]] = {}
+    pictures: dict[str, dict[str, np.ndarray]] = {}
+    for title, embed in embedders.items():
+        everything = [
+            clip for split in (clips, train_clips) for part in split.values() for clip in part
+        ]
+        rows = _embed_all(embed, everything, rank, world, gather, title)
+        if not first:
+            continue
+        activities[title] = {}
+        for activity, members in clips.items():
+            train = train_clips.get(activity, [])
+            videos = {clip.name: rows[clip.path] for clip in members}
+            activities[title][activity or ALL] = score_clips(
+                members, train, rows, stride=options.stride, seed=options.seed
             )
+            if title == "trained":
+                pictures[activity or ALL] = videos
+    if not first:
+        return
+    plots: list[str] = []
+    if options.plots is not None:
+        metrics = Path(options.encoder) / "metrics.jsonl"
+        with new_folder(options.plots) as folder:
+            plots = save_plots(folder, pictures, metrics if metrics.is_file() else None)
+    _print(options, clips, activities, plots)
+
+
+def _config(encoder: str) -> dict[str, Any] | None:
+    """Return a run's config.json; None for an ONNX file."""
+    if not Path(encoder).is_dir():
+        return None
+    from tacref.encoder.storage import read_config
+
+    return read_config(encoder)
+
+
+def _embedders(options: Namespace, config: dict[str, Any] | None) -> dict[str, Embed]:
+    """Return what is scored by title, the encoder first."""
+    from tacref.evaluation.baselines import raw_features, untrained_encoder
+
+    encoder = open_encoder(options.encoder, device=options.device)
+    embedders: dict[str, Embed] = {"trained": lambda path: embed_clip(encoder, path)[0]}
+    if options.no_baselines:
+        return embedders
+    if config is not None:
+        untrained = untrained_encoder(encoder, config)  # type: ignore[arg-type]
+        embedders["untrained"] = lambda path: embed_clip(untrained, path)[0]
+    embedders["raw"] = raw_features
+    return embedders
+
+
+def _embed_all(
+    embed: Embed, clips: list[Clip], rank: int, world: int, gather: Gather, title: str
+) -> dict[Path, np.ndarray]:
+    """Embed a share of the clips, and return all; what fails in one process fails in all."""
+    from tqdm import tqdm
+
+    own: dict[Path, np.ndarray] = {}
+    failure = None
+    share = clips[rank::world]
+    with tqdm(share, desc=title, unit=" clips", disable=None if rank == 0 else True) as bar:
+        try:
+            for clip in bar:
+                own[clip.path] = embed(clip.path)
+        except (ValueError, OSError) as error:
+            if world == 1:
+                raise
+            failure = str(error)
+    shares = gather((own, failure))
+    for _, failure in shares:
+        if failure is not None:
+            raise ValueError(failure)
+    return {path: rows for part, _ in shares for path, rows in part.items()}
+
+
+def _means(activities: dict[str, dict[str, Scores]], seed: int) -> dict[str, Estimate]:
+    """Mean of each metric over the activities that have it."""
+    metrics = dict.fromkeys(metric for scores in activities.values() for metric in scores)
+    return {
+        metric: estimate(
+            [scores[metric] for scores in activities.values() if metric in scores], seed=seed
         )
-        return 0
-    print(f"Kendall's tau, all ordered pairs, stride {options.stride}, split {options.split}")
-    width = max(len("mean"), *map(len, taus))
-    for (activity, tau), members in zip(taus.items(), clips.values(), strict=True):
-        print(f"  {activity:<{width}}  {tau:6.3f}  ({len(members)} clips)")
-    print(f"  {'mean':<{width}}  {mean_tau(taus):6.3f}")
-    return 0
+        for metric in metrics
+    }
+
+
+def _print(
+    options: Namespace,
+    clips: dict[str, list[Clip]],
+    activities: dict[str, dict[str, dict[str, Scores]]],
+    plots: list[str],
+) -> None:
+    means = {title: _means(each, options.seed) for title, each in activities.items()}
+    single = {
+        title: {
+            activity: _means({activity: scores}, options.seed) for activity, scores in each.items()
+        }
+        for title, each in activities.items()
+    }
+    taus = {activity: scores["kendall_tau"].value for activity, scores in single["trained"].items()}
+    if options.json:
+        report = {
+            "encoder": options.encoder,
+            "data": options.data,
+            "split": options.split,
+            "stride": options.stride,
+            "tau": taus,
+            "mean_tau": mean_tau(taus),
+            "clips": {activity or ALL: len(members) for activity, members in clips.items()},
+            "metrics": {title: _plain(scores) for title, scores in means.items()},
+            "activities": {
+                title: {activity: _plain(scores) for activity, scores in each.items()}
+                for title, each in single.items()
+            },
+            "plots": [str(Path(options.plots) / name) for name in plots],
+        }
+        print(json.dumps(report))
+        return
+    total = sum(map(len, clips.values()))
+    print(
+        f"Held-out clips of {Path(options.data) / options.split}: {total}; Kendall's tau at stride "
+        f"{options.stride}; 95 % intervals over clips\n"
+    )
+    print(format_table(means))
+    if len(clips) > 1:
+        print("\nThe table has means over activities. Kendall's tau of each:\n")
+        lines = {
+            f"{activity or ALL} ({len(members)} clips)": {
+                title: each[activity or ALL]["kendall_tau"] for title, each in single.items()
+            }
+            for activity, members in clips.items()
+        }
+        print(
+            format_table({title: {line: lines[line][title] for line in lines} for title in single})
+        )
+    if plots:
+        print(f"\n{len(plots)} pictures in {options.plots}")
+
+
+def _plain(scores: dict[str, Estimate]) -> dict[str, dict[str, float | None]]:
+    return {metric: each._asdict() for metric, each in scores.items()}
 
 
 if __name__ == "__main__":

@@ -5,6 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tacref.evaluation.bootstrap import Scores
+from tacref.evaluation.checks import Embeddings, check_videos
+from tacref.evaluation.nearest import nearest
+
+# Up to so many frames, all pairs of them are compared; scipy sorts, which pays for more.
+ALL_PAIRS = 200
+
 
 def kendall_tau(embeddings: Sequence[ArrayLike], *, stride: int = 1) -> float:
     """Mean Kendall's tau over all ordered pairs of videos.
@@ -36,33 +43,48 @@ def kendall_tau(embeddings: Sequence[ArrayLike], *, stride: int = 1) -> float:
     ----------
     Dwibedi et al., "Temporal Cycle-Consistency Learning", CVPR 2019, section 4.
     """
+    return kendall_scores(dict(enumerate(embeddings)), stride=stride).value  # type: ignore[arg-type]
+
+
+def kendall_scores(embeddings: Embeddings, *, stride: int = 1) -> Scores:
+    """Kendall's tau of each ordered pair of videos.
+
+    Parameters
+    ----------
+    embeddings : mapping of str to array_like, each of shape (T_v, d)
+        Frame embeddings of at least two videos of one activity, by name.
+    stride : int
+        As for `kendall_tau`.
+
+    Returns
+    -------
+    Scores
+        Over ordered pairs `(V, V)`; its value is what `kendall_tau` returns.
+
+    Raises
+    ------
+    ValueError
+        As `kendall_tau`.
+    """
     if stride < 1:
         raise ValueError(f"stride must be >= 1, got {stride!r}")
-    if len(embeddings) < 2:
-        raise ValueError(f"embeddings must hold at least two videos, got {len(embeddings)}")
-    videos = [np.asarray(video, dtype=np.float64)[::stride] for video in embeddings]
+    videos = [video[::stride] for video in check_videos(embeddings, "embeddings", least=2).values()]
+    taus = np.zeros((len(videos), len(videos)))
     for index, video in enumerate(videos):
-        if video.ndim != 2 or len(video) == 0 or video.shape[1] != videos[0].shape[1]:
-            raise ValueError(
-                f"embeddings[{index}] must have shape (T, {videos[0].shape[-1]}), "
-                f"got {np.shape(embeddings[index])}"
-            )
-        if not np.isfinite(video).all():
-            raise ValueError(f"embeddings[{index}] holds NaN or infinity")
-    taus = [
-        _pair_tau(video, other)
-        for index, video in enumerate(videos)
-        for position, other in enumerate(videos)
-        if position != index
-    ]
-    return float(np.mean(taus))
+        for position, other in enumerate(videos):
+            if position != index:
+                taus[index, position] = _tau(nearest(video, other))
+    return Scores(taus, 1.0 - np.eye(len(videos)))
 
 
-def _pair_tau(video: np.ndarray, other: np.ndarray) -> float:
-    from scipy.stats import kendalltau
-
-    # |a - b|^2 = |a|^2 + |b|^2 - 2 ab, and |a|^2 does not change which b is nearest.
-    nearest = np.argmin((other**2).sum(1) - 2.0 * video @ other.T, axis=1)
-    if np.all(nearest == nearest[0]):
+def _tau(order: np.ndarray) -> float:
+    """Tau-b of a sequence with 0, 1, 2, …; 0 if it is constant."""
+    if np.all(order == order[0]):
         return 0.0
-    return float(kendalltau(np.arange(len(video)), nearest).statistic)
+    if len(order) > ALL_PAIRS:
+        from scipy.stats import kendalltau
+
+        return float(kendalltau(np.arange(len(order)), order, method="asymptotic").statistic)
+    signs = np.sign(np.subtract.outer(order, order))  # every pair of frames, twice
+    pairs = len(order) * (len(order) - 1)
+    return float(2 * np.tril(signs).sum() / np.sqrt(pairs * np.count_nonzero(signs)))

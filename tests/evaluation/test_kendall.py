@@ -52,3 +52,11 @@ def test_order_reversal_and_collapse():
 def test_wrong_input(videos, stride, message):
     with pytest.raises(ValueError, match=message):
         kendall_tau(videos, stride=stride)
+
+
+def test_long_videos_are_counted_alike(monkeypatch):
+    rng = np.random.default_rng(2)
+    videos = [rng.normal(size=(40, 2)), rng.normal(size=(30, 2)), np.zeros((9, 2))]
+    short = kendall_tau(videos)
+    monkeypatch.setattr("tacref.evaluation.kendall.ALL_PAIRS", 0)  # by sorting, as of long ones
+    assert kendall_tau(videos) == pytest.approx(short, abs=1e-12)

@@ -1,0 +1,67 @@
+"""What a trained encoder is held against: itself untrained, and the raw frames."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from tacref.encoder import Encoder
+
+# Side in pixels of the pictures that stand for raw video.
+THUMBNAIL = 16
+
+
+def raw_features(path: str | Path) -> np.ndarray:
+    """Return a clip's frames themselves as embeddings.
+
+    Parameters
+    ----------
+    path : str or Path
+        A video, a folder of pictures or an array of features.
+
+    Returns
+    -------
+    ndarray of float64, shape (T, d)
+        Rows of features as they are; pictures as 16 x 16 RGB thumbnails in [0, 1], d = 768.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If the clip is missing or damaged.
+    """
+    from tacref.data import load_clip
+
+    frames = load_clip(path, THUMBNAIL).frames
+    rows = frames.reshape(len(frames), -1).astype(np.float64)
+    return rows / 255.0 if frames.dtype == np.uint8 else rows
+
+
+def untrained_encoder(encoder: "Encoder", config: dict[str, Any]) -> "Encoder":
+    """Return a run's encoder as it was before its first step.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        The trained one; the statistics that standardize features are taken from it.
+    config : dict
+        The run's config.json: seed, and weight file of the backbone. A weight file that is gone
+        leaves the backbone at random.
+
+    Returns
+    -------
+    Encoder
+        In evaluation mode, on the same device.
+    """
+    from tacref.encoder import build_encoder
+
+    training = config.get("training")
+    seed = training.get("seed", 0) if isinstance(training, dict) else 0
+    weights = config.get("weights")
+    if not (isinstance(weights, str) and Path(weights).is_file()):
+        weights = None
+    untrained = build_encoder(
+        encoder.config, seed=seed if isinstance(seed, int) else 0, weights=weights
+    )
+    untrained.preprocess.load_state_dict(encoder.preprocess.state_dict())
+    return untrained.to(encoder.offsets.device).eval()

@@ -1,0 +1,100 @@
+"""Scores that are means over videos or pairs of videos, and their intervals by bootstrap."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+# Below this many videos, resampling them says next to nothing.
+LEAST_VIDEOS = 3
+LEVEL = 0.95
+
+
+class Estimate(NamedTuple):
+    """A score, and the ends of its 95 % interval over videos (None: too few videos)."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+    def __str__(self) -> str:
+        """Return `0.921 [0.900, 0.940]`."""
+        if self.low is None or self.high is None:
+            return f"{self.value:.3f}"
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Sums that make up a score, video by video or pair of videos by pair.
+
+    Parameters
+    ----------
+    totals : ndarray of float64, shape (V,) or (V, V)
+        What each video, or ordered pair of videos, adds to the numerator; 0 on the diagonal.
+    counts : ndarray of float64, of the same shape
+        What it adds to the denominator.
+    """
+
+    totals: np.ndarray
+    counts: np.ndarray
+
+    @property
+    def value(self) -> float:
+        """The score: the sum of totals over that of counts; NaN where nothing counts."""
+        count = self.counts.sum()
+        return float(self.totals.sum() / count) if count else float("nan")
+
+    def resampled(self, weights: np.ndarray) -> np.ndarray:
+        """Scores `(R,)` of samples in which video v is drawn `weights[r, v]` times.
+
+        A pair of draws of one and the same video does not count, as it does not in the score.
+        """
+        totals, counts = (
+            (weights @ part) if part.ndim == 1 else ((weights @ part) * weights).sum(1)
+            for part in (self.totals, self.counts)
+        )
+        return np.divide(totals, counts, out=np.full(len(weights), np.nan), where=counts > 0)
+
+
+def estimate(scores: Sequence[Scores], *, seed: int = 0, resamples: int = 1000) -> Estimate:
+    """Mean of one score over activities, with its percentile interval by bootstrap over videos.
+
+    Parameters
+    ----------
+    scores : sequence of Scores
+        One for each activity; their videos are drawn apart, with replacement.
+    seed : int
+        Of the draws.
+    resamples : int
+        Number of draws, >= 1.
+
+    Returns
+    -------
+    Estimate
+        Ends are None if an activity has fewer than three videos that count. What was learned
+        from, and what is searched, is not drawn anew: the interval is about the videos scored.
+
+    References
+    ----------
+    Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
+    """
+    if resamples < 1:
+        raise ValueError(f"resamples must be >= 1, got {resamples!r}")
+    value = float(np.mean([each.value for each in scores]))
+    counting = [
+        int((each.counts if each.counts.ndim == 1 else each.counts.sum(1)).astype(bool).sum())
+        for each in scores
+    ]
+    if min(counting) < LEAST_VIDEOS:
+        return Estimate(value, None, None)
+    rng = np.random.default_rng(seed)
+    draws = np.zeros(resamples)
+    for each in scores:
+        videos = len(each.totals)
+        weights = rng.multinomial(videos, np.full(videos, 1 / videos), size=resamples)
+        draws += each.resampled(weights.astype(np.float64)) / len(scores)
+    tail = 100 * (1 - LEVEL) / 2
+    low, high = np.nanpercentile(draws, [tail, 100 - tail])
+    return Estimate(value, float(low), float(high))

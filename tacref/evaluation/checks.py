@@ -1,0 +1,82 @@
+"""What the metrics check: embeddings and labels by name of video."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+Embeddings = Mapping[str, ArrayLike]
+Labels = Mapping[str, Sequence[str]]
+
+
+def check_videos(embeddings: Embeddings, name: str, *, least: int = 1) -> dict[str, np.ndarray]:
+    """Return the embeddings as float64 arrays `(T, d)`, of one d, not empty and finite.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than `least` videos, or an array is not as described.
+    """
+    if len(embeddings) < least:
+        raise ValueError(
+            f"{name} must hold at least {'two videos' if least == 2 else 'one video'}, "
+            f"got {len(embeddings)}"
+        )
+    videos: dict[str, np.ndarray] = {}
+    d = -1
+    for key, given in embeddings.items():
+        video = np.asarray(given, dtype=np.float64)
+        if d < 0 and video.ndim == 2:
+            d = video.shape[1]
+        if video.ndim != 2 or video.size == 0 or video.shape[1] != d:
+            expected = "(T, d)" if d < 0 else f"(T, {d})"
+            raise ValueError(f"{name}[{key!r}] must have shape {expected}, got {np.shape(given)}")
+        if not np.isfinite(video).all():
+            raise ValueError(f"{name}[{key!r}] holds NaN or infinity")
+        videos[key] = video
+    return videos
+
+
+def check_labels(
+    labels: Labels, videos: Mapping[str, np.ndarray], name: str
+) -> dict[str, np.ndarray]:
+    """Return the phase of every frame of every video, as arrays of str `(T,)`.
+
+    Raises
+    ------
+    ValueError
+        If a video has no labels, or not one a frame; names the video and the frames.
+    """
+    checked = {}
+    for key, video in videos.items():
+        if key not in labels:
+            raise ValueError(f"{name} must cover {key!r}, frames 0 to {len(video)}: it has none")
+        phases = np.asarray(labels[key], dtype=np.str_)
+        if phases.shape != (len(video),):
+            raise ValueError(
+                f"{name}[{key!r}] must have a phase for each of its {len(video)} frames, got "
+                f"{phases.shape[0] if phases.ndim == 1 else phases.shape}"
+            )
+        checked[key] = phases
+    return checked
+
+
+def check_held_out(
+    videos: Mapping[str, np.ndarray], train_videos: Mapping[str, np.ndarray]
+) -> None:
+    """Refuse embeddings to be scored that are also to be learned from.
+
+    Raises
+    ------
+    ValueError
+        If two arrays are equal. Arrays whose rows are all one (a collapsed encoder's, which any
+        two videos of equal length share) are passed over.
+    """
+    known = {(video.shape, video.tobytes()): key for key, video in train_videos.items()}
+    for key, video in videos.items():
+        twin = known.get((video.shape, video.tobytes()))
+        if twin is not None and (video != video[0]).any():
+            raise ValueError(
+                f"embeddings[{key!r}] equals train_embeddings[{twin!r}]: training data is not "
+                "scored, a score on it says nothing"
+            )

@@ -1,0 +1,103 @@
+"""From the clips of a data set, and the phases beside them, to scores."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from tacref.data import Clip, find_clips, phase_labels, read_phases
+from tacref.data.phases import FILE as PHASES
+from tacref.evaluation.bootstrap import Scores
+from tacref.evaluation.held_out import TRAIN
+from tacref.evaluation.suite import all_scores
+
+
+def labeled_training_clips(
+    data: str | Path, clips: Mapping[str, list[Clip]]
+) -> dict[str, list[Clip]]:
+    """Return the training clips of activities that have phases on both sides.
+
+    Parameters
+    ----------
+    data : str or Path
+        The data set's folder.
+    clips : mapping of str to list of Clip
+        The clips to be scored, by activity.
+
+    Raises
+    ------
+    ValueError
+        If the training split is not as `find_clips` wants it.
+    """
+    if not (Path(data) / TRAIN).is_dir():
+        return {}
+    return {
+        activity: members
+        for activity, members in find_clips(data, TRAIN).items()
+        if activity in clips and _has_phases(members) and _has_phases(clips[activity])
+    }
+
+
+def score_clips(
+    clips: list[Clip],
+    train_clips: list[Clip],
+    embeddings: Mapping[Path, np.ndarray],
+    *,
+    stride: int = 1,
+    seed: int = 0,
+) -> dict[str, Scores]:
+    """Score the held-out clips of one activity, by their phases where they have any.
+
+    Parameters
+    ----------
+    clips : list of Clip
+        The clips to be scored; all of them have phases, or none.
+    train_clips : list of Clip
+        Training clips of the activity; those without phases are passed over.
+    embeddings : mapping of Path to ndarray, each of shape (T, d)
+        Of all these clips.
+    stride, seed
+        As for `tacref.evaluation.evaluate`.
+
+    Returns
+    -------
+    dict of str to Scores
+        As `all_scores`.
+
+    Raises
+    ------
+    ValueError
+        If phases do not cover a clip; names the clip and the frames.
+    """
+    labels = _labels(clips, embeddings)
+    for clip in clips:
+        if labels and clip.name not in labels:
+            raise ValueError(
+                f"{clip.path.parent / PHASES}: no phases for {clip.name!r}, frames 0 to "
+                f"{len(embeddings[clip.path])}"
+            )
+    train_labels = _labels(train_clips, embeddings) if labels else {}
+    return all_scores(
+        {clip.name: embeddings[clip.path] for clip in clips},
+        labels or None,
+        train_embeddings={
+            clip.name: embeddings[clip.path] for clip in train_clips if clip.name in train_labels
+        }
+        or None,
+        train_labels=train_labels or None,
+        stride=stride,
+        seed=seed,
+    )
+
+
+def _has_phases(clips: list[Clip]) -> bool:
+    return (clips[0].path.parent / PHASES).is_file()
+
+
+def _labels(clips: list[Clip], embeddings: Mapping[Path, np.ndarray]) -> dict[str, list[str]]:
+    """Return the phase of every frame of those clips of one folder that have phases."""
+    if not clips:
+        return {}
+    lengths = {clip.name: len(embeddings[clip.path]) for clip in clips}
+    phases = read_phases(clips[0].path.parent, lengths)
+    return {name: phase_labels(found) for name, found in phases.items()}

@@ -1,0 +1,167 @@
+"""Pictures of embeddings and of training, as PNG files."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tacref.evaluation.checks import Embeddings, check_videos
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# More videos than these are not told apart in one picture.
+MOST_PAIRS, MOST_VIDEOS = 4, 12
+DPI = 120
+
+
+def plot_similarity(embeddings: Embeddings) -> "Figure":
+    """Draw distances between all frames of the first pairs of videos.
+
+    Parameters
+    ----------
+    embeddings : mapping of str to array_like, each of shape (T_v, d)
+        At least two videos, by name; the first one is drawn against up to four others.
+
+    Returns
+    -------
+    Figure
+        Dark where two frames are near; a good encoder draws one dark, rising line.
+    """
+    videos = check_videos(embeddings, "embeddings", least=2)
+    (first, x), *others = videos.items()
+    others = others[:MOST_PAIRS]
+    figure = _figure(3.2 * len(others) + 0.6, 3.4)
+    axes = figure.subplots(1, len(others), squeeze=False)[0]
+    for axis, (name, y) in zip(axes, others, strict=True):
+        squares = (x**2).sum(1)[:, None] + (y**2).sum(1) - 2 * x @ y.T
+        image = axis.imshow(
+            np.sqrt(np.maximum(squares, 0)), origin="lower", aspect="auto", cmap="magma"
+        )
+        axis.set(xlabel=f"frame of {_plain(name)}", ylabel=f"frame of {_plain(first)}")
+    figure.colorbar(image, ax=axes.tolist(), label="distance")
+    return figure
+
+
+def plot_trajectories(embeddings: Embeddings) -> "Figure":
+    """Draw embeddings over time in the plane of their two principal components.
+
+    Parameters
+    ----------
+    embeddings : mapping of str to array_like, each of shape (T_v, d)
+        Videos by name; up to twelve are drawn, the components are those of all.
+
+    Returns
+    -------
+    Figure
+        One line a video, from dark (its first frame) to light (its last), beside the first
+        component over time.
+    """
+    videos = check_videos(embeddings, "embeddings")
+    rows = np.concatenate(list(videos.values()))
+    mean = rows.mean(0)
+    # The right singular vectors are the principal components, the largest first.
+    _, _, components = np.linalg.svd(rows - mean, full_matrices=False)
+    components = np.vstack([components[:2], np.zeros((max(0, 2 - len(components)), rows.shape[1]))])
+    figure = _figure(9, 4)
+    plane, over_time = figure.subplots(1, 2)
+    for name, video in list(videos.items())[:MOST_VIDEOS]:
+        points = (video - mean) @ components.T
+        times = np.arange(len(video)) / max(1, len(video) - 1)
+        plane.plot(*points.T, color="0.8", linewidth=0.8, zorder=1)
+        dots = plane.scatter(*points.T, c=times, s=9, cmap="viridis", vmin=0, vmax=1, zorder=2)
+        over_time.plot(times, points[:, 0], linewidth=1, label=_plain(name))
+    figure.colorbar(dots, ax=plane, label="time / length of the video")
+    plane.set(xlabel="first principal component", ylabel="second principal component")
+    over_time.set(xlabel="time / length of the video", ylabel="first principal component")
+    over_time.legend(fontsize="x-small")
+    return figure
+
+
+def plot_learning(metrics: str | Path) -> "Figure":
+    """Draw a run's loss and Kendall's tau over its steps.
+
+    Parameters
+    ----------
+    metrics : str or Path
+        The run's `metrics.jsonl`.
+
+    Returns
+    -------
+    Figure
+        Loss above, tau on held-out clips below (where it was measured).
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it holds neither.
+    """
+    curves: dict[str, list[tuple[float, float]]] = {"loss": [], "mean_tau": []}
+    for line in Path(metrics).read_text(encoding="utf-8").splitlines():
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:  # what a killed process left unfinished
+            break
+        for name, points in curves.items():
+            if isinstance(record, dict) and {"step", name} <= record.keys():
+                points.append((float(record["step"]), float(record[name])))
+    drawn = {name: points for name, points in curves.items() if points}
+    if not drawn:
+        raise ValueError(f"{metrics}: holds no metrics of a run")
+    figure = _figure(6, 2.6 * len(drawn))
+    titles = {"loss": "loss", "mean_tau": "Kendall's tau, held out"}
+    for axis, (name, points) in zip(
+        figure.subplots(len(drawn), 1, squeeze=False)[:, 0], drawn.items(), strict=True
+    ):
+        axis.plot(*np.array(points).reshape(-1, 2).T, marker="o" if len(points) < 20 else None)
+        axis.set(xlabel="step", ylabel=titles[name])
+        axis.grid(alpha=0.3)
+    return figure
+
+
+def save_plots(
+    folder: Path, embeddings: Mapping[str, Embeddings], metrics: Path | None = None
+) -> list[str]:
+    """Write all pictures into a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        An empty folder.
+    embeddings : mapping of str to mapping of str to array_like
+        Activity to its videos' embeddings.
+    metrics : Path, optional
+        A run's `metrics.jsonl`.
+
+    Returns
+    -------
+    list of str
+        Names of the files.
+    """
+    written = []
+    for number, (activity, videos) in enumerate(embeddings.items()):
+        name = re.sub(r"\W+", "_", activity) or str(number)
+        for kind, plot in (("similarity", plot_similarity), ("trajectories", plot_trajectories)):
+            written.append(f"{kind}_{name}.png")
+            plot(videos).savefig(folder / written[-1], dpi=DPI)
+    if metrics is not None:
+        written.append("learning.png")
+        plot_learning(metrics).savefig(folder / written[-1], dpi=DPI)
+    return written
+
+
+def _figure(width: float, height: float) -> "Figure":
+    # A figure without pyplot: no window system, no state left behind.
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _plain(name: str) -> str:
+    """Return a name in which matplotlib sees no mathematics."""
+    return name.replace("$", r"\$")

@@ -1,0 +1,78 @@
+"""Retrieval: whether the frames nearest to a frame show its phase, each definition by its name."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tacref.evaluation.bootstrap import Scores
+from tacref.evaluation.checks import Embeddings, Labels, check_labels, check_videos
+from tacref.evaluation.nearest import k_nearest
+
+
+def retrieval_scores(
+    embeddings: Embeddings, labels: Labels, *, ks: Sequence[int] = (5, 10, 15)
+) -> dict[str, Scores]:
+    """Score retrieval by three definitions that are all published as "AP@K".
+
+    Every frame of every video is a query. Nearest is Euclidean; of equally near frames the
+    first ones are taken. Where there are fewer than K candidates, all of them are.
+
+    Parameters
+    ----------
+    embeddings : mapping of str to array_like, each of shape (T_v, d)
+        Frame embeddings of at least two videos of one activity, by name.
+    labels : mapping of str to sequence of str
+        The phase of every frame of each video.
+    ks : sequence of int
+        Numbers K of frames that are looked at, >= 1.
+
+    Returns
+    -------
+    dict of str to Scores
+        Over queries, summed for each video `(V,)`:
+
+        - "precision_across@K": the share of the K nearest frames in other videos that show the
+          query's phase (the LAV paper; CARL's code).
+        - "average_precision_across@K": of the same frames, the mean of the precisions at the
+          ranks of those that show it, 0 if none does (AE2's code).
+        - "precision_within@K": the share of the K nearest frames in the same video, the query
+          itself among them (the LAV authors' code). Neighboring frames alone make it high.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two videos, or an array or a number is not as described.
+    """
+    if not ks or min(ks) < 1:
+        raise ValueError(f"ks must be whole numbers >= 1, got {ks!r}")
+    videos = check_videos(embeddings, "embeddings", least=2)
+    phases = check_labels(labels, videos, "labels")
+    most, names = max(ks), list(videos)
+    sums: dict[str, list[float]] = {}
+    for name in names:
+        others = [other for other in names if other != name]
+        gallery = np.concatenate([videos[other] for other in others])
+        gallery_phases = np.concatenate([phases[other] for other in others])
+        query, truth = videos[name], phases[name][:, None]
+        across = gallery_phases[k_nearest(query, gallery, most)] == truth
+        within = phases[name][k_nearest(query, query, most)] == truth
+        for k in dict.fromkeys(ks):
+            for metric, hits, of_hits in (
+                ("precision_across", across, _precision),
+                ("average_precision_across", across, _average_precision),
+                ("precision_within", within, _precision),
+            ):
+                sums.setdefault(f"{metric}@{k}", []).append(of_hits(hits[:, :k]).sum())
+    counts = np.array([len(videos[name]) for name in names], dtype=np.float64)
+    return {metric: Scores(np.array(totals), counts) for metric, totals in sums.items()}
+
+
+def _precision(hits: np.ndarray) -> np.ndarray:
+    """Share of hits of each query, of `(T, K)` nearest first."""
+    return hits.mean(1)
+
+
+def _average_precision(hits: np.ndarray) -> np.ndarray:
+    """Mean over a query's hits of the share of hits up to each; 0 without hits."""
+    so_far = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
+    return (so_far * hits).sum(1) / np.maximum(hits.sum(1), 1)

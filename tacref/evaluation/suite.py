@@ -1,0 +1,123 @@
+"""All metrics of one activity's embeddings."""
+
+from collections.abc import Sequence
+
+from tacref.evaluation.bootstrap import Estimate, Scores, estimate
+from tacref.evaluation.checks import Embeddings, Labels, check_held_out, check_videos
+from tacref.evaluation.classification import classification_scores
+from tacref.evaluation.cycle import cycle_scores
+from tacref.evaluation.kendall import kendall_scores
+from tacref.evaluation.progression import progression_scores
+from tacref.evaluation.retrieval import retrieval_scores
+
+
+def evaluate(
+    embeddings: Embeddings,
+    labels: Labels | None = None,
+    *,
+    train_embeddings: Embeddings | None = None,
+    train_labels: Labels | None = None,
+    stride: int = 1,
+    ks: Sequence[int] = (5, 10, 15),
+    fractions: Sequence[float] = (0.1, 0.5, 1.0),
+    seed: int = 0,
+    resamples: int = 1000,
+) -> dict[str, Estimate]:
+    """Score the embeddings of held-out videos of one activity.
+
+    Parameters
+    ----------
+    embeddings : mapping of str to array_like, each of shape (T_v, d)
+        Frame embeddings of at least two held-out videos, by name, from any encoder.
+    labels : mapping of str to sequence of str, optional
+        The phase of every frame of each of them. Without, there are Kendall's tau and the
+        cycle-consistency error alone.
+    train_embeddings, train_labels : mappings, optional
+        The same of training videos, for phase classification and progression; given together
+        with `labels`.
+    stride : int
+        Every how many frames Kendall's tau is taken, >= 1.
+    ks : sequence of int
+        Numbers of frames retrieved.
+    fractions : sequence of float
+        Shares of the training videos that the classifier learns from, in (0, 1].
+    seed : int
+        Of the draws of training videos and of the bootstrap.
+    resamples : int
+        Draws of the bootstrap over videos, >= 1.
+
+    Returns
+    -------
+    dict of str to Estimate
+        "kendall_tau"; "cycle_error" (lower is better); with labels "precision_across@K",
+        "average_precision_across@K" and "precision_within@K"; with training videos
+        "phase_accuracy@100%" and so on, and "phase_progression". Each with its 95 % interval.
+
+    Raises
+    ------
+    ValueError
+        If an array or a number is not as described, labels do not cover a video, or a video to
+        be scored is among the training videos.
+    """
+    scores = all_scores(
+        embeddings,
+        labels,
+        train_embeddings=train_embeddings,
+        train_labels=train_labels,
+        stride=stride,
+        ks=ks,
+        fractions=fractions,
+        seed=seed,
+    )
+    return {name: estimate([each], seed=seed, resamples=resamples) for name, each in scores.items()}
+
+
+def all_scores(
+    embeddings: Embeddings,
+    labels: Labels | None = None,
+    *,
+    train_embeddings: Embeddings | None = None,
+    train_labels: Labels | None = None,
+    stride: int = 1,
+    ks: Sequence[int] = (5, 10, 15),
+    fractions: Sequence[float] = (0.1, 0.5, 1.0),
+    seed: int = 0,
+) -> dict[str, Scores]:
+    """Return what `evaluate` estimates, video by video, to be averaged over activities.
+
+    Parameters
+    ----------
+    embeddings, labels, train_embeddings, train_labels, stride, ks, fractions, seed
+        As for `evaluate`.
+
+    Returns
+    -------
+    dict of str to Scores
+        Those that count at least one video.
+
+    Raises
+    ------
+    ValueError
+        As `evaluate`.
+    """
+    if (train_embeddings is None) != (train_labels is None):
+        raise ValueError("train_embeddings and train_labels must be given together")
+    if train_embeddings is not None and labels is None:
+        raise ValueError("train_embeddings need labels of the videos to be scored, got None")
+    if train_embeddings is not None:
+        check_held_out(
+            check_videos(embeddings, "embeddings", least=2),
+            check_videos(train_embeddings, "train_embeddings"),
+        )
+    scores = {"kendall_tau": kendall_scores(embeddings, stride=stride)}
+    scores["cycle_error"] = cycle_scores(embeddings)
+    if labels is not None:
+        if train_embeddings is not None and train_labels is not None:
+            sides = embeddings, labels, train_embeddings, train_labels
+            for fraction, each in classification_scores(
+                *sides, fractions=fractions, seed=seed
+            ).items():
+                scores[f"phase_accuracy@{100 * fraction:g}%"] = each
+            scores["phase_progression"] = progression_scores(*sides)
+        scores |= retrieval_scores(embeddings, labels, ks=ks)
+    return {name: each for name, each in scores.items() if each.counts.any()}

@@ -1,0 +1,37 @@
+"""The table of scores that a person reads."""
+
+from collections.abc import Mapping
+
+from tacref.evaluation.bootstrap import Estimate
+
+LOWER_IS_BETTER = ("cycle_error",)
+
+
+def format_table(columns: Mapping[str, Mapping[str, Estimate]]) -> str:
+    """Lay out scores, a line a metric.
+
+    Parameters
+    ----------
+    columns : mapping of str to mapping of str to Estimate
+        Title of each column to its scores by metric; a metric that a column lacks is left out
+        there.
+
+    Returns
+    -------
+    str
+        Lines of equal width, without the last line's end.
+    """
+    metrics = list(dict.fromkeys(metric for scores in columns.values() for metric in scores))
+    titles = {
+        metric: f"{metric} (lower is better)" if metric in LOWER_IS_BETTER else metric
+        for metric in metrics
+    }
+    table = [["", *columns]]
+    for metric in metrics:
+        cells = [str(scores[metric]) if metric in scores else "" for scores in columns.values()]
+        table.append([titles[metric], *cells])
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in table
+    )
