@@ -15,7 +15,7 @@ from tacref.reference.checks import check_embeddings
 MAX_CELLS = 2**27
 
 
-@dataclass(frozen=True, eq=False)  # comparing arrays has no single answer
+@dataclass(frozen=True, eq=False, repr=False)  # comparing arrays has no single answer
 class Alignment:
     """An alignment of two videos, x with n and y with m frames.
 
@@ -81,6 +81,41 @@ class Alignment:
     def matches_y(self) -> np.ndarray:
         """Time in x that matches each frame of y, shape (m,): the mean over its steps."""
         return _matches(self.path[:, 1], self.times_x[self.path[:, 0]])
+
+    def __repr__(self) -> str:
+        """Return the sizes and the costs, not the arrays."""
+        n, m = len(self.x), len(self.y)
+        return (
+            f"Alignment({n} and {m} frames, {len(self.path)} steps, cost {self.cost:.4g}, "
+            f"mean {self.mean_cost:.4g})"
+        )
+
+    def _repr_html_(self) -> str:
+        from tacref.alignment.plot import alignment_html
+
+        return alignment_html(self)
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draw the costs with the path, and the cost along x's time, by Matplotlib.
+
+        Parameters
+        ----------
+        axes : sequence of two matplotlib Axes, optional
+            For the matrix and for the costs; by default a new figure is made.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The figure; `figure.savefig("alignment.png")` writes it.
+
+        Raises
+        ------
+        ValueError
+            If `axes` are not two.
+        """
+        from tacref.alignment.plot import plot_alignment
+
+        return plot_alignment(self, axes)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the embeddings as plain JSON values.

@@ -1,0 +1,48 @@
+"""Plots and the notebook's view of an alignment."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from tacref.alignment import align
+
+
+@pytest.fixture
+def alignment():
+    rng = np.random.default_rng(0)
+    return align(rng.normal(size=(12, 2)), rng.normal(size=(9, 2)), times_x=np.arange(12) / 25)
+
+
+def test_the_plot_shows_the_path_and_the_costs(alignment):
+    figure = alignment.plot()
+    matrix, costs = figure.axes[:2]
+    (line,) = matrix.lines
+    np.testing.assert_array_equal(line.get_xydata(), alignment.path_times[:, ::-1])
+    (image,) = matrix.images
+    np.testing.assert_allclose(image.get_array(), alignment.D, rtol=1e-9)
+    assert costs.get_xlabel() == "time in x"
+    assert "matplotlib.pyplot" not in vars(sys.modules["tacref.alignment.plot"])
+
+
+def test_axes_of_ones_own(alignment):
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    axes = figure.subplots(1, 2)
+    assert alignment.plot(axes) is figure
+    with pytest.raises(ValueError, match="axes must be two, got 1"):
+        alignment.plot(axes[:1])
+
+
+def test_what_a_notebook_shows(alignment, monkeypatch):
+    assert repr(alignment).startswith("Alignment(12 and 9 frames, ")
+    shown = alignment._repr_html_()
+    assert "Alignment(12 and 9 frames" in shown
+    assert "data:image/png;base64," in shown
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert "<img" not in alignment._repr_html_()
+
+
+def test_one_frame_against_one():
+    assert align([[0.0]], [[1.0]]).plot() is not None
