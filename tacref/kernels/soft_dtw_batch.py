@@ -64,12 +64,12 @@ def of_embeddings(
     with_grad = grad_x is not None
     if grad_x is None or grad_y is None:
         grad_x = grad_y = np.empty((0, 0, 0), x.dtype)
-    if not _are_long(rows, columns, threads):
-        room = _room(x.shape[1], y.shape[1], with_grad)
+    if not take_turns(rows, columns, threads):
+        size = room(x.shape[1], y.shape[1], with_grad)
 
         def items(start: int, stop: int) -> None:
-            with borrowed(room) as weights:
-                _embedding_items(
+            with borrowed(size) as weights:
+                embedding_items(
                     x, y, rows, columns, gamma, band, with_grad, start, stop, values, grad_x,
                     grad_y, weights,
                 )  # fmt: skip
@@ -120,11 +120,11 @@ def of_costs(
     values = np.empty(len(D))
     with_grad = E is not None
     out = np.empty((0, 0, 0), D.dtype) if E is None else E
-    if not _are_long(rows, columns, threads):
-        room = _room(D.shape[1], D.shape[2], with_grad)
+    if not take_turns(rows, columns, threads):
+        size = room(D.shape[1], D.shape[2], with_grad)
 
         def items(start: int, stop: int) -> None:
-            with borrowed(room) as weights:
+            with borrowed(size) as weights:
                 _cost_items(
                     D, rows, columns, gamma, band, with_grad, start, stop, values, out, weights
                 )
@@ -142,14 +142,14 @@ def of_costs(
     return values
 
 
-def _room(n: int, m: int, with_grad: bool) -> int:
+def room(n: int, m: int, with_grad: bool) -> int:
     """Return how many softmin weights to hold: of the whole pair, or of a strip at least."""
     strip = int(strip_weights(m)) if with_grad else 0
     whole = strip * -(-n // ROWS)
     return whole if whole <= KEPT else strip
 
 
-def _are_long(rows: np.ndarray, columns: np.ndarray, threads: int) -> bool:
+def take_turns(rows: np.ndarray, columns: np.ndarray, threads: int) -> bool:
     """Whether the threads had better take one pair after the other together."""
     shortest = -(-int(rows.min()) // ROWS)
     return (
@@ -170,10 +170,10 @@ def _together(
     """Return the value of a pair, each thread taking every so manieth strip; write gradients."""
     sums = _new_sums(problem.n, problem.m)
     found = np.empty(threads)
-    room = _room(-(-problem.n // threads), problem.m, with_grad)
+    size = room(-(-problem.n // threads), problem.m, with_grad)
 
     def part(thread: int, threads: int) -> None:
-        with borrowed(room) as weights:
+        with borrowed(size) as weights:
             found[thread] = _pair_part(
                 problem, sums, with_grad, E, half_x, halves_y[thread], weights, thread, threads
             )
@@ -184,7 +184,7 @@ def _together(
 
 
 @njit(nogil=True, cache=True)
-def _embedding_items(
+def embedding_items(
     x: np.ndarray,
     y: np.ndarray,
     rows: np.ndarray,
@@ -199,15 +199,19 @@ def _embedding_items(
     grad_y: np.ndarray,
     weights: np.ndarray,
 ) -> None:
+    """Write values, and with `with_grad` gradients, of the items `start` to `stop`.
+
+    `weights` has room for `room(n, m, with_grad)` softmin weights.
+    """
     n, m, d = x.shape[1], y.shape[1], x.shape[2]
     width = row_width(d)
-    room = embedding_problem(x[0], y[0], gamma, band)
+    space = embedding_problem(x[0], y[0], gamma, band)
     sums, scratch = new_sums(n, m), new_scratch(weights, m)
-    half_x, half_y = np.zeros_like(room.x), np.zeros_like(room.y)
+    half_x, half_y = np.zeros_like(space.x), np.zeros_like(space.y)
     for b in range(start, stop):
-        problem = fill_problem(room, x[b], y[b], rows[b], columns[b])
+        problem = fill_problem(space, x[b], y[b], rows[b], columns[b])
         reset(sums, problem.n, problem.m)
-        values[b] = solve(problem, sums, scratch, with_grad, room.D, half_x, half_y, 0, 1)
+        values[b] = solve(problem, sums, scratch, with_grad, space.D, half_x, half_y, 0, 1)
         if with_grad:
             take(half_x, 2.0, problem.n, width, grad_x[b])
             take(half_y, 2.0, problem.m, width, grad_y[b])

@@ -20,6 +20,7 @@ from tacref.kernels.atomics import observe
 FEW = 1 << 12
 # Numbers of an array that is kept for later, at most (16 MB).
 SPARE = 1 << 21
+MOST_SPARE = 2 * (os.cpu_count() or 1)
 _spare: list[np.ndarray] = []
 _forked = False
 _pool: ThreadPoolExecutor | None = None
@@ -47,7 +48,7 @@ def borrowed(size: int) -> Iterator[np.ndarray]:
     try:
         yield array
     finally:
-        if len(array) <= SPARE and len(_spare) < (os.cpu_count() or 1):
+        if len(array) <= SPARE and len(_spare) < MOST_SPARE:
             _spare.append(array)
 
 

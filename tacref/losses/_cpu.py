@@ -1,14 +1,16 @@
 """The losses on the CPU: `tacref.kernels` on tensors, on as many threads as torch takes."""
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from tacref.kernels import contrastive_idm as idm_kernels
+from tacref.kernels import lav as lav_kernels
 from tacref.kernels import soft_dtw_batch, soft_dtw_hessian
-from tacref.kernels.threads import run_parts, useful_threads
+from tacref.kernels.threads import borrowed, run_parts, useful_threads
 
 
 def available() -> str | None:
@@ -86,21 +88,84 @@ def contrastive_idm(
 ) -> tuple[Tensor, Tensor]:
     """Return values `(B,)` in float64, and the gradient of x, or an empty tensor."""
     embeddings, counts = _contiguous(x), rows.numpy()
-    frames = np.ascontiguousarray(times.numpy())
-    if variant != "official":
-        frames = np.broadcast_to(np.arange(x.shape[1]), frames.shape).copy()
+    frames = _frames(times, variant)
+    options = _idm_options(sigma, margin, variant)
     grad = np.zeros_like(embeddings if with_grad else embeddings[:0])
     values = np.empty(len(x))
     run_parts(
         lambda start, stop: idm_kernels.idm_items(
-            embeddings, counts, frames, video_lengths.numpy(),
-            min(math.floor(sigma), np.iinfo(np.int64).max), margin, variant == "official",
-            variant == "printed", variant == "laser", with_grad, start, stop, values, grad,
+            embeddings, counts, frames, video_lengths.numpy(), *options, with_grad, start, stop,
+            values, grad,
         ),
         counts**2,
         useful_threads(counts**2, torch.get_num_threads()),
     )  # fmt: skip
     return torch.from_numpy(values), torch.from_numpy(grad) if with_grad else x.new_empty(0)
+
+
+def lav(
+    x: Tensor,
+    y: Tensor,
+    rows: Tensor,
+    columns: Tensor,
+    times_x: Tensor,
+    times_y: Tensor,
+    ends_x: Tensor,
+    ends_y: Tensor,
+    gamma: float,
+    band: int,
+    alpha: float,
+    sigma: float,
+    margin: float,
+    variant: str,
+    with_grad: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor] | None:
+    """Return loss, alignment, regularizer `(B,)` in float64, and the gradients of the loss.
+
+    None for pairs so long that the threads had better take them together.
+    """
+    counts_x, counts_y = rows.numpy(), columns.numpy()
+    threads = torch.get_num_threads()
+    if soft_dtw_batch.take_turns(counts_x, counts_y, threads):
+        return None
+    given = _contiguous(x), _contiguous(y)
+    n, m = x.shape[1], y.shape[1]
+    grads = [np.zeros_like(z if with_grad else z[:0]) for z in given]
+    terms = np.empty((3, len(x)))
+    frames = _frames(times_x, variant), _frames(times_y, variant)
+    compute: Any = lav_kernels.lav_items
+    problem = [*given, counts_x, counts_y, *frames, ends_x.numpy(), ends_y.numpy()]
+    options = (gamma, band, alpha, *_idm_options(sigma, margin, variant))
+    size = soft_dtw_batch.room(n, m, with_grad)
+    with borrowed(sum(z.size for z in given) if with_grad else 0) as spare:
+        numbers = spare.view(given[0].dtype)
+        idm_x = numbers[: grads[0].size].reshape(grads[0].shape)
+        idm_y = numbers[grads[0].size :][: grads[1].size].reshape(grads[1].shape)
+
+        def items(start: int, stop: int) -> None:
+            with borrowed(size) as weights:
+                compute(
+                    *problem, *options, with_grad, start, stop, terms, *grads, idm_x, idm_y, weights
+                )
+
+        cells = counts_x * counts_y + counts_x**2 + counts_y**2
+        run_parts(items, cells, useful_threads(cells, threads))
+    loss, alignment, regularizer = (torch.from_numpy(term) for term in terms)
+    grad_x, grad_y = (torch.from_numpy(grad) if with_grad else x.new_empty(0) for grad in grads)
+    return loss, alignment, regularizer, grad_x, grad_y
+
+
+def _frames(times: Tensor, variant: str) -> np.ndarray:
+    """Return the frame numbers, which all variants but "official" count in rows."""
+    frames = np.ascontiguousarray(times.numpy())
+    if variant == "official":
+        return frames
+    return np.broadcast_to(np.arange(frames.shape[1]), frames.shape).copy()
+
+
+def _idm_options(sigma: float, margin: float, variant: str) -> tuple[int, float, bool, bool, bool]:
+    window = min(math.floor(sigma), np.iinfo(np.int64).max)
+    return window, margin, variant == "official", variant == "printed", variant == "laser"
 
 
 def _contiguous(tensor: Tensor) -> np.ndarray:

@@ -1,5 +1,6 @@
 """An operator of torch that costs little to call: registered, and called past the registry."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -9,10 +10,11 @@ from torch.library import custom_op, register_autograd, register_fake, register_
 
 
 class Operator:
-    """A function of tensors, known to `torch.compile`, `torch.export` and `vmap` as an operator.
+    """A function of tensors, known to `torch.compile` and `torch.export` as an operator.
 
-    Where none of these watches, the function is called as it is, or as a `torch.autograd.Function`
-    if something is to be differentiated: a call through the registry takes ten times as long.
+    Where nothing watches, the function is called as it is, or as a `torch.autograd.Function` if
+    something is to be differentiated: a call through the registry takes ten times as long, and
+    `torch.func` does not differentiate it.
 
     Parameters
     ----------
@@ -35,26 +37,36 @@ class Operator:
         self.function = function
         self.registered = custom_op(name, function, mutates_args=())
         register_fake(name, fake)
-        self._differentiable: Callable[..., Any] | None = None
         if backward is not None:
             register_autograd(name, backward, setup_context=setup)
-            members = {"forward": function, "setup_context": setup, "backward": backward}
-            self._differentiable = type(
-                function.__name__,
-                (torch.autograd.Function,),
-                {key: staticmethod(value) for key, value in members.items() if value is not None},
-            ).apply
         register_vmap(name, self._fold)
+        # apply() looks it up at each call, which takes long unless it is kept.
+        function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+        members = {
+            "forward": function,
+            "setup_context": setup or _keep_nothing,
+            "backward": backward or _refuse,
+            "vmap": self._fold,
+        }
+        kind: Any = type(
+            function.__name__,
+            (torch.autograd.Function,),
+            {key: staticmethod(member) for key, member in members.items()},
+        )
+        self._differentiable = kind.apply
 
     def __call__(self, *args: Any) -> Any:
         """Compute, by the shortest road."""
         tensors = [arg for arg in args if isinstance(arg, Tensor)]
-        if _watched(tensors):
+        if torch.compiler.is_compiling():
             return self.registered(*args)
-        if not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)):
-            return self.function(*args)
-        # Without a derivative of its own, the registered one refuses to be differentiated.
-        return (self._differentiable or self.registered)(*args)
+        if torch._C._are_functorch_transforms_active():
+            return self._differentiable(*args)
+        if torch._C._len_torch_dispatch_stack() > 0 or not all(map(_is_plain, tensors)):
+            return self.registered(*args)
+        if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+            return self._differentiable(*args)
+        return self.function(*args)
 
     def _fold(self, info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]:
         """Compute under vmap: its dimension becomes part of the batch."""
@@ -74,11 +86,13 @@ class Operator:
         return (unfolded, dims) if isinstance(result, tuple) else (unfolded[0], dims[0])
 
 
-def _watched(tensors: list[Tensor]) -> bool:
-    """Whether a compiler, a transform of `torch.func` or a kind of tensor wants to see the call."""
-    return (
-        torch.compiler.is_compiling()
-        or torch._C._are_functorch_transforms_active()
-        or torch._C._len_torch_dispatch_stack() > 0
-        or any(type(tensor) not in (Tensor, torch.nn.Parameter) for tensor in tensors)
-    )
+def _is_plain(tensor: Tensor) -> bool:
+    return type(tensor) in (Tensor, torch.nn.Parameter)
+
+
+def _keep_nothing(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    pass
+
+
+def _refuse(ctx: Any, *grads: Any) -> Any:
+    raise NotImplementedError("third derivatives: backend='torch' has them, the others do not")

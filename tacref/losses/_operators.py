@@ -22,7 +22,8 @@ def module(backend: str) -> ModuleType:
     return importlib.import_module(f"tacref.losses._{backend}")
 
 
-def _gradient_like(tensor: Tensor, with_grad: bool) -> Tensor:
+def gradient_like(tensor: Tensor, with_grad: bool) -> Tensor:
+    """Return an empty tensor of the shape of a gradient, if there is to be one."""
     return (
         torch.empty_like(tensor, memory_format=torch.contiguous_format)
         if with_grad
@@ -34,14 +35,15 @@ def _values_like(tensor: Tensor) -> Tensor:
     return tensor.new_empty(tensor.shape[0], dtype=torch.float64)
 
 
-def _keep(ctx: Any, tensors: tuple[Tensor, ...], options: tuple[Any, ...]) -> None:
+def keep(ctx: Any, tensors: tuple[Tensor, ...], options: tuple[Any, ...]) -> None:
+    """Keep what a backward pass needs."""
     ctx.save_for_backward(*tensors)
     ctx.options = options
     # None tells that a gradient was not asked for.
     ctx.set_materialize_grads(False)
 
 
-def _scaled(grad: Tensor | None, gradient: Tensor) -> Tensor | None:
+def scaled(grad: Tensor | None, gradient: Tensor) -> Tensor | None:
     """Return what flows back from values: `(B,)` times `(B, ., .)`."""
     return None if grad is None else grad.to(gradient.dtype)[:, None, None] * gradient
 
@@ -65,12 +67,12 @@ def _soft_dtw(
 
 
 def _fake_soft_dtw(D, gamma, rows, columns, band, with_grad, backend):  # type: ignore[no-untyped-def]
-    return _values_like(D), _gradient_like(D, with_grad)
+    return _values_like(D), gradient_like(D, with_grad)
 
 
 def _setup_soft_dtw(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
     D, gamma, rows, columns, band, with_grad, backend = inputs
-    _keep(ctx, (D, rows, columns, output[1]), (gamma, band, with_grad, backend))
+    keep(ctx, (D, rows, columns, output[1]), (gamma, band, with_grad, backend))
 
 
 def _backward_soft_dtw(
@@ -83,7 +85,7 @@ def _backward_soft_dtw(
     second = None
     if grad_E is not None and with_grad:
         second = soft_dtw_hvp(D, grad_E, gamma, rows, columns, band, backend)
-    return _sum(_scaled(grad, E), second), None, None, None, None, None, None
+    return _sum(scaled(grad, E), second), None, None, None, None, None, None
 
 
 soft_dtw = Operator(_soft_dtw, _fake_soft_dtw, _setup_soft_dtw, _backward_soft_dtw)
@@ -97,7 +99,7 @@ def _soft_dtw_hvp(
 
 
 def _fake_soft_dtw_hvp(D, Z, gamma, rows, columns, band, backend):  # type: ignore[no-untyped-def]
-    return _gradient_like(D, True)
+    return gradient_like(D, True)
 
 
 soft_dtw_hvp = Operator(_soft_dtw_hvp, _fake_soft_dtw_hvp)
@@ -118,12 +120,12 @@ def _soft_dtw_embeddings(
 
 
 def _fake_soft_dtw_embeddings(x, y, gamma, rows, columns, band, with_grad, backend):  # type: ignore[no-untyped-def]
-    return _values_like(x), _gradient_like(x, with_grad), _gradient_like(y, with_grad)
+    return _values_like(x), gradient_like(x, with_grad), gradient_like(y, with_grad)
 
 
 def _setup_embeddings(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     x, y, gamma, rows, columns, band, with_grad, backend = inputs
-    _keep(ctx, (x, y, rows, columns, *output[1:]), (gamma, band, with_grad, backend))
+    keep(ctx, (x, y, rows, columns, *output[1:]), (gamma, band, with_grad, backend))
 
 
 def _backward_embeddings(
@@ -134,7 +136,7 @@ def _backward_embeddings(
     if not with_grad:
         given = soft_dtw_embeddings(x, y, gamma, rows, columns, band, True, backend)
         gradients = list(given[1:])
-    first = [_scaled(grad, gradient) for gradient in gradients]
+    first = [scaled(grad, gradient) for gradient in gradients]
     second: tuple[Tensor | None, ...] = (None, None)
     if with_grad and not (u is None and v is None):
         second = _embeddings_hvp(x, y, u, v, gamma, rows, columns, band, backend)
@@ -194,15 +196,14 @@ def _contrastive_idm(
     )
 
 
-def _fake_contrastive_idm(
-    x, rows, times, video_lengths, sigma, margin, variant, with_grad, backend
-):  # type: ignore[no-untyped-def]
-    return _values_like(x), _gradient_like(x, with_grad)
+def _fake_contrastive_idm(x, *rest):  # type: ignore[no-untyped-def]
+    with_grad = rest[-2]
+    return _values_like(x), gradient_like(x, with_grad)
 
 
 def _setup_idm(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
     x, rows, times, video_lengths, *options = inputs
-    _keep(ctx, (x, rows, times, video_lengths, output[1]), tuple(options))
+    keep(ctx, (x, rows, times, video_lengths, output[1]), tuple(options))
 
 
 def _backward_idm(
@@ -221,7 +222,7 @@ def _backward_idm(
             values = _torch.contrastive_idm(leaf, *source, sigma, margin, variant)
             (again,) = torch.autograd.grad(values.sum(), leaf, create_graph=True)
             (second,) = torch.autograd.grad(again, leaf, direction, create_graph=differentiable)
-    return _sum(_scaled(grad, gradient), second), *[None] * 8
+    return _sum(scaled(grad, gradient), second), *[None] * 8
 
 
 contrastive_idm = Operator(_contrastive_idm, _fake_contrastive_idm, _setup_idm, _backward_idm)
