@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from tacref.data import Clip
+from tacref.encoder import Encoder, save_encoder
 from tacref.files import replacing
 from tacref.training.settings import MAY_CHANGE
 
@@ -44,6 +46,20 @@ def save_checkpoint(run: Path, state: dict[str, Any], *, keep: int) -> Path:
     for old in checkpoints(run)[:-keep]:
         old.unlink()
     return path
+
+
+def save_weights(encoder: Encoder, folder: Path, settings: Mapping[str, Any]) -> None:
+    """Write an encoder for use, `settings` beside it in config.json.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; what was there stays.
+    """
+    try:
+        save_encoder(encoder, folder, **settings)
+    except SafetensorError as error:  # such as on a full disk
+        raise OSError(f"{folder}: the encoder cannot be written ({error})") from None
 
 
 def checkpoints(run: Path) -> list[Path]:

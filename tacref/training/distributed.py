@@ -1,5 +1,6 @@
 """Several processes that train one encoder together: torchrun's, or a single one."""
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ class Ranks:
         Its number, and how many there are.
     local : int
         Its number on this machine, which says which GPU is its own.
+    job : str, optional
+        What tells this torchrun from others; None without torchrun.
     restarts : int
         How often torchrun has started the processes again.
     """
@@ -28,6 +31,7 @@ class Ranks:
     rank: int = 0
     world: int = 1
     local: int = 0
+    job: str | None = None
     restarts: int = 0
 
     @classmethod
@@ -35,15 +39,14 @@ class Ranks:
         """Return what torchrun says in the environment; one process without it."""
         if "TORCHELASTIC_RUN_ID" not in os.environ:
             return cls()
-        number = {
-            name: int(os.environ[name])
-            for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "TORCHELASTIC_RESTART_COUNT")
-        }
+        job = os.environ["TORCHELASTIC_RUN_ID"]
         return cls(
-            number["RANK"],
-            number["WORLD_SIZE"],
-            number["LOCAL_RANK"],
-            number["TORCHELASTIC_RESTART_COUNT"],
+            rank=int(os.environ["RANK"]),
+            world=int(os.environ["WORLD_SIZE"]),
+            local=int(os.environ["LOCAL_RANK"]),
+            # Jobs without a name are told apart by the process that starts the others.
+            job=job if job != "none" else f"process {os.getppid()}",
+            restarts=int(os.environ["TORCHELASTIC_RESTART_COUNT"]),
         )
 
     @property
@@ -84,10 +87,22 @@ def process_group(ranks: Ranks, device: str) -> Iterator[None]:
     place = torch.device(device)
     if place.type == "cuda":
         torch.cuda.set_device(place)
-    dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    # torchrun keeps one store over its restarts: without a prefix, processes that start again would
+    # wait for the addresses of those that died.
+    store, rank, world = next(dist.rendezvous("env://"))
+    dist.init_process_group(
+        "nccl" if place.type == "cuda" else "gloo",
+        store=dist.PrefixStore(f"restart {ranks.restarts}", store),
+        rank=rank,
+        world_size=world,
+    )
     try:
         yield
+        ranks.wait()  # nobody hangs up on another
     finally:
+        # What still refers to the group would end its threads in the interpreter's last moments,
+        # which aborts now and then.
+        gc.collect()
         dist.destroy_process_group()
 
 

@@ -4,8 +4,8 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 from tacref.data import Clip, PairDataset, iter_batches
-from tacref.encoder import Encoder, save_encoder
+from tacref.encoder import Encoder
 from tacref.encoder.device import check_device
 from tacref.evaluate import mean_tau
 from tacref.files import replacing
@@ -22,13 +22,14 @@ from tacref.training.checkpoint import (
     load_checkpoint,
     newest_checkpoint,
     save_checkpoint,
+    save_weights,
 )
 from tacref.training.distributed import Ranks
 from tacref.training.dropout import dropout_by_pair
 from tacref.training.metrics import Metrics
 from tacref.training.result import Result
 from tacref.training.settings import Settings
-from tacref.training.step import Stepper, TrainingDivergedError
+from tacref.training.step import Stepper, TrainingDivergedError, threads_for
 from tacref.training.stop import stop_on_signals
 from tacref.training.validation import held_out_taus
 
@@ -148,7 +149,7 @@ class _Loop:
             self.result.tau_untrained = self._taus()
         if self.ranks.first:
             self.run.mkdir(parents=True, exist_ok=True)
-            self._save_encoder(self.run)
+            save_weights(self.encoder, self.run, self.saved)
             self.metrics = Metrics(self.run)
             if self.val:
                 self._write_taus(0, self.result.tau_untrained)
@@ -169,7 +170,9 @@ class _Loop:
         result.tau_untrained = state["tau_untrained"]
         if self.ranks.first:
             result.skipped |= state["skipped"]
-            self._save_encoder(self.run)  # a killed process may have left an older one
+            save_weights(
+                self.encoder, self.run, self.saved
+            )  # a killed process may have left an older one
             last = step == self.settings.steps  # then tau is measured once more
             self.metrics = Metrics(
                 self.run,
@@ -205,11 +208,13 @@ class _Loop:
             bar,
             closing(cast(Generator, batches)),  # which ends the workers
             dropout_by_pair(self.encoder, stepper.chance),
-            _threads_for(self.encoder, settings),
+            threads_for(self.encoder, settings),
             stop_on_signals() as stop,
         ):
             for parts, waited in batches:
-                self._note_skipped([clip for part in parts for clip in part.skipped])
+                for message in (clip for part in parts for clip in part.skipped):
+                    if result.note_skipped(message):
+                        tqdm.write(f"skipped: {message}", file=sys.stderr)
                 numbers, ending = stepper.step(result.steps, parts, stop.signal != 0)
                 stepper.watch.step(waited)
                 result.steps += 1
@@ -265,9 +270,8 @@ class _Loop:
             self._write_taus(self.result.steps, taus)
             if self.settings.evaluate_every and (self.best is None or mean_tau(taus) > self.best):
                 self.best = mean_tau(taus)
-                self._save_encoder(
-                    self.run / BEST, best={"step": self.result.steps, "mean_tau": self.best}
-                )
+                best = {"step": self.result.steps, "mean_tau": self.best}
+                save_weights(self.encoder, self.run / BEST, self.saved | {"best": best})
         return taus
 
     def _write_taus(self, step: int, taus: dict[str, float]) -> None:
@@ -296,30 +300,4 @@ class _Loop:
             }
             save_checkpoint(self.run, state, keep=self.settings.keep)
         self._saved_at, self._saved_when = result.steps, time.monotonic()
-        self._save_encoder(self.run)
-
-    def _save_encoder(self, folder: Path, **more: Any) -> None:
-        from safetensors import SafetensorError
-
-        try:
-            save_encoder(self.encoder, folder, **self.saved, **more)
-        except SafetensorError as error:  # such as on a full disk
-            raise OSError(f"{folder}: the encoder cannot be written ({error})") from None
-
-    def _note_skipped(self, messages: list[str]) -> None:
-        for message in messages:
-            if message not in self.result.skipped:
-                tqdm.write(f"skipped: {message}", file=sys.stderr)
-            self.result.skipped[message] = self.result.skipped.get(message, 0) + 1
-
-
-@contextmanager
-def _threads_for(encoder: Encoder, settings: Settings) -> Iterator[None]:
-    """Use one thread where the matrices are so small that others only wait for each other."""
-    threads = torch.get_num_threads()
-    if not encoder.config.takes_pictures and settings.device == "cpu":
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+        save_weights(self.encoder, self.run, self.saved)

@@ -51,6 +51,12 @@ class Result:
         """The command's exit status: 0, or 128 + signal as shells have it."""
         return 128 + self.signal if self.signal else 0
 
+    def note_skipped(self, message: str) -> bool:
+        """Count a clip that could not be read; True the first time."""
+        new = message not in self.skipped
+        self.skipped[message] = self.skipped.get(message, 0) + 1
+        return new
+
     def __str__(self) -> str:
         """Return what a person wants to know, a few lines."""
         lines = [f"{self.run}: {self.steps} steps in {self.seconds:.0f} s"]

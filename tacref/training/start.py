@@ -66,8 +66,7 @@ def make_plan(options: Mapping[str, Any], ranks: Ranks) -> Plan:
         check_same(recipe, given, str(run / CONFIG))
         recipe.setdefault("data", None)
     else:
-        run = _new_run(out, ranks)
-        resume = ranks.restarts > 0
+        run, resume = _new_run(out, ranks)
         recipe = read_recipe(name) if name is not None else {}
     place = (recipe | given).get("data")
     clips = {} if place is None else find_clips(place, "train")
@@ -171,27 +170,20 @@ def _scan(clips: dict[str, list[Clip]], plan: Plan, ranks: Ranks) -> PairDataset
     return dataset
 
 
-def _new_run(out: str | None, ranks: Ranks) -> Path:
-    """Return the folder of a new run, or of one that this torchrun began and starts again."""
+def _new_run(out: str | None, ranks: Ranks) -> tuple[Path, bool]:
+    """Return the folder of a new run, or of one that this torchrun began, and whether it did."""
     if out is None:
-        if ranks.world > 1:
+        if ranks.job is not None:
             raise ValueError("--out must be given under torchrun, so that all processes agree")
         runs = (Path("runs") / f"{number:03d}" for number in count(1))
-        return check_new_folder(next(run for run in runs if not run.exists()))
+        return check_new_folder(next(run for run in runs if not run.exists())), False
     run = Path(out)
-    if ranks.restarts > 0 and run.exists():
-        mark = run / _STARTED
-        if not (mark.exists() and mark.read_text("utf-8") == _torchrun()):
-            raise ValueError(f"{run}: output folder is not empty, and of another run")
-    elif ranks.first:  # the others may come late, to a folder that is in use
+    began = run / _STARTED
+    if ranks.job is not None and began.is_file() and began.read_text("utf-8") == ranks.job:
+        return run, True
+    if ranks.first:  # the others may come late, to a folder that is in use
         check_new_folder(run)
-    return run
-
-
-def _torchrun() -> str:
-    """Return what tells this torchrun from others: the job's id, or else the agent's process."""
-    job = os.environ.get("TORCHELASTIC_RUN_ID", "none")
-    return job if job != "none" else f"process {os.getppid()}"
+    return run, False
 
 
 def _render(data: Path, seed: int) -> None:
@@ -209,9 +201,9 @@ def _say(line: str) -> None:
 def _nothing_left_unless_trained(out: Path, ranks: Ranks) -> Iterator[None]:
     """Take away what was made in a run's folder if it fails before there is an encoder in it."""
     existed = out.exists()
-    if ranks.first and ranks.world > 1:
+    if ranks.first and ranks.job is not None:
         out.mkdir(parents=True, exist_ok=True)
-        (out / _STARTED).write_text(_torchrun(), encoding="utf-8")
+        (out / _STARTED).write_text(ranks.job, encoding="utf-8")
     try:
         yield
     except BaseException:

@@ -1,8 +1,8 @@
 """One step of training: micro-batches through encoder and loss, then the optimizer."""
 
 import math
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -67,7 +67,10 @@ class Stepper:
         self.optimizer = make_optimizer(encoder, settings)
         self.weights = [w for group in self.optimizer.param_groups for w in group["params"]]
         kind = torch.device(self.device).type
-        self.scaler = torch.amp.GradScaler(kind, enabled=settings.precision == "fp16")
+        # Losses are of order ten: torch's first scale, 2**16, would lose the first steps.
+        self.scaler = torch.amp.GradScaler(
+            kind, init_scale=1024.0, enabled=settings.precision == "fp16"
+        )
         self.autocast: dict[str, Any] = {
             "device_type": kind,
             "dtype": _DTYPES[settings.precision],
@@ -179,3 +182,15 @@ class Stepper:
         own = [names for batch in batches for names in batch.names]
         clips = [names for share in self.ranks.gather(own) for names in share]
         raise TrainingDivergedError(step + 1, what, clips)
+
+
+@contextmanager
+def threads_for(encoder: Encoder, settings: Settings) -> Iterator[None]:
+    """Use one thread where the matrices are so small that others only wait for each other."""
+    threads = torch.get_num_threads()
+    if not encoder.config.takes_pictures and settings.device == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

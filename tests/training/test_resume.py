@@ -71,7 +71,7 @@ def test_resume_is_bit_for_bit(whole, stopped, capsys, workers):
     assert losses_of(stopped) == losses_of(whole)
     assert taus_of(stopped) == taus_of(whole)
     assert result["tau_untrained"]["all"] == taus_of(whole)[0][1]
-    assert checkpoints_of(stopped) == [9, STEPS] if workers else [7, 9, STEPS]
+    assert checkpoints_of(stopped) == [7, 9, STEPS]
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
