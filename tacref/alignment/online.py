@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tacref.checks import check_positive
-from tacref.kernels.online import CHUNK, advance, share_near
+from tacref.kernels.online import BLOCK, advance, share_near
 
 # An end of the alignment counts as near the best one within such a share of the reference.
 NEARNESS = 0.05
@@ -99,8 +99,7 @@ class OnlineAligner:
         if check_positive(recent, "recent") < 1:
             raise ValueError(f"recent must be >= 1 frame, got {recent!r}")
         single = np.asarray(reference).dtype == np.float32
-        # By dimension: the costs of consecutive frames are computed side by side.
-        self._reference = np.ascontiguousarray(array.T, dtype=np.float32 if single else None)
+        self._reference = _blocks(array, np.float32 if single else np.float64)
         self._phases = None if phases is None else list(phases)
         self._open_begin = bool(open_begin)
         # Mean squared distance of two frames, drawn at random, in closed form.
@@ -110,7 +109,7 @@ class OnlineAligner:
         self._radius = int(NEARNESS * self._n)
         self._rate = 1.0 / recent
         self._row = np.empty(self._n)
-        self._costs = np.empty(min(CHUNK, self._n))
+        self._costs = np.empty(self._reference.shape[2])
         self.reset()
 
     def reset(self) -> None:
@@ -159,6 +158,15 @@ class OnlineAligner:
             local_cost=local_cost,
             off_script=self._recent > self._limit,
         )
+
+
+def _blocks(array: np.ndarray, dtype: type) -> np.ndarray:
+    """Lay `(n, d)` out as the kernel takes it: block by block `(d, width)`, padded by zeros."""
+    n, d = array.shape
+    width = min(BLOCK, n)
+    padded = np.zeros((-(-n // width) * width, d), dtype=dtype)
+    padded[:n] = array
+    return np.ascontiguousarray(padded.reshape(-1, width, d).swapaxes(1, 2))
 
 
 def _check_size(array: np.ndarray, name: str) -> np.ndarray:

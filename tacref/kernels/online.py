@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 # Reference frames whose costs are computed together: they stay in the first-level cache.
-CHUNK = 1024
+BLOCK = 1024
 # Alignments whose cost is so many gammas above the least weigh nothing.
 _NEGLIGIBLE = 40.0
 
@@ -22,22 +22,23 @@ def advance(
 ) -> tuple[int, float]:
     """Replace the accumulated costs of the frame before by those of a new frame.
 
-    `reference` is `(d, n)`, `row` `(n,)` accumulated costs and `costs` room for a chunk. Return
-    the reference frame where the cheapest alignment ends, the first of several, and the cost of the
-    new frame there.
+    `reference` is `(blocks, d, width)`, padded; `row` `(n,)` accumulated costs and `costs` room for
+    `(width,)`. Return the reference frame where the cheapest alignment ends, the first of several,
+    and the cost of the new frame there.
     """
-    d, n = reference.shape
+    blocks, d, width = reference.shape
+    n = len(row)
     best, best_total, best_cost = 0, math.inf, 0.0
     diagonal = left = math.inf
-    for start in range(0, n, CHUNK):
-        stop = min(start + CHUNK, n)
-        costs[: stop - start] = 0.0
+    for block in range(blocks):
+        start = block * width
+        costs[:] = 0.0
         for k in range(d):  # along the reference inside: vectors, and one order of summation
-            value = frame[k]
-            for j in range(start, stop):
-                difference = reference[k, j] - value
-                costs[j - start] += difference * difference
-        for j in range(start, stop):
+            line, value = reference[block, k], frame[k]
+            for j in range(width):
+                difference = line[j] - value
+                costs[j] += difference * difference
+        for j in range(start, min(start + width, n)):
             if first:
                 before = 0.0 if open_begin or j == 0 else left
             else:

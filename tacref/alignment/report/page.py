@@ -121,16 +121,14 @@ def write_report(
     pairs = []
     for k, alignment in enumerate(alignments, 1):
         data["videos"][k] |= {"letter": letters[k], **pair_data(alignment)}
-        moments = [
-            (i, j, cost, pictures[0].get(i), pictures[k].get(j)) for i, j, cost in worst[k - 1]
-        ]
+        seen = [(i, j, cost, pictures[0].get(i), pictures[k].get(j)) for i, j, cost in worst[k - 1]]
         pairs.append(
             pair_html(
                 alignment,
                 k,
                 letters[k],
                 bars=bars[0] + bars[k],
-                moments=moments,
+                moments=seen,
                 tau=None if taus is None else taus[k - 1],
                 tau_stride=tau_stride,
             )

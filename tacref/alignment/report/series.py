@@ -114,7 +114,8 @@ def worst_moments(alignment: Alignment, count: int = 4) -> list[tuple[int, int, 
         if costs[step] <= 0 or len(found) == count:
             break
         if all(abs(int(i[step]) - frame) > apart for frame, _, _ in found):
-            found.append((*map(int, alignment.path[step]), float(costs[step])))
+            i_worst, j_worst = alignment.path[step].tolist()
+            found.append((i_worst, j_worst, float(costs[step])))
     return found
 
 

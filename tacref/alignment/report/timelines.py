@@ -2,7 +2,8 @@
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +62,9 @@ def escaped(text: str) -> str:
     return html.escape(text.encode("utf-8", "replace").decode("utf-8"))
 
 
-def _thinned(times: np.ndarray, values: np.ndarray, reduce) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[no-untyped-def]
+def _thinned(
+    times: np.ndarray, values: np.ndarray, reduce: Callable[[np.ndarray], Any]
+) -> tuple[np.ndarray, np.ndarray]:
     groups = min(len(values), CURVE_POINTS)
     places = np.array([group.mean() for group in np.array_split(times / times[-1], groups)])
     places[0], places[-1] = 0.0, 1.0
