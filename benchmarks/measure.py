@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,8 @@ LIMIT = 60.0  # seconds a call of another library may take
 SHARE = 0.6  # of the memory that is free, which a call may take
 REPEATS = 3, 25  # least and most of each contestant, turn by turn
 CACHES = "NUMBA_CACHE_DIR", "TRITON_CACHE_DIR"
-PAUSE = 0.005  # seconds before each call
+PAUSE = 0.005  # seconds before each contestant's turn
+WARM = 0.02  # seconds of a turn, at most, that are not timed
 PROBE_LIMIT = 600.0  # seconds, imports and compilation included
 DIRECT = 1 << 19  # cells up to which nothing is estimated first
 
@@ -57,6 +59,12 @@ def alternate(
         for call, taken in zip((ours, peer), times, strict=True):
             # Threads spin for a moment after their work: not on the cores that the next one needs.
             time.sleep(PAUSE)
+            # Each call that is timed follows one of its own kind, as in training: after the other
+            # contestant the caches hold nothing of it, and sleeping cores are slow.
+            warm = time.perf_counter() + min(WARM, 2 * statistics.median(taken or [WARM]))
+            call()
+            while time.perf_counter() < warm:
+                call()
             taken.append(seconds(call, device))
     return times
 

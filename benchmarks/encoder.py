@@ -1,0 +1,125 @@
+"""`python -m benchmarks.encoder`: resnet50 beside the straightforward module, in one run.
+
+The straightforward one sends every context frame of every window through the backbone, and
+convolves the stacks in three dimensions, padding included. Both have the same weights, and are
+checked to give the same embeddings.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tacref.encoder import EncoderConfig, build_encoder
+from tacref.encoder.encoder import Encoder
+from tacref.losses import LAVLoss
+
+SIDE = 224
+
+
+class Straightforward(nn.Module):
+    """The same encoder, as one writes it down first."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, frames: Tensor, windows: Tensor | None = None) -> Tensor:
+        """Embed frames `(M, H, W, 3)` with windows `(..., K)`, or all of a video."""
+        encoder = self.encoder
+        if windows is None:
+            positions = torch.arange(len(frames))[:, None] + encoder.offsets.cpu()
+            windows = positions.clamp(0, len(frames) - 1).to(frames.device)
+        rows = windows.reshape(-1, windows.shape[-1])  # (N, K)
+        pixels = encoder.preprocess(frames[rows.flatten()])
+        features = encoder.backbone(pixels).unflatten(0, rows.shape)  # (N, K, C, h, w)
+        first, norm_1, _, second, norm_2, _ = encoder.head.convolutions
+        volume = features.transpose(1, 2)  # (N, C, K, h, w)
+        for convolution, norm in ((first, norm_1), (second, norm_2)):
+            volume = functional.conv3d(volume, convolution.weight, convolution.bias, padding=1)
+            volume = functional.batch_norm(
+                volume, norm.running_mean, norm.running_var, norm.weight, norm.bias, norm.training
+            ).relu()
+        embeddings = functional.normalize(encoder.head.layers(volume.amax((2, 3, 4))), dim=-1)
+        return embeddings.reshape(*windows.shape[:-1], -1)
+
+
+def rounds(calls: dict[str, Callable[[], object]], count: int, device: str) -> dict[str, float]:
+    """Return the median seconds of each call, taken in turn."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for turn in range(count + 1):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            if device != "cpu":
+                torch.cuda.synchronize()
+            if turn:  # the first one only warms up
+                times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(taken) for name, taken in times.items()}
+
+
+def table(title: str, times: dict[str, float]) -> None:
+    """Print times and ratios to the first."""
+    print(f"\n| {title} | s | x |\n|---|---:|---:|")
+    base = next(iter(times.values()))
+    for name, seconds in times.items():
+        print(f"| {name} | {seconds:.3f} | {base / seconds:.2f} |", flush=True)
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--frames", type=int, default=32, help="of the video (default: 32)")
+    parser.add_argument("--pairs", type=int, default=1, help="of a training step (default: 1)")
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    device = options.device
+    torch.manual_seed(0)
+    encoder = build_encoder(EncoderConfig.default("resnet50", dim=128)).to(device)
+    plain = Straightforward(encoder)
+    video = torch.randint(0, 256, (options.frames, SIDE, SIDE, 3), dtype=torch.uint8, device=device)
+
+    encoder.eval()
+    with torch.inference_mode():
+        difference = (encoder(video) - plain(video)).abs().max().item()
+        print(f"largest difference of embeddings: {difference:.1e}")
+        table(
+            f"embedding {options.frames} frames",
+            rounds(
+                {"straightforward": lambda: plain(video), "tacref": lambda: encoder(video)},
+                options.repeats,
+                device,
+            ),
+        )
+
+    encoder.train()
+    distinct = 2 * options.pairs * 20 * 2
+    frames = torch.randint(0, 256, (distinct, SIDE, SIDE, 3), dtype=torch.uint8, device=device)
+    windows = torch.arange(distinct, device=device).reshape(2, options.pairs, 20, 2)
+    loss_of = LAVLoss()
+
+    def step(model: nn.Module, dtype: torch.dtype | None) -> None:
+        model.zero_grad()
+        kind = torch.device(device).type
+        with torch.autocast(kind, dtype or torch.bfloat16, enabled=dtype is not None):
+            x, y = model(frames, windows)
+        loss_of(x.float(), y.float()).loss.backward()
+
+    calls: dict[str, Callable[[], object]] = {
+        "straightforward": lambda: step(plain, None),
+        "tacref": lambda: step(encoder, None),
+        "tacref, bfloat16": lambda: step(encoder, torch.bfloat16),
+    }
+    table(
+        f"training step, {options.pairs} x 2 x 20 x 2 frames",
+        rounds(calls, options.repeats, device),
+    )
+
+
+if __name__ == "__main__":
+    main()
