@@ -129,6 +129,8 @@ def _run(options: Namespace, rank: int, world: int, gather: Gather) -> None:
 
     first = rank == 0
     if options.plots is not None and first:
+        import matplotlib  # noqa: F401 - that it is missing shows at once
+
         check_new_folder(options.plots)
     clips = find_clips(options.data, options.split)
     config = _config(options.encoder)

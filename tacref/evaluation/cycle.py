@@ -35,7 +35,7 @@ def cycle_scores(embeddings: Embeddings) -> Scores:
     frames that come home; the distance is our choice, since a neighboring frame is nearly home.
     """
     videos = list(check_videos(embeddings, "embeddings", least=2).values())
-    there = [[nearest(video, other) for other in videos] for video in videos]
+    there = nearest(videos)
     errors = np.zeros((len(videos), len(videos)))
     for a, video in enumerate(videos):
         frames = np.arange(len(video))

@@ -69,11 +69,8 @@ def kendall_scores(embeddings: Embeddings, *, stride: int = 1) -> Scores:
     if stride < 1:
         raise ValueError(f"stride must be >= 1, got {stride!r}")
     videos = [video[::stride] for video in check_videos(embeddings, "embeddings", least=2).values()]
-    taus = np.zeros((len(videos), len(videos)))
-    for index, video in enumerate(videos):
-        for position, other in enumerate(videos):
-            if position != index:
-                taus[index, position] = _tau(nearest(video, other))
+    taus = np.array([[_tau(order) for order in orders] for orders in nearest(videos)])
+    np.fill_diagonal(taus, 0.0)
     return Scores(taus, 1.0 - np.eye(len(videos)))
 
 

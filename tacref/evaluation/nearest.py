@@ -1,6 +1,6 @@
 """Nearest rows by Euclidean distance, ties to the first, in bounded memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -8,9 +8,25 @@ import numpy as np
 BLOCK = 1 << 22
 
 
-def nearest(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
-    """Return the index of the nearest row of `gallery` `(N, d)` for each of `queries` `(T, d)`."""
-    return np.concatenate([np.argmin(block, axis=1) for block in _blocks(queries, gallery)])
+def nearest(videos: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
+    """Return, for videos a and b, the nearest frame in b of each frame of a, as `[a][b]` `(T_a,)`.
+
+    Parameters
+    ----------
+    videos : sequence of ndarray, each of shape (T_v, d)
+        Frame embeddings.
+    """
+    # One product with all videos at once: threads of BLAS cost more than a product of two is worth.
+    gallery = np.concatenate(videos)
+    starts = np.cumsum([len(video) for video in videos])[:-1]
+    found = []
+    for video in videos:
+        blocks = [
+            [np.argmin(part, axis=1) for part in np.split(block, starts, axis=1)]
+            for block in _blocks(video, gallery)
+        ]
+        found.append([np.concatenate(parts) for parts in zip(*blocks, strict=True)])
+    return found
 
 
 def k_nearest(queries: np.ndarray, gallery: np.ndarray, k: int) -> np.ndarray:
