@@ -2,15 +2,15 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from tacref.commands import Parser, command
 from tacref.data import iter_frames
-from tacref.data.chunks import iter_chunks
+from tacref.encoder.chunks import iter_chunks
 from tacref.encoder.config import EncoderConfig
 from tacref.files import check_new_file, replacing
 
@@ -24,6 +24,14 @@ class Embedder(Protocol):
         """Map one video, `(T, H, W, 3)` uint8 or `(T, F)` float32, to `(T, d)` float32."""
 
 
+@runtime_checkable
+class StreamingEmbedder(Embedder, Protocol):
+    """An embedder that carries context from chunk to chunk itself."""
+
+    def embed_stream(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Map the frames of one video, one by one, to embeddings, chunk by chunk."""
+
+
 def open_encoder(path: str | Path, *, device: str = "cpu") -> Embedder:
     """Open a run's folder (torch) or an `.onnx` file (onnxruntime alone).
 
@@ -32,7 +40,7 @@ def open_encoder(path: str | Path, *, device: str = "cpu") -> Embedder:
     path : str or Path
         A run's folder or an ONNX file.
     device : str
-        A torch device for a run; "cpu" or "cuda" for an ONNX file.
+        A torch device for a run; "cpu", "cuda" or "tensorrt" for an ONNX file.
 
     Raises
     ------
@@ -48,10 +56,11 @@ def open_encoder(path: str | Path, *, device: str = "cpu") -> Embedder:
         return load_encoder(path, device=device)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such run folder or ONNX file")
+    from tacref_export.providers import PROVIDERS
     from tacref_export.session import EncoderSession
 
-    if device not in ("cpu", "cuda"):
-        raise ValueError(f"device must be cpu or cuda for an ONNX file, got {device!r}")
+    if device not in PROVIDERS:
+        raise ValueError(f"device must be {', '.join(PROVIDERS)} for an ONNX file, got {device!r}")
     return EncoderSession(path, providers=(device,))
 
 
@@ -105,8 +114,14 @@ def embed_clip(
             timestamps.append(timestamp)
             yield frame
 
-    rows = [encoder.embed(chunk)[own] for chunk, own in iter_chunks(frames(), config.offsets)]
-    return np.concatenate(rows), np.asarray(timestamps)
+    return np.concatenate(list(_rows(encoder, frames()))), np.asarray(timestamps)
+
+
+def _rows(encoder: Embedder, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    if isinstance(encoder, StreamingEmbedder):
+        return encoder.embed_stream(frames)
+    chunks = iter_chunks(frames, encoder.config.offsets)
+    return (encoder.embed(chunk)[own] for chunk, own in chunks)
 
 
 @command("embed")

@@ -1,21 +1,28 @@
 """The ONNX side: an encoder as one proven file (convert), and its use without torch (session)."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tacref_export.convert import export_encoder
+    from tacref_export.inspection import inspect
+    from tacref_export.proof import ParityError
     from tacref_export.session import EncoderSession
+    from tacref_export.streaming import EncoderStream
 
-__all__ = ["EncoderSession", "export_encoder"]
+# Loaded when first used, each alone: a session needs neither torch nor onnx.
+_MODULES = {
+    "EncoderSession": "session",
+    "EncoderStream": "streaming",
+    "ParityError": "proof",
+    "export_encoder": "convert",
+    "inspect": "inspection",
+}
+
+__all__ = ["EncoderSession", "EncoderStream", "ParityError", "export_encoder", "inspect"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "export_encoder":
-        from tacref_export.convert import export_encoder
-
-        return export_encoder
-    if name == "EncoderSession":
-        from tacref_export.session import EncoderSession
-
-        return EncoderSession
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"tacref_export.{_MODULES[name]}"), name)

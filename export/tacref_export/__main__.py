@@ -1,4 +1,4 @@
-"""`python -m tacref_export RUN -o encoder.onnx`."""
+"""`python -m tacref_export RUN -o encoder.onnx`, and `inspect encoder.onnx`."""
 
 import sys
 

@@ -1,55 +1,71 @@
 """From a run to one ONNX file that is proven equal to torch before it appears."""
 
+import base64
+import dataclasses
 import hashlib
 import json
-import logging
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from tacref.commands import Parser, command
-from tacref.encoder.config import EncoderConfig
-from tacref.encoder.storage import WEIGHTS, load_encoder
 from tacref.files import check_new_file, replacing
-from tacref_export.session import FORMAT, INPUT, OUTPUT, PREFIX, EncoderSession
 
 if TYPE_CHECKING:
     import onnx
 
-    from tacref.embed import Embedder
+    from tacref.encoder.config import EncoderConfig
+    from tacref.encoder.encoder import Encoder
+    from tacref_export.graph import Graph
+    from tacref_export.int8 import TauLoss
+    from tacref_export.proof import Parity, Video
 
-OPSET = 18
-TOLERANCE = 1e-5  # float32, on rows of unit length
-
-# (T, H, W): one frame, fewer frames than the context, non-square, odd, smaller and larger than
-# the pictures that the backbone sees.
-PICTURE_SHAPES = ((1, 64, 64), (2, 48, 33), (5, 240, 320), (9, 121, 75), (17, 64, 96), (40, 37, 51))
-FEATURE_LENGTHS = (1, 2, 7, 20, 50, 129)
+Precision = Literal["float32", "float16", "int8"]
 
 
 @dataclass(frozen=True)
-class Parity:
-    """Measured difference between onnxruntime and torch at one shape."""
+class Export:
+    """What was written.
 
-    shape: tuple[int, ...]
-    max_abs: float
+    Parameters
+    ----------
+    path : Path
+        The file.
+    precision : {"float32", "float16", "int8"}
+        Of its layers.
+    parity : tuple of Parity
+        The difference from torch on each video that was tried.
+    tau : TauLoss, optional
+        Of int8.
+    """
 
-    def __str__(self) -> str:
-        """Return one line, such as `1x64x64x3: 1.2e-07`."""
-        return f"{'x'.join(map(str, self.shape))}: {self.max_abs:.1e}"
+    path: Path
+    precision: Precision
+    parity: "tuple[Parity, ...]"
+    tau: "TauLoss | None" = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "file": str(self.path),
+            "bytes": self.path.stat().st_size,
+            "precision": self.precision,
+            "parity": [dataclasses.asdict(each) for each in self.parity],
+            **({"tau": dataclasses.asdict(self.tau)} if self.tau else {}),
+        }
 
 
-class ParityError(RuntimeError):
-    """The exported file does not compute what torch computes."""
-
-
-def export_encoder(run: str | Path, path: str | Path) -> list[Parity]:
+def export_encoder(
+    run: str | Path,
+    path: str | Path,
+    *,
+    precision: Precision = "float32",
+    clips: Sequence[str | Path] = (),
+) -> Export:
     """Write a run's encoder as one ONNX file, once it is proven equal to torch.
 
     Parameters
@@ -60,131 +76,134 @@ def export_encoder(run: str | Path, path: str | Path) -> list[Parity]:
         The file to write, `*.onnx`; replaced if it exists. Its input `frames` is uint8
         `(T, H, W, 3)` RGB or float32 `(T, F)`, its output `embeddings` float32 `(T, d)`; T, H and
         W are free, and resizing, scaling and context gathering are inside.
+    precision : {"float32", "float16", "int8"}
+        Of the layers; inputs and outputs are the same in all three.
+    clips : sequence of str or Path
+        Clips to prove it on, instead of the built-in activity. int8 needs at least two of one
+        activity: its ranges and its loss in Kendall's tau are measured on them.
 
     Returns
     -------
-    list of Parity
-        The largest absolute difference from torch at each shape that was tried.
+    Export
+        With what was measured: from torch, before and after onnxruntime's optimization, on
+        decoded frames and on noise.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        If `run` is not a run's folder, or `path` does not end in `.onnx`.
+        If `run` is not a run's folder, a clip is missing or not what the encoder takes, or `path`
+        does not end in `.onnx`.
     ParityError
-        If a difference is above 1e-5; then no file appears.
+        If a difference is above its limit (float32: 1e-5 in any coordinate; float16: a cosine
+        below 0.999); names the first layer that differs, and no file appears.
     """
-    import onnx
-    import torch
-
     path = check_new_file(path)
     if path.suffix != ".onnx":
         raise ValueError(f"{path}: name of the file to write must end in .onnx")
+    if precision == "int8" and len(clips) < 2:
+        raise ValueError(f"clips must be at least two for int8, got {len(clips)}")
+    for clip in clips:
+        if not Path(clip).exists():
+            raise FileNotFoundError(f"{clip}: no such file or folder")
+    from tacref.encoder.storage import load_encoder
+    from tacref_export.graph import to_graph
+    from tacref_export.int8 import quantize, tau_loss
+    from tacref_export.proof import proof_videos
+
     encoder = load_encoder(run)
-    inputs = _inputs(encoder.config)
-    with _quiet_exporter(), torch.no_grad():
-        program = torch.onnx.export(
-            encoder,
-            (torch.from_numpy(inputs[-1]),),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=[INPUT],
-            output_names=[OUTPUT],
-            dynamic_shapes=(
-                {0: "T", 1: "H", 2: "W"} if encoder.config.takes_pictures else {0: "T"},
-            ),
-            verbose=False,
-        )
-    assert program is not None
-    model = program.model_proto
-    weights = hashlib.sha256((Path(run) / WEIGHTS).read_bytes()).hexdigest()
-    _describe(model, encoder.config, weights)
-    onnx.checker.check_model(model, full_check=True)
-    with replacing(path) as temporary:
-        onnx.save_model(model, temporary)
-        parity = measure_parity(encoder, temporary, inputs)
-        worst = max(parity, key=lambda each: each.max_abs)
-        if not worst.max_abs <= TOLERANCE:  # NaN fails as well
+    videos = proof_videos(encoder.config, clips)
+    for clip, video in zip(clips, videos[-len(clips) :] if clips else [], strict=True):
+        try:
+            encoder.config.as_frames(video.frames)
+        except ValueError as error:
+            raise ValueError(f"{clip}: not what the encoder takes: {error}") from None
+    graph = to_graph(encoder, "float16" if precision == "float16" else "float32")
+    tau = None
+    if precision == "int8":
+        prove(encoder, graph, videos, "float32", path)
+        whole, graph = graph, quantize(graph, encoder.config, clips)
+        tau = tau_loss(whole, graph, clips)
+    parity = prove(encoder, graph, videos, precision, path)
+    made = Export(path, precision, tuple(parity), tau)
+    write(graph, encoder, Path(run), made, videos[0])
+    return made
+
+
+def prove(
+    encoder: "Encoder", graph: "Graph", videos: "Sequence[Video]", precision: Precision, path: Path
+) -> "list[Parity]":
+    """Measure a graph's differences from torch, and raise where one is above its limit.
+
+    Raises
+    ------
+    ParityError
+        Names the video, the difference and the first layer that differs.
+    """
+    import onnx
+
+    from tacref_export.layers import first_difference
+    from tacref_export.proof import ParityError, measure_parity
+
+    try:
+        for model in (graph.model, _streaming_model(graph)):
+            onnx.checker.check_model(model, full_check=True)
+            onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
+        parity = measure_parity(encoder, graph, videos)
+    except (
+        ParityError,
+        onnx.checker.ValidationError,
+        onnx.shape_inference.InferenceError,
+    ) as error:
+        raise ParityError(f"{path}: not written; {error}") from None
+    for video, each in zip(videos, parity, strict=True):
+        if not each.within(precision):
             raise ParityError(
-                f"{path}: not written; it differs from torch by {worst.max_abs:.1e} at shape "
-                f"{worst.shape}, and {TOLERANCE:.0e} is allowed"
+                f"{path}: not written; as {precision} it differs from torch on {each} (smallest "
+                f"cosine {each.min_cosine:.5f}, chunks from the whole {each.streaming:.1e}), "
+                f"{first_difference(encoder, graph, video.frames, precision)}"
             )
-        _annotate(model, "parity", json.dumps([[list(p.shape), p.max_abs] for p in parity]))
-        onnx.save_model(model, temporary)
     return parity
 
 
-def measure_parity(
-    encoder: "Embedder", path: str | Path, inputs: Sequence[np.ndarray]
-) -> list[Parity]:
-    """Compare an ONNX file, run by onnxruntime on the CPU, with the torch encoder.
+def write(graph: "Graph", encoder: "Encoder", run: Path, made: Export, video: "Video") -> None:
+    """Write the file with all that it says about itself, and open it as a user would."""
+    from tacref_export.metadata import HASH, content_hash
+    from tacref_export.proof import ParityError
+    from tacref_export.session import EncoderSession
 
-    Parameters
-    ----------
-    encoder : Encoder
-        In evaluation mode.
-    path : str or Path
-        The ONNX file.
-    inputs : sequence of ndarray
-        Videos to compare on.
-
-    Returns
-    -------
-    list of Parity
-        One for each input.
-    """
-    session = EncoderSession(path)
-    return [
-        Parity(
-            frames.shape,
-            float(np.abs(session.embed(frames) - encoder.embed(frames)).max()),
-        )
-        for frames in inputs
-    ]
+    _describe(graph, encoder.config, run, made)
+    _annotate(graph.model, HASH, "")
+    graph.model.metadata_props[-1].value = content_hash(graph.model.SerializeToString())
+    with replacing(made.path) as temporary:
+        temporary.write_bytes(graph.model.SerializeToString())
+        with EncoderSession(temporary) as session:
+            rows = session.embed(video.frames)
+        expected = encoder.embed(video.frames)
+        if not np.abs(rows - expected).max() <= max(each.max_abs for each in made.parity) + 1e-6:
+            raise ParityError(f"{made.path}: not written; read back it computes something else")
 
 
-@contextmanager
-def _quiet_exporter() -> Iterator[None]:
-    # torch's exporter logs that torchvision is absent, and warns of its own deprecations.
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
+def _streaming_model(graph: "Graph") -> "onnx.ModelProto":
+    import onnx
+
+    return onnx.load_from_string(graph.model.SerializeToString() + graph.streaming)
 
 
-def _inputs(config: EncoderConfig) -> list[np.ndarray]:
-    rng = np.random.default_rng(0)
-    if not config.takes_pictures:
-        return [
-            rng.normal(size=(length, config.channels)).astype(np.float32)
-            for length in FEATURE_LENGTHS
-        ]
-    videos = []
-    for length, height, width in PICTURE_SHAPES:
-        # A moving gradient under noise: neighboring frames are alike, and no two are the same.
-        ramp = np.add.outer(np.linspace(0, 1, height), np.linspace(0, 1, width))
-        time = np.arange(length)[:, None, None, None] / 20
-        wave = 127 * (1 + np.sin(6 * (ramp[None, :, :, None] + time + np.arange(3) / 3)))
-        noise = rng.uniform(-40, 40, (length, height, width, 3))
-        videos.append(np.clip(wave + noise, 0, 255).astype(np.uint8))
-    return videos
-
-
-def _describe(model: "onnx.ModelProto", config: EncoderConfig, weights: str) -> None:
+def _describe(graph: "Graph", config: "EncoderConfig", run: Path, made: Export) -> None:
+    import onnxruntime
     import torch
 
     import tacref
+    from tacref.encoder.storage import WEIGHTS
+    from tacref_export.metadata import FORMAT
 
-    model.producer_name = "tacref"
-    model.producer_version = tacref.__version__
+    model = graph.model
+    model.producer_name, model.producer_version = "tacref", tacref.__version__
     if config.takes_pictures:
         preprocessing = (
             f"uint8 RGB; resized to {config.size}x{config.size} by antialiased linear "
-            "interpolation, aspect ratio not kept; /255; ImageNet mean and deviation"
+            "interpolation (triangle filter), aspect ratio not kept; /255; ImageNet mean and "
+            "deviation"
         )
     else:
         preprocessing = "float32 features; mean and deviation of the training set"
@@ -192,14 +211,21 @@ def _describe(model: "onnx.ModelProto", config: EncoderConfig, weights: str) -> 
         "format": FORMAT,
         "version": tacref.__version__,
         "encoder": json.dumps(config.to_json()),
+        "precision": made.precision,
         "preprocessing": preprocessing + " (all inside the graph)",
-        "weights_sha256": weights,
+        "parity": json.dumps([dataclasses.asdict(each) for each in made.parity]),
+        **({"tau": json.dumps(dataclasses.asdict(made.tau))} if made.tau else {}),
+        "weights_sha256": hashlib.sha256((run / WEIGHTS).read_bytes()).hexdigest(),
         "torch": torch.__version__,
+        "onnxruntime": onnxruntime.__version__,
+        "streaming": base64.b64encode(graph.streaming).decode(),
     }.items():
         _annotate(model, key, value)
 
 
 def _annotate(model: "onnx.ModelProto", key: str, value: str) -> None:
+    from tacref_export.metadata import PREFIX
+
     entry = model.metadata_props.add()
     entry.key, entry.value = PREFIX + key, value
 
@@ -207,26 +233,51 @@ def _annotate(model: "onnx.ModelProto", key: str, value: str) -> None:
 @command("export")
 def main(argv: Sequence[str] | None = None) -> int:
     """Export a run; status 1 if the file would differ from torch."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["inspect"]:
+        from tacref_export.inspection import main as inspect
+
+        return inspect(arguments[1:])
     parser = Parser(
         prog="tacref export",
         description="Write a run's encoder as one ONNX file, once it is proven equal to torch.",
+        epilog="tacref export inspect FILE.onnx says what such a file is.",
     )
     parser.add_argument("run", help="a run's folder")
     parser.add_argument("-o", "--out", required=True, metavar="FILE.onnx", help="file to write")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--fp16", action="store_true", help="layers in float16")
+    form.add_argument("--int8", action="store_true", help="layers in int8; needs --clips")
+    parser.add_argument(
+        "--clips",
+        nargs="+",
+        default=[],
+        metavar="CLIP",
+        help="videos to prove it on, and to calibrate int8 (default: the built-in activity)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options = parser.parse_args(argv)
+    options = parser.parse_args(arguments)
+    precision: Precision = "float16" if options.fp16 else "int8" if options.int8 else "float32"
+    if options.int8 and len(options.clips) < 2:
+        raise ValueError("--int8 needs --clips with at least two videos of one activity")
+    from tacref_export.proof import ParityError
+
     try:
-        parity = export_encoder(options.run, options.out)
+        made = export_encoder(options.run, options.out, precision=precision, clips=options.clips)
     except ParityError as error:
         print(f"tacref export: {error}", file=sys.stderr)
         return 1
-    size = Path(options.out).stat().st_size
+    report = made.to_json()
     if options.json:
-        differences = [{"shape": each.shape, "max_abs": each.max_abs} for each in parity]
-        print(json.dumps({"file": options.out, "bytes": size, "parity": differences}))
-    else:
-        print(f"{options.out}: {size / 1e6:.1f} MB, largest difference from torch")
-        print("\n".join(f"  {each}" for each in parity))
+        print(json.dumps(report))
+        return 0
+    print(f"{options.out}: {precision}, {report['bytes'] / 1e6:.1f} MB; difference from torch")
+    print("\n".join(f"  {each}" for each in made.parity))
+    cosine = min(each.min_cosine for each in made.parity)
+    streaming = max(each.streaming for each in made.parity)
+    print(f"  smallest cosine {cosine:.6f}; chunks from the whole {streaming:.1e}")
+    if made.tau:
+        print(f"  {made.tau}")
     return 0
 
 

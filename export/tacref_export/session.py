@@ -1,31 +1,47 @@
 """Run an exported encoder with numpy and onnxruntime alone."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 
-from tacref.encoder.config import EncoderConfig
-
-PREFIX = "tacref."
-FORMAT = "1"
-INPUT, OUTPUT = "frames", "embeddings"
-_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+from tacref_export.binding import ArrayRunner, DeviceRunner, Runner
+from tacref_export.metadata import (
+    INPUT,
+    context_rows,
+    read_config,
+    read_metadata,
+    streaming_form,
+)
+from tacref_export.providers import PROVIDERS, check_providers, open_session
+from tacref_export.streaming import EncoderStream, default_chunk, embed_stream
 
 
 class EncoderSession:
     """An exported encoder, ready to embed videos.
 
+    May be used from several threads. It holds its memory until `close`, or until the end of a
+    `with` block.
+
     Parameters
     ----------
     path : str or Path
-        A file that `export_encoder` wrote.
-    providers : sequence of {"cpu", "cuda"}
-        Where to run, in order of preference. The first one is verified: where onnxruntime does
-        not give it, that is an error and never a silent change to the CPU.
+        A file that `export_encoder` wrote, unchanged since.
+    providers : sequence of {"cpu", "cuda", "tensorrt"}
+        Where to run, in order of preference. Each is verified, and where each part of the encoder
+        was placed: what cannot be had is an error, and never a silent change to the CPU.
+    allow_cpu : bool
+        Let the CPU take all or part of it where a provider is not to be had.
+    chunk : int, optional
+        Frames that go through the encoder at once, >= 1. By default as many as a few hundred
+        megabytes hold. The embeddings do not depend on it.
+    cuda_graph : bool
+        Capture the work on a chunk once, then replay it. Needs `chunk` and "cuda" or "tensorrt".
+    tf32 : bool
+        Let NVIDIA GPUs round factors to ten bits: faster, and about 1e-3 off.
     threads : int
-        CPU threads; 0 lets onnxruntime choose.
+        CPU threads, >= 0; 0 lets onnxruntime choose.
 
     Attributes
     ----------
@@ -33,62 +49,64 @@ class EncoderSession:
         The encoder's architecture, as read from the file.
     metadata : dict of str to str
         All that the file says about itself, without the prefix `tacref.`.
+    providers : tuple of str
+        What it runs on.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not an encoder of this project, or a provider is unknown or not to be had.
+        If it is not an encoder of this project, or was changed; a provider is unknown or not to be
+        had; or another argument is out of range.
     """
 
     def __init__(
-        self, path: str | Path, *, providers: Sequence[str] = ("cpu",), threads: int = 0
+        self,
+        path: str | Path,
+        *,
+        providers: str | Sequence[str] = ("cpu",),
+        allow_cpu: bool = False,
+        chunk: int | None = None,
+        cuda_graph: bool = False,
+        tf32: bool = False,
+        threads: int = 0,
     ) -> None:
-        import onnxruntime as ort
-
         path = Path(path)
+        wanted = check_providers(providers)
+        if chunk is not None and chunk < 1:
+            raise ValueError(f"chunk must be >= 1, got {chunk!r}")
+        if threads < 0:
+            raise ValueError(f"threads must be >= 0, got {threads!r}")
+        if cuda_graph and (chunk is None or wanted[0] == "cpu"):
+            raise ValueError("cuda_graph needs a chunk and a provider other than cpu")
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such ONNX file")
-        providers = (providers,) if isinstance(providers, str) else tuple(providers)
-        for provider in providers:
-            if provider not in _PROVIDERS:
-                raise ValueError(f"providers must be of {', '.join(_PROVIDERS)}, got {provider!r}")
-        wanted = [_PROVIDERS[provider] for provider in providers]
-        missing = [name for name in wanted[:1] if name not in ort.get_available_providers()]
-        if not wanted or missing:
-            raise ValueError(
-                f"providers: this onnxruntime has no {missing or 'provider for an empty list'}; "
-                f"it has {ort.get_available_providers()}"
-            )
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 4  # what goes wrong is raised below
-        try:
-            self._session = ort.InferenceSession(str(path), options, providers=wanted)
-        except Exception as error:  # onnxruntime's kinds of error share no public base
-            reason = " ".join(str(error).split())[:200]
-            raise ValueError(f"{path}: onnxruntime cannot read it ({reason})") from None
-        if self._session.get_providers()[0] != wanted[0]:
-            raise ValueError(
-                f"providers: asked for {wanted[0]}, but the session got "
-                f"{self._session.get_providers()}; its driver or libraries may be missing"
-            )
-        self.metadata = {
-            key.removeprefix(PREFIX): value
-            for key, value in self._session.get_modelmeta().custom_metadata_map.items()
-            if key.startswith(PREFIX)
-        }
-        if self.metadata.get("format") != FORMAT or "encoder" not in self.metadata:
-            raise ValueError(f"{path}: not an encoder exported by tacref (format {FORMAT})")
-        try:
-            self.config = EncoderConfig.from_json(json.loads(self.metadata["encoder"]))
-        except ValueError as error:
-            raise ValueError(f"{path}: damaged metadata ({error})") from None
-        inputs = [(each.name, each.type, len(each.shape)) for each in self._session.get_inputs()]
+        model = path.read_bytes()
+        self.metadata = read_metadata(path, model)
+        self.config = read_config(path, self.metadata)
+        session = open_session(
+            path,
+            streaming_form(model, self.metadata),
+            wanted,
+            allow_cpu=allow_cpu,
+            tf32=tf32,
+            cuda_graph=cuda_graph,
+            threads=threads,
+        )
+        inputs = [(each.name, each.type, len(each.shape)) for each in session.get_inputs()]
         pictures = self.config.takes_pictures
         if inputs != [(INPUT, "tensor(uint8)", 4) if pictures else (INPUT, "tensor(float)", 2)]:
             raise ValueError(f"{path}: its input {inputs} is not what its metadata says")
+        got = session.get_providers()
+        self.providers = tuple(name for name, full in PROVIDERS.items() if full in got)
+        self._chunk = chunk
+        self._runner: Runner | None
+        if self.providers == ("cpu",):
+            self._runner = ArrayRunner(session)
+        else:
+            graph = (chunk, context_rows(self.config.offsets)) if cuda_graph and chunk else None
+            self._runner = DeviceRunner(session, "cuda", graph)
 
     def embed(self, frames: np.ndarray) -> np.ndarray:
         """Embed one video.
@@ -106,7 +124,127 @@ class EncoderSession:
         Raises
         ------
         ValueError
-            If `frames` is not what the encoder takes.
+            If `frames` is not what the encoder takes, or the session is closed.
         """
-        (embeddings,) = self._session.run([OUTPUT], {INPUT: self.config.as_frames(frames)})
-        return np.asarray(embeddings)
+        stream = self.stream()
+        frames = self.config.as_frames(frames)
+        chunk = self._chunk or default_chunk(frames[0], self.config)
+        rows = [
+            stream.push(frames[start : start + chunk]) for start in range(0, len(frames), chunk)
+        ]
+        return np.concatenate([*rows, stream.finish()])
+
+    def embed_video(
+        self, path: str | Path, *, progress: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Embed a video file in memory that does not grow with its frames.
+
+        Parameters
+        ----------
+        path : str or Path
+            A video, a folder of pictures or an array of features.
+        progress : bool
+            Show a progress bar (on a terminal only).
+
+        Returns
+        -------
+        embeddings : ndarray of float32, shape (T, d)
+            One vector of unit length a frame.
+        timestamps : ndarray of float64, shape (T,)
+            Seconds.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If it is damaged, or not what the encoder takes; or the session is closed.
+        """
+        from tacref.embed import embed_clip  # decodes, with PyAV
+
+        return embed_clip(self, path, progress=progress)
+
+    def embed_many(
+        self, paths: Iterable[str | Path], *, progress: bool = False
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Embed video files one after the other.
+
+        Parameters
+        ----------
+        paths : iterable of str or Path
+            As `embed_video` takes them.
+        progress : bool
+            Show a progress bar (on a terminal only).
+
+        Yields
+        ------
+        tuple of ndarray
+            As `embed_video` returns them, in the order of `paths`, each once it is ready.
+
+        Raises
+        ------
+        FileNotFoundError
+            If one is missing, before any is embedded.
+        ValueError
+            If one is damaged, or not what the encoder takes; or the session is closed.
+        """
+        clips = [Path(path) for path in paths]
+        for clip in clips:
+            if not clip.exists():
+                raise FileNotFoundError(f"{clip}: no such file or folder")
+        return (self.embed_video(clip, progress=progress) for clip in clips)
+
+    def stream(self) -> EncoderStream:
+        """Begin a video that arrives in chunks.
+
+        Returns
+        -------
+        EncoderStream
+            `push` frames, then `finish`. Each stream is for one thread at a time; several may be
+            open at once.
+
+        Raises
+        ------
+        ValueError
+            If the session is closed.
+        """
+        if self._runner is None:
+            raise ValueError("the session is closed")
+        return EncoderStream(self._runner, self.config)
+
+    def embed_stream(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Embed a video whose frames come one by one, in memory that does not grow with them.
+
+        Parameters
+        ----------
+        frames : iterable of ndarray, each of shape (H, W, 3) or (F,)
+            Read once.
+
+        Yields
+        ------
+        ndarray of float32, shape (N, d)
+            Embeddings in order, together one row a frame.
+
+        Raises
+        ------
+        ValueError
+            If a frame is not what the encoder takes, or the session is closed.
+        """
+        return embed_stream(self.stream(), frames, self._chunk)
+
+    def close(self) -> None:
+        """Let go of the model and its memory; streams that are open may still end."""
+        self._runner = None
+
+    def __enter__(self) -> "EncoderSession":
+        """Return the session itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()

@@ -63,5 +63,5 @@ def test_bad_input(run, tmp_path, monkeypatch, capsys, arguments, message):
 
 def test_an_onnx_file_runs_on_the_cpu_or_on_cuda(tmp_path):
     (tmp_path / "encoder.onnx").write_bytes(b"")
-    with pytest.raises(ValueError, match="device must be cpu or cuda for an ONNX file, got 'mps'"):
+    with pytest.raises(ValueError, match="device must be cpu, cuda, tensorrt for an ONNX file, got 'mps'"):
         open_encoder(tmp_path / "encoder.onnx", device="mps")

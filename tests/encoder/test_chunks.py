@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from tacref.data import context_windows
-from tacref.data.chunks import iter_chunks
+from tacref.encoder.chunks import iter_chunks
 
 
 @given(

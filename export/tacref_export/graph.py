@@ -1,0 +1,188 @@
+"""From an encoder to an ONNX graph: everything from decoded frames to unit vectors inside."""
+
+import copy
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import onnx
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tacref.encoder.encoder import Encoder
+from tacref_export.metadata import CONTEXT, INPUT, NEXT_CONTEXT, OUTPUT, context_rows
+
+OPSET = 18
+Precision = Literal["float32", "float16"]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """An encoder as ONNX.
+
+    Parameters
+    ----------
+    model : onnx.ModelProto
+        `frames` in, `embeddings` out.
+    streaming : bytes
+        Appended to the serialized model they make its streaming form, which also takes `context`
+        and gives `next_context`: protobuf joins the lists of two messages one after the other.
+    layers : dict of str to str
+        Name of each module to the ONNX value that it computes, in order of computation, where
+        optimization has left that value.
+    """
+
+    model: onnx.ModelProto
+    streaming: bytes
+    layers: dict[str, str]
+
+
+def to_graph(encoder: Encoder, precision: Precision = "float32") -> Graph:
+    """Trace an encoder.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        In evaluation mode, on the CPU. Left as it is.
+    precision : {"float32", "float16"}
+        Of weights and features; resizing, scaling and norms stay in float32.
+
+    Returns
+    -------
+    Graph
+        With T, H and W free.
+    """
+    traced = _Streaming(_half(encoder) if precision == "float16" else encoder).eval()
+    with _quiet_exporter(), torch.no_grad():
+        frames = _example(encoder)
+        context = traced.features(frames[:1]).repeat_interleave(traced.kept, 0)
+        picture = {1: "H", 2: "W"} if encoder.config.takes_pictures else {}
+        program = torch.onnx.export(
+            traced,
+            (frames, context),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[INPUT, CONTEXT],
+            output_names=[OUTPUT, NEXT_CONTEXT],
+            dynamic_shapes=({0: "T", **picture}, {0: "C"}),
+            verbose=False,
+        )
+    assert program is not None
+    assert program.exported_program is not None
+    model = program.model_proto
+    layers = _layers(program.exported_program.graph, model)
+    _name_rows(model)
+    return Graph(model, _split_streaming(model), layers)
+
+
+class _Streaming(nn.Module):
+    """The encoder on frames that follow others, whose features are given as context."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        offsets = encoder.config.offsets
+        self.after = max(0, offsets[-1])
+        self.kept = context_rows(offsets)
+
+    def features(self, frames: Tensor) -> Tensor:
+        """Map frames `(T, ...)` to what the head takes, `(T, width, ...)`."""
+        pixels = self.encoder.preprocess(frames)
+        return self.encoder.backbone(pixels.to(next(self.encoder.head.parameters()).dtype))
+
+    def forward(self, frames: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Embed the frames whose context is not yet over, and keep what the next call needs."""
+        features = torch.cat([context, self.features(frames)])
+        length = features.shape[0]
+        # All but the last `after` of the frames before had their whole context already.
+        done = context[self.after :].shape[0]
+        positions = torch.arange(length)[done:]
+        windows = (positions[:, None] + self.encoder.offsets).clamp(min=0, max=length - 1)
+        embeddings = self.encoder.head(features, windows, whole_video=True)
+        embeddings = functional.normalize(embeddings.to(torch.float32), dim=-1)
+        return embeddings, features[-self.kept :]
+
+
+class _Float32Norm(nn.Module):
+    """A norm among float16 layers: its sums of squares are beyond what float16 holds."""
+
+    def __init__(self, norm: nn.Module) -> None:
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(x.to(torch.float32)).to(x.dtype)
+
+
+def _half(encoder: Encoder) -> Encoder:
+    half = copy.deepcopy(encoder)
+    half.backbone.half()
+    half.head.half()
+    for module in list(half.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.GroupNorm):
+                setattr(module, name, _Float32Norm(child.float()))
+    return half
+
+
+def _example(encoder: Encoder) -> Tensor:
+    config = encoder.config
+    length = context_rows(config.offsets) + 5
+    if config.takes_pictures:
+        return torch.zeros((length, 48, 40, 3), dtype=torch.uint8)
+    return torch.zeros((length, config.channels))
+
+
+def _layers(graph: torch.fx.Graph, model: onnx.ModelProto) -> dict[str, str]:
+    computed = {name for node in model.graph.node for name in node.output}
+    last: dict[str, str] = {}
+    for node in graph.nodes:
+        for path, _ in (node.meta.get("nn_module_stack") or {}).values():
+            last.pop(path, None)  # later nodes of a module move it back in the order
+            last[path] = node.name
+    # A module and the last module in it compute the same value: the inner one is the layer.
+    inner: dict[str, str] = {}
+    for path, name in last.items():
+        if path.startswith("encoder.") and name in computed:
+            inner[name] = max(inner.get(name, ""), path, key=len)
+    return {path.removeprefix("encoder."): name for name, path in inner.items()}
+
+
+def _name_rows(model: onnx.ModelProto) -> None:
+    """Name the free axes of the outputs; the exporter writes their arithmetic."""
+    for output, rows in zip(model.graph.output, ("T", "K"), strict=True):
+        output.type.tensor_type.shape.dim[0].dim_param = rows
+
+
+def _split_streaming(model: onnx.ModelProto) -> bytes:
+    """Take the context out of the inputs and outputs: without it, `frames` is a whole video."""
+    _, context = model.graph.input
+    _, following = model.graph.output
+    tensor = context.type.tensor_type
+    shape = [0, *(dim.dim_value for dim in tensor.shape.dim[1:])]
+    none_before = onnx.TensorProto(name=CONTEXT, data_type=tensor.elem_type, dims=shape)
+    none_before.raw_data = b""
+    model.graph.initializer.append(none_before)
+    streaming = onnx.ModelProto()
+    streaming.graph.input.append(context)
+    streaming.graph.output.append(following)
+    del model.graph.input[1], model.graph.output[1]
+    return bytes(streaming.SerializeToString())
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    # torch's exporter logs that torchvision is absent, and warns of its own deprecations.
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

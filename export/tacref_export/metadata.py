@@ -1,0 +1,147 @@
+"""What an exported file says about itself, and whether it is still the file that was proven.
+
+Read without onnx: a serialized model is a list of numbered fields, of which only the borders are
+needed here.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tacref.encoder.config import EncoderConfig
+
+PREFIX = "tacref."
+FORMAT = "2"
+HASH = "content_sha256"
+INPUT, OUTPUT = "frames", "embeddings"
+CONTEXT, NEXT_CONTEXT = "context", "next_context"
+_METADATA_FIELD = 14  # metadata_props of ModelProto, in onnx.proto
+
+
+def context_rows(offsets: Sequence[int]) -> int:
+    """Return how many frames of features a stream carries from one chunk to the next."""
+    return max(1, max(0, -offsets[0]) + max(0, offsets[-1]))
+
+
+def read_metadata(path: str | Path, model: bytes) -> dict[str, str]:
+    """Read the metadata of a serialized model, and check that nothing in it was changed.
+
+    Parameters
+    ----------
+    path : str or Path
+        Where the bytes are from, for messages.
+    model : bytes
+        A whole file.
+
+    Returns
+    -------
+    dict of str to str
+        Keys without the prefix `tacref.`.
+
+    Raises
+    ------
+    ValueError
+        If it is no ONNX file, not an encoder exported by tacref, of another format, or not as it
+        was written.
+    """
+    try:
+        entries = [_entry(model[content:end]) for _, content, end in _metadata_fields(model)]
+    except (ValueError, IndexError, UnicodeDecodeError):
+        raise ValueError(f"{path}: damaged, or not an ONNX file") from None
+    metadata = {key.removeprefix(PREFIX): value for key, value in entries if key.startswith(PREFIX)}
+    if not {"format", "encoder", HASH} <= set(metadata):
+        raise ValueError(f"{path}: not an encoder exported by tacref")
+    if metadata["format"] != FORMAT:
+        raise ValueError(
+            f"{path}: its format is {metadata['format']}, this version of tacref reads {FORMAT}; "
+            "export it again"
+        )
+    if metadata[HASH] != content_hash(model):
+        raise ValueError(
+            f"{path}: damaged or changed since it was proven equal to torch (its content does not "
+            f"have the hash that it states); export it again"
+        )
+    return metadata
+
+
+def read_config(path: str | Path, metadata: dict[str, str]) -> EncoderConfig:
+    """Build the configuration that the metadata holds.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be one.
+    """
+    try:
+        return EncoderConfig.from_json(json.loads(metadata["encoder"]))
+    except ValueError as error:
+        raise ValueError(f"{path}: damaged metadata ({error})") from None
+
+
+def streaming_form(model: bytes, metadata: dict[str, str]) -> bytes:
+    """Return the model that also takes `context` and gives `next_context`."""
+    return model + base64.b64decode(metadata["streaming"])
+
+
+def content_hash(model: bytes) -> str:
+    """Return the SHA-256 of a serialized model without the entry that holds it.
+
+    It tells damage and careless edits; it is no signature.
+    """
+    digest = hashlib.sha256()
+    kept = 0
+    for start, content, end in _metadata_fields(model):
+        if _entry(model[content:end])[0] == PREFIX + HASH:
+            digest.update(model[kept:start])
+            kept = end
+    digest.update(model[kept:])
+    return digest.hexdigest()
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """Yield number, start, start of the content and end of each field."""
+    position = 0
+    while position < len(message):
+        start = position
+        tag, position = _varint(message, position)
+        number, kind = tag >> 3, tag & 7
+        content = position
+        if kind == 0:
+            _, position = _varint(message, position)
+        elif kind == 1:
+            position += 8
+        elif kind == 2:
+            size, content = _varint(message, position)
+            position = content + size
+        elif kind == 5:
+            position += 4
+        else:
+            raise ValueError("no such kind of field")
+        if number == 0 or position > len(message):
+            raise ValueError("field beyond the end")
+        yield number, start, content, position
+
+
+def _metadata_fields(model: bytes) -> Iterator[tuple[int, int, int]]:
+    for number, start, content, end in _fields(model):
+        if number == _METADATA_FIELD:
+            yield start, content, end
+
+
+def _entry(message: bytes) -> tuple[str, str]:
+    texts = {number: message[content:end] for number, _, content, end in _fields(message)}
+    return texts.get(1, b"").decode(), texts.get(2, b"").decode()
+
+
+def _varint(message: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[position]
+        value |= (byte & 0x7F) << shift
+        position, shift = position + 1, shift + 7
+        if byte < 0x80:
+            return value, position
+        if shift > 63:
+            raise ValueError("number too long")

@@ -1,0 +1,216 @@
+"""Whether a graph computes what torch computes: on which videos, how far apart, within what."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import onnx
+
+from tacref.data import iter_frames, write_video
+from tacref.data.synthetic import draw_timeline, render
+from tacref.embed import Embedder
+from tacref.encoder.config import EncoderConfig
+from tacref_export.binding import ArrayRunner
+from tacref_export.graph import Graph
+from tacref_export.metadata import INPUT, OUTPUT, context_rows
+from tacref_export.streaming import EncoderStream
+
+MAX_ABS = 1e-5  # float32, on rows of unit length
+MAX_ABS_STREAMING = 1e-6  # float32, chunks against the whole
+MIN_COSINE = 0.999  # float16
+
+# (T, H, W): one frame, fewer frames than the context, non-square, odd, smaller and larger than
+# the pictures that the backbone sees. T = 0 stands for more frames than the context reaches.
+PICTURE_SHAPES = ((1, 64, 64), (2, 48, 33), (5, 240, 320), (9, 121, 75), (17, 64, 96), (0, 37, 51))
+FEATURE_LENGTHS = (1, 2, 7, 20, 50, 0)
+_CHUNK = 7
+
+
+class ParityError(RuntimeError):
+    """The exported file does not compute what torch computes."""
+
+
+@dataclass(frozen=True)
+class Video:
+    """Frames to compare on, and whether they are "decoded" or "noise"."""
+
+    kind: str
+    frames: np.ndarray
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Measured difference between onnxruntime and torch on one video.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the frames.
+    kind : {"decoded", "noise"}
+        What they are.
+    max_abs : float
+        Largest difference in any coordinate.
+    min_cosine : float
+        Smallest cosine between the two embeddings of a frame.
+    streaming : float
+        Largest difference in any coordinate between chunks of seven frames and the whole.
+    """
+
+    shape: tuple[int, ...]
+    kind: str
+    max_abs: float
+    min_cosine: float
+    streaming: float
+
+    def __str__(self) -> str:
+        """Return one line, such as `1x64x64x3 noise: 1.2e-07`."""
+        return f"{'x'.join(map(str, self.shape))} {self.kind}: {self.max_abs:.1e}"
+
+    def within(self, precision: str) -> bool:
+        """Return whether all limits of "float32", "float16" or "int8" are kept."""
+        if precision == "float32":  # NaN is within no limit
+            return self.max_abs <= MAX_ABS and self.streaming <= MAX_ABS_STREAMING
+        return self.min_cosine >= (MIN_COSINE if precision == "float16" else -1.0)
+
+
+def proof_videos(config: EncoderConfig, clips: Sequence[str | Path] = ()) -> list[Video]:
+    """Return videos of no fewer than six shapes, decoded ones and noise.
+
+    Parameters
+    ----------
+    config : EncoderConfig
+        The encoder's.
+    clips : sequence of str or Path
+        The user's own, of which the decoded frames are taken. Without them the built-in activity
+        is rendered, encoded and decoded; features are then noise alone.
+    """
+    rng = np.random.default_rng(0)
+    long = context_rows(config.offsets) + 3
+    decoded = [next_frames(clip, long) for clip in clips]
+    if not config.takes_pictures:
+        lengths = [length or long for length in FEATURE_LENGTHS]
+        noise = [
+            Video("noise", rng.normal(size=(length, config.channels)).astype(np.float32))
+            for length in lengths
+        ]
+        return noise + [Video("decoded", frames) for frames in decoded]
+    shapes = [(length or long, height, width) for length, height, width in PICTURE_SHAPES]
+    videos = [Video("noise", rng.integers(0, 256, (*shape, 3), dtype=np.uint8)) for shape in shapes]
+    if decoded:
+        return videos + [Video("decoded", frames) for frames in decoded]
+    frames = _rendered(max(long, 17), max(max(shape[1:]) for shape in shapes))
+    return videos + [
+        Video("decoded", np.ascontiguousarray(frames[:length, :height, :width]))
+        for length, height, width in shapes
+    ]
+
+
+def next_frames(clip: str | Path, count: int) -> np.ndarray:
+    """Return the first frames of a clip, `count` or as many as it has."""
+    rows = []
+    for frame, _ in iter_frames(clip):
+        rows.append(frame)
+        if len(rows) == count:
+            break
+    return np.stack(rows)
+
+
+def measure_parity(encoder: Embedder, graph: Graph, videos: Sequence[Video]) -> list[Parity]:
+    """Compare a graph, as it is and as onnxruntime optimizes it, with the torch encoder.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        In float32.
+    graph : Graph
+        Of any precision.
+    videos : sequence of Video
+        What to compare on.
+
+    Returns
+    -------
+    list of Parity
+        One for each video, the worse of the graph as it is and as it is optimized.
+
+    Raises
+    ------
+    ParityError
+        If the graph does not run on one of them.
+    """
+    model = graph.model.SerializeToString()
+    plain, optimized = open_graph(model, optimize=False), open_graph(model)
+    runner = ArrayRunner(open_graph(model + graph.streaming))
+    measured = []
+    for video in videos:
+        expected = encoder.embed(video.frames)
+        try:
+            rows = [run_graph(session, video.frames) for session in (plain, optimized)]
+            stream = EncoderStream(runner, encoder.config)
+            chunks = [
+                stream.push(video.frames[start : start + _CHUNK])
+                for start in range(0, len(video.frames), _CHUNK)
+            ]
+        except Exception as error:  # onnxruntime's kinds of error share no public base
+            raise ParityError(
+                f"it does not run on frames of shape {video.frames.shape}: "
+                f"{where_it_failed(graph.model, error)}"
+            ) from None
+        if any(each.shape != expected.shape for each in rows):
+            raise ParityError(
+                f"on frames of shape {video.frames.shape} its embeddings have shape "
+                f"{rows[0].shape}, and torch's {expected.shape}"
+            )
+        streamed = np.concatenate([*chunks, stream.finish()])
+        measured.append(
+            Parity(
+                video.frames.shape,
+                video.kind,
+                max(float(np.abs(each - expected).max()) for each in rows),
+                min(float((each * expected).sum(1).min()) for each in rows),
+                float(np.abs(streamed - rows[1]).max()),
+            )
+        )
+    return measured
+
+
+def open_graph(model: bytes, *, optimize: bool = True) -> Any:
+    """Open a serialized model in onnxruntime, on the CPU."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    if not optimize:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def run_graph(session: Any, frames: np.ndarray) -> np.ndarray:
+    """Return the embeddings of a whole video."""
+    (rows,) = session.run([OUTPUT], {INPUT: frames})
+    return np.asarray(rows)
+
+
+def where_it_failed(model: onnx.ModelProto, error: Exception) -> str:
+    """Say which layer onnxruntime's error is about, and what the error is."""
+    text = " ".join(str(error).split())
+    for node in model.graph.node:
+        if f"Name:'{node.name}'" in text:
+            scopes = {entry.key: entry.value for entry in node.metadata_props}
+            path = scopes.get("pkg.torch.onnx.name_scopes", "")
+            named = [part.strip(" '\"") for part in path.strip("[]").split(",")]
+            layers = [part for part in named if part.startswith("encoder.")]
+            layer = layers[-1].removeprefix("encoder.") if layers else "the context windows"
+            return f"first at {layer} ({node.op_type}): {text[:200]}"
+    return f"first at its input: {text[:200]}"
+
+
+def _rendered(length: int, size: int) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
+        frames = render(draw_timeline(rng), rng, size)
+        write_video(path, (frame for frame, _ in zip(frames, range(length), strict=False)))
+        return next_frames(path, length)

@@ -1,0 +1,209 @@
+"""Where a session runs: chosen, verified, and never changed in silence."""
+
+import contextlib
+import ctypes
+import io
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
+
+# What onnxruntime computes on the CPU on purpose, whatever the provider: numbers of frames and
+# rows, a few bytes each. Anything else there is the encoder itself.
+_BOOKKEEPING = frozenset((
+    "Add", "Cast", "Clip", "Concat", "ConstantOfShape", "CumSum", "Div", "Expand", "Gather", "Max",
+    "MemcpyFromHost", "MemcpyToHost", "Min", "Mul", "Range", "Reshape", "Shape", "Slice",
+    "Squeeze", "Sub", "Unsqueeze",
+))  # fmt: skip
+
+
+def check_providers(providers: str | Sequence[str]) -> tuple[str, ...]:
+    """Return providers as a tuple of known names.
+
+    Raises
+    ------
+    ValueError
+        If one is unknown, or there are none.
+    """
+    names = (providers,) if isinstance(providers, str) else tuple(providers)
+    for name in names:
+        if name not in PROVIDERS:
+            raise ValueError(f"providers must be of {', '.join(PROVIDERS)}, got {name!r}")
+    if not names:
+        raise ValueError(f"providers must name at least one of {', '.join(PROVIDERS)}")
+    return names
+
+
+def open_session(
+    path: str | Path,
+    model: bytes,
+    providers: Sequence[str],
+    *,
+    allow_cpu: bool,
+    tf32: bool,
+    cuda_graph: bool,
+    threads: int,
+) -> Any:
+    """Open an onnxruntime session that runs where it was asked to.
+
+    Parameters
+    ----------
+    path : str or Path
+        Where the model is from, for messages.
+    model : bytes
+        A serialized model.
+    providers : sequence of {"cpu", "cuda", "tensorrt"}
+        In order of preference.
+    allow_cpu : bool
+        Let the CPU take all or part of it where a provider is not to be had.
+    tf32, cuda_graph : bool
+        Of the CUDA and TensorRT providers.
+    threads : int
+        CPU threads; 0 lets onnxruntime choose.
+
+    Returns
+    -------
+    onnxruntime.InferenceSession
+        The session.
+
+    Raises
+    ------
+    ValueError
+        If a provider is not to be had, or part of the encoder would run elsewhere; says what is
+        missing. Also if onnxruntime cannot read the model.
+    """
+    import onnxruntime as ort
+
+    wanted = [name for name in providers if name != "cpu"]
+    missing = {name: parts for name in wanted if (parts := missing_parts(name))}
+    if missing and not allow_cpu:
+        lacks = "; ".join(f"{name} is not to be had here: {missing[name]}" for name in missing)
+        raise ValueError(f"providers: {lacks}. allow_cpu=True would run on the CPU instead")
+    wanted = [name for name in wanted if name not in missing]
+    # Its provider has no option for it.
+    if "tensorrt" in wanted and not tf32 and os.environ.get("NVIDIA_TF32_OVERRIDE") != "0":
+        raise ValueError(
+            "providers: TensorRT computes float32 in TF32, about 1e-3 off, unless "
+            "NVIDIA_TF32_OVERRIDE=0 is in the environment; set it, or say tf32=True"
+        )
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 4  # what goes wrong is raised below
+    options.enable_mem_pattern = False  # it keeps memory for each number of frames that it has met
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    chosen = [(PROVIDERS[name], _options(name, tf32, cuda_graph)) for name in wanted]
+    try:
+        session = ort.InferenceSession(model, options, [*chosen, (PROVIDERS["cpu"], {})])
+    except Exception as error:  # onnxruntime's kinds of error share no public base
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path}: onnxruntime cannot run it ({reason})") from None
+    if not allow_cpu:
+        _verify(session, wanted)
+    return session
+
+
+def missing_parts(provider: str) -> str:
+    """Say what a provider lacks on this machine; "" if nothing is known to be missing."""
+    import onnxruntime as ort
+
+    if PROVIDERS[provider] not in ort.get_available_providers():
+        return (
+            f"this onnxruntime {ort.__version__} was built without it; pip uninstall onnxruntime, "
+            "then pip install onnxruntime-gpu"
+        )
+    if provider == "cpu":
+        return ""
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
+        ort.preload_dlls()
+    major = str(getattr(ort, "cuda_version", "") or "").partition(".")[0]
+    install = "pip install 'onnxruntime-gpu[cuda,cudnn]'"
+    parts = [("NVIDIA driver", "cuda", "1", "install it from nvidia.com")]
+    if major:
+        parts += [
+            (f"CUDA {major} libraries", name, major, install)
+            for name in ("cublasLt", "cublas", "cudart")
+        ]
+    parts.append(("cuDNN 9", "cudnn", "9", install))
+    if provider == "tensorrt":
+        parts.append(("TensorRT 10", "nvinfer", "10", f"pip install tensorrt-cu{major}"))
+    lacking: dict[str, tuple[list[str], str]] = {}
+    for what, name, major, install in parts:
+        if not _loads(name, major):
+            lacking.setdefault(what, ([], install))[0].append(_file(name, major))
+    return "; ".join(
+        f"no {what} ({', '.join(files)}: {install})" for what, (files, install) in lacking.items()
+    )
+
+
+def placement(session: Any) -> dict[str, list[str]]:
+    """Return the operators that each provider runs, after optimization.
+
+    Returns
+    -------
+    dict of str to list of str
+        Provider, such as "cuda" (or onnxruntime's name of one that has no name here), to types of
+        operators, once for each node.
+    """
+    names = {full: name for name, full in PROVIDERS.items()}
+    nodes: dict[str, list[str]] = {}
+    for part in session.get_provider_graph_assignment_info():
+        place = nodes.setdefault(names.get(part.ep_name, part.ep_name), [])
+        place.extend(node.op_type for node in part.get_nodes())
+    return nodes
+
+
+def _verify(session: Any, wanted: Sequence[str]) -> None:
+    got = session.get_providers()
+    for name in wanted:
+        if PROVIDERS[name] not in got:
+            raise ValueError(
+                f"providers: asked for {name}, but the session got {got}; onnxruntime could not "
+                "start it, and its log says why"
+            )
+    if not wanted:
+        return
+    elsewhere = sorted({
+        operator
+        for place, operators in placement(session).items()
+        if place not in wanted
+        for operator in operators
+        if operator not in _BOOKKEEPING
+    })  # fmt: skip
+    if elsewhere:
+        raise ValueError(
+            f"providers: {', '.join(wanted)} would leave {', '.join(elsewhere)} to the CPU; "
+            "allow_cpu=True accepts that"
+        )
+
+
+def _options(provider: str, tf32: bool, cuda_graph: bool) -> dict[str, str]:
+    if provider == "cuda":
+        return {
+            # The default search measures every algorithm anew for each number of frames.
+            "cudnn_conv_algo_search": "HEURISTIC",
+            "use_tf32": str(int(tf32)),
+            "enable_cuda_graph": str(int(cuda_graph)),
+        }
+    return {"trt_cuda_graph_enable": str(cuda_graph)}
+
+
+def _file(name: str, major: str) -> str:
+    if sys.platform == "win32":
+        special = {"cuda": "nvcuda.dll", "nvinfer": f"nvinfer_{major}.dll"}
+        return special.get(name, f"{name}64_{major}.dll")
+    return f"lib{name}.so.{major}"
+
+
+def _loads(name: str, major: str) -> bool:
+    try:
+        ctypes.CDLL(_file(name, major))
+    except OSError:
+        return False
+    return True

