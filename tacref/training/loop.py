@@ -220,7 +220,7 @@ class _Loop:
                 result.steps += 1
                 result.seconds = before + time.perf_counter() - start
                 bar.update()
-                bar.set_postfix({name: f"{numbers[name]:.4g}" for name in numbers if name != "lr"})
+                bar.set_postfix({name: f"{value:.4g}" for name, value in numbers.items()})
                 if self.metrics is not None:
                     self.metrics.write(result.steps, **numbers, seconds=round(result.seconds, 3))
                 ending = ending and result.steps < settings.steps
