@@ -201,6 +201,12 @@ def test_a_group_has_a_section_a_pair_a_sheet_and_a_chooser(tmp_path):
     assert len(page.find("img", **{"class": "sheet"})) == 1
     assert text.count(">outlier<") == 1
     assert page.data()["one"] is False
+    many = [(aligned(5, 4), Shown(f"{k}.mp4", grays(4))) for k in range(9)]
+    page = Page(report(tmp_path, Shown("mean", rows(5)), many))
+    assert page.data()["one"] is True
+    assert len(page.find("video")) == 9
+    ((sheet, _),) = page.find("img", **{"class": "sheet"})
+    assert "B, C, D, E, F, G, H, I, J;" in sheet["alt"]  # the first has no pictures
 
 
 @pytest.mark.parametrize("count", [2, 4])

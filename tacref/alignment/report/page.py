@@ -102,6 +102,7 @@ def write_report(
         wanted[k] |= {moment[1] for moment in moments}
     pictures = []
     for k, (video, count) in enumerate(zip(shown, counts, strict=True)):
+        (folder / _file(k)).unlink(missing_ok=True)  # of a report that was here before
         read, kept = write_footage(folder / _file(k), video.frames, wanted[k])
         if read != count:
             raise ValueError(
