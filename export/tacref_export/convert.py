@@ -199,6 +199,8 @@ def _describe(graph: "Graph", config: "EncoderConfig", run: Path, made: Export) 
 
     model = graph.model
     model.producer_name, model.producer_version = "tacref", tacref.__version__
+    for part in (*model.graph.node, *model.graph.value_info):
+        del part.metadata_props[:]  # the exporter notes the source files of this machine
     if config.takes_pictures:
         preprocessing = (
             f"uint8 RGB; resized to {config.size}x{config.size} by antialiased linear "

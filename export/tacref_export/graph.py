@@ -17,6 +17,7 @@ from tacref.encoder.encoder import Encoder
 from tacref_export.metadata import CONTEXT, INPUT, NEXT_CONTEXT, OUTPUT, context_rows
 
 OPSET = 18
+IR_VERSION = 8  # what belongs to that opset; runtimes that know no newer one read the file
 Precision = Literal["float32", "float16"]
 
 
@@ -74,6 +75,7 @@ def to_graph(encoder: Encoder, precision: Precision = "float32") -> Graph:
     assert program is not None
     assert program.exported_program is not None
     model = program.model_proto
+    model.ir_version = IR_VERSION
     layers = _layers(program.exported_program.graph, model)
     _name_rows(model)
     return Graph(model, _split_streaming(model), layers)

@@ -41,7 +41,8 @@ def test_two_videos_without_torch(exported, tmp_path):
         python, "-m", "tacref.align", "a.mp4", "b.mp4", "--encoder", path, "-o", "aligned",
         cwd=tmp_path,
     )  # fmt: skip
-    alignment = json.loads((tmp_path / "aligned" / "alignment.json").read_text("utf-8"))
+    record = json.loads((tmp_path / "aligned" / "alignment.json").read_text("utf-8"))
+    (alignment,) = record["alignments"]
     assert alignment["path"][0] == [0, 0]
     assert alignment["path"][-1] == [19, 25]
     assert (tmp_path / "aligned" / "report.html").stat().st_size > 1000

@@ -42,6 +42,9 @@ def test_the_file_says_what_it_is(exported):
     model = onnx.load(path)
     onnx.checker.check_model(model, full_check=True)
     assert [entry.version for entry in model.opset_import if not entry.domain] == [18]
+    assert model.ir_version == 8
+    assert b"site-packages" not in path.read_bytes()
+    assert b".py" not in path.read_bytes()
     (frames,), (embeddings,) = model.graph.input, model.graph.output
     assert frames.name == "frames"
     assert frames.type.tensor_type.elem_type == onnx.TensorProto.UINT8
