@@ -65,7 +65,7 @@ class Result:
         if self.milliseconds:
             step = self.milliseconds["step"]
             shares = ", ".join(f"{name} {self.milliseconds[name] / step:.0%}" for name in PARTS)
-            lines.append(f"a step of {step:.3g} ms: {shares}")
+            lines.append(f"a step of {step:.1f} ms: {shares}")
         if self.skipped:
             lines.append(
                 f"clips that could not be read: {len(self.skipped)}, "
