@@ -134,11 +134,8 @@ def _run(options: Namespace, rank: int, world: int, gather: Gather) -> None:
         check_new_folder(options.plots)
     clips = find_clips(options.data, options.split)
     config = _config(options.encoder)
-    if config is not None:
-        trained_on = config.get("data") or Path(options.encoder) / "data"
-        check_split(options.data, options.split, trained_on)
-    else:
-        check_split(options.data, options.split)
+    trained_on = None if config is None else config.get("data") or Path(options.encoder) / "data"
+    check_split(options.data, options.split, trained_on)
     train_clips = labeled_training_clips(options.data, clips)
     embedders = _embedders(options, config)
     activities: dict[str, dict[str, dict[str, Scores]]] = {}
@@ -153,12 +150,11 @@ def _run(options: Namespace, rank: int, world: int, gather: Gather) -> None:
         activities[title] = {}
         for activity, members in clips.items():
             train = train_clips.get(activity, [])
-            videos = {clip.name: rows[clip.path] for clip in members}
             activities[title][activity or ALL] = score_clips(
                 members, train, rows, stride=options.stride, seed=options.seed
             )
             if title == "trained":
-                pictures[activity or ALL] = videos
+                pictures[activity or ALL] = {clip.name: rows[clip.path] for clip in members}
     if not first:
         return
     plots: list[str] = []
