@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = check_new_folder(options.out)
     run, model, alignment = out / "run", out / "encoder.onnx", out / "alignment"
     data = run / "data"
+    phases = str(data / "val" / "phases.csv")
     first, second = (str(data / "val" / f"clip_{number:03d}.mp4") for number in (0, 1))
     steps = ["--steps", str(options.steps)] if options.steps else []
     for arguments in (
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ["evaluate", str(run), "--data", str(data)],
         ["export", str(run), "-o", str(model)],
         ["evaluate", str(model), "--data", str(data)],
-        ["align", first, second, "--encoder", str(model), "-o", str(alignment)],
+        ["align", first, second, "--encoder", str(model), "--phases", phases, "-o", str(alignment)],
     ):
         print(f"\n$ tacref {shlex.join(arguments)}", flush=True)
         status = commands.main(arguments)
@@ -49,13 +50,14 @@ def _table(run: Path, model: Path, alignment: Path) -> str:
     lines = (run / METRICS).read_text(encoding="utf-8").splitlines()
     taus = [record["mean_tau"] for record in map(json.loads, lines) if "mean_tau" in record]
     parity = json.loads(EncoderSession(model).metadata["parity"])
-    largest = max(difference for _, difference in parity)
+    largest = max(each["max_abs"] for each in parity)
+    sizes = len({tuple(each["shape"]) for each in parity})
     return "\n".join(
         (
             "Kendall's tau on held-out clips of the built-in activity (stride 1)",
             f"  untrained  {taus[0]:.3f}",
             f"  trained    {taus[-1]:.3f}",
-            f"ONNX file    {model}, at most {largest:.1e} from torch at {len(parity)} sizes",
+            f"ONNX file    {model}, at most {largest:.1e} from torch at {sizes} sizes",
             f"Report       {alignment / 'report.html'}",
         )
     )
