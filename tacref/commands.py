@@ -12,7 +12,7 @@ from typing import Any, NoReturn, ParamSpec
 
 COMMANDS = {
     "train": "train an encoder on a folder of clips, or on the built-in activity",
-    "evaluate": "Kendall's tau of an encoder on held-out clips",
+    "evaluate": "scores of an encoder on held-out clips, beside baselines",
     "embed": "frame embeddings of videos",
     "align": "align videos: alignment.json and report.html",
     "follow": "where in a reference a performer is, while the video or camera runs",

@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ["train", "--out", str(run), *steps],
         ["evaluate", str(run), "--data", str(data)],
         ["export", str(run), "-o", str(model)],
-        ["evaluate", str(model), "--data", str(data)],
+        ["evaluate", str(model), "--data", str(data), "--no-baselines"],
         ["align", first, second, "--encoder", str(model), "--phases", phases, "-o", str(alignment)],
     ):
         print(f"\n$ tacref {shlex.join(arguments)}", flush=True)

@@ -15,7 +15,7 @@ def test_demo_and_what_it_leaves(tmp_path, capsys):
     for line in ("untrained", "trained", "ONNX file", "Report"):
         assert line in shown.splitlines()[-5:].__str__()
     assert (out / "alignment" / "report.html").stat().st_size > 50_000
-    record = json.loads((out / "alignment" / "alignment.json").read_text())
+    (record,) = json.loads((out / "alignment" / "alignment.json").read_text())["alignments"]
     assert record["path"][0] == [0, 0]
     assert record["path"][-1] == [len(record["times_x"]) - 1, len(record["times_y"]) - 1]
 
