@@ -16,8 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measure import ROOT, machine
-
+ROOT = Path(__file__).resolve().parents[1]
 LENGTHS = (1, 8, 64, 512)
 WHO = (
     "each context frame",
@@ -107,6 +106,8 @@ def main() -> None:
         who, folder, T = options.probe
         print(json.dumps(measure(who, Path(folder), int(T), options.side, options.device)))
         return
+    from benchmarks.measure import machine  # loads torch, whose memory is not the session's
+
     print(machine(options.device))
     for name in options.encoders:
         with tempfile.TemporaryDirectory() as folder:
