@@ -154,17 +154,20 @@ class PairDataset:
                     raise
                 return str(error)
 
+        # Only videos on threads, as ffmpeg works without the GIL; np.load may fail on several, where
+        # CPython 3.11 counts the depth of all threads' syntax trees together.
         disable = None if progress else True
-        with ThreadPoolExecutor(8) as pool:
-            found = list(
-                tqdm(
-                    pool.map(index, self.clips),
-                    desc="scan",
-                    total=len(self.clips),
-                    unit=" clips",
-                    disable=disable,
-                )
-            )
+        with (
+            ThreadPoolExecutor(8) as pool,
+            tqdm(desc="scan", total=len(self.clips), unit=" clips", disable=disable) as bar,
+        ):
+            pending = [
+                pool.submit(index, clip) if clip.kind == "video" else None for clip in self.clips
+            ]
+            found = []
+            for clip, future in zip(self.clips, pending, strict=True):
+                found.append(index(clip) if future is None else future.result())
+                bar.update()
         for clip, result in zip(self.clips, found, strict=True):
             if isinstance(result, str):
                 self.bad[clip.path] = result
