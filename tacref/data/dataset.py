@@ -154,8 +154,8 @@ class PairDataset:
                     raise
                 return str(error)
 
-        # Only videos on threads, as ffmpeg works without the GIL; np.load may fail on several, where
-        # CPython 3.11 counts the depth of all threads' syntax trees together.
+        # Only videos on threads, as ffmpeg works without the GIL. np.load may fail on several, as
+        # CPython 3.11 counts the depth of the syntax trees of all threads together.
         disable = None if progress else True
         with (
             ThreadPoolExecutor(8) as pool,
