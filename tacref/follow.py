@@ -11,9 +11,9 @@ import numpy as np
 from tacref.alignment import OnlineAligner, Position
 from tacref.alignment.labels import read_labels
 from tacref.commands import Parser, command, positive_int
-from tacref.encoder.chunks import iter_chunks
 from tacref.data.live import is_camera, iter_live
 from tacref.embed import Embedder, embed_clip, open_encoder
+from tacref.encoder.chunks import iter_chunks
 
 BAR = 24  # characters
 
