@@ -30,7 +30,7 @@ def node():
     node, npm = programs()
     if not (HERE / "node_modules" / "onnxruntime-web").is_dir():  # kept for the next time
         done = subprocess.run(
-            [*npm, "ci", "--no-audit", "--no-fund"],
+            [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
             cwd=HERE, capture_output=True, text=True, timeout=300,
         )  # fmt: skip
         if done.returncode and "network" in done.stderr.lower():
