@@ -1,7 +1,7 @@
 """`python -m benchmarks.encoder`: resnet50 beside the straightforward module, in one run.
 
-The straightforward one sends every context frame of every window through the backbone, and
-convolves the stacks in three dimensions, padding included. Both have the same weights, and are
+The straightforward one sends every context frame of every window through the backbone (`once`: each
+frame once), and convolves the stacks in three dimensions, padding included. Both have the same weights, and are
 checked to give the same embeddings.
 """
 
@@ -24,9 +24,9 @@ SIDE = 224
 class Straightforward(nn.Module):
     """The same encoder, as one writes it down first."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, *, once: bool = False) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.encoder, self.once = encoder, once
 
     def forward(self, frames: Tensor, windows: Tensor | None = None) -> Tensor:
         """Embed frames `(M, H, W, 3)` with windows `(..., K)`, or all of a video."""
@@ -35,8 +35,11 @@ class Straightforward(nn.Module):
             positions = torch.arange(len(frames))[:, None] + encoder.offsets.cpu()
             windows = positions.clamp(0, len(frames) - 1).to(frames.device)
         rows = windows.reshape(-1, windows.shape[-1])  # (N, K)
-        pixels = encoder.preprocess(frames[rows.flatten()])
-        features = encoder.backbone(pixels).unflatten(0, rows.shape)  # (N, K, C, h, w)
+        if self.once:
+            features = encoder.backbone(encoder.preprocess(frames))[rows]  # (N, K, C, h, w)
+        else:
+            pixels = encoder.preprocess(frames[rows.flatten()])
+            features = encoder.backbone(pixels).unflatten(0, rows.shape)
         first, norm_1, _, second, norm_2, _ = encoder.head.convolutions
         volume = features.transpose(1, 2)  # (N, C, K, h, w)
         for convolution, norm in ((first, norm_1), (second, norm_2)):
