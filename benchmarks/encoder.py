@@ -1,8 +1,8 @@
 """`python -m benchmarks.encoder`: resnet50 beside the straightforward module, in one run.
 
 The straightforward one sends every context frame of every window through the backbone (`once`: each
-frame once), and convolves the stacks in three dimensions, padding included. Both have the same weights, and are
-checked to give the same embeddings.
+frame once), and convolves the stacks in three dimensions, padding included. Both have the same
+weights, and are checked to give the same embeddings.
 """
 
 import argparse
