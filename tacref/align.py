@@ -14,7 +14,7 @@ from tacref.alignment import Alignment, align
 from tacref.alignment.groups import barycenter, medoid, outliers, pair_costs
 from tacref.alignment.labels import matched_frames, read_labels, transfer_labels, write_labels
 from tacref.alignment.report import Shown, write_report
-from tacref.commands import Parser, command
+from tacref.commands import Parser, command, printable
 from tacref.data import iter_frames
 from tacref.data.clips import clip_kind
 from tacref.embed import embed_clip, open_encoder
@@ -77,8 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
 
     paths, grouped = _find_clips(options.clips)
-    if options.phases is not None and not Path(options.phases).is_file():
-        raise FileNotFoundError(f"{options.phases}: no such label file")
+    if options.phases is not None:
+        read_labels(options.phases, {})  # what is wrong with the file itself, before any work
     if options.video and not any(clip_kind(path) != "features" for path in paths):
         raise ValueError("--video needs clips with pictures, got arrays of features")
     check_new_folder(options.out)
@@ -155,14 +155,18 @@ def _find_clips(given: Sequence[str]) -> tuple[list[Path], bool]:
     (folder,) = paths
     if not folder.is_dir() or clip_kind(folder) is not None:
         raise ValueError(f"{folder}: is one clip; name two or more, or a folder of them")
-    clips = [path for path in sorted(folder.iterdir()) if clip_kind(path) is not None]
+    clips = [
+        path
+        for path in sorted(folder.iterdir())
+        if not path.name.startswith(".") and clip_kind(path) is not None
+    ]
     if len(clips) < 2:
         raise ValueError(f"{folder}: holds {len(clips)} clips; aligning needs at least two")
     return clips, True
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """Return the clips' names, those that occur more than once with their folders."""
+    """Return the clips' names, those that occur more than once with their places."""
     names = [path.resolve().name for path in paths]
     return [name if names.count(name) == 1 else f"{k + 1}: {name}" for k, name in enumerate(names)]
 
@@ -283,12 +287,13 @@ def _say(
         print(json.dumps(summary))
         return
     for k, (other, alignment) in enumerate(zip(others, alignments, strict=True)):
+        one, two = printable(reference.name), printable(other.name)
         print(
-            f"{reference.name} ({len(reference.x)} frames) and {other.name} ({len(other.x)} "
-            f"frames): cost {alignment.cost:.4g}, mean {alignment.mean_cost:.4g} in "
+            f"{one} ({len(reference.x)} frames) and {two} ({len(other.x)} frames): "
+            f"cost {alignment.cost:.4g}, mean {alignment.mean_cost:.4g} in "
             f"{len(alignment.path)} steps{', an outlier' if k in odd else ''}"
         )
-    print(f"report: {out / 'report.html'}")
+    print(f"report: {printable(str(out / 'report.html'))}")
 
 
 if __name__ == "__main__":

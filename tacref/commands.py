@@ -78,6 +78,14 @@ class Parser(argparse.ArgumentParser):
         raise ValueError(f"{message}{hint} (--help shows the options)")
 
 
+def printable(text: str) -> str:
+    """Return any text, such as a label or a file name, as what a terminal can be given.
+
+    Control characters, which would move its cursor, and bytes that are no text become "?".
+    """
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 def positive_int(text: str) -> int:
     """Read an option's whole number > 0.
 

@@ -1,6 +1,7 @@
 """`python -m tacref.follow`: where in a reference a performer is, while the video runs."""
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 
 from tacref.alignment import OnlineAligner, Position
 from tacref.alignment.labels import read_labels
-from tacref.commands import Parser, command, positive_int
+from tacref.commands import Parser, command, positive_int, printable
 from tacref.data.live import is_camera, iter_live
 from tacref.embed import Embedder, embed_clip, open_encoder
 from tacref.encoder.chunks import iter_chunks
@@ -54,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for clip in clips:
         if not Path(clip).exists():
             raise FileNotFoundError(f"{clip}: no such file or folder, and no camera")
+    if options.phases is not None:
+        read_labels(options.phases, {})  # what is wrong with the file itself, before any work
     encoder = open_encoder(options.encoder, device=options.device)
     reference, times = embed_clip(encoder, options.reference, progress=not options.json)
     name = Path(options.reference).resolve().name
@@ -140,34 +143,32 @@ def _screen(positions: Iterator[tuple[float, Position]], times: np.ndarray, out:
     terminal = out.isatty()
     said: tuple[str | None, bool] | None = None
     line, count = "", 0
-    for timestamp, position in positions:
-        count += 1
-        line = _line(timestamp, position, times)
-        news = (position.phase, position.off_script)
-        if terminal:
-            print(f"\r\x1b[K{line}", end="", file=out, flush=True)
-        elif news != said:
-            print(line, file=out, flush=True)
-        said = news
-    if terminal:
-        print(file=out)
-    elif line:
+    try:
+        for timestamp, position in positions:
+            count += 1
+            line = _line(timestamp, position, times)
+            news = (position.phase, position.off_script)
+            if terminal:  # a line that is wrapped could not be written over
+                width = shutil.get_terminal_size().columns - 1
+                print(f"\r\x1b[K{line[:width]}", end="", file=out, flush=True)
+            elif news != said:
+                print(line, file=out, flush=True)
+            said = news
+    finally:  # a camera is stopped by Ctrl-C: what is said then has a line of its own
+        if terminal and line:
+            print(file=out)
+    if line and not terminal:
         print(line, file=out)
     print(f"{count} frames followed", file=out)
 
 
 def _line(timestamp: float, position: Position, times: np.ndarray) -> str:
     done = round(BAR * position.frame / max(1, len(times) - 1))
-    state = "OFF SCRIPT" if position.off_script else _printable(position.phase or "")
+    state = "OFF SCRIPT" if position.off_script else printable(position.phase or "")
     return (
         f"{timestamp:7.2f} s  [{'#' * done:<{BAR}}] {times[position.frame]:.2f} of "
         f"{times[-1]:.2f} s  {position.confidence:4.0%} sure  {state}"
     ).rstrip()
-
-
-def _printable(text: str) -> str:
-    # A label must not move the terminal's cursor.
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,14 @@ def transfer_labels(labels: Sequence[str], path: np.ndarray) -> list[str]:
     list of str
         For every frame of y the phase of the frame of x that matches it; of several, of the
         middle one.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many labels as x has frames.
     """
+    if len(labels) != path[-1, 0] + 1:
+        raise ValueError(f"labels must be {path[-1, 0] + 1}, one a frame, got {len(labels)}")
     return [labels[frame] for frame in matched_frames(path)]
 
 

@@ -1,6 +1,9 @@
 """`tacref align`: what it writes and prints, and what it refuses before any work."""
 
+import io
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -153,6 +156,7 @@ def test_a_folder_is_a_group(tmp_path, capsys, fake_encoder):
         "e": rows[::-1],
     }.items():
         np.save(group / f"{name}.npy", clip)
+    (group / "._a.npy").write_bytes(b"what macOS leaves beside a file")
     (group / "phases.csv").write_text("video,start_frame,end_frame,phase\nd.npy,0,20,only\n")
     arguments = [str(group), "--encoder", "fake", "--phases", str(group / "phases.csv")]
     assert tacref.align.main([*arguments, "-o", str(tmp_path / "out")]) == 0
@@ -227,6 +231,32 @@ def test_outputs_are_checked_before_the_encoder_is_opened(tmp_path, monkeypatch,
     files = write_features(tmp_path)
     assert tacref.align.main([*files, "--encoder", "e", "-o", str(tmp_path / "out")]) == 2
     assert opened == []
+
+
+def test_a_label_file_is_read_before_the_encoder_is_opened(tmp_path, monkeypatch, capsys):
+    opened = []
+    monkeypatch.setattr(tacref.align, "open_encoder", lambda *_, **__: opened.append(1))
+    labels = tmp_path / "labels.csv"
+    labels.write_text("video,start_frame,end_frame,phase\nslow.npy,0,6\n")
+    arguments = [*write_features(tmp_path), "--encoder", "e", "-o", str(tmp_path / "out")]
+    assert tacref.align.main([*arguments, "--phases", str(labels)]) == 2
+    assert f"{labels}: line 2: must have 4 fields, got 3" in capsys.readouterr().err
+    assert opened == []
+
+
+def test_names_that_a_terminal_cannot_show(tmp_path, monkeypatch, fake_encoder):
+    files = write_features(tmp_path)
+    name = "a\x1b[2J\udcff.npy"
+    try:
+        Path(files[0]).rename(tmp_path / name)
+    except (OSError, UnicodeError):
+        pytest.skip("this file system has no such names")
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")  # strict, as a terminal
+    monkeypatch.setattr(sys, "stdout", out)
+    arguments = [str(tmp_path / name), files[1], "--encoder", "fake", "-o", str(tmp_path / "out")]
+    assert tacref.align.main(arguments) == 0
+    out.seek(0)
+    assert out.read().startswith("a?[2J?.npy (6 frames) and fast.npy (3 frames): cost 0")
 
 
 def test_nothing_half_written(tmp_path, monkeypatch, capsys, fake_encoder):

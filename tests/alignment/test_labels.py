@@ -21,6 +21,9 @@ def test_transfer_by_hand():
     assert matched_frames(path).tolist() == [0, 0, 2, 4]
     assert transfer_labels(["a", "a", "b", "b", "c"], path) == ["a", "a", "b", "c"]
 
+    with pytest.raises(ValueError, match="labels must be 5, one a frame, got 4"):
+        transfer_labels(["a", "a", "b", "b"], path)
+
 
 def test_transfer_along_a_known_warp_is_exact():
     x = np.linspace(0, 1, 40)[:, None]

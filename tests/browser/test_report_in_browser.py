@@ -65,6 +65,9 @@ def test_faster_and_unaligned(open_page):
     page.select_option("#speed", "2")
     page.keyboard.press("u")
     assert not page.is_checked("#aligned")
+    page.keyboard.press("U")  # as with Shift or Caps Lock
+    assert page.is_checked("#aligned")
+    page.keyboard.press("u")
     seen = np.array(page.evaluate(WATCH))
     assert np.quantile(np.abs(seen[:, 0] - seen[:, 1]), 0.9) < 3 * FRAME  # at one pace
 

@@ -66,11 +66,12 @@ def test_without_a_terminal_a_line_a_change(clips, capsys):
     assert lines[-1] == "60 frames followed"
 
 
-def test_a_terminal_has_one_line_that_is_written_over():
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
 
+
+def test_a_terminal_has_one_line_that_is_written_over():
     out, rows = Terminal(), np.eye(3)
     aligner = OnlineAligner(rows)
     positions = ((frame / 25, aligner.update(row)) for frame, row in enumerate(rows))
@@ -79,6 +80,21 @@ def test_a_terminal_has_one_line_that_is_written_over():
     assert text.count("\n") == 2
     assert text.count("\r\x1b[K") == 3
     assert "0.08 of 0.08 s" in text
+
+
+def test_a_narrow_terminal_and_one_that_is_interrupted(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "30")
+    out = Terminal()
+
+    def positions():
+        yield 0.0, OnlineAligner(np.eye(3)).update(np.ones(3))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tacref.follow._screen(positions(), np.arange(3) / 25, out)
+    (line,) = out.getvalue().removeprefix("\r\x1b[K").splitlines()
+    assert len(line) == 29  # it is not wrapped
+    assert out.getvalue().endswith("\n")  # what is said of it has a line of its own
 
 
 def test_leaving_the_script_is_said(clips, capsys):

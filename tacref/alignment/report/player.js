@@ -188,7 +188,7 @@ const keys = {
   u: () => at("aligned").click(),
 };
 document.addEventListener("keydown", (event) => {
-  const { target, key } = event;
+  const { target } = event, key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (target.tagName === "SELECT" || event.ctrlKey || event.metaKey || event.altKey) return;
   if (key === " ") {
     if (target.tagName === "BUTTON" || target.type === "checkbox" || target.type === "radio") return;
