@@ -44,6 +44,10 @@ class ClipCache:
                 self.bytes -= self._frames.popitem(last=False)[1].nbytes
         return frames
 
+    def __reduce__(self) -> tuple[type["ClipCache"], tuple[int, int | None]]:
+        """Go to another process empty: it shall not hold a copy of all clips."""
+        return ClipCache, (self.max_bytes, self.size)
+
     def clear(self) -> None:
         """Forget all clips."""
         self._frames.clear()

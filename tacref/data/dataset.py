@@ -116,6 +116,7 @@ class PairDataset:
         self.on_bad_video = on_bad_video
         self.cache = ClipCache(cache_bytes, size)
         self._indices: dict[Path, ClipIndex] = {}
+        self._bytes = 0  # of all clips, decoded
         self.bad: dict[Path, str] = {}
 
     @property
@@ -187,6 +188,9 @@ class PairDataset:
                     f"{other.clip.path}: has {other.width} features a frame, but "
                     f"{first.clip.name} has {first.width}"
                 )
+
+        area = 3 * self.size**2 if self.size else 0
+        self._bytes = sum(each.length * (4 * each.width or area) for each in self._indices.values())
 
     @property
     def short_clips(self) -> list[Path]:
@@ -277,9 +281,7 @@ class PairDataset:
 
     def _all_fit(self) -> bool:
         """Return whether all clips together stay within the cache's bound."""
-        area = 3 * self.size**2 if self.size else 0
-        frames = (index.length * (4 * index.width or area) for index in self._indices.values())
-        return sum(frames) <= self.cache.max_bytes
+        return self._bytes <= self.cache.max_bytes
 
     def _draw_pair(self, rng: np.random.Generator) -> tuple[Clip, Clip]:
         number = int(rng.integers(sum(map(len, self._activities.values()))))

@@ -75,6 +75,11 @@ def newest_checkpoint(run: Path) -> Path | None:
 
     A damaged one is set aside with a line that says so. Files that a killed process left
     half-written are taken away.
+
+    Raises
+    ------
+    ValueError
+        If there are damaged ones alone: to start over would replace the trained encoder.
     """
     for folder in (run, run / "best", run / FOLDER):
         for pattern in (".step-*.pt", ".encoder-*.safetensors", ".config-*.json"):
@@ -91,6 +96,11 @@ def newest_checkpoint(run: Path) -> Path | None:
             aside = path.with_suffix(".damaged")
             path.replace(aside)
             print(f"{path}: damaged ({error}), set aside as {aside.name}", file=sys.stderr)
+    if any((run / FOLDER).glob("step-*.damaged")):
+        raise ValueError(
+            f"{run}: has no checkpoint that is whole; its encoder stays as last saved "
+            "(--recipe with its config.json and a new --out does the run again)"
+        )
     return None
 
 

@@ -73,6 +73,12 @@ class Ranks:
         dist.all_gather_object(values, value)
         return values
 
+    def share_buffers(self, module: nn.Module) -> None:
+        """Give every process the first one's buffers, such as batch statistics, in place."""
+        if self.world > 1:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, 0)
+
     def wait(self) -> None:
         """Wait for the others."""
         self.gather(None)

@@ -173,14 +173,16 @@ class _Loop:
             save_weights(
                 self.encoder, self.run, self.saved
             )  # a killed process may have left an older one
-            last = step == self.settings.steps  # then tau is measured once more
+            again = step == self.settings.steps or self._measures_after(step)
             self.metrics = Metrics(
                 self.run,
                 lambda line: (
-                    line["step"] < step or (line["step"] == step and ("loss" in line or not last))
+                    line["step"] < step or (line["step"] == step and not (again and "tau" in line))
                 ),
                 step,
             )
+        if self._measures_after(step):  # a signal that ended the run left no time for it
+            self._measure()
 
     def steps(self) -> None:
         """Train to the last step, or until a signal."""
@@ -237,19 +239,18 @@ class _Loop:
         """Measure and save what is due."""
         steps, settings = self.result.steps, self.settings
         last = steps == settings.steps
-        if (
-            self.val
-            and settings.evaluate_every
-            and steps % settings.evaluate_every == 0
-            and not last  # measured at the end in any case
-            and not ending
-        ):
+        if self._measures_after(steps) and not ending:
             self._measure()
             self.stepper.train_mode()
             self.stepper.watch.skip()
         due = time.monotonic() - self._saved_when >= 60 * settings.save_minutes
         if self.ranks.first and (ending or last or due or steps % settings.save_every == 0):
             self._save()
+
+    def _measures_after(self, steps: int) -> bool:
+        """Return whether tau is measured on the way; it is at the end in any case."""
+        every = self.settings.evaluate_every
+        return bool(self.val and every and steps % every == 0 and steps < self.settings.steps)
 
     def end(self) -> None:
         """Measure tau, unless the run was ended before its last step."""

@@ -47,12 +47,11 @@ def read_recipe(name: str | Path) -> dict[str, Any]:
         If it cannot be read, or a key is unknown or of the wrong type.
     """
     path = Path(name)
-    if path.is_dir():
-        path = path / CONFIG
     try:
-        if str(name) in shipped_recipes():
+        if str(name) in shipped_recipes():  # also where a folder is called so
             text = (resources.files("tacref.recipes") / f"{name}.toml").read_text("utf-8")
         else:
+            path = path / CONFIG if path.is_dir() else path
             text = path.read_text("utf-8")
         values = _of_run(json.loads(text)) if path.suffix == ".json" else tomllib.loads(text)
     except FileNotFoundError:

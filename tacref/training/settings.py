@@ -30,7 +30,14 @@ MAY_CHANGE = frozenset(
     )
 )
 
-_MOST = {"steps": 10**9, "pairs": 10_000, "frames": 100_000, "accumulate": 10_000, "workers": 1000}
+_MOST = {
+    "steps": 10**9,
+    "pairs": 10_000,
+    "frames": 100_000,
+    "seed": 2**63 - 1,
+    "accumulate": 10_000,
+    "workers": 1000,
+}
 
 
 @dataclass(frozen=True)
@@ -228,6 +235,7 @@ def check_type(name: str, value: Any, kind: Any) -> Any:
         fits, wanted = isinstance(value, bool), "true or false"
     elif kind is int:
         fits, wanted = isinstance(value, Integral) and not isinstance(value, bool), "a whole number"
+        value = int(value) if fits else value
     elif kind is str:
         fits, wanted = isinstance(value, str), "a string"
     else:

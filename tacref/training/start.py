@@ -62,6 +62,8 @@ def make_plan(options: Mapping[str, Any], ranks: Ranks) -> Plan:
         if out is not None or name is not None:
             raise ValueError("--resume takes folder and settings from the run: no --out, --recipe")
         run, resume = Path(resumed), True
+        if not (run / CONFIG).is_file():
+            raise FileNotFoundError(f"{run}: no run to go on with, {CONFIG} is missing")
         recipe = read_recipe(run / CONFIG)
         check_same(recipe, given, str(run / CONFIG))
         recipe.setdefault("data", None)

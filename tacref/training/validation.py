@@ -16,7 +16,7 @@ def held_out_taus(
     Parameters
     ----------
     encoder : Encoder
-        The same in every process.
+        The same in every process but for batch statistics, which become the first one's.
     clips : dict of str to list of Clip
         Held-out clips. Each process embeds its share of them, and compares its share of the
         activities.
@@ -33,6 +33,7 @@ def held_out_taus(
     encoder.eval()
     if ranks.world == 1:
         return activity_taus(encoder, clips, progress=progress)
+    ranks.share_buffers(encoder)
     paths = [clip.path for members in clips.values() for clip in members]
     own = {path: embed_clip(encoder, path)[0] for path in paths[ranks.rank :: ranks.world]}
     embeddings = {path: rows for share in ranks.gather(own) for path, rows in share.items()}

@@ -1,5 +1,6 @@
 """Batches of pairs: reproducible, right in every index, bounded in memory."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -213,6 +214,15 @@ def test_cache_stays_within_its_bound(tmp_path):
         cache.load(paths[0])
     with pytest.raises(FileNotFoundError):  # larger than the bound: never kept
         cache.load(paths[3])
+
+
+def test_a_cache_goes_to_another_process_empty(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((1000, 20)))
+    cache = ClipCache(max_bytes=1 << 20, size=24)
+    cache.load(tmp_path / "a.npy")
+    sent = pickle.dumps(cache)
+    assert len(sent) < 1000
+    assert (pickle.loads(sent).max_bytes, pickle.loads(sent).size) == (1 << 20, 24)
 
 
 def test_cached_frames_are_read_only(tmp_path):

@@ -34,6 +34,11 @@ with process_group(ranks, "cpu"):
         float((one - two).abs().max())
         for one, two in zip(alone.buffers(), shared.buffers(), strict=True)
     )
+    plain = DistributedDataParallel(nn.BatchNorm2d(3))
+    plain(frames[own])
+    assert len({str(mean) for mean in ranks.gather(plain.module.running_mean)}) == 2
+    ranks.share_buffers(plain)
+    assert len({str(mean) for mean in ranks.gather(plain.module.running_mean)}) == 1
     ranks.wait()
     if ranks.first:
         print(f"\ndifferences {gradients} {buffers}")

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from training_data import OPTIONS
 
@@ -73,6 +74,7 @@ def test_a_variant_brings_its_own_weight_and_window():
         ("on_bad_video = 'ask'", "on_bad_video must be one of fail, skip, got 'ask'"),
         ("accumulate = 3", "pairs must be a multiple of accumulate = 3, got 4"),
         ("warmup = 5\nsteps = 5", "warmup must be < steps = 5, got 5"),
+        ("seed = 9223372036854775808", "seed must be <= 9223372036854775807"),
         ("workers = -1", "workers must be >= 0, got -1"),
         ("clip_norm = nan", "clip_norm must be finite and >= 0, got nan"),
         ("save_minutes = 0", "save_minutes must be > 0, got 0.0"),
@@ -96,6 +98,17 @@ def test_wrong_recipes_stop_before_the_first_step(sequences, tmp_path, capsys, t
 def test_missing_recipe(tmp_path, capsys):
     assert main(["train", "--recipe", "papr", "--out", str(tmp_path / "run")]) == 2
     assert "papr: no such recipe file, and none of the recipes" in capsys.readouterr().err
+
+
+def test_a_folder_called_as_a_recipe(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "features").mkdir()
+    assert read_recipe("features")["encoder"] == "features"
+
+
+def test_whole_numbers_of_numpy():
+    settings = Settings(steps=np.int64(3), lr=np.float32(0.5), pairs=np.int32(2))
+    assert json.loads(json.dumps(settings.to_json()))["steps"] == 3
 
 
 def test_not_a_run(tmp_path):

@@ -96,6 +96,32 @@ def test_damaged_checkpoints_are_set_aside(whole, stopped, capsys):
     assert losses_of(stopped) == losses_of(whole)
 
 
+def test_damaged_checkpoints_alone_leave_the_encoder(stopped, capsys):
+    for path in (stopped / "checkpoints").iterdir():
+        path.write_bytes(b"PK")
+    before = weights_of(stopped)
+    for _ in range(2):
+        assert train("--resume", stopped) == 2
+        assert "has no checkpoint that is whole" in capsys.readouterr().err
+    assert weights_of(stopped) == before
+
+
+def test_a_measurement_that_a_signal_left_out(sequences, tmp_path, monkeypatch):
+    plain, run = tmp_path / "plain", tmp_path / "run"
+    options = ["--data", sequences, *OPTIONS, "--steps", STEPS, "--evaluate-every", 4]
+    assert train(*options, "--out", plain) == 0
+    call_at_step(monkeypatch, 7, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    assert train(*options, "--out", run) == 143
+    assert [step for step, _ in taus_of(run)] == [0, 4]
+    monkeypatch.undo()
+    for _ in range(2):
+        assert train("--resume", run) == 0
+        assert taus_of(run) == taus_of(plain)
+    assert (run / "best" / "encoder.safetensors").read_bytes() == (
+        plain / "best" / "encoder.safetensors"
+    ).read_bytes()
+
+
 def test_without_a_checkpoint_it_starts_over(whole, stopped, capsys):
     shutil.rmtree(stopped / "checkpoints")
     assert train("--resume", stopped, "--json") == 0
@@ -185,7 +211,7 @@ def test_a_checkpoint_of_other_settings(whole, stopped, capsys):
 
 def test_nothing_to_resume(tmp_path, capsys):
     assert train("--resume", tmp_path / "absent") == 2
-    assert "absent" in capsys.readouterr().err
+    assert "absent: no run to go on with, config.json is missing" in capsys.readouterr().err
 
 
 def test_checkpoints_hold_no_code(whole):
