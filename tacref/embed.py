@@ -28,8 +28,10 @@ class Embedder(Protocol):
 class StreamingEmbedder(Embedder, Protocol):
     """An embedder that carries context from chunk to chunk itself."""
 
-    def embed_stream(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Map the frames of one video, one by one, to embeddings, chunk by chunk."""
+    def embed_stream(
+        self, frames: Iterable[np.ndarray], chunk: int | None = None
+    ) -> Iterator[np.ndarray]:
+        """Map the frames of one video, one by one, to embeddings, `chunk` frames at a time."""
 
 
 def open_encoder(path: str | Path, *, device: str = "cpu") -> Embedder:
@@ -114,13 +116,31 @@ def embed_clip(
             timestamps.append(timestamp)
             yield frame
 
-    return np.concatenate(list(_rows(encoder, frames()))), np.asarray(timestamps)
+    return np.concatenate(list(embed_frames(encoder, frames()))), np.asarray(timestamps)
 
 
-def _rows(encoder: Embedder, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+def embed_frames(
+    encoder: Embedder, frames: Iterable[np.ndarray], size: int | None = None
+) -> Iterator[np.ndarray]:
+    """Embed a video whose frames come one by one.
+
+    Parameters
+    ----------
+    encoder : Embedder
+        From `open_encoder`.
+    frames : iterable of ndarray
+        Frames of one video, all of one shape; read once.
+    size : int, optional
+        New frames at a time, >= 1. By default what memory allows.
+
+    Returns
+    -------
+    iterator of ndarray of float32, shape (N, d)
+        Embeddings in order, together one row a frame.
+    """
     if isinstance(encoder, StreamingEmbedder):
-        return encoder.embed_stream(frames)
-    chunks = iter_chunks(frames, encoder.config.offsets)
+        return encoder.embed_stream(frames, size)
+    chunks = iter_chunks(frames, encoder.config.offsets, size)
     return (encoder.embed(chunk)[own] for chunk, own in chunks)
 
 

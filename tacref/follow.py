@@ -13,8 +13,7 @@ from tacref.alignment import OnlineAligner, Position
 from tacref.alignment.labels import read_labels
 from tacref.commands import Parser, command, positive_int, printable
 from tacref.data.live import is_camera, iter_live
-from tacref.embed import Embedder, embed_clip, open_encoder
-from tacref.encoder.chunks import iter_chunks
+from tacref.embed import Embedder, embed_clip, embed_frames, open_encoder
 
 BAR = 24  # characters
 
@@ -117,8 +116,8 @@ def follow(
             timestamps.append(timestamp)
             yield frame
 
-    for chunk, own in iter_chunks(frames(), encoder.config.offsets, batch):
-        for embedding in encoder.embed(chunk)[own]:
+    for rows in embed_frames(encoder, frames(), batch):
+        for embedding in rows:
             yield timestamps.pop(0), aligner.update(embedding)
 
 

@@ -212,13 +212,17 @@ class EncoderSession:
             raise ValueError("the session is closed")
         return EncoderStream(self._runner, self.config)
 
-    def embed_stream(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    def embed_stream(
+        self, frames: Iterable[np.ndarray], chunk: int | None = None
+    ) -> Iterator[np.ndarray]:
         """Embed a video whose frames come one by one, in memory that does not grow with them.
 
         Parameters
         ----------
         frames : iterable of ndarray, each of shape (H, W, 3) or (F,)
             Read once.
+        chunk : int, optional
+            Frames at a time, >= 1. By default the session's.
 
         Yields
         ------
@@ -230,7 +234,7 @@ class EncoderSession:
         ValueError
             If a frame is not what the encoder takes, or the session is closed.
         """
-        return embed_stream(self.stream(), frames, self._chunk)
+        return embed_stream(self.stream(), frames, chunk or self._chunk)
 
     def close(self) -> None:
         """Let go of the model and its memory; streams that are open may still end."""

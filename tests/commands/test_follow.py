@@ -57,6 +57,25 @@ def test_one_line_a_frame(clips, capsys, batch):
     assert not any(record["off_script"] for record in records)
 
 
+def test_an_encoder_that_carries_its_context_sees_each_frame_once(clips):
+    class Streaming(FakeEncoder):
+        chunks = ()
+
+        def embed(self, frames):
+            raise AssertionError("the frames of its context would be embedded again")
+
+        def embed_stream(self, frames, chunk=None):
+            for frame in frames:
+                self.chunks += (chunk,)
+                yield frame[None]
+
+    rows, encoder = np.load(clips / "a.npy"), Streaming()
+    found = [*tacref.follow.follow(encoder, clips / "a.npy", OnlineAligner(rows), batch=3)]
+    assert [position.frame for _, position in found] == list(range(30))
+    assert [timestamp for timestamp, _ in found] == pytest.approx(np.arange(30) / 25)
+    assert encoder.chunks == (3,) * 30
+
+
 def test_without_a_terminal_a_line_a_change(clips, capsys):
     assert tacref.follow.main(arguments(clips, "--phases", str(clips / "phases.csv"))) == 0
     lines = capsys.readouterr().out.splitlines()

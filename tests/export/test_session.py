@@ -28,6 +28,9 @@ def test_chunks_equal_the_whole(exported, name):
         session = EncoderSession(exported[name].path, chunk=chunk)
         assert_allclose(session.embed(frames), rows, atol=1e-6)
         assert_allclose(np.concatenate([*session.embed_stream(frames)]), rows, atol=1e-6)
+        streamed = [*whole.embed_stream(frames, chunk)]
+        assert len(streamed) == -(-length // chunk) + 1  # and what is left at the end
+        assert_allclose(np.concatenate(streamed), rows, atol=1e-6)
 
 
 def test_a_stream_gives_rows_once_their_context_was_seen(exported):
