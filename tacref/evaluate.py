@@ -134,7 +134,7 @@ def _run(options: Namespace, rank: int, world: int, gather: Gather) -> None:
         check_new_folder(options.plots)
     clips = find_clips(options.data, options.split)
     config = _config(options.encoder)
-    trained_on = None if config is None else config.get("data") or Path(options.encoder) / "data"
+    trained_on = None if config is None else _trained_on(options.encoder, config)
     check_split(options.data, options.split, trained_on)
     train_clips = labeled_training_clips(options.data, clips)
     embedders = _embedders(options, config)
@@ -172,6 +172,12 @@ def _config(encoder: str) -> dict[str, Any] | None:
     from tacref.encoder.storage import read_config
 
     return read_config(encoder)
+
+
+def _trained_on(run: str, config: dict[str, Any]) -> Path:
+    """Return a run's data set; by default the built-in activity, in the run's own folder."""
+    data = config.get("data")
+    return Path(data) if data and isinstance(data, str) else Path(run) / "data"
 
 
 def _embedders(options: Namespace, config: dict[str, Any] | None) -> dict[str, Embed]:

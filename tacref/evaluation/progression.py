@@ -24,9 +24,9 @@ def progression_scores(
 
     A frame's progress to a phase's boundary is (t - b) / T, of frame t in a video of T frames
     whose last frame of that phase is b. There is one for each phase but the last, in the order
-    of the first training video. Linear regression with intercept on all training frames; of a
-    held-out video, R^2 is the mean over boundaries, about the video's own means: 1 is perfect, 0
-    as good as a constant, and it may be far below 0.
+    of the first of the training videos with the most phases. Linear regression with intercept on
+    all training frames; of a held-out video, R^2 is the mean over boundaries, about the video's
+    own means: 1 is perfect, 0 as good as a constant, and it may be far below 0.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def progression_scores(
     train = check_videos(train_embeddings, "train_embeddings")
     train_phases = check_labels(train_labels, train, "train_labels")
     check_held_out(videos, train)
-    order = list(dict.fromkeys(next(iter(train_phases.values())).tolist()))
+    order = max((list(dict.fromkeys(each.tolist())) for each in train_phases.values()), key=len)
     targets = {name: _progress(truth, order) for name, truth in train_phases.items()}
     learned = [(train[name], target) for name, target in targets.items() if target is not None]
     totals, counts = np.zeros(len(videos)), np.zeros(len(videos))

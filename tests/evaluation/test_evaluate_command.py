@@ -122,6 +122,9 @@ def test_training_data_is_refused(capsys, data, run, tmp_path):
     shutil.copytree(data / "train", other / "train")
     shutil.copytree(run, tmp_path / "run")
     config = json.loads((run / "config.json").read_text())
+    config["data"] = 5  # of no use
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    assert evaluate.main([str(tmp_path / "run"), "--data", str(data), "--no-baselines"]) == 0
     config["data"] = str(data)
     (tmp_path / "run" / "config.json").write_text(json.dumps(config))
     shutil.copytree(data / "train", other / "val")

@@ -151,6 +151,12 @@ def test_a_video_without_all_phases_does_not_count():
     scores = progression_scores(val, val_labels, train, train_labels)
     assert scores.counts.tolist() == [1, 1, 0]
     assert scores.value == alone.value
+    # Wherever it stands among the training videos.
+    train = {"short": train.pop("short")} | train
+    train_labels = {"short": train_labels.pop("short")} | train_labels
+    first = progression_scores(val, val_labels, train, train_labels)
+    assert first.counts.tolist() == [1, 1, 0]
+    assert first.value == pytest.approx(alone.value)
     # One phase has no boundary, and nothing counts.
     one = progression_scores(
         {"v": np.zeros((2, 1))}, {"v": ["a", "a"]}, {"t": [[1.0]]}, {"t": ["a"]}
