@@ -6,6 +6,7 @@ weights, and are checked to give the same embeddings.
 """
 
 import argparse
+import copy
 import statistics
 import time
 from collections.abc import Callable
@@ -84,10 +85,12 @@ def main() -> None:
     device = options.device
     torch.manual_seed(0)
     encoder = build_encoder(EncoderConfig.default("resnet50", dim=128)).to(device)
-    plain = Straightforward(encoder)
+    plain = Straightforward(copy.deepcopy(encoder))
+    encoder.backbone.to(memory_format=torch.channels_last)  # as in training
     video = torch.randint(0, 256, (options.frames, SIDE, SIDE, 3), dtype=torch.uint8, device=device)
 
     encoder.eval()
+    plain.eval()
     with torch.inference_mode():
         difference = (encoder(video) - plain(video)).abs().max().item()
         print(f"largest difference of embeddings: {difference:.1e}")
@@ -101,6 +104,7 @@ def main() -> None:
         )
 
     encoder.train()
+    plain.train()
     distinct = 2 * options.pairs * 20 * 2
     frames = torch.randint(0, 256, (distinct, SIDE, SIDE, 3), dtype=torch.uint8, device=device)
     windows = torch.arange(distinct, device=device).reshape(2, options.pairs, 20, 2)

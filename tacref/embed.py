@@ -1,6 +1,7 @@
 """`python -m tacref.embed`: frame embeddings of videos, from a run or from an ONNX file."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -146,7 +147,7 @@ def embed_frames(
 
 @command("embed")
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write `NAME.npz` (embeddings, timestamps) for each clip."""
+    """Write `NAME.npz` (embeddings, timestamps) for each clip; torchrun's processes share them."""
     parser = Parser(prog="tacref embed", description="Write the frame embeddings of videos.")
     parser.add_argument("encoder", metavar="RUN_OR_ONNX", help="a run's folder, or an ONNX file")
     parser.add_argument("clips", nargs="+", metavar="VIDEO", help="video, folder of frames or .npy")
@@ -160,13 +161,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     for target, clip in zip(targets, options.clips, strict=True):
         if targets.count(target) > 1:
             raise ValueError(f"{clip}: two clips would both be written to {target}")
-        if target.exists():
-            raise ValueError(f"{target}: exists already; name another folder or remove it")
         if not Path(clip).exists():
             raise FileNotFoundError(f"{clip}: no such file or folder")
+    # Of several processes, torchrun's, each takes a share.
+    share = slice(int(os.environ.get("RANK", 0)), None, int(os.environ.get("WORLD_SIZE", 1)))
+    clips, targets = options.clips[share], targets[share]
+    for target in targets:
+        if target.exists():
+            raise ValueError(f"{target}: exists already; name another folder or remove it")
     encoder = open_encoder(options.encoder, device=options.device)
     written = []
-    for target, clip in zip(targets, options.clips, strict=True):
+    for target, clip in zip(targets, clips, strict=True):
         embeddings, timestamps = embed_clip(encoder, clip, progress=True)
         with replacing(target) as path:
             np.savez(path, embeddings=embeddings, timestamps=timestamps)

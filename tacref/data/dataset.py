@@ -118,6 +118,7 @@ class PairDataset:
         self._indices: dict[Path, ClipIndex] = {}
         self._bytes = 0  # of all clips, decoded
         self.bad: dict[Path, str] = {}
+        self._damaged: set[Path] = set()
 
     @property
     def clips(self) -> list[Clip]:
@@ -261,7 +262,7 @@ class PairDataset:
 
     def _read_side(self, clip: Clip, rng: np.random.Generator) -> "_Side":
         index = self._indices.get(clip.path)
-        whole = self.cache.load(clip.path) if index is None or self._all_fit() else None
+        whole = self._whole(clip, index)
         if whole is not None:
             length = len(whole)
         else:
@@ -279,9 +280,19 @@ class PairDataset:
             frames = augment_pictures(frames, rng)
         return _Side(clip, frames, positions.reshape(context.shape), times, length)
 
-    def _all_fit(self) -> bool:
-        """Return whether all clips together stay within the cache's bound."""
-        return self._bytes <= self.cache.max_bytes
+    def _whole(self, clip: Clip, index: ClipIndex | None) -> np.ndarray | None:
+        """Return all frames of a clip if it is kept, None if those that are drawn are read."""
+        if index is not None and (self._bytes > self.cache.max_bytes or clip.path in self._damaged):
+            return None
+        try:
+            return self.cache.load(clip.path)
+        except (ValueError, OSError):
+            if index is None or self.on_bad_video == "fail":
+                raise
+            # As where clips are not kept, a clip is bad only where it is drawn from: what is
+            # skipped does not depend on the memory there is.
+            self._damaged.add(clip.path)
+            return None
 
     def _draw_pair(self, rng: np.random.Generator) -> tuple[Clip, Clip]:
         number = int(rng.integers(sum(map(len, self._activities.values()))))

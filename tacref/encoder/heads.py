@@ -95,16 +95,18 @@ class ConvHead(nn.Module):
 
     def forward(self, features: Tensor, windows: Tensor, whole_video: bool) -> Tensor:
         """Map the maps `(M, width, h, w)` and windows `(N, K)` of them to `(N, d)`."""
-        first, norm_1, relu_1, second, norm_2, relu_2 = self.convolutions
+        first, second = self.convolutions[0], self.convolutions[3]
+        assert isinstance(first, nn.Conv3d)
+        assert isinstance(second, nn.Conv3d)
         K = windows.shape[1]
         # Convolutions: three a frame, or one for each tap of each window that is not padding.
         if K > 1 and (whole_video or 3 * len(features) < (3 * K - 2) * len(windows)):
             volume = _convolve_frames(first, features, windows)
         else:
             volume = _convolve_stack(first, features[windows])
-        volume = relu_1(norm_1(volume.flatten(0, 1))).unflatten(0, (-1, K))
+        volume = self.convolutions[1:3](volume.flatten(0, 1)).unflatten(0, (-1, K))
         volume = _convolve_stack(second, volume)
-        volume = relu_2(norm_2(volume.flatten(0, 1))).unflatten(0, (-1, K))
+        volume = self.convolutions[4:](volume.flatten(0, 1)).unflatten(0, (-1, K))
         return self.layers(volume.amax(dim=(1, 3, 4)))
 
 

@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -72,6 +72,27 @@ class Ranks:
         values: list[Any] = [None] * self.world
         dist.all_gather_object(values, value)
         return values
+
+    def gather_results(self, call: Callable[[], Any]) -> list[Any]:
+        """Return what a call gives in every process; bad input in one is an error in all.
+
+        Raises
+        ------
+        ValueError
+            If the call raises it, or OSError, in a process.
+        """
+        if self.world == 1:
+            return [call()]
+        value, failure = None, None
+        try:
+            value = call()
+        except (ValueError, OSError) as error:
+            failure = str(error)
+        results = self.gather((value, failure))
+        for _, failure in results:
+            if failure is not None:
+                raise ValueError(failure)
+        return [value for value, _ in results]
 
     def share_buffers(self, module: nn.Module) -> None:
         """Give every process the first one's buffers, such as batch statistics, in place."""

@@ -35,8 +35,10 @@ def held_out_taus(
         return activity_taus(encoder, clips, progress=progress)
     ranks.share_buffers(encoder)
     paths = [clip.path for members in clips.values() for clip in members]
-    own = {path: embed_clip(encoder, path)[0] for path in paths[ranks.rank :: ranks.world]}
-    embeddings = {path: rows for share in ranks.gather(own) for path, rows in share.items()}
+    shares = ranks.gather_results(
+        lambda: {path: embed_clip(encoder, path)[0] for path in paths[ranks.rank :: ranks.world]}
+    )
+    embeddings = {path: rows for share in shares for path, rows in share.items()}
     check_phases({path: len(rows) for path, rows in embeddings.items()})
     compared = {
         activity: kendall_tau([embeddings[clip.path] for clip in members])

@@ -31,6 +31,16 @@ def test_embeds_clips_whole(run, tmp_path):
             np.testing.assert_allclose(saved["timestamps"], np.arange(len(rows)) / 25)
 
 
+def test_processes_share_the_clips(run, tmp_path, monkeypatch):
+    clips = [str(save_rows(tmp_path / f"{name}.npy", 9)) for name in "abc"]
+    out = tmp_path / "out"
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank, made in (("1", ["b.npz"]), ("0", ["a.npz", "b.npz", "c.npz"])):
+        monkeypatch.setenv("RANK", rank)
+        assert main(["embed", str(run), *clips, "-o", str(out)]) == 0
+        assert sorted(path.name for path in out.iterdir()) == made
+
+
 def test_long_clips_in_chunks_equal_the_whole(run, tmp_path):
     encoder = open_encoder(run)
     clip = save_rows(tmp_path / "long.npy", 9000)  # more than one chunk holds
@@ -63,5 +73,7 @@ def test_bad_input(run, tmp_path, monkeypatch, capsys, arguments, message):
 
 def test_an_onnx_file_runs_on_the_cpu_or_on_cuda(tmp_path):
     (tmp_path / "encoder.onnx").write_bytes(b"")
-    with pytest.raises(ValueError, match="device must be cpu, cuda, tensorrt for an ONNX file, got 'mps'"):
+    with pytest.raises(
+        ValueError, match="device must be cpu, cuda, tensorrt for an ONNX file, got 'mps'"
+    ):
         open_encoder(tmp_path / "encoder.onnx", device="mps")

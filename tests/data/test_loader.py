@@ -106,6 +106,27 @@ def test_bad_clips_are_left_out_or_replaced(dataset):
         skipping.batch(0)
 
 
+def test_what_is_skipped_does_not_depend_on_memory(dataset, tmp_path, make_video):
+    # Cut in two by damage: its beginning can be read, and all of it cannot.
+    hurt = make_video(tmp_path / "train" / "e.mp4", count=38)
+    data = bytearray(hurt.read_bytes())
+    middle = data.find(b"mdat") + (len(data) - data.find(b"mdat")) // 2
+    data[middle : middle + 200] = b"\xff" * 200
+    hurt.write_bytes(data)
+    drawn = []
+    for room in (2 << 30, 0):
+        reading = PairDataset(
+            find_clips(tmp_path, "train"),
+            offsets=(0,), frames=2, pairs=4, size=24, cache_bytes=room, on_bad_video="skip",
+        )  # fmt: skip
+        reading.check()
+        drawn.append([reading.batch(step) for step in range(8)])
+    for kept, sought in zip(*drawn, strict=True):
+        assert_same(kept, sought)
+        assert len(kept.skipped) == len(sought.skipped)
+    assert sum(len(batch.skipped) for batch in drawn[0]) > 0
+
+
 def test_too_few_clips_left(dataset):
     for clip in dataset.clips[1:]:
         clip.path.write_bytes(b"nothing")
