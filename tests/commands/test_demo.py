@@ -3,11 +3,13 @@
 import json
 
 import numpy as np
+import pytest
 
 from tacref.commands import main
 from tacref.demo import main as demo
 
 
+@pytest.mark.timeout(900)
 def test_demo_and_what_it_leaves(tmp_path, capsys):
     out = tmp_path / "demo"
     assert demo(["--out", str(out), "--steps", "3"]) == 0
