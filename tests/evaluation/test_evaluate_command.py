@@ -192,22 +192,30 @@ def test_pictures(capsys, data, run, tmp_path):
 
 
 def shared_run(options, world):
-    """Run in as many threads as there would be processes; return what each raised."""
+    """Run in as many threads as there would be processes; return what each raised.
+
+    One at a time: unlike processes, they share torch's random state.
+    """
     parts, failures = [None] * world, [None] * world
-    barrier = threading.Barrier(world, timeout=60)
+    barrier, alone = threading.Barrier(world, timeout=60), threading.Lock()
 
     def work(rank):
         def gather(value):
             parts[rank] = value
-            barrier.wait()
-            together = list(parts)
-            barrier.wait()
+            alone.release()
+            try:
+                barrier.wait()
+                together = list(parts)
+                barrier.wait()
+            finally:
+                alone.acquire()
             return together
 
-        try:
-            evaluate._run(options, rank, world, gather)
-        except ValueError as error:
-            failures[rank] = str(error)
+        with alone:
+            try:
+                evaluate._run(options, rank, world, gather)
+            except ValueError as error:
+                failures[rank] = str(error)
 
     threads = [threading.Thread(target=work, args=(rank,)) for rank in range(world)]
     for thread in threads:
