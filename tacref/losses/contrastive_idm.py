@@ -80,30 +80,14 @@ def contrastive_idm(
     counts = check_lengths(lengths, B, n, x, "lengths")
     frames, ends = check_times(times, video_lengths, counts, n)
     with full_precision(x):
-        values = contrastive_idm_of_embeddings(
-            storable(x), counts, frames, ends, sigma, margin, variant, backend
-        )
+        given, chosen = storable(x), choose_backend(backend, x)
+        if chosen == "torch":
+            values = _torch.contrastive_idm(given, counts, frames, ends, sigma, margin, variant)
+        else:
+            values, _ = _operators.contrastive_idm(
+                given, counts, frames, ends, sigma, margin, variant, needs_grad(given), chosen
+            )
     return values.to(x.dtype)
-
-
-def contrastive_idm_of_embeddings(
-    x: Tensor,
-    counts: Tensor,
-    frames: Tensor,
-    ends: Tensor,
-    sigma: float,
-    margin: float,
-    variant: str,
-    backend: str | None,
-) -> Tensor:
-    """Contrastive-IDM `(B,)`, in float64, of arguments that were checked; x is `storable`."""
-    chosen = choose_backend(backend, x)
-    if chosen == "torch":
-        return _torch.contrastive_idm(x, counts, frames, ends, sigma, margin, variant)
-    values, _ = _operators.contrastive_idm(
-        x, counts, frames, ends, sigma, margin, variant, needs_grad(x), chosen
-    )
-    return values
 
 
 class ContrastiveIDMLoss(nn.Module):

@@ -7,13 +7,13 @@ from typing import Any
 
 from torch import nn
 
+from tacref.data.dataset import ON_BAD_VIDEO
 from tacref.losses import DEFAULTS, make_objective
 
 MAX_LR = 1000.0
 OPTIMIZERS = ("adam", "adamw")
 PRECISIONS = ("full", "bf16", "fp16")
 SCHEDULES = ("cosine", "constant")
-BAD_VIDEO = ("fail", "skip")
 
 # These may differ where a run is resumed: they say where it computes, and what it keeps.
 MAY_CHANGE = frozenset(
@@ -170,7 +170,7 @@ class Settings:
             ("optimizer", OPTIMIZERS),
             ("schedule", SCHEDULES),
             ("precision", PRECISIONS),
-            ("on_bad_video", BAD_VIDEO),
+            ("on_bad_video", ON_BAD_VIDEO),
         ):
             if getattr(self, name) not in choices:
                 raise ValueError(
