@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tacref.data.phases import COLUMNS
+from tacref.data.phases import COLUMNS, phase_labels, read_phase_file
 from tacref.files import replacing
 
 
@@ -34,29 +34,8 @@ def read_labels(path: str | Path, lengths: Mapping[str, int]) -> dict[str, list[
         If it is not such a file, or the phases of a clip of interest do not cover it from its
         first frame to its last without overlap; names file and line.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such label file")
-    labels: dict[str, list[str | None]] = {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            header = next(reader, [])
-            if tuple(column.strip() for column in header) != COLUMNS:
-                raise ValueError(f"{path}: line 1 must be {','.join(COLUMNS)}, got {header}")
-            for row in reader:
-                if row:
-                    _take(row, f"{path}: line {reader.line_num}", lengths, labels)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path}: not a CSV file in UTF-8 ({error})") from None
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
-    whole: dict[str, list[str]] = {}
-    for name, found in labels.items():
-        if None in found:
-            raise ValueError(f"{path}: frame {found.index(None)} of {name!r} has no phase")
-        whole[name] = [label for label in found if label is not None]
-    return whole
+    phases = read_phase_file(path, lengths)
+    return {name: phase_labels(found) for name, found in phases.items()}
 
 
 def transfer_labels(labels: Sequence[str], path: np.ndarray) -> list[str]:
@@ -132,34 +111,3 @@ def write_labels(path: str | Path, labels: Mapping[str, Sequence[str]]) -> None:
         writer.writerow(COLUMNS)
         for name, phases in labels.items():
             writer.writerows((name, *interval) for interval in intervals(phases))
-
-
-def _take(
-    row: list[str],
-    where: str,
-    lengths: Mapping[str, int],
-    labels: dict[str, list[str | None]],
-) -> None:
-    """Enter one line of a label file."""
-    if len(row) != len(COLUMNS):
-        raise ValueError(f"{where}: must have {len(COLUMNS)} fields, got {len(row)}: {row}")
-    name, first, last, phase = (field.strip() for field in row)
-    if name not in lengths:
-        return
-    try:
-        start, end = int(first), int(last)
-    except ValueError:
-        raise ValueError(
-            f"{where}: start_frame and end_frame must be whole numbers, got {first!r}, {last!r}"
-        ) from None
-    if not 0 <= start < end <= lengths[name]:
-        raise ValueError(
-            f"{where}: must have 0 <= start_frame < end_frame <= {lengths[name]}, the frames of "
-            f"{name!r}, got {first}, {last}"
-        )
-    if not phase:
-        raise ValueError(f"{where}: phase must not be empty")
-    found = labels.setdefault(name, [None] * lengths[name])
-    if any(label is not None for label in found[start:end]):
-        raise ValueError(f"{where}: overlaps another phase of {name!r}")
-    found[start:end] = [phase] * (end - start)

@@ -40,8 +40,38 @@ def read_phases(folder: str | Path, lengths: Mapping[str, int]) -> dict[str, lis
         gap or do not end where it ends; names file and line.
     """
     path = Path(folder) / FILE
+    return read_phase_file(path, lengths, only=True) if path.is_file() else {}
+
+
+def read_phase_file(
+    path: str | Path, lengths: Mapping[str, int], *, only: bool = False
+) -> dict[str, list[Phase]]:
+    """Read the phases of some clips from a label file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file with the columns of `phases.csv`.
+    lengths : mapping of str to int
+        Name and number of frames of each clip of interest.
+    only : bool
+        Refuse a file that names other clips, too; by default they are passed over.
+
+    Returns
+    -------
+    dict of str to list of Phase
+        For each clip of interest that the file names its phases in order.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        As `read_phases`.
+    """
+    path = Path(path)
     if not path.is_file():
-        return {}
+        raise FileNotFoundError(f"{path}: no such label file")
     rows: dict[str, list[tuple[int, Phase]]] = {}
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -50,15 +80,18 @@ def read_phases(folder: str | Path, lengths: Mapping[str, int]) -> dict[str, lis
             if tuple(column.strip() for column in header) != COLUMNS:
                 raise ValueError(f"{path}: line 1 must be {','.join(COLUMNS)}, got {header}")
             for row in reader:
-                if row:
-                    name, phase = _parse(row, f"{path}: line {reader.line_num}")
-                    if name not in lengths:
-                        raise ValueError(
-                            f"{path}: line {reader.line_num}: no clip {name!r} in this folder"
-                        )
-                    rows.setdefault(name, []).append((reader.line_num, phase))
+                if not row:
+                    continue
+                line = reader.line_num
+                name, phase = _parse(row, f"{path}: line {line}")
+                if name in lengths:
+                    rows.setdefault(name, []).append((line, phase))
+                elif only:
+                    raise ValueError(f"{path}: line {line}: no clip {name!r} in this folder")
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path}: not a CSV file in UTF-8 ({error})") from None
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
     return {name: _covering(path, name, found, lengths[name]) for name, found in rows.items()}
 
 

@@ -7,6 +7,7 @@ them: what is drawn depends on seed, step and pair alone.
 import os
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -86,16 +87,12 @@ def newest_checkpoint(run: Path) -> Path | None:
             for leftover in folder.glob(pattern):
                 leftover.unlink()
     for path in reversed(checkpoints(run)):
-        try:
-            with zipfile.ZipFile(path) as archive:  # torch does not compare the checksums
-                if (member := archive.testzip()) is not None:
-                    raise ValueError(f"{member} differs from its checksum")
-            _read(path)
+        damage = _damage(path)
+        if damage is None:
             return path
-        except (ValueError, OSError, zipfile.BadZipFile) as error:
-            aside = path.with_suffix(".damaged")
-            path.replace(aside)
-            print(f"{path}: damaged ({error}), set aside as {aside.name}", file=sys.stderr)
+        aside = path.with_suffix(".damaged")
+        path.replace(aside)
+        print(f"{path}: damaged ({damage}), set aside as {aside.name}", file=sys.stderr)
     if any((run / FOLDER).glob("step-*.damaged")):
         raise ValueError(
             f"{run}: has no checkpoint that is whole; its encoder stays as last saved "
@@ -178,13 +175,29 @@ def fingerprint(clips: Iterable[Clip], data: Path) -> dict[str, int]:
     return sizes
 
 
+def _damage(path: Path) -> str | None:
+    """Return what is wrong with a file's bytes; torch does not compare the checksums itself."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            member = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        return str(error)
+    return None if member is None else f"{member} differs from its checksum"
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch, pickle and zip each raise their own kinds
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:  # torch and pickle each raise their own kinds
         raise ValueError(f"{path}: not a checkpoint ({type(error).__name__})") from None
-    if not isinstance(state, dict) or set(state) != _PARTS or state["format"] != FORMAT:
-        raise ValueError(f"{path}: not a checkpoint of format {FORMAT}")
+    if not isinstance(state, dict) or "format" not in state:
+        raise ValueError(f"{path}: not a checkpoint")
+    if state["format"] != FORMAT or set(state) != _PARTS:
+        raise ValueError(
+            f"{path}: a checkpoint of format {state['format']!r}; this version reads {FORMAT}"
+        )
     return state
 
 

@@ -9,7 +9,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 from tqdm import tqdm
 
 from tacref.data import Clip, PairDataset, iter_batches
@@ -168,8 +167,8 @@ class _Loop:
         result.steps = result.resumed_at = self._saved_at = step
         result.seconds, self.best = state["seconds"], state["best"]
         result.tau_untrained = state["tau_untrained"]
+        result.skipped |= state["skipped"]
         if self.ranks.first:
-            result.skipped |= state["skipped"]
             save_weights(
                 self.encoder, self.run, self.saved
             )  # a killed process may have left an older one
@@ -214,11 +213,11 @@ class _Loop:
             stop_on_signals() as stop,
         ):
             for parts, waited in batches:
-                for message in (clip for part in parts for clip in part.skipped):
-                    if result.note_skipped(message):
-                        tqdm.write(f"skipped: {message}", file=sys.stderr)
-                numbers, ending = stepper.step(result.steps, parts, stop.signal != 0)
+                numbers, ending, skipped = stepper.step(result.steps, parts, stop.signal != 0)
                 stepper.watch.step(waited)
+                for message in skipped:
+                    if result.note_skipped(message) and ranks.first:
+                        tqdm.write(f"skipped: {message}", file=sys.stderr)
                 result.steps += 1
                 result.seconds = before + time.perf_counter() - start
                 bar.update()
@@ -254,10 +253,6 @@ class _Loop:
 
     def end(self) -> None:
         """Measure tau, unless the run was ended before its last step."""
-        shares = self.ranks.gather(self.result.skipped)
-        for share in shares[1:]:
-            for clip, times in share.items():
-                self.result.skipped[clip] = self.result.skipped.get(clip, 0) + times
         if self.val and not self.result.interrupted:
             self.result.tau_trained = self._measure()
 
@@ -280,11 +275,8 @@ class _Loop:
             self.metrics.write(step, tau=taus, mean_tau=mean_tau(taus))
 
     def _save(self) -> None:
-        """Write a checkpoint and the encoder, if all weights are finite."""
+        """Write a checkpoint and the encoder."""
         result = self.result
-        for name, weight in self.encoder.named_parameters():
-            if not torch.isfinite(weight).all():
-                raise TrainingDivergedError(result.steps, f"weight {name} is not finite")
         if self._saved_at != result.steps:
             state = {
                 "step": result.steps,

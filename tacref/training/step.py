@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +40,25 @@ class TrainingDivergedError(ArithmeticError):
         on = f" on {list(clips)}" if clips else ""
         super().__init__(f"{what} at step {step}{on}")
         self.step, self.what, self.clips = step, what, list(clips)
+
+
+class Step(NamedTuple):
+    """What a step came to, the same in every process.
+
+    Parameters
+    ----------
+    numbers : dict of str to float
+        Means over all its pairs: the loss and its parts; the gradient's norm and the learning
+        rate.
+    stop : bool
+        Whether any process was asked to stop.
+    skipped : list of str
+        What was wrong with each clip that could not be read, in any process.
+    """
+
+    numbers: dict[str, float]
+    stop: bool
+    skipped: list[str]
 
 
 class Stepper:
@@ -94,7 +113,7 @@ class Stepper:
 
     def step(
         self, step: int, batches: Sequence[PairBatch], stop: bool = False
-    ) -> tuple[dict[str, float], bool]:
+    ) -> Step:
         """Train on this process's share of a step.
 
         Parameters
@@ -106,19 +125,11 @@ class Stepper:
         stop : bool
             Whether this process was asked to stop.
 
-        Returns
-        -------
-        numbers : dict of str to float
-            Means over all pairs of the step: the loss and its parts; the gradient's norm and the
-            learning rate.
-        stop : bool
-            Whether any process was asked to.
-
         Raises
         ------
         TrainingDivergedError
-            In every process, if the loss or the gradient is not finite. The weights are then
-            those before the step.
+            In every process, if the loss or the gradient is not finite (the weights are then
+            those before the step), or a weight is not after it.
         """
         rate = lr_factor(step, self.settings)
         for group in self.optimizer.param_groups:
@@ -131,18 +142,24 @@ class Stepper:
         self.scaler.unscale_(self.optimizer)
         gradients = [weight.grad for weight in self.weights if weight.grad is not None]
         norm = get_total_norm(gradients)
-        asked = norm.new_tensor(float(stop))
-        shared = self.ranks.mean(torch.stack([*means.values(), asked]))
-        *values, asked_of_any, length = torch.cat((shared, norm[None])).tolist()
+        skipped = [clip for batch in batches for clip in batch.skipped]
+        own = norm.new_tensor((float(stop), float(len(skipped))))
+        shared = self.ranks.mean(torch.cat((torch.stack([*means.values()]), own)))
+        *values, asked, bad, length = torch.cat((shared, norm[None])).tolist()
+        if bad:
+            skipped = [clip for share in self.ranks.gather(skipped) for clip in share]
         numbers = dict(zip(means, values, strict=True))
         self._check(numbers["loss"], length, step, batches)
         if self.settings.clip_norm:
             clip_grads_with_norm_(self.weights, self.settings.clip_norm, norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        if not math.isfinite(get_total_norm(self.weights)):
+            self._diverged("a weight is not finite", step, batches)
         # JSON knows no infinity, which float16 meets when its scale was too large.
         known = {"grad_norm": length} if math.isfinite(length) else {}
-        return numbers | known | {"lr": rate * self.settings.lr}, asked_of_any > 0
+        numbers |= known | {"lr": rate * self.settings.lr}
+        return Step(numbers, asked > 0, skipped)
 
     def _accumulate(self, step: int, part: int, batch: PairBatch, parts: int) -> dict[str, Tensor]:
         """Add a micro-batch's share to the gradient; return its loss and the loss's parts."""
@@ -179,6 +196,9 @@ class Stepper:
         if math.isfinite(loss) and (math.isfinite(norm) or too_large):
             return
         what = f"gradient's norm is {norm}" if math.isfinite(loss) else f"loss is {loss}"
+        self._diverged(what, step, batches)
+
+    def _diverged(self, what: str, step: int, batches: Sequence[PairBatch]) -> NoReturn:
         own = [names for batch in batches for names in batch.names]
         clips = [names for share in self.ranks.gather(own) for names in share]
         raise TrainingDivergedError(step + 1, what, clips)

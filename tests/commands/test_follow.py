@@ -135,7 +135,7 @@ def test_refusals_are_one_line(clips, capsys):
         (arguments(clips, "--batch", "0"), "argument --batch: must be >= 1, got 0"),
         (
             arguments(clips, "--phases", str(clips / "gap.csv")),
-            f"{clips / 'gap.csv'}: frame 10 of 'a.npy' has no phase",
+            f"{clips / 'gap.csv'}: line 2: the phases of 'a.npy' end at frame 10, but the clip has",
         ),
         (
             arguments(clips, "--phases", str(clips / "none.csv")),

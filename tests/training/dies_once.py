@@ -1,8 +1,10 @@
-"""The trainer, in which one rank is killed once, at step 8; run by test_several_processes."""
+"""The trainer; one rank is killed once, at step 8, and a clip is cut; see test_several_processes."""
 
 import os
 import signal
 import sys
+
+from training_data import with_a_cut_clip
 
 from tacref.commands import main
 from tacref.data import PairDataset
@@ -17,4 +19,5 @@ def batch(self, step, **share):
 
 
 PairDataset.batch = batch
+PairDataset._read_side = with_a_cut_clip(PairDataset._read_side)
 sys.exit(main(sys.argv[1:]))

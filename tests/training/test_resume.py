@@ -96,6 +96,26 @@ def test_damaged_checkpoints_are_set_aside(whole, stopped, capsys):
     assert losses_of(stopped) == losses_of(whole)
 
 
+def test_a_checkpoint_that_is_whole_is_never_set_aside(stopped, capsys, monkeypatch):
+    folder = stopped / "checkpoints"
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+
+    def full(*args, **options):
+        raise MemoryError("no memory")
+
+    monkeypatch.setattr("tacref.training.checkpoint.torch.load", full)
+    assert train("--resume", stopped) == 2
+    assert capsys.readouterr().err == "tacref train: no memory\n"
+    monkeypatch.undo()
+    newest = folder / "step-000007.pt"
+    state = torch.load(newest, weights_only=True)
+    torch.save(state | {"format": 99}, newest)
+    before[newest] = newest.read_bytes()
+    assert train("--resume", stopped) == 2
+    assert "a checkpoint of format 99; this version reads 1" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_damaged_checkpoints_alone_leave_the_encoder(stopped, capsys):
     for path in (stopped / "checkpoints").iterdir():
         path.write_bytes(b"PK")

@@ -204,6 +204,22 @@ def test_a_second_interrupt_ends_at_once(sequences, tmp_path, capsys, monkeypatc
     assert load_encoder(tmp_path / "run").config.dim == 16
 
 
+def test_a_weight_that_is_not_finite(sequences, tmp_path, capsys, monkeypatch):
+    def overflow(self, closure=None):
+        self.param_groups[0]["params"][0].data.view(-1)[0] = torch.inf
+
+    monkeypatch.setattr(torch.optim.Adam, "step", overflow)
+    run = tmp_path / "run"
+    shared = ["train", "--data", str(sequences), "--out", str(run), *OPTIONS]
+    assert main([*shared, "--steps", "3"]) == 1
+    assert "a weight is not finite at step 1 on" in capsys.readouterr().err
+    report = json.loads((run / "diverged.json").read_text())
+    assert report["step"] == 1
+    assert len(report["clips"]) == 4
+    assert not list((run / "checkpoints").glob("*"))
+    assert all(torch.isfinite(value).all() for value in load_encoder(run).state_dict().values())
+
+
 def test_a_gradient_that_is_not_finite(sequences, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(
         "tacref.training.step.get_total_norm", lambda gradients: torch.tensor(torch.inf)
