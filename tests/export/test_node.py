@@ -54,6 +54,24 @@ def test_equal_to_python(exported, node, tmp_path, name, how):
     np.testing.assert_allclose(rows, session.embed(frames), atol=1e-5)
 
 
+def test_a_large_chunk(node, tmp_path):
+    program = (HERE / "embed.mjs").read_text("utf-8")
+    long = program[program.index("async function embedLong") : program.index("const sizes")]
+    (tmp_path / "long.mjs").write_text(
+        "async function embed(frames, T, H, W) {\n"
+        "  return Float32Array.from({ length: T * 128 }, (_, i) => frames[i >> 7]);\n"
+        "}\n"
+        f"{long}\n"
+        "const frames = Uint8Array.from({ length: 5000 }, (_, i) => i % 251);\n"
+        "const rows = await embedLong(frames, 5000, 1, 1 / 3, 2000, 15, 9);\n"
+        "console.log(rows.length, rows.every((row, i) => row === frames[i >> 7]));\n"
+    )
+    done = subprocess.run(
+        [*node, tmp_path / "long.mjs"], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.split() == ["640000", "true"]
+
+
 def test_the_document_shows_what_runs_here():
     program = (HERE / "embed.mjs").read_text("utf-8")
     document = DOCUMENT.read_text("utf-8")

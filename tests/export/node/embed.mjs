@@ -14,15 +14,16 @@ async function embed(frames, T, H, W) { // frames: Uint8Array, RGB, T * H * W * 
 
 // A long video: chunks that overlap by the context, of which each keeps its own rows.
 async function embedLong(frames, T, H, W, size, before, after) {
-  const rows = [];
+  let rows;
   for (let first = 0; first < T; first += size) {
     const end = Math.min(T, first + size);
     const from = Math.max(0, first - before), to = Math.min(T, end + after);
     const data = await embed(frames.subarray(from * H * W * 3, to * H * W * 3), to - from, H, W);
     const d = data.length / (to - from);
-    rows.push(...data.subarray((first - from) * d, (end - from) * d));
+    rows ??= new Float32Array(T * d);
+    rows.set(data.subarray((first - from) * d, (end - from) * d), first * d);
   }
-  return new Float32Array(rows);
+  return rows;
 }
 
 const sizes = [length, height, width].map(Number);
