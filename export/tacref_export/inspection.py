@@ -39,15 +39,17 @@ def inspect(path: str | Path) -> dict[str, Any]:
         raise FileNotFoundError(f"{path}: no such ONNX file")
     model = path.read_bytes()
     metadata = read_metadata(path, model)
+    config = read_config(path, metadata)
     session = _open(path, model, "cpu")
-    places: dict[str, Any] = {}
+    places: dict[str, Any] = {"cpu": _placed(session)}
     for name in PROVIDERS:
-        missing = missing_parts(name)
-        places[name] = {"missing": missing} if missing else _placed(path, model, name)
+        if name not in places:
+            missing = missing_parts(name)
+            places[name] = {"missing": missing} if missing else _placed(_open(path, model, name))
     return {
         "file": str(path),
         "bytes": len(model),
-        "encoder": read_config(path, metadata).to_json(),
+        "encoder": config.to_json(),
         "precision": metadata["precision"],
         "preprocessing": metadata["preprocessing"],
         "inputs": [_tensor(each) for each in session.get_inputs()],
@@ -67,10 +69,10 @@ def _open(path: Path, model: bytes, provider: str) -> Any:
     )
 
 
-def _placed(path: Path, model: bytes, provider: str) -> dict[str, dict[str, int]]:
+def _placed(session: Any) -> dict[str, dict[str, int]]:
     return {
         place: dict(Counter(operators).most_common())
-        for place, operators in placement(_open(path, model, provider)).items()
+        for place, operators in placement(session).items()
     }
 
 

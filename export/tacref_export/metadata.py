@@ -15,6 +15,10 @@ from tacref.encoder.config import EncoderConfig
 PREFIX = "tacref."
 FORMAT = "2"
 HASH = "content_sha256"
+_KEYS = frozenset((
+    "format", "version", "encoder", "precision", "preprocessing", "parity", "weights_sha256", HASH,
+    "streaming", "torch", "onnxruntime",
+))  # fmt: skip
 INPUT, OUTPUT = "frames", "embeddings"
 CONTEXT, NEXT_CONTEXT = "context", "next_context"
 _METADATA_FIELD = 14  # metadata_props of ModelProto, in onnx.proto
@@ -51,13 +55,15 @@ def read_metadata(path: str | Path, model: bytes) -> dict[str, str]:
     except (ValueError, IndexError, UnicodeDecodeError):
         raise ValueError(f"{path}: damaged, or not an ONNX file") from None
     metadata = {key.removeprefix(PREFIX): value for key, value in entries if key.startswith(PREFIX)}
-    if not {"format", "encoder", HASH} <= set(metadata):
+    if "format" not in metadata:
         raise ValueError(f"{path}: not an encoder exported by tacref")
     if metadata["format"] != FORMAT:
         raise ValueError(
             f"{path}: its format is {metadata['format']}, this version of tacref reads {FORMAT}; "
             "export it again"
         )
+    if lacking := sorted(_KEYS - set(metadata)):
+        raise ValueError(f"{path}: damaged metadata (no {', '.join(lacking)})")
     if metadata[HASH] != content_hash(model):
         raise ValueError(
             f"{path}: damaged or changed since it was proven equal to torch (its content does not "
@@ -76,13 +82,22 @@ def read_config(path: str | Path, metadata: dict[str, str]) -> EncoderConfig:
     """
     try:
         return EncoderConfig.from_json(json.loads(metadata["encoder"]))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: damaged metadata ({error})") from None
 
 
-def streaming_form(model: bytes, metadata: dict[str, str]) -> bytes:
-    """Return the model that also takes `context` and gives `next_context`."""
-    return model + base64.b64decode(metadata["streaming"])
+def streaming_form(path: str | Path, model: bytes, metadata: dict[str, str]) -> bytes:
+    """Return the model that also takes `context` and gives `next_context`.
+
+    Raises
+    ------
+    ValueError
+        If the metadata does not hold it.
+    """
+    try:
+        return model + base64.b64decode(metadata["streaming"], validate=True)
+    except ValueError as error:
+        raise ValueError(f"{path}: damaged metadata (streaming: {error})") from None
 
 
 def content_hash(model: bytes) -> str:

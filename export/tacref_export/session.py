@@ -3,19 +3,22 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
 from tacref_export.binding import ArrayRunner, DeviceRunner, Runner
 from tacref_export.metadata import (
     INPUT,
+    NEXT_CONTEXT,
+    OUTPUT,
     context_rows,
     read_config,
     read_metadata,
     streaming_form,
 )
 from tacref_export.providers import PROVIDERS, check_providers, open_session
-from tacref_export.streaming import EncoderStream, default_chunk, embed_stream
+from tacref_export.streaming import EncoderStream, check_chunk, default_chunk, embed_stream
 
 
 class EncoderSession:
@@ -74,8 +77,7 @@ class EncoderSession:
     ) -> None:
         path = Path(path)
         wanted = check_providers(providers)
-        if chunk is not None and chunk < 1:
-            raise ValueError(f"chunk must be >= 1, got {chunk!r}")
+        check_chunk(chunk)
         if threads < 0:
             raise ValueError(f"threads must be >= 0, got {threads!r}")
         if cuda_graph and (chunk is None or wanted[0] == "cpu"):
@@ -87,17 +89,14 @@ class EncoderSession:
         self.config = read_config(path, self.metadata)
         session = open_session(
             path,
-            streaming_form(model, self.metadata),
+            streaming_form(path, model, self.metadata),
             wanted,
             allow_cpu=allow_cpu,
             tf32=tf32,
             cuda_graph=cuda_graph,
             threads=threads,
         )
-        inputs = [(each.name, each.type, len(each.shape)) for each in session.get_inputs()]
-        pictures = self.config.takes_pictures
-        if inputs != [(INPUT, "tensor(uint8)", 4) if pictures else (INPUT, "tensor(float)", 2)]:
-            raise ValueError(f"{path}: its input {inputs} is not what its metadata says")
+        self._check_graph(path, session)
         got = session.get_providers()
         self.providers = tuple(name for name, full in PROVIDERS.items() if full in got)
         self._chunk = chunk
@@ -232,13 +231,28 @@ class EncoderSession:
         Raises
         ------
         ValueError
-            If a frame is not what the encoder takes, or the session is closed.
+            If `chunk` is not >= 1, a frame is not what the encoder takes, or the session is closed.
         """
+        check_chunk(chunk)
         return embed_stream(self.stream(), frames, chunk or self._chunk)
 
     def close(self) -> None:
         """Let go of the model and its memory; streams that are open may still end."""
         self._runner = None
+
+    def _check_graph(self, path: Path, session: Any) -> None:
+        if self.config.takes_pictures:
+            frames = (INPUT, "tensor(uint8)", ["T", "H", "W", 3])
+        else:
+            frames = (INPUT, "tensor(float)", ["T", self.config.channels])
+        said = [frames, (OUTPUT, "tensor(float)", ["T", self.config.dim])]
+        inputs, outputs = session.get_inputs(), session.get_outputs()
+        given = [(each.name, each.type, each.shape) for each in (*inputs, *outputs)]
+        names = [name for name, *_ in given]
+        if given[:2] != said or names != [INPUT, OUTPUT, NEXT_CONTEXT]:
+            raise ValueError(
+                f"{path}: what it takes and gives, {given}, is not what its metadata says"
+            )
 
     def __enter__(self) -> "EncoderSession":
         """Return the session itself."""

@@ -108,6 +108,18 @@ def embed_stream(
     yield stream.finish()
 
 
+def check_chunk(chunk: int | None) -> None:
+    """Refuse a number of frames that is not >= 1; None stands for the default.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    if chunk is not None and chunk < 1:
+        raise ValueError(f"chunk must be >= 1, got {chunk!r}")
+
+
 # Bytes that a chunk's frames and the largest maps that come of them may take.
 _CHUNK_BYTES = 256 << 20
 

@@ -165,6 +165,15 @@ def set_entry(key, value):
     return change
 
 
+def drop_entry(key):
+    def change(model):
+        kept = [entry for entry in model.metadata_props if entry.key != PREFIX + key]
+        del model.metadata_props[:]
+        model.metadata_props.extend(kept)
+
+    return change
+
+
 def touch_weight(model):
     for tensor in model.graph.initializer:
         if tensor.name.endswith("layers.0.weight"):
@@ -218,6 +227,22 @@ def test_metadata_that_does_not_fit_the_graph(exported, tmp_path):
     rewrite(exported["features"].path, path, set_entry("encoder", other), seal=True)
     with pytest.raises(ValueError, match="is not what its metadata says"):
         EncoderSession(path)
+    wide = json.dumps({**CONFIGS["features"].to_json(), "dim": 9})
+    rewrite(exported["features"].path, path, set_entry("encoder", wide), seal=True)
+    with pytest.raises(ValueError, match="is not what its metadata says"):
+        EncoderSession(path)
+    rewrite(exported["features"].path, path, set_entry("streaming", ""), seal=True)
+    with pytest.raises(ValueError, match="is not what its metadata says"):
+        EncoderSession(path)
+    rewrite(exported["features"].path, path, set_entry("streaming", "AAA"), seal=True)
+    with pytest.raises(ValueError, match=r"damaged metadata \(streaming: "):
+        EncoderSession(path)
+    rewrite(exported["features"].path, path, set_entry("encoder", "[" * 100_000), seal=True)
+    with pytest.raises(ValueError, match="damaged metadata"):
+        EncoderSession(path)
+    rewrite(exported["features"].path, path, drop_entry("parity"), seal=True)
+    with pytest.raises(ValueError, match=r"damaged metadata \(no parity\)"):
+        EncoderSession(path)
     rewrite(exported["features"].path, path, set_entry("encoder", "{}"), seal=True)
     with pytest.raises(ValueError, match="damaged metadata"):
         EncoderSession(path)
@@ -236,6 +261,13 @@ def test_metadata_that_does_not_fit_the_graph(exported, tmp_path):
 def test_bad_options(exported, options, message):
     with pytest.raises(ValueError, match=message):
         EncoderSession(exported["features"].path, **options)
+
+
+@pytest.mark.parametrize("chunk", [0, -1])
+def test_bad_chunk_of_a_stream(exported, chunk):
+    session = EncoderSession(exported["features"].path)
+    with pytest.raises(ValueError, match=f"chunk must be >= 1, got {chunk}"):
+        session.embed_stream(clip(session.config, 5), chunk)
 
 
 def test_bad_frames(exported):
