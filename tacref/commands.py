@@ -6,6 +6,8 @@ import functools
 import importlib
 import os
 import re
+import select
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, ParamSpec
@@ -43,8 +45,12 @@ def command(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
             if os.environ.get("TACREF_DEBUG"):
                 return main(*args, **kwargs)
             try:
-                return main(*args, **kwargs)
+                status = main(*args, **kwargs)
+                sys.stdout.flush()
+                return status
             except (ValueError, OSError, MemoryError) as error:
+                if isinstance(error, BrokenPipeError) and _nobody_reads():
+                    return 128 + signal.SIGPIPE
                 # A message may quote what a file says: keep it to one line.
                 print(f"tacref {name}: {' '.join(str(error).split())}", file=sys.stderr)
                 return 2
@@ -62,6 +68,21 @@ def command(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
         return guarded
 
     return decorate
+
+
+def _nobody_reads() -> bool:
+    """Return whether stdout is a pipe that its reader has closed, as `head` does."""
+    try:
+        stdout = sys.stdout.fileno()
+    except OSError:  # no file at all
+        return False
+    poll = select.poll()
+    poll.register(stdout, 0)
+    if not any(event & select.POLLERR for _, event in poll.poll(0)):
+        return False
+    # What is still to be written goes nowhere, without another error at the very end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stdout)
+    return True
 
 
 class Parser(argparse.ArgumentParser):

@@ -11,70 +11,17 @@ from typing import Any
 import numpy as np
 
 from tacref.commands import Parser, command, positive_int, seed
-from tacref.data import Clip, check_phases, find_clips
-from tacref.embed import Embedder, embed_clip, open_encoder
-from tacref.evaluation import Estimate, Scores, estimate, kendall_tau
+from tacref.data import Clip, find_clips
+from tacref.embed import embed_clip, open_encoder
+from tacref.evaluation import Estimate, Scores, estimate
 from tacref.evaluation.held_out import check_split
-from tacref.evaluation.labeled import labeled_training_clips, score_clips
+from tacref.evaluation.labeled import ALL, labeled_training_clips, score_clips
 from tacref.evaluation.table import format_table
 from tacref.files import check_new_folder, new_folder
 
-# A clip's path to its embeddings; a value of this process to those of all processes.
+# A clip's path to its embeddings; a call in this process to what it gives in all processes.
 Embed = Callable[[Path], np.ndarray]
-Gather = Callable[[Any], list[Any]]
-
-# What a data set without activity folders is called.
-ALL = "all"
-
-
-def activity_taus(
-    encoder: Embedder,
-    clips: dict[str, list[Clip]],
-    *,
-    stride: int = 1,
-    progress: bool = False,
-) -> dict[str, float]:
-    """Kendall's tau over all ordered pairs of clips, activity by activity.
-
-    Parameters
-    ----------
-    encoder : Embedder
-        A run's encoder or an ONNX session.
-    clips : dict of str to list of Clip
-        From `find_clips`.
-    stride : int
-        Every how many frames of each clip are compared, >= 1.
-    progress : bool
-        Show a progress bar (on a terminal only).
-
-    Returns
-    -------
-    dict of str to float
-        Activity to tau; "all" where there are no activity folders.
-
-    Raises
-    ------
-    ValueError
-        If a clip is damaged or not what the encoder takes, or phase labels beside them are wrong.
-    """
-    from tqdm import tqdm
-
-    taus = {}
-    total = sum(map(len, clips.values()))
-    with tqdm(total=total, desc="embed", unit=" clips", disable=None if progress else True) as bar:
-        for activity, members in clips.items():
-            embeddings = {}
-            for clip in members:
-                embeddings[clip.path] = embed_clip(encoder, clip.path)[0]
-                bar.update()
-            check_phases({path: len(rows) for path, rows in embeddings.items()})
-            taus[activity or ALL] = kendall_tau(list(embeddings.values()), stride=stride)
-    return taus
-
-
-def mean_tau(taus: dict[str, float]) -> float:
-    """Mean over activities, each counting alike."""
-    return float(np.mean(list(taus.values())))
+GatherResults = Callable[[Callable[[], Any]], list[Any]]
 
 
 @command("evaluate")
@@ -82,14 +29,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print the scores; under torchrun, the processes share the clips and the first one prints."""
     options = _parser().parse_args(argv)
     if "TORCHELASTIC_RUN_ID" not in os.environ:
-        _run(options, 0, 1, lambda value: [value])
+        _run(options, 0, 1, lambda call: [call()])
         return 0
     from tacref.training.distributed import Ranks, process_group
 
     ranks = Ranks.from_environment()
     options.device = ranks.device(options.device)
     with process_group(ranks, options.device):
-        _run(options, ranks.rank, ranks.world, ranks.gather)
+        _run(options, ranks.rank, ranks.world, ranks.gather_results)
     return 0
 
 
@@ -123,7 +70,7 @@ def _parser() -> Parser:
     return parser
 
 
-def _run(options: Namespace, rank: int, world: int, gather: Gather) -> None:
+def _run(options: Namespace, rank: int, world: int, gather: GatherResults) -> None:
     """Embed a share of the clips, score all of them."""
     from tacref.evaluation.plots import save_plots
 
@@ -196,27 +143,14 @@ def _embedders(options: Namespace, config: dict[str, Any] | None) -> dict[str, E
 
 
 def _embed_all(
-    embed: Embed, clips: list[Clip], rank: int, world: int, gather: Gather, title: str
+    embed: Embed, clips: list[Clip], rank: int, world: int, gather: GatherResults, title: str
 ) -> dict[Path, np.ndarray]:
-    """Embed a share of the clips, and return all; what fails in one process fails in all."""
+    """Embed a share of the clips, and return all."""
     from tqdm import tqdm
 
-    own: dict[Path, np.ndarray] = {}
-    failure = None
-    share = clips[rank::world]
-    with tqdm(share, desc=title, unit=" clips", disable=None if rank == 0 else True) as bar:
-        try:
-            for clip in bar:
-                own[clip.path] = embed(clip.path)
-        except (ValueError, OSError) as error:
-            if world == 1:
-                raise
-            failure = str(error)
-    shares = gather((own, failure))
-    for _, failure in shares:
-        if failure is not None:
-            raise ValueError(failure)
-    return {path: rows for part, _ in shares for path, rows in part.items()}
+    bar = tqdm(clips[rank::world], title, unit=" clips", disable=None if rank == 0 else True)
+    shares = gather(lambda: {clip.path: embed(clip.path) for clip in bar})
+    return {path: rows for share in shares for path, rows in share.items()}
 
 
 def _means(activities: dict[str, dict[str, Scores]], seed: int) -> dict[str, Estimate]:
@@ -251,7 +185,7 @@ def _print(
             "split": options.split,
             "stride": options.stride,
             "tau": taus,
-            "mean_tau": mean_tau(taus),
+            "mean_tau": float(np.mean(list(taus.values()))),
             "clips": {activity or ALL: len(members) for activity, members in clips.items()},
             "metrics": {title: _plain(scores) for title, scores in means.items()},
             "activities": {

@@ -1,11 +1,13 @@
 """Nothing half-written: files and folders appear under their name only when they are whole."""
 
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
@@ -67,6 +69,19 @@ def new_folder(path: str | Path) -> Iterator[Path]:
             os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
+    """Read a file of one JSON object a line, up to what a killed process left unfinished."""
+    lines = []
+    for text in Path(path).read_text(encoding="utf-8").splitlines():
+        try:
+            line = json.loads(text)
+        except json.JSONDecodeError:
+            break
+        if isinstance(line, dict):
+            lines.append(line)
+    return lines
 
 
 def check_new_folder(path: str | Path) -> Path:

@@ -64,7 +64,8 @@ class OnlineAligner:
         frame.
     tolerance : float
         Off the script is whose recent frames cost more than this share of the reference's own
-        spread, the mean squared distance between two of its frames; > 0.
+        spread, the mean squared distance between two of its frames (the mean squared length of
+        a frame, if all are alike); > 0.
     recent : float
         Over about how many frames the cost is averaged for that; >= 1.
 
@@ -102,8 +103,11 @@ class OnlineAligner:
         self._reference = _blocks(array, np.float32 if single else np.float64)
         self._phases = None if phases is None else list(phases)
         self._open_begin = bool(open_begin)
-        # Mean squared distance of two frames, drawn at random, in closed form.
+        # Mean squared distance of two frames, drawn at random, in closed form; where they are all
+        # alike, their mean squared length.
         spread = 2.0 * float(array.var(axis=0).sum())
+        if spread <= 1e-12 * (lengths := float((array**2).sum(axis=1).mean())):
+            spread = lengths
         self._limit = check_positive(tolerance, "tolerance") * spread
         self._gamma = RESOLUTION * spread or 1.0
         self._radius = int(NEARNESS * self._n)

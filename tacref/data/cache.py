@@ -96,7 +96,7 @@ class ClipIndex:
         """
         path = self.clip.path
         if self.clip.kind == "features":
-            return load_features(path)[positions]
+            return load_features(path, positions)
         if self.video is None:
             frames = list(read_pictures(path, positions))
         else:

@@ -6,17 +6,19 @@ from pathlib import Path
 import numpy as np
 
 
-def load_features(path: str | Path) -> np.ndarray:
+def load_features(path: str | Path, rows: np.ndarray | None = None) -> np.ndarray:
     """Read a feature array.
 
     Parameters
     ----------
     path : str or Path
         A `.npy` file of float or integer numbers, shape `(T, F)`. Never unpickled.
+    rows : ndarray of int64, shape (N,), optional
+        Frames of interest; of a file larger than the memory these alone are read.
 
     Returns
     -------
-    ndarray of float32, shape (T, F)
+    ndarray of float32, shape (T, F) or (N, F)
         One row a frame.
 
     Raises
@@ -27,8 +29,11 @@ def load_features(path: str | Path) -> np.ndarray:
         If it is not such an array, is empty, or holds NaN or infinity.
     """
     try:
-        with open(path, "rb") as file:  # np.load leaves it open where it fails
-            array = np.load(file, allow_pickle=False)
+        if rows is None:
+            with open(path, "rb") as file:  # np.load leaves it open where it fails
+                array = np.load(file, allow_pickle=False)
+        else:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such feature array") from None
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
@@ -39,11 +44,14 @@ def load_features(path: str | Path) -> np.ndarray:
         raise ValueError(
             f"{path}: must hold numbers of shape (T, F), got {array.dtype} of shape {array.shape}"
         )
+    if rows is not None:
+        array = array[rows]
     with np.errstate(over="ignore"):  # beyond float32 is infinity, refused below
         features = array.astype(np.float32)
     if not np.isfinite(features).all():
         frame, feature = np.argwhere(~np.isfinite(features))[0]
+        at = frame if rows is None else rows[frame]
         raise ValueError(
-            f"{path}: holds {features[frame, feature]} at frame {frame}, feature {feature}"
+            f"{path}: holds {features[frame, feature]} at frame {at}, feature {feature}"
         )
     return features

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
@@ -99,7 +100,8 @@ class _Worker:
         other.close()
 
     def ask(self, step: int) -> None:
-        self._pipe.send(step)
+        with suppress(BrokenPipeError):  # `take` says what became of it
+            self._pipe.send(step)
 
     def take(self) -> list[PairBatch]:
         try:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tacref.evaluation.checks import check_seed
+
 # Below this many videos, resampling them says next to nothing.
 LEAST_VIDEOS = 3
 LEVEL = 0.95
@@ -82,6 +84,7 @@ def estimate(scores: Sequence[Scores], *, seed: int = 0, resamples: int = 1000) 
     """
     if resamples < 1:
         raise ValueError(f"resamples must be >= 1, got {resamples!r}")
+    check_seed(seed)
     value = float(np.mean([each.value for each in scores]))
     counting = [
         int((each.counts if each.counts.ndim == 1 else each.counts.sum(1)).astype(bool).sum())

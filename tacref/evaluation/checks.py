@@ -80,3 +80,15 @@ def check_held_out(
                 f"embeddings[{key!r}] equals train_embeddings[{twin!r}]: training data is not "
                 "scored, a score on it says nothing"
             )
+
+
+def check_seed(seed: int) -> None:
+    """Refuse what NumPy's generators do not take.
+
+    Raises
+    ------
+    ValueError
+        If `seed` is not >= 0.
+    """
+    if seed < 0:
+        raise ValueError(f"seed must be >= 0, got {seed!r}")

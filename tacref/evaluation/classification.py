@@ -10,6 +10,7 @@ from tacref.evaluation.checks import (
     Labels,
     check_held_out,
     check_labels,
+    check_seed,
     check_videos,
 )
 
@@ -63,6 +64,7 @@ def classification_scores(
     starts = np.r_[0, np.cumsum(counts)[:-1]]
     names = list(train)
     scores = {}
+    check_seed(seed)
     for fraction in fractions:
         if not 0 < fraction <= 1:
             raise ValueError(f"fractions must be > 0 and <= 1, got {fraction!r}")

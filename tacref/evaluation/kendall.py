@@ -37,7 +37,7 @@ def kendall_tau(embeddings: Sequence[ArrayLike], *, stride: int = 1) -> float:
     ------
     ValueError
         If there are fewer than two videos, the shapes do not fit, a value is not finite, or
-        `stride` is not >= 1.
+        `stride` is not >= 1, or > 1 and leaves no more than one frame of any video.
 
     References
     ----------
@@ -68,7 +68,10 @@ def kendall_scores(embeddings: Embeddings, *, stride: int = 1) -> Scores:
     """
     if stride < 1:
         raise ValueError(f"stride must be >= 1, got {stride!r}")
-    videos = [video[::stride] for video in check_videos(embeddings, "embeddings", least=2).values()]
+    whole = check_videos(embeddings, "embeddings", least=2).values()
+    if 1 < stride >= (longest := max(map(len, whole))):
+        raise ValueError(f"stride must be < {longest}, the longest video's frames, got {stride}")
+    videos = [video[::stride] for video in whole]
     taus = np.array([[_tau(order) for order in orders] for orders in nearest(videos)])
     np.fill_diagonal(taus, 0.0)
     return Scores(taus, 1.0 - np.eye(len(videos)))

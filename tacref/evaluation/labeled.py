@@ -11,6 +11,9 @@ from tacref.evaluation.bootstrap import Scores
 from tacref.evaluation.held_out import TRAIN
 from tacref.evaluation.suite import all_scores
 
+# What a data set without activity folders is called.
+ALL = "all"
+
 
 def labeled_training_clips(
     data: str | Path, clips: Mapping[str, list[Clip]]

@@ -1,6 +1,5 @@
 """Pictures of embeddings and of training, as PNG files."""
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tacref.evaluation.checks import Embeddings, check_videos
+from tacref.files import read_json_lines
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -102,14 +102,10 @@ def plot_learning(metrics: str | Path) -> "Figure":
         If it holds neither.
     """
     curves: dict[str, list[tuple[float, float]]] = {"loss": [], "mean_tau": []}
-    for line in Path(metrics).read_text(encoding="utf-8").splitlines():
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError:  # what a killed process left unfinished
-            break
+    for line in read_json_lines(metrics):
         for name, points in curves.items():
-            if isinstance(record, dict) and {"step", name} <= record.keys():
-                points.append((float(record["step"]), float(record[name])))
+            if {"step", name} <= line.keys():
+                points.append((float(line["step"]), float(line[name])))
     drawn = {name: points for name, points in curves.items() if points}
     if not drawn:
         raise ValueError(f"{metrics}: holds no metrics of a run")
@@ -143,9 +139,11 @@ def save_plots(
     list of str
         Names of the files.
     """
-    written = []
+    written: list[str] = []
     for number, (activity, videos) in enumerate(embeddings.items()):
         name = re.sub(r"\W+", "_", activity) or str(number)
+        if f"similarity_{name}.png" in written:  # "a-b" after "a b"
+            name += f"_{number}"
         for kind, plot in (("similarity", plot_similarity), ("trajectories", plot_trajectories)):
             written.append(f"{kind}_{name}.png")
             plot(videos).savefig(folder / written[-1], dpi=DPI)

@@ -43,7 +43,7 @@ def retrieval_scores(
     ValueError
         If there are fewer than two videos, or an array or a number is not as described.
     """
-    if not ks or min(ks) < 1:
+    if not ks or any(k != int(k) or k < 1 for k in ks):
         raise ValueError(f"ks must be whole numbers >= 1, got {ks!r}")
     videos = check_videos(embeddings, "embeddings", least=2)
     phases = check_labels(labels, videos, "labels")

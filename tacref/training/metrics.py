@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tacref.files import replacing
+from tacref.files import read_json_lines, replacing
 
 METRICS = "metrics.jsonl"
 EVENTS = "tensorboard"
@@ -29,7 +29,7 @@ class Metrics:
         self, run: Path, keep: Callable[[dict[str, Any]], bool] | None = None, step: int = 0
     ) -> None:
         path = run / METRICS
-        lines = read_metrics(path) if keep is not None and path.exists() else []
+        lines = read_json_lines(path) if keep is not None and path.exists() else []
         with replacing(path) as temporary:
             kept = (json.dumps(line) + "\n" for line in lines if keep is not None and keep(line))
             temporary.write_text("".join(kept), encoding="utf-8")
@@ -58,14 +58,3 @@ class Metrics:
         self._file.close()
         if self._events is not None:
             self._events.close()
-
-
-def read_metrics(path: str | Path) -> list[dict[str, Any]]:
-    """Read a metrics.jsonl; a last line that a killed process left unfinished is passed over."""
-    lines = []
-    for text in Path(path).read_text(encoding="utf-8").splitlines():
-        try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
-            break
-    return lines

@@ -111,9 +111,7 @@ class Stepper:
         if self.settings.freeze_backbone:
             self.encoder.backbone.eval()
 
-    def step(
-        self, step: int, batches: Sequence[PairBatch], stop: bool = False
-    ) -> Step:
+    def step(self, step: int, batches: Sequence[PairBatch], stop: bool = False) -> Step:
         """Train on this process's share of a step.
 
         Parameters

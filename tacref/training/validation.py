@@ -1,10 +1,13 @@
 """Kendall's tau on held-out clips in the course of training, shared by the processes."""
 
+import numpy as np
+from tqdm import tqdm
+
 from tacref.data import Clip, check_phases
 from tacref.embed import embed_clip
 from tacref.encoder import Encoder
-from tacref.evaluate import ALL, activity_taus
 from tacref.evaluation import kendall_tau
+from tacref.evaluation.labeled import ALL
 from tacref.training.distributed import Ranks
 
 
@@ -31,13 +34,11 @@ def held_out_taus(
         If a clip is damaged, or phase labels beside it are wrong.
     """
     encoder.eval()
-    if ranks.world == 1:
-        return activity_taus(encoder, clips, progress=progress)
     ranks.share_buffers(encoder)
     paths = [clip.path for members in clips.values() for clip in members]
-    shares = ranks.gather_results(
-        lambda: {path: embed_clip(encoder, path)[0] for path in paths[ranks.rank :: ranks.world]}
-    )
+    own = paths[ranks.rank :: ranks.world]
+    bar = tqdm(own, "embed", unit=" clips", disable=None if progress else True)
+    shares = ranks.gather_results(lambda: {path: embed_clip(encoder, path)[0] for path in bar})
     embeddings = {path: rows for share in shares for path, rows in share.items()}
     check_phases({path: len(rows) for path, rows in embeddings.items()})
     compared = {
@@ -46,3 +47,8 @@ def held_out_taus(
     }
     taus = {activity: tau for share in ranks.gather(compared) for activity, tau in share.items()}
     return {activity or ALL: taus[activity] for activity in clips}
+
+
+def mean_tau(taus: dict[str, float]) -> float:
+    """Mean over activities, each counting alike."""
+    return float(np.mean(list(taus.values())))

@@ -54,7 +54,10 @@ def test_written_and_read_again(tmp_path):
         (HEADER + "a,0,5,p\n", "line 2: the phases of 'a' end at frame 5, but the clip has 4"),
         (HEADER + "a,3,2,p\n", "line 2: must have 0 <= start_frame < end_frame, got 3, 2"),
         (HEADER + "a,0,4,\n", "line 2: phase must not be empty"),
-        (HEADER + "a,0,2,p\na,1,4,q\n", "line 3: overlap in 'a': 'q' starts at frame 1, expected 2"),
+        (
+            HEADER + "a,0,2,p\na,1,4,q\n",
+            "line 3: overlap in 'a': 'q' starts at frame 1",
+        ),
         (HEADER + "a,0,2,p\na,3,4,q\n", "line 3: gap in 'a': 'q' starts at frame 3, expected 2"),
         (b"\xff\xfe\x00", "not a CSV file in UTF-8"),
     ],

@@ -123,6 +123,7 @@ def test_a_reference_that_never_changes():
     aligner = OnlineAligner(np.ones((5, 2)))
     position = aligner.update([1.0, 1.0])
     assert (position.frame, position.off_script) == (0, False)
+    assert not aligner.update([1.0, 1.0 + 1e-6]).off_script
     assert aligner.update([3.0, 1.0]).off_script
 
 

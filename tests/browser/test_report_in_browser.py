@@ -1,7 +1,10 @@
 """The report in a real browser: in step, seekable, driven by keys, escaped, in any layout."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 FRAME = 1 / 25
 TIMES = "[...document.querySelectorAll('video')].map(video => video.currentTime)"
@@ -70,6 +73,8 @@ def test_faster_and_unaligned(open_page):
     page.keyboard.press("u")
     seen = np.array(page.evaluate(WATCH))
     assert np.quantile(np.abs(seen[:, 0] - seen[:, 1]), 0.9) < 3 * FRAME  # at one pace
+    assert seen[-1][0] > 2.9
+    assert page.evaluate("document.querySelector('video').playbackRate") == 2
 
 
 def test_a_click_on_the_matrix_seeks_both(open_page, alignment_and_report, settled):
@@ -99,6 +104,23 @@ def test_pointing_at_the_matrix_tells_frames_and_cost(open_page):
     assert "A 0.00 s (frame 0), B 3.96 s (frame 99): cost 4.0" in text  # opposite: 2 squared
     page.mouse.move(1, 1)
     assert page.inner_text("#hover-1").strip() == ""
+    assert page.is_hidden("#pair-1 .peeks")
+
+
+def test_pointing_at_the_matrix_shows_both_frames(open_page, keep):
+    page = open_page()
+    box = in_view(page, "#plot-1")
+    page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.7 * box["height"])
+    assert page.is_visible("#pair-1 .peeks")
+    for k, progress in enumerate((0.7, 0.2**0.7)):
+        # The bar's left edge, as a share of the picture's width, from a screenshot of it.
+        shot = page.locator("#pair-1 .peek").nth(k).screenshot()
+        row = np.asarray(Image.open(io.BytesIO(shot)).convert("L"))[-8]
+        bar = np.flatnonzero(row > 128)
+        # 48 pictures of the video: half of a 47th of the way, and a pixel or two
+        assert bar[0] / len(row) == pytest.approx(80 / 96 * progress, abs=0.03)
+        assert len(bar) / len(row) == pytest.approx(16 / 96, abs=0.03)
+    keep(page, "report-pointing")
 
 
 def test_keys(open_page, alignment_and_report, settled, until):

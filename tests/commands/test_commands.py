@@ -82,6 +82,30 @@ def test_light_imports(code, absent):
     subprocess.run([sys.executable, "-c", check], check=True)
 
 
+def test_nobody_reads_the_output():
+    code = (
+        "import sys; from tacref.commands import command\n"
+        "def main():\n    for _ in range(10**5): print('a line')\n    return 0\n"
+        "sys.exit(command('align')(main)())"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout.readline() == b"a line\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141
+
+
+def test_another_broken_pipe(capsys):
+    @command("align")
+    def main():
+        raise BrokenPipeError("the camera's")
+
+    assert main() == 2
+    assert capsys.readouterr().err == "tacref align: the camera's\n"
+
+
 @pytest.mark.parametrize("name", ["nothing", "torch"])
 def test_unknown_attribute(name):
     with pytest.raises(AttributeError, match=f"no attribute {name!r}"):

@@ -38,6 +38,20 @@ def test_other_arrays_are_refused(tmp_path, array, message):
         load_features(tmp_path / "clip.npy")
 
 
+def test_some_rows(tmp_path):
+    array = np.arange(12.0).reshape(4, 3)
+    array[2] = np.nan
+    np.save(tmp_path / "clip.npy", np.asfortranarray(array))
+    rows = load_features(tmp_path / "clip.npy", np.array([1, 1, 3]))
+    assert rows.dtype == np.float32
+    assert_array_equal(rows, array[[1, 1, 3]])
+    with pytest.raises(ValueError, match="holds nan at frame 2, feature 0"):
+        load_features(tmp_path / "clip.npy", np.array([1, 2]))
+    (tmp_path / "clip.npy").write_bytes((tmp_path / "clip.npy").read_bytes()[:-8])
+    with pytest.raises(ValueError, match="or cut off"):
+        load_features(tmp_path / "clip.npy", np.array([0]))
+
+
 def test_other_files_are_refused(tmp_path):
     path = tmp_path / "clip.npy"
     np.save(path, np.zeros((50, 3)))

@@ -85,6 +85,7 @@ def test_better_embeddings_score_better():
         ),
         ({"labels": {"0-0": VAL_LABELS["0-0"]}}, "labels must cover '0-1', frames 0 to "),
         ({"labels": VAL_LABELS | {"0-1": ["up"]}}, r"labels\['0-1'\] must have a phase for each"),
+        ({"seed": -1}, "seed must be >= 0, got -1"),
         ({"embeddings": {"a": [[0.0]]}}, "embeddings must hold at least two videos, got 1"),
         ({"embeddings": VAL | {"b": [[np.inf, 0.0]]}}, r"embeddings\['b'\] holds NaN or infinity"),
         ({"embeddings": VAL | {"b": [0.0, 1.0]}}, r"embeddings\['b'\] must have shape \(T, 2\)"),

@@ -47,6 +47,7 @@ def test_order_reversal_and_collapse():
         ([np.zeros((3, 2)), np.zeros((0, 2))], 1, r"embeddings\[1\]"),
         ([np.zeros((3, 2)), np.full((3, 2), np.nan)], 1, r"embeddings\[1\] holds NaN"),
         ([np.zeros((3, 2)), np.zeros((3, 2))], 0, "stride must be >= 1, got 0"),
+        ([np.zeros((3, 2)), np.zeros((2, 2))], 3, "stride must be < 3, the longest video's frames"),
     ],
 )
 def test_wrong_input(videos, stride, message):

@@ -125,6 +125,7 @@ def test_cycles_of_the_same_video_come_home():
             r"labels\['a'\] must have a phase for each of its 2 frames",
         ),
         ({"a": ["x", "x"], "b": ["x"]}, [0], "ks must be whole numbers >= 1"),
+        ({"a": ["x", "x"], "b": ["x"]}, [2.5], "ks must be whole numbers >= 1"),
         ({"a": ["x", "x"], "b": ["x"]}, [], "ks must be whole numbers >= 1"),
     ],
 )

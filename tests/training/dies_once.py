@@ -1,4 +1,4 @@
-"""The trainer; one rank is killed once, at step 8, and a clip is cut; see test_several_processes."""
+"""The trainer; a rank is killed once, at step 8, and a clip is cut; for test_several_processes."""
 
 import os
 import signal

@@ -40,12 +40,34 @@ for (const video of others) {
     at("cost-" + video.index).textContent = video.peaks[found[0]].toPrecision(3);
   });
 
+  // The small pictures nearest to the frames that are pointed at.
+  const peeks = section.querySelector(".peeks");
+  const shown = [reference, video].map((own, k) => {
+    if (own.peeks) {
+      Object.assign(peeks.children[k].style, {
+        aspectRatio: own.peeks.aspect,
+        backgroundImage: 'url("' + own.peeks.picture + '")',
+        backgroundSize: 100 * own.peeks.count + "% 100%",
+      });
+    }
+    return (frame) => {
+      const last = own.peeks ? own.peeks.count - 1 : 0, place = Math.round((frame / (own.frames - 1 || 1)) * last);
+      peeks.children[k].style.backgroundPositionX = percent(place / (last || 1));
+    };
+  });
+  peeks.hidden = !reference.peeks && !video.peeks;
+
   plot.addEventListener("pointermove", (event) => {
     const [right, down] = shareIn(plot, event), a = frameAt(reference, down), b = frameAt(video, right);
+    peeks.style.visibility = "visible";
+    [a, b].forEach((frame, k) => shown[k](frame));
     hover.textContent = "A " + timeOf(reference, a).toFixed(2) + " s (frame " + a + "), " + video.letter + " " +
       timeOf(video, b).toFixed(2) + " s (frame " + b + "): cost " + costAt(right, down).toPrecision(3);
   });
-  plot.addEventListener("pointerleave", () => (hover.textContent = "\u00a0"));
+  plot.addEventListener("pointerleave", () => {
+    hover.textContent = "\u00a0";
+    peeks.style.visibility = "hidden";
+  });
 
   drag(plot, (right, down) => {
     const a = middleOf(reference, frameAt(reference, down)), b = middleOf(video, frameAt(video, right));

@@ -16,7 +16,7 @@ from tacref.alignment.align import Alignment
 from tacref.alignment.labels import intervals, matched_frames
 from tacref.alignment.report.footage import write_footage
 from tacref.alignment.report.pair import pair_data, pair_html
-from tacref.alignment.report.pictures import contact_sheet, photo_uri
+from tacref.alignment.report.pictures import contact_sheet, peek_strip, photo_uri
 from tacref.alignment.report.series import elapsed, points, rounded, worst_moments
 from tacref.alignment.report.timelines import escaped, phase_bar
 from tacref.files import replacing
@@ -25,6 +25,8 @@ from tacref.files import replacing
 MOST_IN_VIEW = 8
 # Moments of the reference that the contact sheet of a group shows.
 SHEET_MOMENTS = 8
+# Small pictures of each video, to be seen where the matrix is pointed at.
+PEEKS = 48
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,10 @@ def write_report(
     counts = [len(alignments[0].x), *(len(alignment.y) for alignment in alignments)]
     worst = [worst_moments(alignment) for alignment in alignments]
     sheet = _sheet_frames(alignments) if len(others) > 1 else [[] for _ in shown]
-    wanted = [set(frames) for frames in sheet]
+    peeks = [
+        np.unique(np.linspace(0, count - 1, PEEKS).round().astype(int)).tolist() for count in counts
+    ]
+    wanted = [{*frames, *more} for frames, more in zip(sheet, peeks, strict=True)]
     for k, moments in enumerate(worst, 1):
         wanted[0] |= {moment[0] for moment in moments}
         wanted[k] |= {moment[1] for moment in moments}
@@ -119,6 +124,8 @@ def write_report(
         "times": rounded(ends[0][points(counts[0])], 4),
         "videos": [_video_data(video, end) for video, end in zip(shown, ends, strict=True)],
     }
+    for video, frames, kept in zip(data["videos"], peeks, pictures, strict=True):
+        video["peeks"] = peek_strip([kept[frame] for frame in frames]) if kept else None
     pairs = []
     for k, alignment in enumerate(alignments, 1):
         data["videos"][k] |= {"letter": letters[k], **pair_data(alignment)}

@@ -3,11 +3,13 @@
 import base64
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 MATRIX_SIDE = 640  # pixels, the longer side of a matrix picture
+PEEK_SIDE = 120  # pixels, the longer side of a small picture
 
 # Dark to bright in even steps of lightness; readable in gray and by color-blind people.
 _RAMP = np.array(
@@ -74,6 +76,19 @@ def contact_sheet(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> np.ndar
             top, left = down * height + gap, right * width + gap
             sheet[top : top + h, left : left + w] = picture
     return sheet
+
+
+def peek_strip(pictures: Sequence[np.ndarray]) -> dict[str, Any]:
+    """Return pictures side by side in one: how many, width over height of each, data URI."""
+    small = [Image.fromarray(picture) for picture in pictures]
+    for image in small:
+        image.thumbnail((PEEK_SIDE, PEEK_SIDE))
+    strip = np.concatenate([np.asarray(image) for image in small], axis=1)
+    return {
+        "count": len(small),
+        "aspect": small[0].width / small[0].height,
+        "picture": photo_uri(strip),
+    }
 
 
 def legend_picture() -> str:
