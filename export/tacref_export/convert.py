@@ -111,7 +111,7 @@ def export_encoder(
     from tacref_export.proof import proof_videos
 
     encoder = load_encoder(run)
-    videos = proof_videos(encoder.config, clips)
+    videos = proof_videos(encoder, clips)
     for clip, video in zip(clips, videos[-len(clips) :] if clips else [], strict=True):
         try:
             encoder.config.as_frames(video.frames)
@@ -122,7 +122,7 @@ def export_encoder(
     if precision == "int8":
         prove(encoder, graph, videos, "float32", path)
         whole, graph = graph, quantize(graph, encoder.config, clips)
-        tau = tau_loss(whole, graph, clips)
+        tau = tau_loss(whole, graph, encoder.config, clips)
     parity = prove(encoder, graph, videos, precision, path)
     made = Export(path, precision, tuple(parity), tau)
     write(graph, encoder, Path(run), made, videos[0])

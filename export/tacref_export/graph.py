@@ -11,7 +11,6 @@ from typing import Literal
 import onnx
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from tacref.encoder.encoder import Encoder
 from tacref_export.metadata import CONTEXT, INPUT, NEXT_CONTEXT, OUTPUT, context_rows
@@ -99,14 +98,21 @@ class _Streaming(nn.Module):
     def forward(self, frames: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Embed the frames whose context is not yet over, and keep what the next call needs."""
         features = torch.cat([context, self.features(frames)])
-        length = features.shape[0]
-        # All but the last `after` of the frames before had their whole context already.
-        done = context[self.after :].shape[0]
-        positions = torch.arange(length)[done:]
+        length, before = features.shape[0], context.shape[0]
+        positions = torch.arange(length)
+        if self.after:
+            # All but the last `after` of the frames before had their whole context already.
+            late = positions[:before][-self.after :]
+            positions = torch.cat([late, positions[before:]])
+        else:
+            positions = positions[before:]
         windows = (positions[:, None] + self.encoder.offsets).clamp(min=0, max=length - 1)
         embeddings = self.encoder.head(features, windows, whole_video=True)
-        embeddings = functional.normalize(embeddings.to(torch.float32), dim=-1)
-        return embeddings, features[-self.kept :]
+        embeddings = embeddings.to(torch.float32)
+        # Tracing takes `before` for >= 2, where it may be 0: numbers of rows that are computed from
+        # it may be wrong, and functional.normalize would use one.
+        norms = embeddings.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+        return embeddings / norms, features[-self.kept :]
 
 
 class _Float32Norm(nn.Module):

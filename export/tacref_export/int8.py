@@ -8,13 +8,16 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
+from PIL import Image
 
 from tacref.data import iter_frames
 from tacref.encoder.config import EncoderConfig
 from tacref.evaluation import kendall_tau
+from tacref_export.binding import ArrayRunner
 from tacref_export.graph import Graph
-from tacref_export.metadata import INPUT, context_rows
-from tacref_export.proof import open_graph, run_graph
+from tacref_export.metadata import INPUT, NEXT_CONTEXT, OUTPUT, context_rows
+from tacref_export.proof import open_graph
+from tacref_export.streaming import EncoderStream, embed_stream
 
 # The layers that take the time. Resizing, scaling and the unit norm stay in float32.
 _LAYERS = ["Conv", "Gemm"]
@@ -68,7 +71,7 @@ def quantize(graph: Graph, config: EncoderConfig, clips: Sequence[str | Path]) -
     try:
         with TemporaryDirectory() as folder:
             source, path = Path(folder) / "float32.onnx", Path(folder) / "int8.onnx"
-            onnx.save_model(graph.model, source)
+            onnx.save_model(_store_weights(graph.model), source)
             quantize_static(
                 str(source),
                 str(path),
@@ -91,17 +94,53 @@ def quantize(graph: Graph, config: EncoderConfig, clips: Sequence[str | Path]) -
     return replace(graph, model=model, layers=layers)
 
 
-def tau_loss(float32: Graph, int8: Graph, clips: Sequence[str | Path]) -> TauLoss:
+def tau_loss(
+    float32: Graph, int8: Graph, config: EncoderConfig, clips: Sequence[str | Path]
+) -> TauLoss:
     """Measure Kendall's tau over all ordered pairs of clips with both graphs, stride 1."""
     taus = []
     for graph in (float32, int8):
-        session = open_graph(graph.model.SerializeToString())
-        rows = [
-            run_graph(session, np.stack([frame for frame, _ in iter_frames(clip)]))
-            for clip in clips
-        ]
+        runner = ArrayRunner(open_graph(graph.model.SerializeToString() + graph.streaming))
+        rows = []
+        for clip in clips:  # in chunks, as a session embeds it: clips may be long
+            frames = (frame for frame, _ in iter_frames(clip))
+            chunks = embed_stream(EncoderStream(runner, config), frames, None)
+            rows.append(np.concatenate(list(chunks)))
         taus.append(kendall_tau(rows))
     return TauLoss(float32=taus[0], int8=taus[1], clips=len(clips))
+
+
+def _store_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Store each layer's weights as such: those cut from others would stay in float32.
+
+    The context head's 2-D convolutions take their weights from 3-D ones, in the graph.
+    """
+    stored = onnx.ModelProto()
+    stored.CopyFrom(model)
+    graph = stored.graph
+    names = {node.input[1] for node in graph.node if node.op_type in _LAYERS}
+    cut = sorted(names - {tensor.name for tensor in graph.initializer})
+    if not cut:
+        return stored
+    cutting = onnx.utils.Extractor(model).extract_model([], cut)
+    values = open_graph(cutting.SerializeToString()).run(cut, {})
+    needed, nodes = {OUTPUT, NEXT_CONTEXT}, []
+    for node in reversed(graph.node):
+        if needed.intersection(node.output) and not set(cut).intersection(node.output):
+            needed.update(node.input)
+            nodes.append(node)
+    weights = [tensor for tensor in graph.initializer if tensor.name in needed]
+    weights += map(onnx.numpy_helper.from_array, values, cut)
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(reversed(nodes))
+    graph.initializer.extend(weights)
+    return stored
+
+
+def _resized(frame: np.ndarray, config: EncoderConfig) -> np.ndarray:
+    """Resize with the filter that is in the graph, so that a chunk of large pictures is small."""
+    size = (config.size, config.size)
+    return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))
 
 
 class _Reader:
@@ -117,7 +156,7 @@ class _Reader:
             held: list[np.ndarray] = []
             given = 0
             for frame, _ in iter_frames(clip):
-                held.append(frame)
+                held.append(_resized(frame, config) if config.takes_pictures else frame)
                 if len(held) == size:
                     yield np.stack(held)
                     held, given = [], given + 1

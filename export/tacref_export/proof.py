@@ -1,5 +1,6 @@
 """Whether a graph computes what torch computes: on which videos, how far apart, within what."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import onnx
 from tacref.data import iter_frames, write_video
 from tacref.data.synthetic import draw_timeline, render
 from tacref.embed import Embedder
-from tacref.encoder.config import EncoderConfig
+from tacref.encoder.encoder import Encoder
 from tacref_export.binding import ArrayRunner
 from tacref_export.graph import Graph
 from tacref_export.metadata import INPUT, OUTPUT, context_rows
@@ -27,6 +28,8 @@ MIN_COSINE = 0.999  # float16
 PICTURE_SHAPES = ((1, 64, 64), (2, 48, 33), (5, 240, 320), (9, 121, 75), (17, 64, 96), (0, 37, 51))
 FEATURE_LENGTHS = (1, 2, 7, 20, 50, 0)
 _CHUNK = 7
+# Of a clip's frames as decoded; as float32, in torch and onnxruntime, they take many times that.
+CLIP_BYTES = 64 << 20
 
 
 class ParityError(RuntimeError):
@@ -54,7 +57,7 @@ class Parity:
     max_abs : float
         Largest difference in any coordinate.
     min_cosine : float
-        Smallest cosine between the two embeddings of a frame.
+        Smallest cosine between the two embeddings of a frame, computed whole or in chunks.
     streaming : float
         Largest difference in any coordinate between chunks of seven frames and the whole.
     """
@@ -76,25 +79,26 @@ class Parity:
         return self.min_cosine >= (MIN_COSINE if precision == "float16" else -1.0)
 
 
-def proof_videos(config: EncoderConfig, clips: Sequence[str | Path] = ()) -> list[Video]:
+def proof_videos(encoder: Encoder, clips: Sequence[str | Path] = ()) -> list[Video]:
     """Return videos of no fewer than six shapes, decoded ones and noise.
 
     Parameters
     ----------
-    config : EncoderConfig
-        The encoder's.
+    encoder : Encoder
+        Whose configuration says what a video is. Noise of features has the mean and deviation
+        of its training set.
     clips : sequence of str or Path
         The user's own, of which the decoded frames are taken. Without them the built-in activity
         is rendered, encoded and decoded; features are then noise alone.
     """
-    rng = np.random.default_rng(0)
+    config, rng = encoder.config, np.random.default_rng(0)
     long = context_rows(config.offsets) + 3
-    decoded = [next_frames(clip, long) for clip in clips]
+    decoded = [next_frames(clip, long, CLIP_BYTES) for clip in clips]
     if not config.takes_pictures:
-        lengths = [length or long for length in FEATURE_LENGTHS]
+        mean, std = encoder.preprocess.mean.numpy(), encoder.preprocess.std.numpy()
         noise = [
-            Video("noise", rng.normal(size=(length, config.channels)).astype(np.float32))
-            for length in lengths
+            Video("noise", rng.normal(mean, std, (length or long, len(mean))).astype(np.float32))
+            for length in FEATURE_LENGTHS
         ]
         return noise + [Video("decoded", frames) for frames in decoded]
     shapes = [(length or long, height, width) for length, height, width in PICTURE_SHAPES]
@@ -108,12 +112,12 @@ def proof_videos(config: EncoderConfig, clips: Sequence[str | Path] = ()) -> lis
     ]
 
 
-def next_frames(clip: str | Path, count: int) -> np.ndarray:
-    """Return the first frames of a clip, `count` or as many as it has."""
+def next_frames(clip: str | Path, count: int, size: float = math.inf) -> np.ndarray:
+    """Return a clip's first frames: `count`, or all it has, or what `size` bytes hold."""
     rows = []
     for frame, _ in iter_frames(clip):
         rows.append(frame)
-        if len(rows) == count:
+        if len(rows) == count or (len(rows) + 1) * frame.nbytes > size:
             break
     return np.stack(rows)
 
@@ -138,11 +142,14 @@ def measure_parity(encoder: Embedder, graph: Graph, videos: Sequence[Video]) -> 
     Raises
     ------
     ParityError
-        If the graph does not run on one of them.
+        If onnxruntime does not open the graph, or the graph does not run on one of them.
     """
     model = graph.model.SerializeToString()
-    plain, optimized = open_graph(model, optimize=False), open_graph(model)
-    runner = ArrayRunner(open_graph(model + graph.streaming))
+    try:
+        plain, optimized = open_graph(model, optimize=False), open_graph(model)
+        runner = ArrayRunner(open_graph(model + graph.streaming))
+    except Exception as error:  # onnxruntime's kinds of error share no public base
+        raise ParityError(f"onnxruntime does not open it: {_line(error)}") from None
     measured = []
     for video in videos:
         expected = encoder.embed(video.frames)
@@ -153,23 +160,24 @@ def measure_parity(encoder: Embedder, graph: Graph, videos: Sequence[Video]) -> 
                 stream.push(video.frames[start : start + _CHUNK])
                 for start in range(0, len(video.frames), _CHUNK)
             ]
-        except Exception as error:  # onnxruntime's kinds of error share no public base
+            streamed = np.concatenate([*chunks, stream.finish()])
+        except Exception as error:
             raise ParityError(
                 f"it does not run on frames of shape {video.frames.shape}: "
                 f"{where_it_failed(graph.model, error)}"
             ) from None
-        if any(each.shape != expected.shape for each in rows):
-            raise ParityError(
-                f"on frames of shape {video.frames.shape} its embeddings have shape "
-                f"{rows[0].shape}, and torch's {expected.shape}"
-            )
-        streamed = np.concatenate([*chunks, stream.finish()])
+        for each, how in zip((*rows, streamed), ("", "", " in chunks"), strict=True):
+            if each.shape != expected.shape:
+                raise ParityError(
+                    f"on frames of shape {video.frames.shape}{how} its embeddings have shape "
+                    f"{each.shape}, and torch's {expected.shape}"
+                )
         measured.append(
             Parity(
                 video.frames.shape,
                 video.kind,
                 max(float(np.abs(each - expected).max()) for each in rows),
-                min(float((each * expected).sum(1).min()) for each in rows),
+                min(float((each * expected).sum(1).min()) for each in (*rows, streamed)),
                 float(np.abs(streamed - rows[1]).max()),
             )
         )
@@ -195,7 +203,7 @@ def run_graph(session: Any, frames: np.ndarray) -> np.ndarray:
 
 def where_it_failed(model: onnx.ModelProto, error: Exception) -> str:
     """Say which layer onnxruntime's error is about, and what the error is."""
-    text = " ".join(str(error).split())
+    text = _line(error)
     for node in model.graph.node:
         if f"Name:'{node.name}'" in text:
             scopes = {entry.key: entry.value for entry in node.metadata_props}
@@ -203,8 +211,12 @@ def where_it_failed(model: onnx.ModelProto, error: Exception) -> str:
             named = [part.strip(" '\"") for part in path.strip("[]").split(",")]
             layers = [part for part in named if part.startswith("encoder.")]
             layer = layers[-1].removeprefix("encoder.") if layers else "the context windows"
-            return f"first at {layer} ({node.op_type}): {text[:200]}"
-    return f"first at its input: {text[:200]}"
+            return f"first at {layer} ({node.op_type}): {text}"
+    return f"first at its input: {text}"
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _rendered(length: int, size: int) -> np.ndarray:

@@ -5,11 +5,13 @@ import json
 import numpy as np
 import onnx
 import pytest
+import torch
 from exported_encoders import CONFIGS, clip
 
 from tacref.commands import main
-from tacref.encoder import load_encoder
-from tacref_export import EncoderSession
+from tacref.encoder import EncoderConfig, build_encoder, load_encoder, save_encoder
+from tacref_export import EncoderSession, export_encoder
+from tacref_export.proof import proof_videos
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -23,6 +25,27 @@ def test_equal_to_torch_at_other_sizes(exported, name):
     for length, height, width in ((1, 32, 32), (3, 90, 20), (26, 33, 31)):
         frames = clip(encoder.config, length, height, width, seed=7)
         np.testing.assert_allclose(session.embed(frames), encoder.embed(frames), atol=1e-5)
+
+
+@pytest.mark.parametrize("offsets", [(-1, 0, 1), (-1, 4), (-1, 0), (0,), (1,), (2, 7), (-7, -2)])
+def test_any_offsets(tmp_path, offsets):
+    config = EncoderConfig.default("features", channels=4, dim=5, offsets=offsets)
+    encoder = build_encoder(config)
+    save_encoder(encoder, tmp_path)
+    export_encoder(tmp_path, tmp_path / "e.onnx")
+    with EncoderSession(tmp_path / "e.onnx", chunk=2) as session:
+        for length in range(1, 12):
+            frames = clip(config, length)
+            np.testing.assert_allclose(session.embed(frames), encoder.embed(frames), atol=1e-5)
+
+
+@pytest.mark.parametrize(("mean", "std"), [(0.0, 1e-5), (1e4, 1.0)])
+def test_noise_is_in_the_unit_of_the_features(mean, std):
+    encoder = build_encoder(EncoderConfig.default("features", channels=4))
+    encoder.preprocess.fit([mean + std * clip(encoder.config, 500)])
+    for video in proof_videos(encoder):
+        pixels = encoder.preprocess(torch.from_numpy(video.frames))
+        assert pixels.abs().max() < 6
 
 
 def test_proof_covers_the_edges(exported):

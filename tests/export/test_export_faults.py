@@ -8,9 +8,10 @@ import pytest
 
 import tacref_export.graph
 from tacref.encoder import load_encoder
-from tacref_export import EncoderSession
-from tacref_export.convert import main
+from tacref_export import EncoderSession, ParityError
+from tacref_export.convert import main, prove
 from tacref_export.graph import to_graph
+from tacref_export.proof import proof_videos
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +110,36 @@ def test_streaming_form_is_proven_too(exported, plant, tmp_path, capsys):
     plant(keep_too_little)
     assert main([str(exported["small"].run), "-o", str(tmp_path / "encoder.onnx")]) == 1
     assert "chunks from the whole" in capsys.readouterr().err
+
+
+def test_streaming_form_gives_a_row_a_frame(exported, plant, tmp_path, capsys):
+    def carry_nothing(graph):
+        (node,) = (each for each in graph.model.graph.node if each.output[0] == "next_context")
+        graph.model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([99999]), "end"))
+        node.input[1] = "end"
+
+    plant(carry_nothing)
+    assert main([str(exported["small"].run), "-o", str(tmp_path / "encoder.onnx")]) == 1
+    assert "in chunks its embeddings have shape" in capsys.readouterr().err
+
+
+def test_streaming_form_is_proven_as_float16(exported):
+    encoder = load_encoder(exported["features"].run)
+    graph = to_graph(encoder, "float16")
+    (node,) = (each for each in graph.model.graph.node if each.output[0] == "next_context")
+    graph.model.graph.initializer.append(
+        onnx.numpy_helper.from_array(np.array([-44]), "too_little")
+    )
+    node.input[1] = "too_little"
+    with pytest.raises(ParityError, match="as float16 it differs"):
+        prove(encoder, graph, proof_videos(encoder), "float16", "half.onnx")
+
+
+def test_a_graph_that_onnxruntime_does_not_open(exported, sound, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("[ONNXRuntimeError] : 9 : NOT_IMPLEMENTED")
+
+    monkeypatch.setattr("tacref_export.proof.open_graph", fail)
+    encoder = load_encoder(exported["small"].run)
+    with pytest.raises(ParityError, match="not written; onnxruntime does not open it"):
+        prove(encoder, sound, [], "float32", "encoder.onnx")

@@ -5,14 +5,22 @@ import json
 import numpy as np
 import onnx
 import pytest
+import torch
 from exported_encoders import CONFIGS, clip
 
 from tacref.commands import main
+from tacref.data import iter_frames, write_video
 from tacref.encoder import build_encoder, load_encoder, save_encoder
+from tacref.encoder.preprocess import IMAGENET_STD
+from tacref.evaluation import kendall_tau
 from tacref_export import EncoderSession, ParityError, export_encoder
+from tacref_export.binding import ArrayRunner
+from tacref_export.graph import to_graph
+from tacref_export.int8 import _Reader, quantize, tau_loss
+from tacref_export.proof import Video, measure_parity, proof_videos
 
 
-@pytest.mark.parametrize("name", ["features", "small"])
+@pytest.mark.parametrize("name", CONFIGS)
 def test_float16(exported, tmp_path, capsys, name):
     run, path, _ = exported[name]
     half = tmp_path / "half.onnx"
@@ -70,6 +78,67 @@ def test_int8(exported, rows, tmp_path, capsys):
     assert cosine.min() > 0.9
     operators = {node.op_type for node in onnx.load(small).graph.node}
     assert {"QuantizeLinear", "DequantizeLinear"} <= operators
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("videos")
+    paths = [folder / "0.mp4", folder / "1.mp4"]
+    for seed, path in enumerate(paths):
+        write_video(path, clip(CONFIGS["small"], 14, 42, 56, seed=seed))
+    return paths
+
+
+def bytes_of_floats(model):
+    floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
+    return sum(len(each.raw_data) for each in model.graph.initializer if each.data_type in floats)
+
+
+@pytest.mark.parametrize("name", ["small", "resnet50"])
+def test_int8_stores_every_layer(exported, videos, name):
+    encoder = load_encoder(exported[name].run)
+    whole = to_graph(encoder)
+    graph = quantize(whole, encoder.config, videos)
+    assert bytes_of_floats(graph.model) < 0.05 * bytes_of_floats(whole.model)
+    (parity,) = measure_parity(encoder, graph, [Video("noise", clip(encoder.config, 20))])
+    assert parity.min_cosine > 0.95
+
+
+def test_large_pictures_are_calibrated_on_at_the_size_of_the_backbone(videos):
+    encoder = build_encoder(CONFIGS["small"])
+    chunk = _Reader(encoder.config, videos).get_next()["frames"]
+    assert chunk.shape == (14, 32, 32, 3)
+    frames = np.stack([frame for frame, _ in iter_frames(videos[0])])
+    pixels = [encoder.preprocess(torch.from_numpy(each)) for each in (chunk, frames)]
+    step = 1 / 255 / min(IMAGENET_STD)
+    assert (pixels[0] - pixels[1]).abs().max() < 1.1 * step  # rounded twice, along either axis
+
+
+def test_a_clip_of_large_pictures_is_proven_on_fewer(videos, monkeypatch):
+    encoder = build_encoder(CONFIGS["small"])
+    for size, length in ((3 * 42 * 56 * 3, 3), (1, 1), (1 << 30, 11)):
+        monkeypatch.setattr("tacref_export.proof.CLIP_BYTES", size)
+        decoded = [each for each in proof_videos(encoder, videos) if each.kind == "decoded"]
+        assert [each.frames.shape for each in decoded] == 2 * [(length, 42, 56, 3)]
+
+
+def test_tau_is_measured_in_chunks(exported, rows, monkeypatch):
+    lengths = []
+
+    class Runner(ArrayRunner):
+        def run(self, frames, context):
+            lengths.append(len(frames))
+            return super().run(frames, context)
+
+    monkeypatch.setattr("tacref_export.int8.ArrayRunner", Runner)
+    monkeypatch.setattr("tacref_export.streaming.default_chunk", lambda *_: 16)
+    encoder = load_encoder(exported["features"].run)
+    graph = to_graph(encoder)
+    tau = tau_loss(graph, graph, encoder.config, rows)
+    assert sum(lengths) == 2 * (90 + 110)
+    assert max(lengths) == 16
+    expected = kendall_tau([encoder.embed(np.load(path)) for path in rows])
+    assert tau.float32 == pytest.approx(expected, abs=1e-3)
 
 
 def test_int8_needs_two_clips(exported, rows, tmp_path):
