@@ -34,15 +34,17 @@ def check_batch(tensor: Tensor, name: str, shape: str) -> Tensor:
     return tensor
 
 
-def check_pair(x: Tensor, y: Tensor) -> None:
-    """Check embeddings `(B, n, d)` and `(B, m, d)` of one dtype on one device.
+def check_pair(
+    x: Tensor, y: Tensor, lengths_x: Lengths | None = None, lengths_y: Lengths | None = None
+) -> tuple[Tensor, Tensor]:
+    """Check embeddings `(B, n, d)` and `(B, m, d)` of one dtype on one device; return the lengths.
 
     Raises
     ------
     TypeError
         If one is not a tensor.
     ValueError
-        If one is not of that kind, or they do not fit.
+        If one is not of that kind, or they do not fit; as `check_lengths`.
     """
     check_batch(x, "x", "(B, n, d)")
     check_batch(y, "y", "(B, m, d)")
@@ -55,6 +57,10 @@ def check_pair(x: Tensor, y: Tensor) -> None:
             f"x and y must have one dtype and device, got {x.dtype} on {x.device} and "
             f"{y.dtype} on {y.device}"
         )
+    return (
+        check_lengths(lengths_x, len(x), x.shape[1], x, "lengths_x"),
+        check_lengths(lengths_y, len(y), y.shape[1], y, "lengths_y"),
+    )
 
 
 def check_lengths(lengths: Lengths | None, B: int, n: int, like: Tensor, name: str) -> Tensor:

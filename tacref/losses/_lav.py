@@ -13,6 +13,14 @@ from tacref.losses import _operators
 from tacref.losses._operator import Operator
 
 
+def per_frame(rows: Tensor, columns: Tensor, *values: Tensor) -> list[Tensor]:
+    """Divide values, each `(B, ...)`, by the mean number of frames of each pair of videos."""
+    both = rows + columns
+    return [
+        value * (2 / both.to(value.dtype)).view(-1, *[1] * (value.ndim - 1)) for value in values
+    ]
+
+
 def composed(
     x: Tensor,
     y: Tensor,
@@ -45,12 +53,9 @@ def composed(
     if with_grad:
         grad_x, grad_y = grad_x + alpha * idm_grad_x, grad_y + alpha * idm_grad_y
     if variant == "official":
-        scale = 2 / (rows + columns).to(alignment.dtype)
-        alignment, regularizer = scale * alignment, scale * regularizer
+        alignment, regularizer = per_frame(rows, columns, alignment, regularizer)
         if with_grad:
-            grad_x, grad_y = (
-                grad * scale.to(grad.dtype)[:, None, None] for grad in (grad_x, grad_y)
-            )
+            grad_x, grad_y = per_frame(rows, columns, grad_x, grad_y)
     return alignment + alpha * regularizer, alignment, regularizer, grad_x, grad_y  # eq. 8
 
 

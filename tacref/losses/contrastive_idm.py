@@ -1,6 +1,6 @@
 """Contrastive-IDM for training (equation 7), in every named variant."""
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from tacref.checks import check_not_negative, check_positive, check_variant
 from tacref.losses import _operators, _torch
@@ -17,6 +17,7 @@ from tacref.losses._checks import (
     reduce,
     storable,
 )
+from tacref.losses._module import LossModule
 
 
 def contrastive_idm(
@@ -90,7 +91,7 @@ def contrastive_idm(
     return values.to(x.dtype)
 
 
-class ContrastiveIDMLoss(nn.Module):
+class ContrastiveIDMLoss(LossModule):
     """Contrastive-IDM of embeddings.
 
     Parameters
@@ -150,10 +151,3 @@ class ContrastiveIDMLoss(nn.Module):
             backend=self.backend,
         )
         return reduce(values, self.reduction)
-
-    def extra_repr(self) -> str:
-        """Return the parameters."""
-        return (
-            f"sigma={self.sigma}, margin={self.margin}, variant={self.variant!r}, "
-            f"reduction={self.reduction!r}, backend={self.backend!r}"
-        )

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from tacref.checks import check_band, check_not_negative, check_positive, check_variant
 from tacref.losses import _lav, _torch
@@ -10,7 +10,6 @@ from tacref.losses._checks import (
     Lengths,
     check_backend,
     check_bands,
-    check_lengths,
     check_pair,
     check_reduction,
     check_times,
@@ -20,6 +19,7 @@ from tacref.losses._checks import (
     reduce,
     storable,
 )
+from tacref.losses._module import LossModule
 
 
 class LAVTerms(NamedTuple):
@@ -91,13 +91,11 @@ def lav_loss(
     ----------
     Haresh et al., "Learning by Aligning Videos in Time", CVPR 2021, equation 8.
     """
-    check_pair(x, y)
+    counts_x, counts_y = check_pair(x, y, lengths_x, lengths_y)
     gamma = check_positive(gamma, "gamma")
     alpha, sigma = check_not_negative(alpha, "alpha"), check_not_negative(sigma, "sigma")
     margin, variant = check_positive(margin, "margin"), check_variant(variant)
-    B, n, m = len(x), x.shape[1], y.shape[1]
-    counts_x = check_lengths(lengths_x, B, n, x, "lengths_x")
-    counts_y = check_lengths(lengths_y, B, m, y, "lengths_y")
+    n, m = x.shape[1], y.shape[1]
     frames_x = check_times(times_x, video_lengths_x, counts_x, n, "_x")
     frames_y = check_times(times_y, video_lengths_y, counts_y, m, "_y")
     width = check_bands(band, n, m, lengths_x, lengths_y)
@@ -110,8 +108,7 @@ def lav_loss(
                 x, counts_x, *frames_x, sigma, margin, variant
             ) + _torch.contrastive_idm(y, counts_y, *frames_y, sigma, margin, variant)
             if variant == "official":
-                scale = 2 / (counts_x + counts_y).to(alignment.dtype)
-                alignment, regularizer = scale * alignment, scale * regularizer
+                alignment, regularizer = _lav.per_frame(counts_x, counts_y, alignment, regularizer)
             loss = alignment + alpha * regularizer  # eq. 8
         else:
             (times_x, ends_x), (times_y, ends_y) = frames_x, frames_y
@@ -122,7 +119,7 @@ def lav_loss(
     return LAVTerms(loss.to(dtype), alignment.to(dtype), regularizer.to(dtype))
 
 
-class LAVLoss(nn.Module):
+class LAVLoss(LossModule):
     """LAV loss of embeddings of pairs of videos.
 
     Parameters
@@ -197,11 +194,3 @@ class LAVLoss(nn.Module):
             backend=self.backend,
         )
         return LAVTerms(*(reduce(term, self.reduction) for term in terms))
-
-    def extra_repr(self) -> str:
-        """Return the parameters."""
-        return (
-            f"gamma={self.gamma}, alpha={self.alpha}, sigma={self.sigma}, margin={self.margin}, "
-            f"variant={self.variant!r}, reduction={self.reduction!r}, band={self.band}, "
-            f"backend={self.backend!r}"
-        )

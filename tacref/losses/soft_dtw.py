@@ -1,24 +1,23 @@
 """Soft-DTW for training (equation 4): function, expected alignment, module."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from tacref.checks import check_band, check_positive
+from tacref.checks import check_positive
 from tacref.losses import _operators, _torch
 from tacref.losses._checks import (
     Lengths,
-    check_backend,
     check_bands,
     check_batch,
     check_lengths,
     check_pair,
-    check_reduction,
     choose_backend,
     full_precision,
     needs_grad,
     reduce,
     storable,
 )
+from tacref.losses._module import SoftDTWModule
 
 
 def soft_dtw(
@@ -151,7 +150,7 @@ def soft_dtw_of_embeddings(
     return values
 
 
-class SoftDTWLoss(nn.Module):
+class SoftDTWLoss(SoftDTWModule):
     """Soft-DTW between embeddings of two videos, with squared Euclidean costs.
 
     Parameters
@@ -171,20 +170,6 @@ class SoftDTWLoss(nn.Module):
         If an argument is not as described.
     """
 
-    def __init__(
-        self,
-        *,
-        gamma: float = 0.1,
-        reduction: str = "mean",
-        band: int | None = None,
-        backend: str | None = None,
-    ) -> None:
-        super().__init__()
-        self.gamma = check_positive(gamma, "gamma")
-        self.reduction = check_reduction(reduction)
-        self.band = check_band(band, 0, 0)
-        self.backend = check_backend(backend)
-
     def forward(
         self,
         x: Tensor,
@@ -200,20 +185,10 @@ class SoftDTWLoss(nn.Module):
         ValueError
             If shapes, dtypes, devices or lengths do not fit.
         """
-        check_pair(x, y)
-        B, n, m = len(x), x.shape[1], y.shape[1]
-        rows = check_lengths(lengths_x, B, n, x, "lengths_x")
-        columns = check_lengths(lengths_y, B, m, y, "lengths_y")
-        band = check_bands(self.band, n, m, lengths_x, lengths_y)
+        rows, columns = check_pair(x, y, lengths_x, lengths_y)
+        band = check_bands(self.band, x.shape[1], y.shape[1], lengths_x, lengths_y)
         with full_precision(x):
             values = soft_dtw_of_embeddings(
                 storable(x), storable(y), self.gamma, rows, columns, band, self.backend
             )
         return reduce(values, self.reduction).to(x.dtype)
-
-    def extra_repr(self) -> str:
-        """Return the parameters."""
-        return (
-            f"gamma={self.gamma}, reduction={self.reduction!r}, band={self.band}, "
-            f"backend={self.backend!r}"
-        )

@@ -1,19 +1,17 @@
 """Soft-DTW divergence for training: soft-DTW without its bias (Blondel, Mensch & Vert 2021)."""
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from tacref.checks import check_band, check_positive
+from tacref.checks import check_positive
 from tacref.losses._checks import (
     Lengths,
-    check_backend,
     check_bands,
-    check_lengths,
     check_pair,
-    check_reduction,
     full_precision,
     reduce,
     storable,
 )
+from tacref.losses._module import SoftDTWModule
 from tacref.losses.soft_dtw import soft_dtw_of_embeddings
 
 
@@ -60,12 +58,9 @@ def soft_dtw_divergence(
     ----------
     Blondel, Mensch & Vert, "Differentiable Divergences Between Time Series", AISTATS 2021.
     """
-    check_pair(x, y)
+    rows, columns = check_pair(x, y, lengths_x, lengths_y)
     gamma = check_positive(gamma, "gamma")
-    B, n, m = len(x), x.shape[1], y.shape[1]
-    rows = check_lengths(lengths_x, B, n, x, "lengths_x")
-    columns = check_lengths(lengths_y, B, m, y, "lengths_y")
-    width = check_bands(band, n, m, lengths_x, lengths_y)
+    width = check_bands(band, x.shape[1], y.shape[1], lengths_x, lengths_y)
     dtype, x, y = x.dtype, storable(x), storable(y)
     with full_precision(x):
         values = soft_dtw_of_embeddings(x, y, gamma, rows, columns, width, backend) - 0.5 * (
@@ -75,7 +70,7 @@ def soft_dtw_divergence(
     return values.to(dtype)
 
 
-class SoftDTWDivergenceLoss(nn.Module):
+class SoftDTWDivergenceLoss(SoftDTWModule):
     """Soft-DTW divergence between embeddings of two videos.
 
     Parameters
@@ -90,20 +85,6 @@ class SoftDTWDivergenceLoss(nn.Module):
     ValueError
         If an argument is not as described.
     """
-
-    def __init__(
-        self,
-        *,
-        gamma: float = 0.1,
-        reduction: str = "mean",
-        band: int | None = None,
-        backend: str | None = None,
-    ) -> None:
-        super().__init__()
-        self.gamma = check_positive(gamma, "gamma")
-        self.reduction = check_reduction(reduction)
-        self.band = check_band(band, 0, 0)
-        self.backend = check_backend(backend)
 
     def forward(
         self,
@@ -130,10 +111,3 @@ class SoftDTWDivergenceLoss(nn.Module):
             backend=self.backend,
         )
         return reduce(values, self.reduction)
-
-    def extra_repr(self) -> str:
-        """Return the parameters."""
-        return (
-            f"gamma={self.gamma}, reduction={self.reduction!r}, band={self.band}, "
-            f"backend={self.backend!r}"
-        )

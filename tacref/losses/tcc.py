@@ -1,18 +1,18 @@
 """Temporal cycle-consistency for training (Dwibedi et al. 2019), by regression of positions."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tacref.checks import check_positive
 from tacref.losses._checks import (
     Lengths,
-    check_lengths,
     check_pair,
     check_reduction,
     check_times,
     full_precision,
     reduce,
 )
+from tacref.losses._module import LossModule
 from tacref.losses._torch import exact_rows, valid_rows
 from tacref.losses.costs import cost_matrix
 
@@ -79,18 +79,17 @@ def tcc_loss(
     ----------
     Dwibedi et al., "Temporal Cycle-Consistency Learning", CVPR 2019, section 3.2.
     """
-    check_pair(x, y)
+    counts_x, counts_y = check_pair(x, y, lengths_x, lengths_y)
     temperature, form = check_positive(temperature, "temperature"), check_form(form)
-    B, n, m = len(x), x.shape[1], y.shape[1]
-    counts_x = check_lengths(lengths_x, B, n, x, "lengths_x")
-    counts_y = check_lengths(lengths_y, B, m, y, "lengths_y")
-    frames_x, ends_x = check_times(times_x, video_lengths_x, counts_x, n, "_x")
-    frames_y, ends_y = check_times(times_y, video_lengths_y, counts_y, m, "_y")
+    frames_x, ends_x = check_times(times_x, video_lengths_x, counts_x, x.shape[1], "_x")
+    frames_y, ends_y = check_times(times_y, video_lengths_y, counts_y, y.shape[1], "_y")
     with full_precision(x):
         rows_x, rows_y = exact_rows(x, counts_x), exact_rows(y, counts_y)
         steps_x = frames_x.to(rows_x.dtype) / ends_x[:, None]
         steps_y = frames_y.to(rows_y.dtype) / ends_y[:, None]
-        valid_x, valid_y = valid_rows(counts_x, n), valid_rows(counts_y, m)
+        valid_x, valid_y = (
+            valid_rows(counts, z.shape[1]) for counts, z in ((counts_x, x), (counts_y, y))
+        )
         values = 0.5 * (
             _one_way(rows_x, rows_y, steps_x, valid_x, valid_y, temperature, form)
             + _one_way(rows_y, rows_x, steps_y, valid_y, valid_x, temperature, form)
@@ -138,7 +137,7 @@ def _weights(x: Tensor, y: Tensor, valid: Tensor, temperature: float) -> Tensor:
     return logits.softmax(2)
 
 
-class TCCLoss(nn.Module):
+class TCCLoss(LossModule):
     """Cycle-consistency loss of embeddings of pairs of videos.
 
     Parameters
@@ -198,7 +197,3 @@ class TCCLoss(nn.Module):
             video_lengths_y=video_lengths_y,
         )
         return reduce(values, self.reduction)
-
-    def extra_repr(self) -> str:
-        """Return the parameters."""
-        return f"temperature={self.temperature}, form={self.form!r}, reduction={self.reduction!r}"
