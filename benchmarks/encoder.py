@@ -11,15 +11,18 @@ import statistics
 import time
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tacref.data.sampling import context_windows, segment_uniform
 from tacref.encoder import EncoderConfig, build_encoder
+from tacref.encoder.config import ENCODERS
 from tacref.encoder.encoder import Encoder
 from tacref.losses import LAVLoss
 
-SIDE = 224
+SIDE, OFFSETS = 224, ENCODERS["resnet50"]["offsets"]
 
 
 class Straightforward(nn.Module):
@@ -52,6 +55,18 @@ class Straightforward(nn.Module):
         return embeddings.reshape(*windows.shape[:-1], -1)
 
 
+def draw(length: int, pairs: int) -> tuple[int, Tensor]:
+    """Draw as training does: the number of distinct frames, and windows `(2, pairs, 20, 2)`."""
+    rng = np.random.default_rng(0)
+    count, windows = 0, []
+    for _ in range(2 * pairs):
+        context = context_windows(segment_uniform(length, 20, rng), OFFSETS, length)
+        distinct, places = np.unique(context, return_inverse=True)
+        windows.append(count + places.reshape(context.shape))
+        count += len(distinct)
+    return count, torch.from_numpy(np.stack(windows)).reshape(2, pairs, 20, len(OFFSETS))
+
+
 def rounds(calls: dict[str, Callable[[], object]], count: int, device: str) -> dict[str, float]:
     """Return the median seconds of each call, taken in turn."""
     times: dict[str, list[float]] = {name: [] for name in calls}
@@ -80,6 +95,12 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--frames", type=int, default=32, help="of the video (default: 32)")
     parser.add_argument("--pairs", type=int, default=1, help="of a training step (default: 1)")
+    parser.add_argument(
+        "--length",
+        type=int,
+        default=81,
+        help="frames of each clip that a step draws from (default: 81, the push-ups' mean)",
+    )
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     device = options.device
@@ -105,9 +126,9 @@ def main() -> None:
 
     encoder.train()
     plain.train()
-    distinct = 2 * options.pairs * 20 * 2
-    frames = torch.randint(0, 256, (distinct, SIDE, SIDE, 3), dtype=torch.uint8, device=device)
-    windows = torch.arange(distinct, device=device).reshape(2, options.pairs, 20, 2)
+    count, windows = draw(options.length, options.pairs)
+    frames = torch.randint(0, 256, (count, SIDE, SIDE, 3), dtype=torch.uint8, device=device)
+    windows = windows.to(device)
     loss_of = LAVLoss()
 
     def step(model: nn.Module, dtype: torch.dtype | None) -> None:
@@ -123,7 +144,7 @@ def main() -> None:
         "tacref, bfloat16": lambda: step(encoder, torch.bfloat16),
     }
     table(
-        f"training step, {options.pairs} x 2 x 20 x 2 frames",
+        f"training step, {windows.numel()} context frames, {count} of them distinct",
         rounds(calls, options.repeats, device),
     )
 

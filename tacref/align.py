@@ -1,9 +1,15 @@
 """`python -m tacref.align`: align videos with a reference; write the report and the alignments."""
 
+import sys
+
+if __name__ == "__main__":  # before what is below is loaded, of which some may not be installed
+    from tacref.commands import main as run
+
+    sys.exit(run(["align", *sys.argv[1:]]))
+
 import csv
 import json
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,11 +17,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tacref.alignment import Alignment, align
-from tacref.alignment.groups import barycenter, medoid, outliers, pair_costs
+from tacref.alignment.groups import MAX_CELLS, barycenter, medoid, outliers, pair_costs
 from tacref.alignment.labels import matched_frames, read_labels, transfer_labels, write_labels
 from tacref.alignment.report import Shown, write_report
+from tacref.checks import check_band
 from tacref.commands import Parser, command, printable
 from tacref.data import iter_frames
+from tacref.data.cache import clip_length
 from tacref.data.clips import clip_kind
 from tacref.embed import embed_clip, open_encoder
 from tacref.files import check_new_folder, new_folder
@@ -82,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.video and not any(clip_kind(path) != "features" for path in paths):
         raise ValueError("--video needs clips with pictures, got arrays of features")
     check_new_folder(options.out)
+    _check_lengths(paths, None if grouped or options.barycenter else paths[0], options)
     encoder = open_encoder(options.encoder, device=options.device)
     names = _names(paths)
     videos = [
@@ -163,6 +172,27 @@ def _find_clips(given: Sequence[str]) -> tuple[list[Path], bool]:
     if len(clips) < 2:
         raise ValueError(f"{folder}: holds {len(clips)} clips; aligning needs at least two")
     return clips, True
+
+
+def _check_lengths(paths: Sequence[Path], reference: Path | None, options: Any) -> None:
+    """Refuse what could not be aligned, before the clips are embedded."""
+    check_band(options.band, 0, 0)
+    if options.band is None and not options.barycenter:
+        return
+    lengths = {path: clip_length(path) for path in paths}
+    if reference is not None:
+        for path, length in lengths.items():
+            apart = abs(length - lengths[reference])
+            if options.band is not None and options.band < apart:
+                raise ValueError(
+                    f"--band must be >= {apart}, the frames by which {reference} and {path} "
+                    f"differ, got {options.band}"
+                )
+    least = min(lengths.values()) * max(lengths.values())
+    if options.barycenter and least > MAX_CELLS:
+        raise ValueError(
+            f"--barycenter takes at most {MAX_CELLS} pairs of frames of two clips, got {least}"
+        )
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -294,7 +324,3 @@ def _say(
             f"{len(alignment.path)} steps{', an outlier' if k in odd else ''}"
         )
     print(f"report: {printable(str(out / 'report.html'))}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

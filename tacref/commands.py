@@ -18,6 +18,7 @@ COMMANDS = {
     "embed": "frame embeddings of videos",
     "align": "align videos: alignment.json and report.html",
     "follow": "where in a reference a performer is, while the video or camera runs",
+    "demo": "the whole road on the built-in activity: train, evaluate, export, align",
     "verify": "report card of a loss: value, gradients, padding, extremes",
     "export": "write a run's encoder as one ONNX file, proven equal to torch",
 }
@@ -96,6 +97,8 @@ class Parser(argparse.ArgumentParser):
         unknown = re.match(r"unrecognized arguments: (--[^\s=]+)", message)
         near = difflib.get_close_matches(unknown[1], self._option_string_actions) if unknown else []
         hint = f"; did you mean {near[0]}?" if near else ""
+        if message.endswith("expected one argument"):
+            hint = " (one that begins with - is given as --name=-15,0)"
         raise ValueError(f"{message}{hint} (--help shows the options)")
 
 
@@ -121,6 +124,9 @@ def positive_int(text: str) -> int:
     return value
 
 
+positive_int.__name__ = "whole number"  # which argparse says of what is none
+
+
 def seed(text: str) -> int:
     """Read a seed, a whole number that NumPy and torch both take.
 
@@ -135,6 +141,9 @@ def seed(text: str) -> int:
     return value
 
 
+seed.__name__ = "whole number"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `tacref NAME …` and return its exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -147,10 +156,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(importlib.import_module("tacref").__version__)
         return 0
     if arguments[0] not in COMMANDS:
-        print(
-            f"tacref: unknown command {arguments[0]!r}; one of {', '.join(COMMANDS)}",
-            file=sys.stderr,
-        )
+        near = difflib.get_close_matches(arguments[0], COMMANDS)
+        hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(COMMANDS)}"
+        print(f"tacref: unknown command {arguments[0]!r}; {hint}", file=sys.stderr)
         return 2
     return _run(arguments[0], arguments[1:])
 

@@ -1,8 +1,14 @@
 """`python -m tacref.embed`: frame embeddings of videos, from a run or from an ONNX file."""
 
+import sys
+
+if __name__ == "__main__":  # before what is below is loaded, of which some may not be installed
+    from tacref.commands import main as run
+
+    sys.exit(run(["embed", *sys.argv[1:]]))
+
 import json
 import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -181,7 +187,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.json:
         print(json.dumps({"embedded": written}))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

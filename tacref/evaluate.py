@@ -1,8 +1,14 @@
 """`python -m tacref.evaluate`: how good an encoder is on held-out clips, beside baselines."""
 
+import sys
+
+if __name__ == "__main__":  # before what is below is loaded, of which some may not be installed
+    from tacref.commands import main as run
+
+    sys.exit(run(["evaluate", *sys.argv[1:]]))
+
 import json
 import os
-import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -84,6 +90,8 @@ def _run(options: Namespace, rank: int, world: int, gather: GatherResults) -> No
     trained_on = None if config is None else _trained_on(options.encoder, config)
     check_split(options.data, options.split, trained_on)
     train_clips = labeled_training_clips(options.data, clips)
+    if train_clips:
+        import sklearn.svm  # noqa: F401 - that it is missing shows before anything is embedded
     embedders = _embedders(options, config)
     activities: dict[str, dict[str, dict[str, Scores]]] = {}
     pictures: dict[str, dict[str, np.ndarray]] = {}
@@ -219,7 +227,3 @@ def _print(
 
 def _plain(scores: dict[str, Estimate]) -> dict[str, dict[str, float | None]]:
     return {metric: each._asdict() for metric, each in scores.items()}
-
-
-if __name__ == "__main__":
-    sys.exit(main())

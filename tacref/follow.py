@@ -1,8 +1,14 @@
 """`python -m tacref.follow`: where in a reference a performer is, while the video runs."""
 
+import sys
+
+if __name__ == "__main__":  # before what is below is loaded, of which some may not be installed
+    from tacref.commands import main as run
+
+    sys.exit(run(["follow", *sys.argv[1:]]))
+
 import json
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -168,7 +174,3 @@ def _line(timestamp: float, position: Position, times: np.ndarray) -> str:
         f"{timestamp:7.2f} s  [{'#' * done:<{BAR}}] {times[position.frame]:.2f} of "
         f"{times[-1]:.2f} s  {position.confidence:4.0%} sure  {state}"
     ).rstrip()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

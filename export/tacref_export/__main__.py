@@ -2,6 +2,6 @@
 
 import sys
 
-from tacref_export.convert import main
+from tacref.commands import main
 
-sys.exit(main())
+sys.exit(main(["export", *sys.argv[1:]]))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tacref.data.clips import Clip, load_clip, resize
+from tacref.data.clips import Clip, clip_kind, load_clip, resize
 from tacref.data.features import load_features
 from tacref.data.frames import picture_files, read_pictures
 from tacref.data.index import VideoIndex, index_video
@@ -102,3 +102,17 @@ class ClipIndex:
         else:
             frames = read_frames(path, positions, self.video)
         return np.stack([frame if size is None else resize(frame, size) for frame in frames])
+
+
+def clip_length(path: Path) -> int:
+    """Return how many frames a clip has, without decoding it where its format allows.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If it is missing, no clip, or damaged.
+    """
+    kind = clip_kind(path)
+    if kind is None:
+        raise ValueError(f"{path}: not a video, a folder of pictures or a .npy file")
+    return ClipIndex(Clip(path, "", kind)).length

@@ -94,7 +94,9 @@ def find_clips(data_dir: str | Path, split: str) -> dict[str, list[Clip]]:
     folder = Path(data_dir) / split
     for path, what in ((Path(data_dir), "data set"), (folder, "split")):
         if not path.is_dir():
-            raise FileNotFoundError(f"{path}: no such {what} folder")
+            raise FileNotFoundError(
+                f"{path}: no such {what} folder; a data set has train/ and val/ with clips in them"
+            )
     entries = _entries(folder)
     activities = [path for path in entries if path.is_dir() and clip_kind(path) is None]
     if len(activities) not in (0, len(entries)):

@@ -2,6 +2,6 @@
 
 import sys
 
-from tacref.verify.command import main
+from tacref.commands import main
 
-sys.exit(main())
+sys.exit(main(["verify", *sys.argv[1:]]))

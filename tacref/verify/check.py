@@ -60,13 +60,15 @@ def check(
     Raises
     ------
     ValueError
-        If `loss`, `inputs`, `variant` or `framework` is unknown.
+        If `loss`, `inputs`, `variant` or `framework` is unknown, or `fn` does not take what the
+        loss does.
     """
     if framework not in ("torch", "numpy"):
         raise ValueError(f"framework must be torch or numpy, got {framework!r}")
     spec = Spec(loss, inputs or takes(fn), variant)
     own_name = f"{getattr(fn, '__module__', '?')}:{getattr(fn, '__qualname__', type(fn).__name__)}"
     subject = Subject(fn, spec, name or own_name, framework)
+    subject.check_parameters()
     rows = [
         *claims.value_and_gradients(subject, seed),
         *([claims.dead_terms(subject, seed)] if spec.gradients else []),

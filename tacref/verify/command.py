@@ -7,6 +7,7 @@ from pathlib import Path
 from tacref.checks import VARIANTS
 from tacref.commands import Parser, command
 from tacref.files import replacing
+from tacref.verify.problems import LOSSES
 
 
 @command("verify")
@@ -22,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add(
         "--as",
         dest="loss",
-        choices=("dtw", "soft_dtw", "contrastive_idm", "lav"),
+        choices=LOSSES,
         help="what it claims to compute; needed with a function",
     )
     add(
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
     if options.function and not options.loss:
-        raise ValueError("--as must say what the function claims to compute")
+        raise ValueError(f"--as must say what the function claims to compute: {', '.join(LOSSES)}")
     if options.loss and not options.function:
         raise ValueError(f"--as {options.loss} needs a function, module:name")
     if options.seed < 0:

@@ -57,6 +57,27 @@ class Subject:
         except (TypeError, ValueError):
             return False
 
+    def check_parameters(self) -> None:
+        """Refuse a function that cannot be called as the equation asks.
+
+        Raises
+        ------
+        ValueError
+            If its parameters do not fit; names those that it must take.
+        """
+        try:
+            signature = inspect.signature(self.fn)
+        except (TypeError, ValueError):  # one that Python knows no parameters of
+            return
+        try:
+            signature.bind(*self.spec.names, **dict.fromkeys(self.spec.options))
+        except TypeError:
+            wanted = ", ".join((*self.spec.names, *(f"{name}=" for name in self.spec.options)))
+            raise ValueError(
+                f"{self.name}: must take ({wanted}) to be checked as {self.spec.loss} of "
+                f"{self.spec.inputs}, takes {signature}"
+            ) from None
+
     def run(self, problem: Problem, dtype: type = np.float64) -> Outcome:
         """Call the function on one problem, as a batch of one.
 

@@ -12,7 +12,7 @@ import torch
 import tacref.align
 from tacref.alignment.labels import read_labels, transfer_labels
 from tacref.data import iter_frames, write_video
-from tacref.embed import open_encoder
+from tacref.embed import embed_clip, open_encoder
 from tacref.encoder import EncoderConfig, build_encoder, save_encoder
 
 NAME = "<img onerror=alert(1)>.mp4"
@@ -91,17 +91,30 @@ def test_json_prints_one_object(tmp_path, capsys, fake_encoder):
     assert printed["alignment"] == str(out / "alignment.json")
 
 
-def test_band(tmp_path, capsys, fake_encoder):
+def test_barycenter_of_too_much(tmp_path, capsys, fake_encoder, monkeypatch):
+    monkeypatch.setattr(tacref.align, "MAX_CELLS", 17)
+    monkeypatch.setattr(tacref.align, "embed_clip", None)  # never called
+    arguments = [*write_features(tmp_path), "--encoder", "fake", "-o", str(tmp_path / "out")]
+    assert tacref.align.main([*arguments, "--barycenter"]) == 2
+    assert capsys.readouterr().err.startswith(
+        "tacref align: --barycenter takes at most 17 pairs of frames of two clips, got 18"
+    )
+
+
+def test_band(tmp_path, capsys, fake_encoder, monkeypatch):
     out = tmp_path / "out"
-    arguments = [*write_features(tmp_path), "--encoder", "fake", "-o", str(out)]
+    monkeypatch.setattr(tacref.align, "embed_clip", None)  # not called for a band that is refused
+    slow, fast = write_features(tmp_path)
+    arguments = [slow, fast, "--encoder", "fake", "-o", str(out)]
     for band, line in (
-        ("2", "band must be >= |n - m| = 3 for D of shape (6, 3), or no path fits, got 2"),
+        ("2", f"--band must be >= 3, the frames by which {slow} and {fast} differ, got 2"),
         ("-1", "band must be a whole number >= 0 or None, got -1"),
         ("wide", "argument --band: invalid int value: 'wide'"),
     ):
         assert tacref.align.main([*arguments, "--band", band]) == 2
         assert capsys.readouterr().err.startswith(f"tacref align: {line}")
         assert not out.exists()
+    monkeypatch.setattr(tacref.align, "embed_clip", embed_clip)
     assert tacref.align.main([*arguments, "--band", "3"]) == 0
     record = json.loads((out / "alignment.json").read_text(encoding="utf-8"))
     assert record["band"] == 3

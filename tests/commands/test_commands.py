@@ -28,7 +28,13 @@ def test_every_command_has_help(name, capsys):
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["fly"], "tacref: unknown command 'fly'"),
+        (["fly"], "tacref: unknown command 'fly'; one of train, evaluate"),
+        (["trian"], "tacref: unknown command 'trian'; did you mean train?"),
+        (["train", "--steps", "abc"], "tacref train: argument --steps: invalid whole number value"),
+        (
+            ["train", "--offsets", "-15,0"],
+            "tacref train: argument --offsets: expected one argument (one that begins with - is",
+        ),
         (["train", "--steps", "0"], "tacref train: argument --steps: must be >= 1, got 0"),
         (["train", "--speed", "9"], "tacref train: unrecognized arguments: --speed 9"),
         (["export"], "tacref export: the following arguments are required"),
@@ -80,6 +86,19 @@ def test_other_endings(capsys, monkeypatch):
 def test_light_imports(code, absent):
     check = f"{code}\nimport sys\nassert not {absent} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", check], check=True)
+
+
+@pytest.mark.parametrize("name", ["align", "embed", "evaluate", "follow", "train", "verify"])
+def test_a_missing_package_is_one_line(name):
+    code = (
+        "import runpy, sys; sys.modules |= dict.fromkeys(('PIL', 'av', 'torch', 'mpmath'))\n"
+        f"sys.argv = ['{name}', *'a b --encoder e --reference r --data d -o o'.split()]\n"
+        f"runpy.run_module('tacref.{name}', run_name='__main__', alter_sys=True)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"tacref {name}: ")
+    assert done.stderr.count("\n") == 1
 
 
 def test_nobody_reads_the_output():

@@ -317,6 +317,18 @@ def test_inputs_are_told_by_the_parameters():
     assert takes(max) == "costs"  # of which Python knows no parameters
 
 
+def test_other_parameters(capsys):
+    assert main(["tacref.losses:soft_dtw", "--as", "lav"]) == 2
+    line = capsys.readouterr().err
+    assert line.startswith(
+        "tacref verify: tacref.losses:soft_dtw: must take (x, y, gamma=, alpha=, sigma=, margin=) "
+        "to be checked as lav of embeddings, takes (D: "
+    )
+    assert line.count("\n") == 1
+    with pytest.raises(ValueError, match=r"must take \(x, y\) to be checked as dtw of embeddings"):
+        check(lambda x, *, gamma: 0, "dtw", inputs="embeddings")
+
+
 def test_unknown_options():
     with pytest.raises(ValueError, match="loss must be one of"):
         check(soft_dtw, "ctc")
