@@ -73,9 +73,16 @@ class Subject:
             signature.bind(*self.spec.names, **dict.fromkeys(self.spec.options))
         except TypeError:
             wanted = ", ".join((*self.spec.names, *(f"{name}=" for name in self.spec.options)))
+            bare = signature.replace(
+                parameters=[
+                    each.replace(annotation=each.empty, default=each.empty)
+                    for each in signature.parameters.values()
+                ],
+                return_annotation=signature.empty,
+            )
             raise ValueError(
                 f"{self.name}: must take ({wanted}) to be checked as {self.spec.loss} of "
-                f"{self.spec.inputs}, takes {signature}"
+                f"{self.spec.inputs}, takes {bare}"
             ) from None
 
     def run(self, problem: Problem, dtype: type = np.float64) -> Outcome:

@@ -318,11 +318,11 @@ def test_inputs_are_told_by_the_parameters():
 
 
 def test_other_parameters(capsys):
-    assert main(["tacref.losses:soft_dtw", "--as", "lav"]) == 2
+    assert main(["verify", "tacref.losses:soft_dtw", "--as", "lav"]) == 2
     line = capsys.readouterr().err
     assert line.startswith(
         "tacref verify: tacref.losses:soft_dtw: must take (x, y, gamma=, alpha=, sigma=, margin=) "
-        "to be checked as lav of embeddings, takes (D: "
+        "to be checked as lav of embeddings, takes (D, gamma, *, "
     )
     assert line.count("\n") == 1
     with pytest.raises(ValueError, match=r"must take \(x, y\) to be checked as dtw of embeddings"):
