@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from PIL import Image
 
 from tacref.data import iter_frames, write_video
 from tacref.data.synthetic import draw_timeline, render
@@ -80,7 +81,7 @@ class Parity:
 
 
 def proof_videos(encoder: Encoder, clips: Sequence[str | Path] = ()) -> list[Video]:
-    """Return videos of no fewer than six shapes, decoded ones and noise.
+    """Return videos of six shapes, of decoded frames and of noise.
 
     Parameters
     ----------
@@ -88,28 +89,37 @@ def proof_videos(encoder: Encoder, clips: Sequence[str | Path] = ()) -> list[Vid
         Whose configuration says what a video is. Noise of features has the mean and deviation
         of its training set.
     clips : sequence of str or Path
-        The user's own, of which the decoded frames are taken. Without them the built-in activity
-        is rendered, encoded and decoded; features are then noise alone.
+        The user's own: the first one at six shapes, all of them as they are. Without them the
+        built-in activity is rendered, encoded and decoded; features are then noise alone.
+
+    Raises
+    ------
+    ValueError
+        If a clip is not what the encoder takes.
     """
     config, rng = encoder.config, np.random.default_rng(0)
     long = context_rows(config.offsets) + 3
-    decoded = [next_frames(clip, long, CLIP_BYTES) for clip in clips]
+    decoded = []
+    for clip in clips:
+        frames = next_frames(clip, long, CLIP_BYTES)
+        try:
+            decoded.append(Video("decoded", config.as_frames(frames)))
+        except ValueError as error:
+            raise ValueError(f"{clip}: not what the encoder takes: {error}") from None
     if not config.takes_pictures:
         mean, std = encoder.preprocess.mean.numpy(), encoder.preprocess.std.numpy()
         noise = [
             Video("noise", rng.normal(mean, std, (length or long, len(mean))).astype(np.float32))
             for length in FEATURE_LENGTHS
         ]
-        return noise + [Video("decoded", frames) for frames in decoded]
+        return noise + decoded
     shapes = [(length or long, height, width) for length, height, width in PICTURE_SHAPES]
     videos = [Video("noise", rng.integers(0, 256, (*shape, 3), dtype=np.uint8)) for shape in shapes]
-    if decoded:
-        return videos + [Video("decoded", frames) for frames in decoded]
-    frames = _rendered(max(long, 17), max(max(shape[1:]) for shape in shapes))
-    return videos + [
-        Video("decoded", np.ascontiguousarray(frames[:length, :height, :width]))
-        for length, height, width in shapes
-    ]
+    source = decoded[0].frames if decoded else _rendered(max(long, 17), 128)
+    for length, height, width in shapes:
+        resized = [Image.fromarray(frame).resize((width, height)) for frame in source[:length]]
+        videos.append(Video("decoded", np.stack([np.asarray(image) for image in resized])))
+    return videos + decoded
 
 
 def next_frames(clip: str | Path, count: int, size: float = math.inf) -> np.ndarray:

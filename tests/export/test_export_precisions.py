@@ -118,8 +118,9 @@ def test_a_clip_of_large_pictures_is_proven_on_fewer(videos, monkeypatch):
     encoder = build_encoder(CONFIGS["small"])
     for size, length in ((3 * 42 * 56 * 3, 3), (1, 1), (1 << 30, 11)):
         monkeypatch.setattr("tacref_export.proof.CLIP_BYTES", size)
-        decoded = [each for each in proof_videos(encoder, videos) if each.kind == "decoded"]
-        assert [each.frames.shape for each in decoded] == 2 * [(length, 42, 56, 3)]
+        whole = proof_videos(encoder, videos)[-2:]
+        assert {each.kind for each in whole} == {"decoded"}
+        assert [each.frames.shape for each in whole] == 2 * [(length, 42, 56, 3)]
 
 
 def test_tau_is_measured_in_chunks(exported, rows, monkeypatch):

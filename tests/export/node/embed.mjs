@@ -1,5 +1,6 @@
 // node embed.mjs ENCODER.onnx FRAMES.u8 T H W CHUNK OUT.f32: frames as bytes in, embeddings out.
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import * as ort from "onnxruntime-web";
 
 const [file, input, length, height, width, chunk, output] = process.argv.slice(2);
