@@ -27,7 +27,7 @@ class Regularization(NamedTuple):
 # margin in distance: the root of 2 asks for the same right angle as 2 in squared distance.
 DEFAULTS: dict[str, Regularization] = {
     "official": Regularization(alpha=0.5, sigma=15.0, margin=2.0),
-    "paper": Regularization(alpha=0.005, sigma=8.0, margin=2.0),
+    "paper": Regularization(alpha=0.02, sigma=8.0, margin=2.0),
     "printed": Regularization(alpha=4.0, sigma=2.0, margin=2.0),
     "laser": Regularization(alpha=1.0, sigma=5.0, margin=math.sqrt(2.0)),
 }
