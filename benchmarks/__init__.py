@@ -1,6 +1,6 @@
 """What is measured, and the programs that measure it; docs/benchmarks.md has what came out.
 
-python -m benchmarks.losses       losses and DTW beside other libraries: time, memory, gradient error
+python -m benchmarks.losses       losses and DTW beside other libraries: time, memory, gradients
 python -m benchmarks.objectives   training with each objective, scored on held-out clips
 python -m benchmarks.encoder      the paper's encoder beside the straightforward module
 python -m benchmarks.export       onnxruntime beside torch
