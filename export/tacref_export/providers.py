@@ -30,7 +30,7 @@ def check_providers(providers: str | Sequence[str]) -> tuple[str, ...]:
     Raises
     ------
     ValueError
-        If one is unknown, or there are none.
+        If one is unknown, there are none, or the CPU is not the last.
     """
     names = (providers,) if isinstance(providers, str) else tuple(providers)
     for name in names:
@@ -38,6 +38,10 @@ def check_providers(providers: str | Sequence[str]) -> tuple[str, ...]:
             raise ValueError(f"providers must be of {', '.join(PROVIDERS)}, got {name!r}")
     if not names:
         raise ValueError(f"providers must name at least one of {', '.join(PROVIDERS)}")
+    if "cpu" in names[:-1]:
+        raise ValueError(
+            f"providers: cpu takes all that comes to it, so it must be last, got {names}"
+        )
     return names
 
 

@@ -253,6 +253,10 @@ def test_metadata_that_does_not_fit_the_graph(exported, tmp_path):
     [
         ({"providers": ("tpu",)}, "providers must be of cpu, cuda, tensorrt, got 'tpu'"),
         ({"providers": ()}, "providers must name at least one"),
+        (
+            {"providers": ("cpu", "cuda")},
+            "providers: cpu takes all that comes to it, so it must be last",
+        ),
         ({"chunk": 0}, "chunk must be >= 1, got 0"),
         ({"threads": -1}, "threads must be >= 0, got -1"),
         ({"cuda_graph": True}, "cuda_graph needs a chunk and a provider other than cpu"),
