@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from tacref.data import Clip, ClipCache, PairDataset, find_clips, load_clip
-from tacref.data.dataset import augment_pictures
+from tacref.data.augment import augment_pictures
 
 OFFSETS = (-3, 0, 2)
 
