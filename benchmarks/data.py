@@ -17,11 +17,15 @@ from tacref.data.video import iter_video, open_video, video_stream
 SECONDS, FPS, SIZE = 600, 25, (720, 1280)
 
 
+def make_texture(height: int, width: int) -> np.ndarray:
+    """Return colored squares of 8 x 8 pixels."""
+    coarse = np.random.default_rng(0).integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8)
+    return np.kron(coarse, np.ones((8, 8, 1), np.uint8))
+
+
 def write_long_video(path: Path, options: dict[str, str]) -> Path:
     """Write ten minutes of moving texture at 1280x720 in H.264."""
-    rng = np.random.default_rng(0)
-    coarse = rng.integers(0, 256, (SIZE[0] // 8, SIZE[1] // 8, 3), dtype=np.uint8)
-    texture = np.kron(coarse, np.ones((8, 8, 1), np.uint8))
+    texture = make_texture(*SIZE)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS, options=options)
         stream.height, stream.width = SIZE

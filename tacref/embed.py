@@ -9,9 +9,9 @@ if __name__ == "__main__":  # before what is below is loaded, of which some may 
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -20,6 +20,10 @@ from tacref.data import iter_frames
 from tacref.encoder.chunks import iter_chunks
 from tacref.encoder.config import EncoderConfig
 from tacref.files import check_new_file, replacing
+
+# A clip's path to its embeddings; a call in this process to what it gives in all processes.
+Embed = Callable[[Path], np.ndarray]
+GatherResults = Callable[[Callable[[], Any]], list[Any]]
 
 
 class Embedder(Protocol):
@@ -149,6 +153,40 @@ def embed_frames(
         return encoder.embed_stream(frames, size)
     chunks = iter_chunks(frames, encoder.config.offsets, size)
     return (encoder.embed(chunk)[own] for chunk, own in chunks)
+
+
+def embed_shares(
+    embed: Embed,
+    paths: Sequence[Path],
+    rank: int,
+    world: int,
+    gather: GatherResults,
+    *,
+    title: str = "embed",
+    progress: bool = False,
+) -> dict[Path, np.ndarray]:
+    """Embed this process's share of some clips, and return the embeddings of all of them.
+
+    Parameters
+    ----------
+    embed : callable
+        A clip's path to its embeddings.
+    paths : sequence of Path
+        The same ones in every process.
+    rank, world : int
+        This process and the number of processes.
+    gather : callable
+        A call in this process to what it gives in all, in order of rank.
+    title : str
+        Of the progress bar.
+    progress : bool
+        Show one (on a terminal only).
+    """
+    from tqdm import tqdm
+
+    bar = tqdm(paths[rank::world], title, unit=" clips", disable=None if progress else True)
+    shares = gather(lambda: {path: embed(path) for path in bar})
+    return {path: rows for share in shares for path, rows in share.items()}
 
 
 @command("embed")

@@ -10,7 +10,7 @@ if __name__ == "__main__":  # before what is below is loaded, of which some may 
 import json
 import os
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,12 @@ import numpy as np
 
 from tacref.commands import Parser, command, positive_int, seed
 from tacref.data import Clip, find_clips
-from tacref.embed import embed_clip, open_encoder
+from tacref.embed import Embed, GatherResults, embed_clip, embed_shares, open_encoder
 from tacref.evaluation import Estimate, Scores, estimate
 from tacref.evaluation.held_out import check_split
-from tacref.evaluation.labeled import ALL, labeled_training_clips, score_clips
+from tacref.evaluation.labeled import ALL, labeled_training_clips, mean_tau, score_clips
 from tacref.evaluation.table import format_table
 from tacref.files import check_new_folder, new_folder
-
-# A clip's path to its embeddings; a call in this process to what it gives in all processes.
-Embed = Callable[[Path], np.ndarray]
-GatherResults = Callable[[Callable[[], Any]], list[Any]]
 
 
 @command("evaluate")
@@ -99,7 +95,8 @@ def _run(options: Namespace, rank: int, world: int, gather: GatherResults) -> No
         everything = [
             clip for split in (clips, train_clips) for part in split.values() for clip in part
         ]
-        rows = _embed_all(embed, everything, rank, world, gather, title)
+        paths = [clip.path for clip in everything]
+        rows = embed_shares(embed, paths, rank, world, gather, title=title, progress=first)
         if not first:
             continue
         activities[title] = {}
@@ -150,17 +147,6 @@ def _embedders(options: Namespace, config: dict[str, Any] | None) -> dict[str, E
     return embedders
 
 
-def _embed_all(
-    embed: Embed, clips: list[Clip], rank: int, world: int, gather: GatherResults, title: str
-) -> dict[Path, np.ndarray]:
-    """Embed a share of the clips, and return all."""
-    from tqdm import tqdm
-
-    bar = tqdm(clips[rank::world], title, unit=" clips", disable=None if rank == 0 else True)
-    shares = gather(lambda: {clip.path: embed(clip.path) for clip in bar})
-    return {path: rows for share in shares for path, rows in share.items()}
-
-
 def _means(activities: dict[str, dict[str, Scores]], seed: int) -> dict[str, Estimate]:
     """Mean of each metric over the activities that have it."""
     metrics = dict.fromkeys(metric for scores in activities.values() for metric in scores)
@@ -193,7 +179,7 @@ def _print(
             "split": options.split,
             "stride": options.stride,
             "tau": taus,
-            "mean_tau": float(np.mean(list(taus.values()))),
+            "mean_tau": mean_tau(taus),
             "clips": {activity or ALL: len(members) for activity, members in clips.items()},
             "metrics": {title: _plain(scores) for title, scores in means.items()},
             "activities": {

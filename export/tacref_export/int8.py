@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
-from PIL import Image
 
 from tacref.data import iter_frames
+from tacref.data.clips import resize
 from tacref.encoder.config import EncoderConfig
 from tacref.evaluation import kendall_tau
 from tacref_export.binding import ArrayRunner
@@ -137,12 +137,6 @@ def _store_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     return stored
 
 
-def _resized(frame: np.ndarray, config: EncoderConfig) -> np.ndarray:
-    """Resize with the filter that is in the graph, so that a chunk of large pictures is small."""
-    size = (config.size, config.size)
-    return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))
-
-
 class _Reader:
     """Chunks of the clips' frames, in the form onnxruntime asks for."""
 
@@ -156,7 +150,8 @@ class _Reader:
             held: list[np.ndarray] = []
             given = 0
             for frame, _ in iter_frames(clip):
-                held.append(_resized(frame, config) if config.takes_pictures else frame)
+                # Resized as the graph does, so that a chunk of large pictures is small.
+                held.append(resize(frame, config.size) if config.takes_pictures else frame)
                 if len(held) == size:
                     yield np.stack(held)
                     held, given = [], given + 1

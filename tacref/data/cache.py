@@ -112,7 +112,5 @@ def clip_length(path: Path) -> int:
     FileNotFoundError, ValueError
         If it is missing, no clip, or damaged.
     """
-    kind = clip_kind(path)
-    if kind is None:
-        raise ValueError(f"{path}: not a video, a folder of pictures or a .npy file")
+    kind = "frames" if path.is_dir() else clip_kind(path) or "video"  # as `iter_frames`
     return ClipIndex(Clip(path, "", kind)).length

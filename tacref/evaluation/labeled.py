@@ -104,3 +104,8 @@ def _labels(clips: list[Clip], embeddings: Mapping[Path, np.ndarray]) -> dict[st
     lengths = {clip.name: len(embeddings[clip.path]) for clip in clips}
     phases = read_phases(clips[0].path.parent, lengths)
     return {name: phase_labels(found) for name, found in phases.items()}
+
+
+def mean_tau(taus: Mapping[str, float]) -> float:
+    """Mean over activities, each counting alike."""
+    return float(np.mean(list(taus.values())))

@@ -23,14 +23,8 @@ class SoftDTWModule(LossModule):
 
     Parameters
     ----------
-    gamma : float
-        Smoothing, > 0, in squared distance.
-    reduction : {"mean", "sum", "none"}
-        Over the batch.
-    band : int, optional
-        As for `soft_dtw`.
-    backend : {"cpu", "triton", "torch"}, optional
-        As for `soft_dtw`.
+    gamma, reduction, band, backend
+        As for `SoftDTWLoss`.
 
     Raises
     ------

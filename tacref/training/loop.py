@@ -14,6 +14,7 @@ from tqdm import tqdm
 from tacref.data import Clip, PairDataset, iter_batches
 from tacref.encoder import Encoder
 from tacref.encoder.device import check_device
+from tacref.evaluation.labeled import mean_tau
 from tacref.files import replacing
 from tacref.training.checkpoint import (
     fingerprint,
@@ -29,7 +30,7 @@ from tacref.training.result import Result
 from tacref.training.settings import Settings
 from tacref.training.step import Stepper, TrainingDivergedError, threads_for
 from tacref.training.stop import stop_on_signals
-from tacref.training.validation import held_out_taus, mean_tau
+from tacref.training.validation import held_out_taus
 
 BEST, DIVERGED = "best", "diverged.json"
 

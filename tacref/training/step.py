@@ -142,7 +142,7 @@ class Stepper:
         norm = get_total_norm(gradients)
         skipped = [clip for batch in batches for clip in batch.skipped]
         own = norm.new_tensor((float(stop), float(len(skipped))))
-        shared = self.ranks.mean(torch.cat((torch.stack([*means.values()]), own)))
+        shared = self.ranks.mean(torch.cat((torch.stack(list(means.values())), own)))
         *values, asked, bad, length = torch.cat((shared, norm[None])).tolist()
         if bad:
             skipped = [clip for share in self.ranks.gather(skipped) for clip in share]

@@ -1,10 +1,7 @@
 """Kendall's tau on held-out clips in the course of training, shared by the processes."""
 
-import numpy as np
-from tqdm import tqdm
-
 from tacref.data import Clip, check_phases
-from tacref.embed import embed_clip
+from tacref.embed import embed_clip, embed_shares
 from tacref.encoder import Encoder
 from tacref.evaluation import kendall_tau
 from tacref.evaluation.labeled import ALL
@@ -36,10 +33,14 @@ def held_out_taus(
     encoder.eval()
     ranks.share_buffers(encoder)
     paths = [clip.path for members in clips.values() for clip in members]
-    own = paths[ranks.rank :: ranks.world]
-    bar = tqdm(own, "embed", unit=" clips", disable=None if progress else True)
-    shares = ranks.gather_results(lambda: {path: embed_clip(encoder, path)[0] for path in bar})
-    embeddings = {path: rows for share in shares for path, rows in share.items()}
+    embeddings = embed_shares(
+        lambda path: embed_clip(encoder, path)[0],
+        paths,
+        ranks.rank,
+        ranks.world,
+        ranks.gather_results,
+        progress=progress,
+    )
     check_phases({path: len(rows) for path, rows in embeddings.items()})
     compared = {
         activity: kendall_tau([embeddings[clip.path] for clip in members])
@@ -47,8 +48,3 @@ def held_out_taus(
     }
     taus = {activity: tau for share in ranks.gather(compared) for activity, tau in share.items()}
     return {activity or ALL: taus[activity] for activity in clips}
-
-
-def mean_tau(taus: dict[str, float]) -> float:
-    """Mean over activities, each counting alike."""
-    return float(np.mean(list(taus.values())))

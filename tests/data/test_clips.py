@@ -8,7 +8,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
-from tacref.data import Clip, find_clips, iter_frames, load_clip
+from tacref.data import Clip, find_clips, iter_frames, load_clip, write_video
+from tacref.data.cache import clip_length
 
 
 def touch(folder, *names):
@@ -134,3 +135,14 @@ def test_real_features(shared_data):
         frames, timestamps = load_clip(clips[0].path)
         assert frames.dtype == np.float32
         assert len(frames) == len(timestamps) > 1
+
+
+def test_length_of_what_can_be_read(tmp_path):
+    frames = [np.zeros((32, 32, 3), np.uint8)] * 3
+    write_video(tmp_path / "a.mp4", frames)
+    (tmp_path / "a.mp4").rename(tmp_path / "a.weird")
+    assert clip_length(tmp_path / "a.weird") == len(list(iter_frames(tmp_path / "a.weird"))) == 3
+    np.save(tmp_path / "b.npy", np.zeros((4, 2)))
+    assert clip_length(tmp_path / "b.npy") == 4
+    with pytest.raises(FileNotFoundError):
+        clip_length(tmp_path / "c.mp4")
