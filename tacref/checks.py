@@ -4,6 +4,8 @@ import math
 from numbers import Integral
 
 VARIANTS = ("paper", "official", "printed", "laser")
+# A band beyond the frames of any video forbids nothing, and kernels count in machine integers.
+_WIDEST_BAND = 2**31 - 1
 
 
 def check_positive(value: float, name: str) -> float:
@@ -62,4 +64,4 @@ def check_band(band: int | None, n: int, m: int) -> int | None:
             f"band must be >= |n - m| = {abs(n - m)} for D of shape {(n, m)}, or no path fits, "
             f"got {band!r}"
         )
-    return int(band)
+    return min(int(band), _WIDEST_BAND)

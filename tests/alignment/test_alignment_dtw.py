@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -16,6 +17,7 @@ from tacref.alignment.path import Blocks, find_path, plan_blocks
 from tacref.alignment.sweep import as_pair, borders, nothing_kept, run, whole
 from tacref.kernels.costs import ROWS
 from tacref.kernels.dtw import TILE
+from tacref.losses import SoftDTWLoss
 
 SMALLEST = Blocks(ROWS, TILE)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -244,3 +246,14 @@ def test_largest_values():
     x, y = np.full((3, 2), 1e150), np.full((2, 2), -1e150)
     assert_allclose(dtw(x, y), 3 * 8e300, rtol=1e-14)
     assert_array_equal(dtw_path(x, y), [[0, 0], [1, 0], [2, 1]])
+
+
+@pytest.mark.parametrize("band", [2**31, 2**63 - 1, 2**63, 10**30])
+def test_a_band_wider_than_any_video_forbids_nothing(band):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(300, 3)), rng.normal(size=(280, 3))
+    assert dtw(x, y, band=band) == dtw(x, y)
+    assert_array_equal(dtw_path(x, y, band=band), dtw_path(x, y))
+    wide, free = (SoftDTWLoss(band=each) for each in (band, None))
+    videos = torch.from_numpy(x[None]), torch.from_numpy(y[None])
+    assert wide(*videos) == free(*videos)
