@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tacref.commands import Parser, command
-from tacref_export.metadata import read_config, read_metadata
+from tacref_export.metadata import read_config, read_measured, read_metadata
 from tacref_export.providers import PROVIDERS, missing_parts, open_session, placement
 
 
@@ -39,7 +39,7 @@ def inspect(path: str | Path) -> dict[str, Any]:
         raise FileNotFoundError(f"{path}: no such ONNX file")
     model = path.read_bytes()
     metadata = read_metadata(path, model)
-    config = read_config(path, metadata)
+    config, measured = read_config(path, metadata), read_measured(path, metadata)
     session = _open(path, model, "cpu")
     places: dict[str, Any] = {"cpu": _placed(session)}
     for name in PROVIDERS:
@@ -54,8 +54,7 @@ def inspect(path: str | Path) -> dict[str, Any]:
         "preprocessing": metadata["preprocessing"],
         "inputs": [_tensor(each) for each in session.get_inputs()],
         "outputs": [_tensor(each) for each in session.get_outputs()],
-        "parity": json.loads(metadata["parity"]),
-        **({"tau": json.loads(metadata["tau"])} if "tau" in metadata else {}),
+        **measured,
         "made_with": {name: metadata[name] for name in ("version", "torch", "onnxruntime")},
         "weights_sha256": metadata["weights_sha256"],
         "content_sha256": metadata["content_sha256"],

@@ -7,8 +7,10 @@ needed here.
 import base64
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from tacref.encoder.config import EncoderConfig
 
@@ -19,6 +21,10 @@ _KEYS = frozenset((
     "format", "version", "encoder", "precision", "preprocessing", "parity", "weights_sha256", HASH,
     "streaming", "torch", "onnxruntime",
 ))  # fmt: skip
+_MEASURED = {
+    "parity": ("max_abs", "min_cosine", "streaming"),
+    "tau": ("float32", "int8", "clips"),
+}
 INPUT, OUTPUT = "frames", "embeddings"
 CONTEXT, NEXT_CONTEXT = "context", "next_context"
 _METADATA_FIELD = 14  # metadata_props of ModelProto, in onnx.proto
@@ -84,6 +90,34 @@ def read_config(path: str | Path, metadata: dict[str, str]) -> EncoderConfig:
         return EncoderConfig.from_json(json.loads(metadata["encoder"]))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: damaged metadata ({error})") from None
+
+
+def read_measured(path: str | Path, metadata: dict[str, str]) -> dict[str, Any]:
+    """Read what was measured when the file was written.
+
+    Returns
+    -------
+    dict
+        `parity`, a list of records, and of int8 `tau`, a record.
+
+    Raises
+    ------
+    ValueError
+        If a record or a number of one is missing.
+    """
+    found: dict[str, Any] = {}
+    for name, numbers in _MEASURED.items():
+        if name not in metadata:
+            continue
+        try:
+            found[name] = json.loads(metadata[name])
+            records = found[name] if name == "parity" else [found[name]]
+            for number in numbers:
+                if not records or not all(math.isfinite(each[number]) for each in records):
+                    raise ValueError(f"no {number}")
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+            raise ValueError(f"{path}: damaged metadata ({name}: {error})") from None
+    return found
 
 
 def streaming_form(path: str | Path, model: bytes, metadata: dict[str, str]) -> bytes:

@@ -36,8 +36,11 @@ def load_features(path: str | Path, rows: np.ndarray | None = None) -> np.ndarra
             array = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such feature array") from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: not a plain .npy array, or cut off ({error})") from None
+    except (ValueError, EOFError, zipfile.BadZipFile):
+        # NumPy's own message is about pickles, whatever the file is.
+        raise ValueError(f"{path}: not a plain .npy array, or cut off") from None
+    except OSError as error:
+        raise ValueError(f"{path}: not a plain .npy array ({error.strerror})") from None
     if not isinstance(array, np.ndarray):
         raise ValueError(f"{path}: is an archive of arrays, not one .npy array")
     if array.ndim != 2 or array.dtype.kind not in "fiu" or array.size == 0:

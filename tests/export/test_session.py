@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose
 from tacref.data import write_video
 from tacref_export import EncoderSession
 from tacref_export.binding import DeviceRunner
+from tacref_export.inspection import inspect
 from tacref_export.metadata import HASH, PREFIX, content_hash, context_rows
 from tacref_export.streaming import EncoderStream
 
@@ -246,6 +247,24 @@ def test_metadata_that_does_not_fit_the_graph(exported, tmp_path):
     rewrite(exported["features"].path, path, set_entry("encoder", "{}"), seal=True)
     with pytest.raises(ValueError, match="damaged metadata"):
         EncoderSession(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("parity", "[]"),
+        ("parity", "{}"),
+        ("parity", "7"),
+        ("parity", "[7]"),
+        ("parity", '[{"max_abs": 0, "min_cosine": "<b>", "streaming": 0}]'),
+        ("parity", "[" * 100_000),
+    ],
+)
+def test_forged_measurements_are_refused(exported, tmp_path, key, value):
+    path = tmp_path / "e.onnx"
+    rewrite(exported["features"].path, path, set_entry(key, value), seal=True)
+    with pytest.raises(ValueError, match=rf"e\.onnx: damaged metadata \({key}: "):
+        inspect(path)
 
 
 @pytest.mark.parametrize(
