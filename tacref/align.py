@@ -10,7 +10,8 @@ if __name__ == "__main__":  # before what is below is loaded, of which some may 
 import csv
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from tacref.commands import Parser, command, printable
 from tacref.data import iter_frames
 from tacref.data.cache import clip_length
 from tacref.data.clips import clip_kind
+from tacref.data.named import clip_names, named_clips
 from tacref.embed import embed_clip, open_encoder
 from tacref.files import check_new_folder, new_folder
 
@@ -84,15 +86,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
 
-    paths, grouped = _find_clips(options.clips)
+    paths, grouped = named_clips(options.clips)
     if options.phases is not None:
         read_labels(options.phases, {})  # what is wrong with the file itself, before any work
     if options.video and not any(clip_kind(path) != "features" for path in paths):
         raise ValueError("--video needs clips with pictures, got arrays of features")
     check_new_folder(options.out)
-    _check_lengths(paths, None if grouped or options.barycenter else paths[0], options)
+    chosen = grouped or options.barycenter  # the reference, by what the clips cost
+    _check_lengths(paths, paths if chosen else paths[:1], options)
     encoder = open_encoder(options.encoder, device=options.device)
-    names = _names(paths)
+    names = clip_names(paths)
     videos = [
         Video(name, path, *embed_clip(encoder, path, progress=True))
         for name, path in zip(names, paths, strict=True)
@@ -104,8 +107,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not labels:
             raise ValueError(f"{options.phases}: has no phases of {', '.join(names)}")
     first = 0
-    if grouped or options.barycenter:
+    if chosen:
         first = medoid(pair_costs([video.x for video in videos]))
+        _check_reach(options.band, {video.name: len(video.x) for video in videos}, [names[first]])
     reference = videos[first]
     others = videos[:first] + videos[first + 1 :]
     if options.barycenter:
@@ -153,41 +157,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _find_clips(given: Sequence[str]) -> tuple[list[Path], bool]:
-    """Return the clips, and whether they are those of a folder."""
-    for clip in given:
-        if not Path(clip).exists():
-            raise FileNotFoundError(f"{clip}: no such file or folder")
-    paths = [Path(clip) for clip in given]
-    if len(paths) > 1:
-        return paths, False
-    (folder,) = paths
-    if not folder.is_dir() or clip_kind(folder) is not None:
-        raise ValueError(f"{folder}: is one clip; name two or more, or a folder of them")
-    clips = [
-        path
-        for path in sorted(folder.iterdir())
-        if not path.name.startswith(".") and clip_kind(path) is not None
-    ]
-    if len(clips) < 2:
-        raise ValueError(f"{folder}: holds {len(clips)} clips; aligning needs at least two")
-    return clips, True
-
-
-def _check_lengths(paths: Sequence[Path], reference: Path | None, options: Any) -> None:
+def _check_lengths(paths: Sequence[Path], references: Sequence[Path], options: Any) -> None:
     """Refuse what could not be aligned, before the clips are embedded."""
     check_band(options.band, 0, 0)
     if options.band is None and not options.barycenter:
         return
     lengths = {path: clip_length(path) for path in paths}
-    if reference is not None:
-        for path, length in lengths.items():
-            apart = abs(length - lengths[reference])
-            if options.band is not None and options.band < apart:
-                raise ValueError(
-                    f"--band must be >= {apart}, the frames by which {reference} and {path} "
-                    f"differ, got {options.band}"
-                )
+    _check_reach(options.band, lengths, references)
     least = min(lengths.values()) * max(lengths.values())
     if options.barycenter and least > MAX_CELLS:
         raise ValueError(
@@ -195,10 +171,19 @@ def _check_lengths(paths: Sequence[Path], reference: Path | None, options: Any) 
         )
 
 
-def _names(paths: Sequence[Path]) -> list[str]:
-    """Return the clips' names, those that occur more than once with their places."""
-    names = [path.resolve().name for path in paths]
-    return [name if names.count(name) == 1 else f"{k + 1}: {name}" for k, name in enumerate(names)]
+def _check_reach(band: int | None, lengths: Mapping[Any, int], references: Sequence[Any]) -> None:
+    """Refuse a band too narrow for some clip, whichever of the references is taken."""
+
+    def apart(pair: tuple[Any, Any]) -> int:
+        return abs(lengths[pair[0]] - lengths[pair[1]])
+
+    widest = [max(product([one], lengths), key=apart) for one in references]
+    one, other = min(widest, key=apart)
+    if band is not None and band < apart((one, other)):
+        raise ValueError(
+            f"--band must be >= {apart((one, other))}, the frames by which {one} and {other} "
+            f"differ, got {band}"
+        )
 
 
 def _transfer(

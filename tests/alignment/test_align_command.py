@@ -121,6 +121,28 @@ def test_band(tmp_path, capsys, fake_encoder, monkeypatch):
     assert record["alignments"][0]["cost"] == 0
 
 
+@pytest.mark.parametrize("way", ["folder", "barycenter"])
+def test_band_of_a_reference_that_is_chosen(tmp_path, capsys, fake_encoder, monkeypatch, way):
+    folder, out = tmp_path / "clips", tmp_path / "out"
+    folder.mkdir()
+    rows = np.arange(14, dtype=np.float32).reshape(7, 2)
+    for name, length in (("a", 2), ("b", 2), ("c", 5), ("d", 7)):
+        np.save(folder / f"{name}.npy", rows[:length])
+    clips = [str(folder)] if way == "folder" else sorted(map(str, folder.iterdir()))
+    arguments = [*clips, "--encoder", "fake", "-o", str(out)]
+    arguments += ["--barycenter"] if way == "barycenter" else []
+    monkeypatch.setattr(tacref.align, "embed_clip", None)
+    assert tacref.align.main([*arguments, "--band", "2"]) == 2
+    assert capsys.readouterr().err.startswith("tacref align: --band must be >= 3, the frames by")
+    monkeypatch.setattr(tacref.align, "embed_clip", embed_clip)
+    monkeypatch.setattr(tacref.align, "medoid", lambda costs: 0)
+    assert tacref.align.main([*arguments, "--band", "4"]) == 2
+    line = "--band must be >= 5, the frames by which a.npy and d.npy differ, got 4"
+    assert capsys.readouterr().err.startswith(f"tacref align: {line}")
+    assert not out.exists()
+    assert tacref.align.main([*arguments, "--band", "5"]) == 0
+
+
 def test_videos_through_a_real_run(clips, tmp_path, capsys):
     files = [str(clips / NAME), str(clips / "fast.mp4")]
     out = tmp_path / "out"
