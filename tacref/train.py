@@ -83,6 +83,11 @@ def make_parser() -> Parser:
         help="of Contrastive-IDM: paper, official, printed or laser (default: official)",
     )
     add("--tcc-weight", type=float, help="of cycle-consistency in lav+tcc (default: 1)")
+    add(
+        "--view-weight",
+        type=float,
+        help="of frames being alike in two views of a clip (default: 0, one view)",
+    )
     add("--temperature", type=float, help="of cycle-consistency (default: 1)")
     add = parser.add_argument_group("encoder").add_argument
     add(

@@ -1,6 +1,9 @@
 """Changes of a clip's pictures that leave what it shows, the same for all its frames."""
 
+import math
+
 import numpy as np
+from PIL import Image
 
 
 def augment_pictures(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -24,3 +27,35 @@ def augment_pictures(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray
     levels = np.clip((np.arange(256) - 127.5) * factor + 127.5 + shift, 0, 255)
     pictures = levels.round().astype(np.uint8)[frames]
     return pictures[:, :, ::-1] if mirrored else pictures
+
+
+def change_view(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Exchange and, half the time, invert the colors; turn, scale and shift, all frames alike.
+
+    Parameters
+    ----------
+    frames : ndarray of uint8, shape (T, H, W, 3)
+        Pictures of one clip. Not modified.
+    rng : numpy.random.Generator
+        Source of chance.
+
+    Returns
+    -------
+    ndarray of uint8, shape (T, H, W, 3)
+        Turned by up to 0.12 radians, scaled by 0.88 to 1.12, shifted by up to 5 % of the side;
+        what comes from beyond the edges is black.
+    """
+    order, invert = rng.permutation(3), rng.random() < 0.5
+    angle, scale = rng.uniform(-0.12, 0.12), rng.uniform(0.88, 1.12)
+    height, width = frames.shape[1:3]
+    across, down = rng.uniform(-0.05, 0.05, 2) * (width, height)
+    cos, sin = scale * math.cos(angle), scale * math.sin(angle)
+    x, y = width / 2, height / 2  # stays where it is, but for the shift
+    way = (cos, -sin, x - cos * x + sin * y + across, sin, cos, y - sin * x - cos * y + down)
+    changed = np.empty_like(frames)
+    for target, frame in zip(changed, frames[..., order], strict=True):
+        picture = Image.fromarray(frame).transform(
+            (width, height), Image.Transform.AFFINE, way, Image.Resampling.BILINEAR
+        )
+        target[:] = picture
+    return 255 - changed if invert else changed

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tacref.data.augment import augment_pictures
+from tacref.data.augment import augment_pictures, change_view
 from tacref.data.cache import CACHE_BYTES, ClipCache, ClipIndex
 from tacref.data.clips import Clip
 from tacref.data.sampling import context_windows, segment_uniform
@@ -20,6 +20,8 @@ _ATTEMPTS = 100  # to draw a pair that can be read
 class PairBatch:
     """Sampled frames of P pairs of clips; axis 0 of the other arrays is the side, x or y.
 
+    With V views of each clip, P is V times as large: the first view of all pairs comes first.
+
     Parameters
     ----------
     frames : ndarray, shape (M, size, size, 3) of uint8 or (M, F) of float32
@@ -31,7 +33,7 @@ class PairBatch:
     lengths : ndarray of int64, shape (2, P)
         Frames of each clip.
     names : list of (str, str)
-        Paths of each pair's clips.
+        Paths of each pair's clips, said once for all views.
     skipped : list of str
         What was wrong with each clip that could not be read, so that another pair was drawn.
     """
@@ -67,6 +69,9 @@ class PairDataset:
         Of everything that is drawn.
     augment : bool
         Flip pictures and change their brightness and contrast, each the same for a whole clip.
+    views : int
+        Views of each clip, >= 1: the same frames, augmented each in its own way. More than one
+        also differ in colors, angle, scale and place.
     cache_bytes : int
         Bound on decoded frames that are kept. If all clips fit, they are decoded once; if not,
         the frames of a batch are read by seeking.
@@ -96,10 +101,16 @@ class PairDataset:
         size: int | None = None,
         seed: int = 0,
         augment: bool = True,
+        views: int = 1,
         cache_bytes: int = CACHE_BYTES,
         on_bad_video: str = "fail",
     ) -> None:
-        for name, value, least in (("frames", frames, 1), ("pairs", pairs, 1), ("seed", seed, 0)):
+        for name, value, least in (
+            ("frames", frames, 1),
+            ("pairs", pairs, 1),
+            ("seed", seed, 0),
+            ("views", views, 1),
+        ):
             if value < least:
                 raise ValueError(f"{name} must be >= {least}, got {value!r}")
         if not clips:
@@ -114,6 +125,7 @@ class PairDataset:
             raise ValueError("size must be given for clips of pictures")
         self.offsets, self.frames, self.pairs = tuple(offsets), frames, pairs
         self.seed, self.augment, self.size = seed, augment, size
+        self.views = views
         self.on_bad_video = on_bad_video
         self.cache = ClipCache(cache_bytes, size)
         self._indices: dict[Path, ClipIndex] = {}
@@ -228,18 +240,15 @@ class PairDataset:
             )
         first = (rank * parts + part) * share
         skipped: list[str] = []
-        sides = [
-            side
-            for slot in range(first, first + share)
-            for side in self._read_pair(step, slot, skipped)
-        ]
+        read = [self._read_pair(step, slot, skipped) for slot in range(first, first + share)]
+        sides = [side for view in zip(*read, strict=True) for pair in view for side in pair]
         starts = np.cumsum([0, *(len(side.frames) for side in sides)])
 
         def by_side(rows: list) -> np.ndarray:
             array = np.asarray(rows, dtype=np.int64)  # (2 P, ...), x and y in turn
-            return np.ascontiguousarray(array.reshape(share, 2, *array.shape[1:]).swapaxes(0, 1))
+            return np.ascontiguousarray(array.reshape(-1, 2, *array.shape[1:]).swapaxes(0, 1))
 
-        names = [str(side.clip.path) for side in sides]
+        names = [str(side.clip.path) for side in sides[: 2 * share]]
         return PairBatch(
             np.concatenate([side.frames for side in sides]),
             by_side([side.windows + start for side, start in zip(sides, starts, strict=False)]),
@@ -249,19 +258,21 @@ class PairDataset:
             skipped,
         )
 
-    def _read_pair(self, step: int, slot: int, skipped: list[str]) -> list["_Side"]:
+    def _read_pair(self, step: int, slot: int, skipped: list[str]) -> list[tuple["_Side", ...]]:
         """Draw and read one pair, its frames a function of seed, step and slot alone."""
         for attempt in range(_ATTEMPTS):
             rng = np.random.default_rng([self.seed, step, slot, attempt])
             try:
-                return [self._read_side(clip, rng) for clip in self._draw_pair(rng)]
+                return list(
+                    zip(*(self._read_side(clip, rng) for clip in self._draw_pair(rng)), strict=True)
+                )
             except (ValueError, OSError) as error:
                 if self.on_bad_video == "fail":
                     raise
                 skipped.append(str(error))
         raise ValueError(f"no pair of clips can be read; the last time: {skipped[-1]}")
 
-    def _read_side(self, clip: Clip, rng: np.random.Generator) -> "_Side":
+    def _read_side(self, clip: Clip, rng: np.random.Generator) -> list["_Side"]:
         index = self._indices.get(clip.path)
         whole = self._whole(clip, index)
         if whole is not None:
@@ -277,9 +288,17 @@ class PairDataset:
         else:
             assert index is not None
             frames = index.read(distinct, self.size)
-        if self.augment and clip.kind != "features":
-            frames = augment_pictures(frames, rng)
-        return _Side(clip, frames, positions.reshape(context.shape), times, length)
+        windows = positions.reshape(context.shape)
+        return [
+            _Side(clip, self._view(clip, frames, rng), windows, times, length)
+            for _ in range(self.views)
+        ]
+
+    def _view(self, clip: Clip, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        if not self.augment or clip.kind == "features":
+            return frames
+        frames = augment_pictures(frames, rng)
+        return frames if self.views == 1 else change_view(frames, rng)
 
     def _whole(self, clip: Clip, index: ClipIndex | None) -> np.ndarray | None:
         """Return all frames of a clip if it is kept, None if those that are drawn are read."""

@@ -4,7 +4,7 @@ So a run that was resumed, one in several processes and one in micro-batches dro
 and there is no random state to keep.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -27,7 +27,7 @@ class Chance:
         self.seed, self.device = seed, device
         self.generators: list[torch.Generator] = []
 
-    def begin(self, step: int, pairs: range) -> None:
+    def begin(self, step: int, pairs: Sequence[int]) -> None:
         """Begin a micro-batch of a step; `pairs` are the numbers of its pairs in the step."""
         while len(self.generators) < len(pairs):
             self.generators.append(torch.Generator(self.device))

@@ -66,6 +66,10 @@ class Settings:
         Processes that decode; 0 decodes between the steps.
     loss, gamma, alpha, sigma, margin, variant, tcc_weight, temperature
         As for `tacref.losses.make_objective`; alpha, sigma and margin by default the variant's.
+    view_weight : float
+        Weight of the squared distance between the embeddings of a frame in two views of its clip,
+        summed over the frames of a pair, at the last step, to which it rises linearly; above 0,
+        each clip is seen in two views.
     optimizer : {"adam", "adamw"}
         Weight decay in the gradient (Adam, as the paper) or beside it (AdamW).
     weight_decay : float
@@ -120,6 +124,7 @@ class Settings:
     margin: float | None = None
     variant: str = "official"
     tcc_weight: float = 1.0
+    view_weight: float = 0.0
     temperature: float = 1.0
     optimizer: str = "adam"
     weight_decay: float = 1e-5
@@ -160,7 +165,7 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not 0 < value <= MAX_LR:
                 raise ValueError(f"{name} must be > 0 and <= {MAX_LR:g}, got {value!r}")
-        for name in ("weight_decay", "clip_norm"):
+        for name in ("weight_decay", "clip_norm", "view_weight"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} must be finite and >= 0, got {value!r}")
@@ -180,7 +185,14 @@ class Settings:
             raise ValueError(f"warmup must be < steps = {self.steps}, got {self.warmup!r}")
         if self.backbone_lr is not None and self.freeze_backbone:
             raise ValueError("backbone_lr is of no use to a backbone that freeze_backbone freezes")
+        if self.view_weight and not self.augment:
+            raise ValueError("view_weight needs augment: two views of a clip would be the same")
         self.check_shares(1)
+
+    @property
+    def views(self) -> int:
+        """Views of each clip: two where they are compared."""
+        return 2 if self.view_weight else 1
 
     def make_objective(self) -> nn.Module:
         """Return the objective that these settings describe.

@@ -83,6 +83,8 @@ def make_plan(options: Mapping[str, Any], ranks: Ranks) -> Plan:
         )
     if features and (given.get("size") or given.get("augment") is False):
         raise ValueError("--size and --no-augment are for pictures, not for feature arrays")
+    if features and given.get("view_weight", recipe.get("view_weight")):
+        raise ValueError("view_weight is for pictures, not for feature arrays")
     if resumed is None:  # what a recipe does not say is the encoder's own
         recipe = merge(read_recipe(OF_ENCODER.get(encoder, "features")), recipe)
     chosen, beside = split_keys(merge(recipe, given | {"encoder": encoder}))
@@ -157,6 +159,7 @@ def _scan(clips: dict[str, list[Clip]], plan: Plan, ranks: Ranks) -> PairDataset
         size=plan.encoder.size or None,
         seed=settings.seed,
         augment=settings.augment,
+        views=settings.views,
         on_bad_video=settings.on_bad_video,
     )
     dataset.check(progress=ranks.first)

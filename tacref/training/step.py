@@ -161,17 +161,24 @@ class Stepper:
 
     def _accumulate(self, step: int, part: int, batch: PairBatch, parts: int) -> dict[str, Tensor]:
         """Add a micro-batch's share to the gradient; return its loss and the loss's parts."""
-        pairs = len(batch.names)
+        pairs, views = len(batch.names), self.settings.views
         first = (self.ranks.rank * parts + part) * pairs
-        self.chance.begin(step, range(first, first + pairs))
+        self.chance.begin(
+            step,
+            [
+                view * self.settings.pairs + pair
+                for view in range(views)
+                for pair in range(first, first + pairs)
+            ],
+        )
         with self.watch.part("transfer"):
             frames = torch.from_numpy(batch.frames).to(self.device)
-            windows = torch.from_numpy(batch.windows).to(self.device)  # (2, pairs, N, K)
+            windows = torch.from_numpy(batch.windows).to(self.device)  # (2, views * pairs, N, K)
             times, lengths = torch.from_numpy(batch.times), torch.from_numpy(batch.lengths)
         alone = part < parts - 1 and isinstance(self.model, DistributedDataParallel)
         with self.model.no_sync() if alone else nullcontext():  # type: ignore[operator]
             with self.watch.part("encoder"), torch.autocast(**self.autocast):
-                embeddings = self.model(frames, windows)  # (2, pairs, N, d)
+                embeddings = self.model(frames, windows)  # (2, views * pairs, N, d)
             # The loss has its own graph, in full precision, so that it is timed apart.
             leaf = embeddings.detach().float().requires_grad_()
             with self.watch.part("loss"):
@@ -183,11 +190,18 @@ class Stepper:
                     video_lengths_x=lengths[0],
                     video_lengths_y=lengths[1],
                 )
-                (terms.loss / parts).backward()
+                loss, measured = terms.loss, dict(terms.parts)
+                if views > 1:
+                    distance = view_distance(leaf, views)
+                    # Full weight from the start would make all embeddings of a new encoder one.
+                    weight = self.settings.view_weight * (step + 1) / self.settings.steps
+                    loss = loss + weight * distance
+                    measured["views"] = distance.detach()
+                (loss / parts).backward()
             with self.watch.part("encoder"):
                 assert leaf.grad is not None
                 embeddings.backward(self.scaler.scale(leaf.grad).to(embeddings.dtype))
-        return {"loss": terms.loss.detach(), **terms.parts}
+        return {"loss": loss.detach(), **measured}
 
     def _check(self, loss: float, norm: float, step: int, batches: Sequence[PairBatch]) -> None:
         too_large = self.scaler.is_enabled() and self.scaler.get_scale() > _LEAST_SCALE
@@ -200,6 +214,28 @@ class Stepper:
         own = [names for batch in batches for names in batch.names]
         clips = [names for share in self.ranks.gather(own) for names in share]
         raise TrainingDivergedError(step + 1, what, clips)
+
+
+def view_distance(embeddings: Tensor, views: int) -> Tensor:
+    """Return the squared distance between a clip's frames in its first two views.
+
+    Where embeddings run ahead along the curve that all clips share, DTW matches them at no cost;
+    of two views of one frame it is known that they show the same moment.
+
+    Parameters
+    ----------
+    embeddings : Tensor, shape (2, views * P, N, d)
+        Of both sides of P pairs, the first view of all pairs first.
+    views : int
+        >= 2.
+
+    Returns
+    -------
+    Tensor, shape ()
+        Summed over the 2 N frames of a pair; the mean over pairs.
+    """
+    first, second = embeddings.unflatten(1, (views, -1))[:, :2].unbind(1)
+    return (first - second).square().sum((0, 2, 3)).mean()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from tacref.data import Clip, ClipCache, PairDataset, find_clips, load_clip
-from tacref.data.augment import augment_pictures
+from tacref.data.augment import augment_pictures, change_view
 
 OFFSETS = (-3, 0, 2)
 
@@ -131,6 +131,44 @@ def test_augmentation_is_the_same_for_a_whole_clip(videos):
         )
     assert changed == 10
     assert 3 <= mirrored <= 17  # of 20 fair draws; outside in 0.04 % of seeds
+
+
+def test_views_are_the_same_frames_in_other_looks(videos):
+    options = {"offsets": OFFSETS, "frames": 8, "pairs": 2, "size": 32, "seed": 3}
+    plain = PairDataset(videos, augment=False, views=2, **options).batch(4)
+    one = PairDataset(videos, augment=False, **options).batch(4)
+    assert plain.names == one.names
+    assert len(plain.frames) == 2 * len(one.frames)
+    for view in (slice(0, 2), slice(2, 4)):
+        assert_array_equal(plain.frames[plain.windows[:, view]], one.frames[one.windows])
+        assert_array_equal(plain.times[:, view], one.times)
+        assert_array_equal(plain.lengths[:, view], one.lengths)
+    batch = PairDataset(videos, views=2, **options).batch(4)
+    assert_array_equal(batch.times[:, :2], batch.times[:, 2:])
+    first, second = batch.frames[batch.windows[:, :2]], batch.frames[batch.windows[:, 2:]]
+    difference = np.abs(first.astype(int) - second).mean(axis=(2, 3, 4, 5, 6))
+    assert (difference > 5).all()
+
+
+def test_change_view():
+    rng = np.random.default_rng(0)
+    frames = np.zeros((3, 40, 60, 3), np.uint8)
+    frames[:, 15:25, 25:35] = (250, 100, 10)
+    before = frames.copy()
+    for seed in range(20):
+        changed = change_view(frames, np.random.default_rng(seed))
+        assert_array_equal(frames, before)
+        assert (changed.shape, changed.dtype) == (frames.shape, np.uint8)
+        assert (changed == changed[0]).all()  # all frames alike
+        inverted = changed[0, 0, 0, 0] == 255
+        picture = 255 - changed[0] if inverted else changed[0]
+        rows, columns = np.nonzero(picture.sum(2) > 180)
+        assert abs(rows.mean() - 19.5) < 4
+        assert abs(columns.mean() - 29.5) < 5
+        assert 70 < len(rows) < 140
+        assert sorted(picture[round(rows.mean()), round(columns.mean())]) == [10, 100, 250]
+    noise = rng.integers(0, 256, (1, 8, 8, 3), np.uint8)
+    assert not np.array_equal(change_view(noise, rng), change_view(noise, rng))
 
 
 def test_augment_pictures_keeps_its_input():

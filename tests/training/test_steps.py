@@ -14,12 +14,14 @@ from training_data import OPTIONS, losses_of
 
 from tacref.commands import main
 from tacref.data import PairDataset, find_clips
+from tacref.data.synthetic import make_dataset
 from tacref.encoder import EncoderConfig, build_encoder, load_encoder
-from tacref.training import Settings
+from tacref.files import read_json_lines
+from tacref.training import METRICS, Settings
 from tacref.training.distributed import Ranks
 from tacref.training.dropout import Chance, PairDropout, dropout_by_pair
 from tacref.training.optimizer import make_optimizer
-from tacref.training.step import Stepper
+from tacref.training.step import Stepper, view_distance
 from tacref.training.stopwatch import PARTS
 
 
@@ -51,6 +53,47 @@ def test_other_ways_to_the_same(sequences, plain, tmp_path, options, tolerance):
     if "--precision" in options:
         assert curve != wanted  # it was used
     assert all(value.dtype == torch.float32 for value in load_encoder(run).state_dict().values())
+
+
+def test_view_distance():
+    embeddings = torch.randn(2, 6, 5, 4, dtype=torch.float64, requires_grad=True)
+    x = embeddings.detach().numpy()
+    pairs = [
+        sum(np.sum((x[side, pair] - x[side, 3 + pair]) ** 2) for side in range(2))
+        for pair in range(3)
+    ]
+    assert view_distance(embeddings, 2).item() == pytest.approx(np.mean(pairs), rel=1e-12)
+    assert torch.autograd.gradcheck(lambda each: view_distance(each, 2), embeddings)
+
+
+def test_two_views(tmp_path):
+    """In the loss with a weight that rises, and the same in micro-batches."""
+    data = make_dataset(tmp_path / "data", train=2, val=2, size=32)
+    shared = ["train", "--data", str(data), "--size", "32", "--pairs", "2", "--frames", "6"]
+    shared += ["--steps", "3", "--lr", "1e-3", "--alpha", "0.1", "--view-weight", "2"]
+    lines = {}
+    for name, options in (("whole", []), ("parts", ["--accumulate", "2"])):
+        run = tmp_path / name
+        assert main([*shared, "--out", str(run), *options]) == 0
+        lines[name] = [line for line in read_json_lines(run / METRICS) if "loss" in line]
+    for one, other in zip(lines["whole"], lines["parts"], strict=True):
+        terms = one["alignment"] + 0.1 * one["regularizer"] + 2 * one["step"] / 3 * one["views"]
+        assert one["loss"] == pytest.approx(terms, rel=1e-4)
+        assert one["views"] > 0
+        assert one["loss"] == pytest.approx(other["loss"], rel=1e-4)
+        assert one["views"] == pytest.approx(other["views"], rel=1e-3)
+
+
+def test_views_are_refused(sequences, tmp_path, capsys):
+    options = ["--data", str(sequences), "--out", str(tmp_path / "run"), "--view-weight", "1"]
+    assert main(["train", *options]) == 2
+    assert "view_weight is for pictures, not for feature arrays" in capsys.readouterr().err
+    for value, augment, message in (
+        (-1.0, True, "view_weight must be finite and >= 0, got -1.0"),
+        (1.0, False, "view_weight needs augment: two views of a clip would be the same"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Settings(steps=1, lr=1.0, pairs=1, view_weight=value, augment=augment)
 
 
 @pytest.mark.parametrize(
