@@ -42,8 +42,8 @@ def change_view(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     Returns
     -------
     ndarray of uint8, shape (T, H, W, 3)
-        Turned by up to 0.12 radians, scaled by 0.88 to 1.12, shifted by up to 5 % of the side;
-        what comes from beyond the edges is black.
+        Turned by up to 0.12 radians, magnified by 0.89 to 1.14, shifted by up to 5 % of the side;
+        what comes from beyond the edges is black, or white where colors are inverted.
     """
     order, invert = rng.permutation(3), rng.random() < 0.5
     angle, scale = rng.uniform(-0.12, 0.12), rng.uniform(0.88, 1.12)

@@ -9,6 +9,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,14 @@ from safetensors import SafetensorError
 from tacref.data import Clip
 from tacref.encoder import Encoder, save_encoder
 from tacref.files import replacing
-from tacref.training.settings import MAY_CHANGE
+from tacref.training.settings import MAY_CHANGE, Settings
 
 FOLDER = "checkpoints"
+_DEFAULTS = {
+    field.name: field.default
+    for field in fields(Settings)
+    if field.default is not MISSING and field.default is not None
+}
 FORMAT = 1
 _PARTS = frozenset(
     ("format", "step", "model", "optimizer", "scaler", "encoder", "settings", "data", "best",
@@ -149,11 +155,14 @@ def load_checkpoint(
 def check_same(saved: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> None:
     """Refuse to go on with a setting that would have given another run.
 
+    A setting that `saved` lacks is younger than the run, which had its default.
+
     Raises
     ------
     ValueError
         If one differs; the message names it.
     """
+    saved = _DEFAULTS | dict(saved)
     for key, value in settings.items():
         if key in saved and saved[key] != value and key not in MAY_CHANGE:
             raise ValueError(

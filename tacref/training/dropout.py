@@ -28,7 +28,7 @@ class Chance:
         self.generators: list[torch.Generator] = []
 
     def begin(self, step: int, pairs: Sequence[int]) -> None:
-        """Begin a micro-batch of a step; `pairs` are the numbers of its pairs in the step."""
+        """Begin a micro-batch of a step; `pairs` are the numbers of its pairs, each view's."""
         while len(self.generators) < len(pairs):
             self.generators.append(torch.Generator(self.device))
         del self.generators[len(pairs) :]

@@ -121,6 +121,11 @@ class _Loop:
         notes: dict[str, Any],
     ) -> None:
         settings.check_shares(ranks.world)
+        if dataset.views != settings.views:
+            raise ValueError(
+                f"dataset.views must be {settings.views} with view_weight = "
+                f"{settings.view_weight:g}, got {dataset.views}"
+            )
         check_device(ranks.device(settings.device))
         self.dataset, self.val, self.run = dataset, val, run
         self.settings, self.ranks = settings, ranks

@@ -229,6 +229,16 @@ def test_a_checkpoint_of_other_settings(whole, stopped, capsys):
     assert "gamma cannot change when a run is resumed: it is 0.1" in capsys.readouterr().err
 
 
+def test_a_setting_younger_than_the_run(stopped, capsys):
+    config = json.loads((stopped / "config.json").read_text())
+    assert config["training"].pop("view_weight") == 0
+    (stopped / "config.json").write_text(json.dumps(config))
+    assert train("--resume", stopped, "--view-weight", "1") == 2
+    line = "view_weight cannot change when a run is resumed: it is 0.0 in"
+    assert line in capsys.readouterr().err
+    assert train("--resume", stopped) == 0
+
+
 def test_nothing_to_resume(tmp_path, capsys):
     assert train("--resume", tmp_path / "absent") == 2
     assert "absent: no run to go on with, config.json is missing" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from tacref.data import PairDataset, find_clips
 from tacref.data.synthetic import make_dataset
 from tacref.encoder import EncoderConfig, build_encoder, load_encoder
 from tacref.files import read_json_lines
-from tacref.training import METRICS, Settings
+from tacref.training import METRICS, Settings, train
 from tacref.training.distributed import Ranks
 from tacref.training.dropout import Chance, PairDropout, dropout_by_pair
 from tacref.training.optimizer import make_optimizer
@@ -82,6 +82,16 @@ def test_two_views(tmp_path):
         assert one["views"] > 0
         assert one["loss"] == pytest.approx(other["loss"], rel=1e-4)
         assert one["views"] == pytest.approx(other["views"], rel=1e-3)
+
+
+def test_views_of_dataset_and_settings_agree(tmp_path):
+    clips = find_clips(make_dataset(tmp_path / "data", train=2, val=2, size=32), "train")
+    config = EncoderConfig.default("small", size=32, dim=4)
+    for views, weight in ((1, 1.0), (2, 0.0)):
+        dataset = PairDataset(clips, offsets=config.offsets, pairs=2, size=32, views=views)
+        settings = Settings(steps=1, lr=1e-3, pairs=2, view_weight=weight)
+        with pytest.raises(ValueError, match=rf"views must be {3 - views} .*, got {views}"):
+            train(build_encoder(config), dataset, {}, tmp_path / "run", settings)
 
 
 def test_views_are_refused(sequences, tmp_path, capsys):
