@@ -173,13 +173,15 @@ def _check_lengths(paths: Sequence[Path], references: Sequence[Path], options: A
 
 def _check_reach(band: int | None, lengths: Mapping[Any, int], references: Sequence[Any]) -> None:
     """Refuse a band too narrow for some clip, whichever of the references is taken."""
+    if band is None:
+        return
 
     def apart(pair: tuple[Any, Any]) -> int:
         return abs(lengths[pair[0]] - lengths[pair[1]])
 
     widest = [max(product([one], lengths), key=apart) for one in references]
     one, other = min(widest, key=apart)
-    if band is not None and band < apart((one, other)):
+    if band < apart((one, other)):
         raise ValueError(
             f"--band must be >= {apart((one, other))}, the frames by which {one} and {other} "
             f"differ, got {band}"

@@ -258,14 +258,13 @@ class PairDataset:
             skipped,
         )
 
-    def _read_pair(self, step: int, slot: int, skipped: list[str]) -> list[tuple["_Side", ...]]:
+    def _read_pair(self, step: int, slot: int, skipped: list[str]) -> list[tuple["_Side", "_Side"]]:
         """Draw and read one pair, its frames a function of seed, step and slot alone."""
         for attempt in range(_ATTEMPTS):
             rng = np.random.default_rng([self.seed, step, slot, attempt])
             try:
-                return list(
-                    zip(*(self._read_side(clip, rng) for clip in self._draw_pair(rng)), strict=True)
-                )
+                x, y = (self._read_side(clip, rng) for clip in self._draw_pair(rng))
+                return list(zip(x, y, strict=True))
             except (ValueError, OSError) as error:
                 if self.on_bad_video == "fail":
                     raise

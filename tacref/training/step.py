@@ -192,7 +192,7 @@ class Stepper:
                 )
                 loss, measured = terms.loss, dict(terms.parts)
                 if views > 1:
-                    distance = view_distance(leaf, views)
+                    distance = view_distance(leaf)
                     # Full weight from the start would make all embeddings of a new encoder one.
                     weight = self.settings.view_weight * (step + 1) / self.settings.steps
                     loss = loss + weight * distance
@@ -216,25 +216,23 @@ class Stepper:
         raise TrainingDivergedError(step + 1, what, clips)
 
 
-def view_distance(embeddings: Tensor, views: int) -> Tensor:
-    """Return the squared distance between a clip's frames in its first two views.
+def view_distance(embeddings: Tensor) -> Tensor:
+    """Return the squared distance between a clip's frames in its two views.
 
     Where embeddings run ahead along the curve that all clips share, DTW matches them at no cost;
     of two views of one frame it is known that they show the same moment.
 
     Parameters
     ----------
-    embeddings : Tensor, shape (2, views * P, N, d)
+    embeddings : Tensor, shape (2, 2 P, N, d)
         Of both sides of P pairs, the first view of all pairs first.
-    views : int
-        >= 2.
 
     Returns
     -------
     Tensor, shape ()
         Summed over the 2 N frames of a pair; the mean over pairs.
     """
-    first, second = embeddings.unflatten(1, (views, -1))[:, :2].unbind(1)
+    first, second = embeddings.chunk(2, dim=1)
     return (first - second).square().sum((0, 2, 3)).mean()
 
 
