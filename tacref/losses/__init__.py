@@ -7,6 +7,10 @@ from tacref.losses.contrastive_idm import ContrastiveIDMLoss, contrastive_idm
 from tacref.losses.costs import cost_matrix
 from tacref.losses.lav import LAVLoss, LAVTerms, lav_loss
 from tacref.losses.objectives import DEFAULTS, LOSSES, Terms, make_objective
+from tacref.losses.sequence_contrastive import (
+    SequenceContrastiveLoss,
+    sequence_contrastive_loss,
+)
 from tacref.losses.soft_dtw import SoftDTWLoss, expected_alignment, soft_dtw
 from tacref.losses.soft_dtw_divergence import SoftDTWDivergenceLoss, soft_dtw_divergence
 from tacref.losses.tcc import TCCLoss, tcc_loss
@@ -17,6 +21,7 @@ __all__ = [
     "ContrastiveIDMLoss",
     "LAVLoss",
     "LAVTerms",
+    "SequenceContrastiveLoss",
     "SoftDTWDivergenceLoss",
     "SoftDTWLoss",
     "TCCLoss",
@@ -26,6 +31,7 @@ __all__ = [
     "expected_alignment",
     "lav_loss",
     "make_objective",
+    "sequence_contrastive_loss",
     "soft_dtw",
     "soft_dtw_divergence",
     "tcc_loss",

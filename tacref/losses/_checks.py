@@ -131,6 +131,32 @@ def check_times(
     return frames.to(device, torch.int64), ends.to(device, torch.int64)
 
 
+def check_moments(times: Tensor | None, counts: Tensor, rows: Tensor, name: str) -> Tensor:
+    """Return the times `(B, n)` of embeddings `rows` `(B, n, d)`, in their dtype.
+
+    By default 0 … n-1; those that are not valid are 0.
+
+    Raises
+    ------
+    ValueError
+        If they are not B x n real numbers, or one of a valid row is not finite.
+    """
+    B, n, _ = rows.shape
+    if times is None:
+        return torch.arange(n, dtype=rows.dtype, device=rows.device).expand(B, n)
+    given = torch.as_tensor(times)
+    if given.shape != (B, n):
+        raise ValueError(f"{name} must have shape {(B, n)}, got {tuple(given.shape)}")
+    if given.is_complex() or given.dtype == torch.bool:
+        raise ValueError(f"{name} must be real numbers, got {given.dtype}")
+    moments = given.to(rows.device, rows.dtype)
+    valid = torch.arange(n, device=counts.device) < counts[:, None]
+    moments = torch.where(valid, moments, 0.0)
+    if _readable(moments) and not bool(moments.isfinite().all()):
+        raise ValueError(f"{name} must be finite, got {moments[~moments.isfinite()][0].item()}")
+    return moments
+
+
 def check_bands(
     band: int | None, n: int, m: int, lengths_x: Lengths | None, lengths_y: Lengths | None
 ) -> int:

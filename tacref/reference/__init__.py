@@ -17,6 +17,10 @@ from tacref.reference.idm import (
     idm_loss,
 )
 from tacref.reference.lav import lav_loss, lav_loss_value_and_grad
+from tacref.reference.sequence_contrastive import (
+    sequence_contrastive_loss,
+    sequence_contrastive_loss_value_and_grad,
+)
 from tacref.reference.soft_dtw import (
     expected_alignment,
     soft_dtw,
@@ -43,6 +47,8 @@ __all__ = [
     "idm_loss",
     "lav_loss",
     "lav_loss_value_and_grad",
+    "sequence_contrastive_loss",
+    "sequence_contrastive_loss_value_and_grad",
     "sharp_soft_dtw",
     "soft_dtw",
     "soft_dtw_divergence",

@@ -237,6 +237,20 @@ def _check_timestamps(
     return seconds, float(video_length)
 
 
+def check_moments(times: ArrayLike | None, n: int, name: str) -> np.ndarray:
+    """Return the times of n rows as float64, by default 0 … n-1.
+
+    Raises
+    ------
+    ValueError
+        If they are not n finite numbers.
+    """
+    moments = np.arange(n, dtype=np.float64) if times is None else check_vector(times, name)
+    if len(moments) != n:
+        raise ValueError(f"{name} must have shape ({n},), one a row, got {moments.shape}")
+    return check_finite(moments, name)
+
+
 def check_finite(array: np.ndarray, name: str) -> np.ndarray:
     """Return `array`, if it holds neither NaN nor infinity.
 

@@ -29,6 +29,8 @@ CALLS = {
     "idm_loss": (SQUARE,),
     "lav_loss": (ROWS, ROWS[:2]),
     "lav_loss_value_and_grad": (ROWS, ROWS[:2]),
+    "sequence_contrastive_loss": (ROWS, ROWS[:2]),
+    "sequence_contrastive_loss_value_and_grad": (ROWS, ROWS[:2]),
     "sharp_soft_dtw": (SQUARE[:2],),
     "soft_dtw": (SQUARE[:2],),
     "soft_dtw_divergence": (ROWS, ROWS[:2]),

@@ -1,0 +1,158 @@
+"""Sequence contrastive loss between two views of one video, for training (Chen et al. 2022)."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from tacref.checks import check_positive
+from tacref.losses._checks import (
+    Lengths,
+    check_moments,
+    check_pair,
+    check_reduction,
+    full_precision,
+    reduce,
+)
+from tacref.losses._module import LossModule
+from tacref.losses._torch import exact_rows, valid_rows
+
+
+def sequence_contrastive_loss(
+    x: Tensor,
+    y: Tensor,
+    *,
+    sigma: float = math.sqrt(10.0),
+    temperature: float = 0.1,
+    lengths_x: Lengths | None = None,
+    lengths_y: Lengths | None = None,
+    times_x: Tensor | None = None,
+    times_y: Tensor | None = None,
+) -> Tensor:
+    """Sequence contrastive loss of a batch of pairs of views.
+
+    Frames of the two views should be alike as they are near in time: the Kullback-Leibler
+    divergence, in nats, of a softmax of similarities from a normalized Gaussian of differences in
+    time, half the mean over the frames of `x` plus half that over the frames of `y`.
+    `tacref.reference.sequence_contrastive_loss` has the equations. Tensor operations in float64
+    whatever the dtype of the embeddings (in float32 on a device without float64), differentiable
+    any number of times.
+
+    Parameters
+    ----------
+    x : Tensor, shape (B, n, d)
+        Frame embeddings of one view of each video, of unit length for the paper's cosine
+        similarity.
+    y : Tensor, shape (B, m, d)
+        Frame embeddings of the other view.
+    sigma : float
+        > 0, in the unit of the times: how far from a frame others are still alike.
+    temperature : float
+        > 0, in the unit of the similarities.
+    lengths_x, lengths_y : Tensor of int or sequence of int, shape (B,), optional
+        Valid rows of each item, from 1 to n and m; by default all. What lies beyond has no
+        influence, even if it is NaN, and a gradient of exactly 0.
+    times_x, times_y : Tensor of int or float, shapes (B, n) and (B, m), optional
+        When each row is in the video that both views are of; by default its index.
+
+    Returns
+    -------
+    Tensor, shape (B,)
+        The loss of each pair, >= 0, in the dtype of `x`.
+
+    Raises
+    ------
+    TypeError
+        If `x` or `y` is not a tensor.
+    ValueError
+        If an argument is not as described.
+
+    References
+    ----------
+    Chen et al., "Frame-wise Action Representations for Long Videos via Sequence Contrastive
+    Learning", CVPR 2022, equations 1 to 3.
+    """
+    counts_x, counts_y = check_pair(x, y, lengths_x, lengths_y)
+    sigma, temperature = check_positive(sigma, "sigma"), check_positive(temperature, "temperature")
+    with full_precision(x):
+        rows_x, rows_y = exact_rows(x, counts_x), exact_rows(y, counts_y)
+        moments_x = check_moments(times_x, counts_x, rows_x, "times_x")
+        moments_y = check_moments(times_y, counts_y, rows_y, "times_y")
+        gaps = moments_x[:, :, None] - moments_y[:, None]  # (B, n, m)
+        wanted = -(gaps / sigma).square() / 2
+        found = rows_x @ rows_y.transpose(1, 2) / temperature
+        valid_x, valid_y = valid_rows(counts_x, x.shape[1]), valid_rows(counts_y, y.shape[1])
+        values = 0.5 * (
+            _one_way(wanted, found, valid_x, valid_y)
+            + _one_way(wanted.transpose(1, 2), found.transpose(1, 2), valid_y, valid_x)
+        )
+    return values.to(x.dtype)
+
+
+def _one_way(wanted: Tensor, found: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Mean `(B,)` over valid rows of KL(softmax of wanted || softmax of found), `(B, n, m)`."""
+    inside = columns[:, None]
+    log_w = torch.where(inside, wanted, -torch.inf).log_softmax(2)
+    log_p = torch.where(inside, found, -torch.inf).log_softmax(2)
+    w = log_w.exp()
+    excess = torch.where(inside, log_w, 0.0) - torch.where(inside, log_p, 0.0)
+    terms = (w * excess).sum(2)  # (B, n)
+    return torch.where(rows, terms, 0.0).sum(1) / rows.sum(1)
+
+
+class SequenceContrastiveLoss(LossModule):
+    """Sequence contrastive loss of embeddings of two views of videos.
+
+    Parameters
+    ----------
+    sigma, temperature
+        As for `sequence_contrastive_loss`.
+    reduction : {"mean", "sum", "none"}
+        Over the batch.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described.
+    """
+
+    def __init__(
+        self,
+        *,
+        sigma: float = math.sqrt(10.0),
+        temperature: float = 0.1,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__()
+        self.sigma = check_positive(sigma, "sigma")
+        self.temperature = check_positive(temperature, "temperature")
+        self.reduction = check_reduction(reduction)
+
+    def forward(
+        self,
+        x: Tensor,
+        y: Tensor,
+        *,
+        lengths_x: Lengths | None = None,
+        lengths_y: Lengths | None = None,
+        times_x: Tensor | None = None,
+        times_y: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss of embeddings `x` `(B, n, d)` and `y` `(B, m, d)`.
+
+        Raises
+        ------
+        ValueError
+            If an argument does not fit.
+        """
+        values = sequence_contrastive_loss(
+            x,
+            y,
+            sigma=self.sigma,
+            temperature=self.temperature,
+            lengths_x=lengths_x,
+            lengths_y=lengths_y,
+            times_x=times_x,
+            times_y=times_y,
+        )
+        return reduce(values, self.reduction)
