@@ -33,9 +33,7 @@ def batches(draw):
 
 
 @EXAMPLES
-@given(
-    batches(), st.sampled_from([0.5, math.sqrt(10)]), st.sampled_from([0.1, 1.0]), st.booleans()
-)
+@given(batches(), st.sampled_from([0.5, math.sqrt(10)]), st.sampled_from([0.1, 1.0]), st.booleans())
 def test_is_the_reference_s(batch, sigma, temperature, with_times):
     options = {"sigma": sigma, "temperature": temperature}
     given_batch = {key: value for key, value in batch.items() if with_times or "times" not in key}
