@@ -86,7 +86,12 @@ def make_parser() -> Parser:
     add(
         "--view-weight",
         type=float,
-        help="of frames being alike in two views of a clip (default: 0, one view)",
+        help="of the contrast between two views of each clip (default: 0, one view)",
+    )
+    add(
+        "--view-sigma",
+        type=float,
+        help="its window in frames of the clip (default: 1.5)",
     )
     add("--temperature", type=float, help="of cycle-consistency (default: 1)")
     add = parser.add_argument_group("encoder").add_argument

@@ -29,6 +29,27 @@ def augment_pictures(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray
     return pictures[:, :, ::-1] if mirrored else pictures
 
 
+def stretch_offsets(offsets: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw context offsets of frames as if what surrounds them were faster or slower.
+
+    Parameters
+    ----------
+    offsets : ndarray of int, shape (K,)
+        Context frames relative to each frame.
+    count : int
+        Frames N.
+    rng : numpy.random.Generator
+        Source of chance.
+
+    Returns
+    -------
+    ndarray of int64, shape (N, K)
+        Multiplied by 2/3 to 3/2, before and after each frame by factors of their own; rounded.
+    """
+    before, after = 1.5 ** rng.uniform(-1, 1, (2, count, 1))
+    return np.rint(np.where(offsets < 0, before, after) * offsets).astype(np.int64)
+
+
 def change_view(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Exchange and, half the time, invert the colors; turn, scale and shift, all frames alike.
 

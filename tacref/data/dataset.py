@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tacref.data.augment import augment_pictures, change_view
+from tacref.data.augment import augment_pictures, change_view, stretch_offsets
 from tacref.data.cache import CACHE_BYTES, ClipCache, ClipIndex
 from tacref.data.clips import Clip
 from tacref.data.sampling import context_windows, segment_uniform
@@ -70,8 +70,8 @@ class PairDataset:
     augment : bool
         Flip pictures and change their brightness and contrast, each the same for a whole clip.
     views : int
-        Views of each clip, >= 1: the same frames, augmented each in its own way. More than one
-        also differ in colors, angle, scale and place.
+        Views of each clip, >= 1, each with frames drawn and augmented in its own way. With
+        `augment`, more than one also differ in colors, angle, scale, place and speed.
     cache_bytes : int
         Bound on decoded frames that are kept. If all clips fit, they are decoded once; if not,
         the frames of a batch are read by seeking.
@@ -279,21 +279,31 @@ class PairDataset:
         else:
             assert index is not None
             length = index.length
-        times = segment_uniform(length, self.frames, rng)
-        context = context_windows(times, self.offsets, length)  # (N, K)
-        distinct, positions = np.unique(context, return_inverse=True)
+        times = [segment_uniform(length, self.frames, rng) for _ in range(self.views)]
+        context = [context_windows(each, self._offsets(rng), length) for each in times]  # (N, K)
+        distinct = np.unique(context)
         if whole is not None:
             frames = whole[distinct]
         else:
             assert index is not None
             frames = index.read(distinct, self.size)
-        windows = positions.reshape(context.shape)
-        return [
-            _Side(clip, self._view(clip, frames, rng), windows, times, length)
-            for _ in range(self.views)
-        ]
+        sides = []
+        for own_times, own_context in zip(times, context, strict=True):
+            own, windows = np.unique(own_context, return_inverse=True)
+            pictures = self._look(clip, frames[np.searchsorted(distinct, own)], rng)
+            sides.append(
+                _Side(clip, pictures, windows.reshape(own_context.shape), own_times, length)
+            )
+        return sides
 
-    def _view(self, clip: Clip, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _offsets(self, rng: np.random.Generator) -> np.ndarray:
+        """Draw the context offsets of each frame of a view, as at another speed; or leave them."""
+        offsets = np.asarray(self.offsets)
+        if self.views == 1 or not self.augment:
+            return offsets
+        return stretch_offsets(offsets, self.frames, rng)
+
+    def _look(self, clip: Clip, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if not self.augment or clip.kind == "features":
             return frames
         frames = augment_pictures(frames, rng)

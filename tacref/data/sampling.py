@@ -35,15 +35,17 @@ def segment_uniform(length: int, count: int, rng: np.random.Generator) -> np.nda
     return np.minimum(positions.astype(np.int64), length - 1)
 
 
-def context_windows(indices: np.ndarray, offsets: Sequence[int], length: int) -> np.ndarray:
+def context_windows(
+    indices: np.ndarray, offsets: Sequence[int] | np.ndarray, length: int
+) -> np.ndarray:
     """Return the context frames of each frame.
 
     Parameters
     ----------
     indices : ndarray of int64, shape (N,)
         Frames of a clip.
-    offsets : sequence of int
-        Context frames relative to each.
+    offsets : sequence of int, or ndarray of int64, shape (N, K)
+        Context frames relative to each; an array has offsets of its own for each frame.
     length : int
         Frames of the clip. Beyond its ends its first or last frame stands in.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from tacref.checks import check_positive
 from tacref.data.dataset import ON_BAD_VIDEO
 from tacref.losses import DEFAULTS, make_objective
 
@@ -67,9 +68,10 @@ class Settings:
     loss, gamma, alpha, sigma, margin, variant, tcc_weight, temperature
         As for `tacref.losses.make_objective`; alpha, sigma and margin by default the variant's.
     view_weight : float
-        Weight of the squared distance between the embeddings of a frame in two views of its clip,
-        summed over the frames of a pair, at the last step, to which it rises linearly; above 0,
-        each clip is seen in two views.
+        Weight of the sequence contrastive loss between two views of each clip, the mean over
+        clips; above 0, each clip is seen in two views.
+    view_sigma : float
+        Its window in frames of the clip: how far from a frame others are still alike.
     optimizer : {"adam", "adamw"}
         Weight decay in the gradient (Adam, as the paper) or beside it (AdamW).
     weight_decay : float
@@ -125,6 +127,7 @@ class Settings:
     variant: str = "official"
     tcc_weight: float = 1.0
     view_weight: float = 0.0
+    view_sigma: float = 1.5
     temperature: float = 1.0
     optimizer: str = "adam"
     weight_decay: float = 1e-5
@@ -169,6 +172,7 @@ class Settings:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} must be finite and >= 0, got {value!r}")
+        check_positive(self.view_sigma, "view_sigma")
         if not self.save_minutes > 0:
             raise ValueError(f"save_minutes must be > 0, got {self.save_minutes!r}")
         for name, choices in (

@@ -12,6 +12,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from tacref.data import PairBatch
 from tacref.encoder import Encoder
+from tacref.losses import SequenceContrastiveLoss
 from tacref.training.distributed import Ranks, synchronize_batchnorm
 from tacref.training.dropout import Chance
 from tacref.training.optimizer import lr_factor, make_optimizer
@@ -98,6 +99,7 @@ class Stepper:
         if settings.compile:
             encoder.backbone.compile()
         self.objective = settings.make_objective()
+        self.contrast = SequenceContrastiveLoss(sigma=settings.view_sigma)
         self.chance = Chance(settings.seed, self.device)
         self.watch = Stopwatch(self.device)
         self.model: nn.Module = encoder
@@ -192,11 +194,12 @@ class Stepper:
                 )
                 loss, measured = terms.loss, dict(terms.parts)
                 if views > 1:
-                    distance = view_distance(leaf)
-                    # Full weight from the start would make all embeddings of a new encoder one.
-                    weight = self.settings.view_weight * (step + 1) / self.settings.steps
-                    loss = loss + weight * distance
-                    measured["views"] = distance.detach()
+                    # (2 * pairs, N, …) of either view: each clip against itself.
+                    x, y = (view.flatten(0, 1) for view in leaf.chunk(2, dim=1))
+                    s, t = (view.flatten(0, 1) for view in times.chunk(2, dim=1))
+                    contrast = self.contrast(x, y, times_x=s, times_y=t)
+                    loss = loss + self.settings.view_weight * contrast
+                    measured["views"] = contrast.detach()
                 (loss / parts).backward()
             with self.watch.part("encoder"):
                 assert leaf.grad is not None
@@ -214,26 +217,6 @@ class Stepper:
         own = [names for batch in batches for names in batch.names]
         clips = [names for share in self.ranks.gather(own) for names in share]
         raise TrainingDivergedError(step + 1, what, clips)
-
-
-def view_distance(embeddings: Tensor) -> Tensor:
-    """Return the squared distance between a clip's frames in its two views.
-
-    Where embeddings run ahead along the curve that all clips share, DTW matches them at no cost;
-    of two views of one frame it is known that they show the same moment.
-
-    Parameters
-    ----------
-    embeddings : Tensor, shape (2, 2 P, N, d)
-        Of both sides of P pairs, the first view of all pairs first.
-
-    Returns
-    -------
-    Tensor, shape ()
-        Summed over the 2 N frames of a pair; the mean over pairs.
-    """
-    first, second = embeddings.chunk(2, dim=1)
-    return (first - second).square().sum((0, 2, 3)).mean()
 
 
 @contextmanager

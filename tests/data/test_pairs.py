@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from tacref.data import Clip, ClipCache, PairDataset, find_clips, load_clip
-from tacref.data.augment import augment_pictures, change_view
+from tacref.data.augment import augment_pictures, change_view, stretch_offsets
 
 OFFSETS = (-3, 0, 2)
 
@@ -133,21 +133,59 @@ def test_augmentation_is_the_same_for_a_whole_clip(videos):
     assert 3 <= mirrored <= 17  # of 20 fair draws; outside in 0.04 % of seeds
 
 
-def test_views_are_the_same_frames_in_other_looks(videos):
-    options = {"offsets": OFFSETS, "frames": 8, "pairs": 2, "size": 32, "seed": 3}
-    plain = PairDataset(videos, augment=False, views=2, **options).batch(4)
-    one = PairDataset(videos, augment=False, **options).batch(4)
-    assert plain.names == one.names
-    assert len(plain.frames) == 2 * len(one.frames)
-    for view in (slice(0, 2), slice(2, 4)):
-        assert_array_equal(plain.frames[plain.windows[:, view]], one.frames[one.windows])
-        assert_array_equal(plain.times[:, view], one.times)
-        assert_array_equal(plain.lengths[:, view], one.lengths)
+def test_views_are_drawn_each_for_itself(features):
+    """Rows say which frame they are: the times are right, and the context is of another speed."""
+    options = {"offsets": (-6, 0, 4), "frames": 8, "pairs": 4, "seed": 3, "views": 2}
+    plain = PairDataset(features, augment=False, **options)
+    stretched = PairDataset(features, **options)
+    reach = set()
+    for step in range(10):
+        for dataset in (plain, stretched):
+            batch = dataset.batch(step)
+            assert batch.times.shape == (2, 8, 8)
+            assert len(batch.names) == 4
+            assert_array_equal(batch.lengths[:, :4], batch.lengths[:, 4:])
+            assert (batch.times[:, :4] != batch.times[:, 4:]).any()
+            activity, clip, frame = np.moveaxis(batch.frames[batch.windows], -1, 0)
+            for number in (activity, clip):
+                assert_array_equal(number[:, :4], number[:, 4:])
+                assert (number == number[:, :, :1, :1]).all()
+            assert_array_equal(frame[..., 1], batch.times)
+            steps = frame - batch.times[..., None]
+            ends = (batch.lengths - 1)[..., None]
+            if dataset is plain:
+                assert_array_equal(frame[..., 0], np.maximum(batch.times - 6, 0))
+                assert_array_equal(frame[..., 2], np.minimum(batch.times + 4, ends))
+            else:
+                reach |= set(steps[..., 0][frame[..., 0] > 0].astype(int))
+                reach |= set(steps[..., 2][frame[..., 2] < ends].astype(int))
+    assert reach == {-9, -8, -7, -6, -5, -4, 3, 4, 5, 6}  # 2/3 to 3/2, rounded
+
+
+def test_views_have_looks_of_their_own(videos):
+    options = {"offsets": (0,), "frames": 8, "pairs": 2, "size": 32, "seed": 3}
     batch = PairDataset(videos, views=2, **options).batch(4)
-    assert_array_equal(batch.times[:, :2], batch.times[:, 2:])
     first, second = batch.frames[batch.windows[:, :2]], batch.frames[batch.windows[:, 2:]]
     difference = np.abs(first.astype(int) - second).mean(axis=(2, 3, 4, 5, 6))
     assert (difference > 5).all()
+
+
+def test_stretch_offsets():
+    offsets = np.array([-12, -1, 0, 12])
+    before = offsets.copy()
+    drawn = np.concatenate(
+        [stretch_offsets(offsets, 50, np.random.default_rng(seed)) for seed in range(40)]
+    )
+    assert_array_equal(offsets, before)
+    assert drawn.shape == (2000, 4)
+    assert drawn.dtype == np.int64
+    assert set(drawn[:, 0]) == set(range(-18, -7))
+    assert set(drawn[:, 3]) == set(range(8, 19))
+    assert set(drawn[:, 1]) <= {-1, -2}
+    assert not drawn[:, 2].any()
+    # Faster as often as slower, and before and after each for itself.
+    assert np.mean(drawn[:, 3] > 12) == pytest.approx(np.mean(drawn[:, 3] < 12), abs=0.06)
+    assert abs(np.corrcoef(drawn[:, 0], drawn[:, 3])[0, 1]) < 0.1
 
 
 def test_change_view():

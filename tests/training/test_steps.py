@@ -17,11 +17,12 @@ from tacref.data import PairDataset, find_clips
 from tacref.data.synthetic import make_dataset
 from tacref.encoder import EncoderConfig, build_encoder, load_encoder
 from tacref.files import read_json_lines
+from tacref.reference import sequence_contrastive_loss
 from tacref.training import METRICS, Settings, train
 from tacref.training.distributed import Ranks
 from tacref.training.dropout import Chance, PairDropout, dropout_by_pair
 from tacref.training.optimizer import make_optimizer
-from tacref.training.step import Stepper, view_distance
+from tacref.training.step import Stepper
 from tacref.training.stopwatch import PARTS
 
 
@@ -55,33 +56,49 @@ def test_other_ways_to_the_same(sequences, plain, tmp_path, options, tolerance):
     assert all(value.dtype == torch.float32 for value in load_encoder(run).state_dict().values())
 
 
-def test_view_distance():
-    embeddings = torch.randn(2, 6, 5, 4, dtype=torch.float64, requires_grad=True)
-    x = embeddings.detach().numpy()
-    pairs = [
-        sum(np.sum((x[side, pair] - x[side, 3 + pair]) ** 2) for side in range(2))
-        for pair in range(3)
-    ]
-    assert view_distance(embeddings).item() == pytest.approx(np.mean(pairs), rel=1e-12)
-    assert torch.autograd.gradcheck(view_distance, embeddings)
-
-
 def test_two_views(tmp_path):
-    """In the loss with a weight that rises, and the same in micro-batches."""
-    data = make_dataset(tmp_path / "data", train=2, val=2, size=32)
+    """In the loss with its weight, on each clip against itself, and the same in micro-batches."""
+    data = make_dataset(tmp_path / "data", train=3, val=2, size=32)
     shared = ["train", "--data", str(data), "--size", "32", "--pairs", "2", "--frames", "6"]
     shared += ["--steps", "3", "--lr", "1e-3", "--alpha", "0.1", "--view-weight", "2"]
     lines = {}
-    for name, options in (("whole", []), ("parts", ["--accumulate", "2"])):
+    for name, options in (
+        ("whole", []),
+        ("parts", ["--accumulate", "2"]),
+        ("wide", ["--view-sigma", "4"]),
+    ):
         run = tmp_path / name
         assert main([*shared, "--out", str(run), *options]) == 0
         lines[name] = [line for line in read_json_lines(run / METRICS) if "loss" in line]
     for one, other in zip(lines["whole"], lines["parts"], strict=True):
-        terms = one["alignment"] + 0.1 * one["regularizer"] + 2 * one["step"] / 3 * one["views"]
+        terms = one["alignment"] + 0.1 * one["regularizer"] + 2 * one["views"]
         assert one["loss"] == pytest.approx(terms, rel=1e-4)
-        assert one["views"] > 0
         assert one["loss"] == pytest.approx(other["loss"], rel=1e-4)
         assert one["views"] == pytest.approx(other["views"], rel=1e-3)
+    # The first step's embeddings, with the term computed clip by clip.
+    config = EncoderConfig.default("small", size=32)
+    dataset = PairDataset(
+        find_clips(data, "train"), offsets=config.offsets, frames=6, pairs=2, size=32, views=2
+    )
+    batch, encoder = dataset.batch(0), build_encoder(config).train()
+    chance = Chance(0, "cpu")
+    with dropout_by_pair(encoder, chance), torch.inference_mode():
+        chance.begin(0, [0, 1, 2, 3])
+        embeddings = encoder(torch.from_numpy(batch.frames), torch.from_numpy(batch.windows))
+    rows, times = embeddings.double().numpy(), batch.times
+    for name, sigma in (("whole", 1.5), ("wide", 4.0)):
+        values = [
+            sequence_contrastive_loss(
+                rows[side, pair],
+                rows[side, pair + 2],
+                sigma=sigma,
+                times_x=times[side, pair],
+                times_y=times[side, pair + 2],
+            )
+            for side in range(2)
+            for pair in range(2)
+        ]
+        assert lines[name][0]["views"] == pytest.approx(np.mean(values), rel=1e-4)
 
 
 def test_views_of_dataset_and_settings_agree(tmp_path):
@@ -104,6 +121,8 @@ def test_views_are_refused(sequences, tmp_path, capsys):
     ):
         with pytest.raises(ValueError, match=message):
             Settings(steps=1, lr=1.0, pairs=1, view_weight=value, augment=augment)
+    with pytest.raises(ValueError, match="view_sigma must be finite and > 0, got 0"):
+        Settings(steps=1, lr=1.0, pairs=1, view_sigma=0)
 
 
 @pytest.mark.parametrize(
