@@ -10,6 +10,7 @@ DATA is a data set (`DATA/{train,val}/…`), or a folder of them, one an activit
 import argparse
 import io
 import json
+import shlex
 import sys
 import tempfile
 import time
@@ -199,23 +200,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--objectives", nargs="+", choices=OBJECTIVES, default=list(OBJECTIVES))
-    parser.add_argument("--steps", type=int, help="optimizer steps (default: train's)")
+    parser.add_argument(
+        "--train",
+        type=shlex.split,
+        default=[],
+        metavar="OPTIONS",
+        help="of the trainings, as one word: --train='--steps 100 --view-weight 0'",
+    )
     parser.add_argument(
         "--sweep", action="store_true", help="alpha x sigma of the lav:… objectives"
     )
     options = parser.parse_args(argv)
     data_sets = find_data_sets(options.data)
-    extra = ["--steps", str(options.steps)] if options.steps else []
     names = ", ".join(data.name for data in data_sets)
     print(f"Activities: {names}. Seeds: {', '.join(map(str, options.seeds))}.")
+    if options.train:
+        print(f"Trained with {shlex.join(options.train)}.")
     if options.sweep:
         for name in options.objectives:
             if name.startswith("lav:"):
                 variant = name.removeprefix("lav:")
-                print_sweep(variant, sweep(data_sets, variant, options.seeds, extra))
+                print_sweep(variant, sweep(data_sets, variant, options.seeds, options.train))
         return 0
     print()
-    print_comparison(compare(data_sets, options.objectives, options.seeds, extra))
+    print_comparison(compare(data_sets, options.objectives, options.seeds, options.train))
     return 0
 
 

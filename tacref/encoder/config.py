@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 # Defaults of each encoder; docs/benchmarks.md has the measurements behind the offsets.
 ENCODERS: dict[str, dict[str, Any]] = {
-    "small": {"size": 64, "offsets": (-24, -12, 0, 12, 24)},
+    "small": {"size": 64, "offsets": (-24, -6, -2, 0, 2, 6, 24)},
     "resnet50": {"size": 224, "offsets": (-15, 0)},
     "features": {"offsets": (-40, -20, -10, 0, 10, 20, 40)},
 }

@@ -189,8 +189,6 @@ class Settings:
             raise ValueError(f"warmup must be < steps = {self.steps}, got {self.warmup!r}")
         if self.backbone_lr is not None and self.freeze_backbone:
             raise ValueError("backbone_lr is of no use to a backbone that freeze_backbone freezes")
-        if self.view_weight and not self.augment:
-            raise ValueError("view_weight needs augment: two views of a clip would be the same")
         self.check_shares(1)
 
     @property

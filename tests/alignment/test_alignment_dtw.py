@@ -207,7 +207,7 @@ def test_progress_rises_to_the_whole(monkeypatch):
     assert Bar.made.options["delay"] > 1  # seconds: nothing shows for short videos
     assert Bar.made.options["disable"] is None  # nor where there is no terminal
     assert min(Bar.made.steps) >= 0
-    assert max(Bar.made.steps) < 750
+    assert np.count_nonzero(Bar.made.steps) > 1  # how often depends on how busy the machine is
 
 
 def test_tqdm_is_needed_for_a_bar_only(monkeypatch):
