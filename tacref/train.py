@@ -40,7 +40,7 @@ def make_parser() -> Parser:
     add("--json", action="store_true", default=False, help="print one JSON object")
     add = parser.add_argument_group("data").add_argument
     add("--pairs", type=positive_int, help="pairs of clips a step, of all processes together")
-    add("--frames", type=positive_int, help="frames drawn a clip (default: 20)")
+    add("--frames", type=positive_int, help="frames drawn a clip (default: the recipe's)")
     add(
         "--augment",
         action=BooleanOptionalAction,
@@ -66,12 +66,16 @@ def make_parser() -> Parser:
     add = parser.add_argument_group("loss").add_argument
     add("--loss", help="lav, divergence, tcc or lav+tcc (default: lav)")
     add("--gamma", type=float, help="smoothing, > 0, in squared distance (default: 0.1)")
-    add("--alpha", type=float, help="weight of the regularizer (default: by variant)")
+    add(
+        "--alpha",
+        type=float,
+        help="weight of the regularizer (default: the recipe's, else by variant)",
+    )
     add(
         "--sigma",
         type=float,
         help="window; frames of the source video for 'official', else sampled frames "
-        "(default: by variant)",
+        "(default: the recipe's, else by variant)",
     )
     add(
         "--margin",
@@ -86,7 +90,7 @@ def make_parser() -> Parser:
     add(
         "--view-weight",
         type=float,
-        help="of the contrast between two views of each clip (default: 0, one view)",
+        help="of the contrast between two views of each clip; 0: one view (default: the recipe's)",
     )
     add(
         "--view-sigma",

@@ -149,12 +149,12 @@ def check_moments(times: Tensor | None, counts: Tensor, rows: Tensor, name: str)
         raise ValueError(f"{name} must have shape {(B, n)}, got {tuple(given.shape)}")
     if given.is_complex() or given.dtype == torch.bool:
         raise ValueError(f"{name} must be real numbers, got {given.dtype}")
-    moments = given.to(rows.device, rows.dtype)
+    if _readable(given, counts):
+        wrong = ~given.isfinite() & (torch.arange(n) < counts[:, None])
+        if bool(wrong.any()):
+            raise ValueError(f"{name} must be finite, got {given[wrong][0].item()}")
     valid = torch.arange(n, device=counts.device) < counts[:, None]
-    moments = torch.where(valid, moments, 0.0)
-    if _readable(moments) and not bool(moments.isfinite().all()):
-        raise ValueError(f"{name} must be finite, got {moments[~moments.isfinite()][0].item()}")
-    return moments
+    return torch.where(valid, given.to(rows.device, rows.dtype), 0.0)
 
 
 def check_bands(

@@ -58,7 +58,8 @@ def sequence_contrastive_loss(
     Returns
     -------
     Tensor, shape (B,)
-        The loss of each pair, >= 0, in the dtype of `x`.
+        The loss of each pair, >= 0 but for rounding, in the dtype of `x`. Times over sigma and
+        products over temperature beyond the range of float64 give NaN.
 
     Raises
     ------
@@ -91,13 +92,16 @@ def sequence_contrastive_loss(
 
 def _one_way(wanted: Tensor, found: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """Mean `(B,)` over valid rows of KL(softmax of wanted || softmax of found), `(B, n, m)`."""
-    inside = columns[:, None]
-    log_w = torch.where(inside, wanted, -torch.inf).log_softmax(2)
-    log_p = torch.where(inside, found, -torch.inf).log_softmax(2)
-    w = log_w.exp()
-    excess = torch.where(inside, log_w, 0.0) - torch.where(inside, log_p, 0.0)
-    terms = (w * excess).sum(2)  # (B, n)
-    return torch.where(rows, terms, 0.0).sum(1) / rows.sum(1)
+    log_w, log_p = (_log_softmax(logits, rows, columns) for logits in (wanted, found))
+    return (log_w.exp() * (log_w - log_p)).sum((1, 2)) / rows.sum(1)
+
+
+def _log_softmax(logits: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return the logarithm of the softmax over valid columns; 0 in what is not valid."""
+    inside = rows[:, :, None] & columns[:, None]
+    # A row that is not valid must be finite all along: NaN would come back in the gradient.
+    logits = torch.where(inside, logits, 0.0).masked_fill(~columns[:, None], -torch.inf)
+    return torch.where(inside, logits.log_softmax(2), 0.0)
 
 
 class SequenceContrastiveLoss(LossModule):

@@ -42,7 +42,7 @@ def sequence_contrastive_loss(
     Returns
     -------
     float
-        In nats, >= 0.
+        In nats, >= 0 but for rounding.
 
     Raises
     ------
@@ -117,9 +117,9 @@ def _log_softmax(logits: np.ndarray) -> np.ndarray:
     """Logarithm of the softmax of each row."""
     logs = np.empty_like(logits)
     for i in range(len(logits)):
+        # The largest is subtracted first: its exponential is 1.
         most, total = logits[i].max(), 0.0
         for j in range(logits.shape[1]):
-            # The largest first: its exponential is 1.
             total += math.exp(logits[i, j] - most)
         for j in range(logits.shape[1]):
             logs[i, j] = logits[i, j] - most - math.log(total)

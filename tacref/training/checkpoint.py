@@ -9,7 +9,6 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,9 @@ from safetensors import SafetensorError
 from tacref.data import Clip
 from tacref.encoder import Encoder, save_encoder
 from tacref.files import replacing
-from tacref.training.settings import MAY_CHANGE, Settings
+from tacref.training.settings import MAY_CHANGE, SETTING_DEFAULTS
 
 FOLDER = "checkpoints"
-_DEFAULTS = {
-    field.name: field.default
-    for field in fields(Settings)
-    if field.default is not MISSING and field.default is not None
-}
 FORMAT = 1
 _PARTS = frozenset(
     ("format", "step", "model", "optimizer", "scaler", "encoder", "settings", "data", "best",
@@ -162,7 +156,7 @@ def check_same(saved: Mapping[str, Any], settings: Mapping[str, Any], where: str
     ValueError
         If one differs; the message names it.
     """
-    saved = _DEFAULTS | dict(saved)
+    saved = SETTING_DEFAULTS | dict(saved)
     for key, value in settings.items():
         if key in saved and saved[key] != value and key not in MAY_CHANGE:
             raise ValueError(

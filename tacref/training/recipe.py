@@ -12,7 +12,7 @@ from typing import Any
 from tacref.encoder.config import ENCODERS
 from tacref.encoder.storage import CONFIG
 from tacref.losses import DEFAULTS
-from tacref.training.settings import Settings, check_type
+from tacref.training.settings import SETTING_DEFAULTS, Settings, check_type
 
 # Which recipe an encoder has by default; docs/benchmarks.md has the measurements behind them.
 OF_ENCODER = {"small": "activity", "resnet50": "paper", "features": "features"}
@@ -115,7 +115,7 @@ def merge(recipe: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, An
         for key in DEFAULTS["paper"]._fields:
             merged.pop(key, None)
     if options.get("encoder", merged.get("encoder")) != merged.get("encoder"):
-        for key in ("offsets", "size"):  # of another encoder
+        for key in ("offsets", "size", "view_weight"):  # of another encoder
             merged.pop(key, None)
     return merged | dict(options)
 
@@ -134,7 +134,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 def _of_run(config: Any) -> dict[str, Any]:
     """Turn a run's config.json into a recipe."""
     try:
-        encoder, settings = dict(config["encoder"]), dict(config["training"])
+        encoder, settings = dict(config["encoder"]), SETTING_DEFAULTS | dict(config["training"])
         values = settings | {
             "encoder": encoder["name"],
             "offsets": encoder["offsets"],

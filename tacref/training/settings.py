@@ -1,7 +1,7 @@
 """How to train: every number of a run, checked before its first step."""
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from numbers import Integral, Real
 from typing import Any
 
@@ -60,7 +60,8 @@ class Settings:
     device : str
         A torch device.
     augment : bool
-        Flip pictures and change their brightness and contrast.
+        Flip pictures and change their brightness and contrast; with two views also the rest that
+        `PairDataset` says.
     on_bad_video : {"fail", "skip"}
         What a clip does that cannot be read in the middle of training.
     workers : int
@@ -235,6 +236,14 @@ class Settings:
         return asdict(self)
 
 
+# What a run did with a setting that is younger than itself.
+SETTING_DEFAULTS = {
+    field.name: field.default
+    for field in fields(Settings)
+    if field.default is not MISSING and field.default is not None
+}
+
+
 def check_type(name: str, value: Any, kind: Any) -> Any:
     """Return a value as the type that its key has; whole numbers are numbers too.
 
@@ -254,7 +263,10 @@ def check_type(name: str, value: Any, kind: Any) -> Any:
         fits, wanted = isinstance(value, str), "a string"
     else:
         fits, wanted = isinstance(value, Real) and not isinstance(value, bool), "a number"
-        value = float(value) if fits else value
+        try:
+            value = float(value) if fits else value
+        except OverflowError:  # a whole number of more than 308 digits
+            value = math.inf
     if not fits:
         raise ValueError(f"{name} must be {wanted}, got {value!r}")
     return value

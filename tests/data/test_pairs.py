@@ -138,7 +138,7 @@ def test_views_are_drawn_each_for_itself(features):
     options = {"offsets": (-6, 0, 4), "frames": 8, "pairs": 4, "seed": 3, "views": 2}
     plain = PairDataset(features, augment=False, **options)
     stretched = PairDataset(features, **options)
-    reach = set()
+    reach, alike = set(), 0
     for step in range(10):
         for dataset in (plain, stretched):
             batch = dataset.batch(step)
@@ -157,8 +157,10 @@ def test_views_are_drawn_each_for_itself(features):
                 assert_array_equal(frame[..., 0], np.maximum(batch.times - 6, 0))
                 assert_array_equal(frame[..., 2], np.minimum(batch.times + 4, ends))
             else:
+                alike += np.array_equal(steps[:, :4], steps[:, 4:])
                 reach |= set(steps[..., 0][frame[..., 0] > 0].astype(int))
                 reach |= set(steps[..., 2][frame[..., 2] < ends].astype(int))
+    assert alike == 0
     assert reach == {-9, -8, -7, -6, -5, -4, 3, 4, 5, 6}  # 2/3 to 3/2, rounded
 
 

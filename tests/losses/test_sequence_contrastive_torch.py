@@ -75,11 +75,25 @@ def test_gradcheck():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_low_precision_is_computed_in_float64(dtype):
     x, y = (leaf.to(dtype) for leaf in leaves((1, 6, 3), (1, 5, 3)))
-    with torch.autocast("cpu"):
-        value = sequence_contrastive_loss(x, y)
+    value = sequence_contrastive_loss(x, y)
     exact = sequence_contrastive_loss(x.double(), y.double())
     assert value.dtype == dtype
     torch.testing.assert_close(value, exact.to(dtype), rtol=0, atol=0)
+
+
+def test_what_is_not_valid_does_not_reach_the_gradient():
+    """Where a valid row lies so far away that all its weights but one are exactly 0."""
+    x, y = (leaf.requires_grad_() for leaf in leaves((1, 3, 2), (1, 2, 2)))
+    times_x, times_y = torch.tensor([[1e9, 2e9, 0.0]]), torch.tensor([[1e9, 2e9]])
+    options = {"lengths_x": [2], "times_x": times_x, "times_y": times_y, "sigma": 1e-140}
+    sequence_contrastive_loss(x, y, **options).sum().backward()
+    _, grad_x, grad_y = reference.sequence_contrastive_loss_value_and_grad(
+        x[0, :2].detach().numpy(), y[0].detach().numpy(), sigma=1e-140,
+        times_x=times_x[0, :2].numpy(), times_y=times_y[0].numpy(),
+    )  # fmt: skip
+    np.testing.assert_allclose(x.grad[0, :2], grad_x, rtol=1e-12)
+    np.testing.assert_allclose(y.grad[0], grad_y, rtol=1e-12)
+    assert not x.grad[0, 2].any()
 
 
 def test_module_is_the_function():

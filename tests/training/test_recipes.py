@@ -50,6 +50,27 @@ def test_a_variant_brings_its_own_weight_and_window():
     assert merge(recipe, {"variant": "official"})["sigma"] == 10.0
 
 
+def test_another_encoder_does_not_take_over_two_views():
+    recipe = read_recipe("activity")
+    assert recipe["view_weight"] > 0
+    assert "view_weight" not in merge(recipe, {"encoder": "resnet50"})
+    assert merge(recipe, {"encoder": "resnet50", "view_weight": 2.0})["view_weight"] == 2.0
+
+
+def test_the_config_of_a_run_older_than_a_setting(sequences, tmp_path):
+    """What it does not say is what it did, not what a recipe says today."""
+    made = tmp_path / "run"
+    given = ["train", "--data", str(sequences), "--out", str(made), *OPTIONS]
+    assert main(given) == 0
+    config = json.loads((made / "config.json").read_text())
+    for key in ("view_weight", "view_sigma"):
+        del config["training"][key]
+    old = tmp_path / "old.json"
+    old.write_text(json.dumps(config))
+    recipe = merge(read_recipe("activity"), read_recipe(old))
+    assert (recipe["view_weight"], recipe["view_sigma"]) == (0.0, 1.5)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -66,6 +87,7 @@ def test_a_variant_brings_its_own_weight_and_window():
         ("[loss]\ngamma = 1", "[loss] is a table"),
         ("steps = ", "cannot be read"),
         ("lr = -1.0", "lr must be > 0"),
+        (f"lr = 1{'0' * 400}", "lr must be > 0 and <= 1000, got inf"),
         ("alpha = inf", "alpha must be finite"),
         ("loss = 'lva'", "loss must be one of lav, divergence, tcc, lav+tcc, got 'lva'"),
         ("precision = 'half'", "precision must be one of full, bf16, fp16, got 'half'"),

@@ -114,7 +114,7 @@ def test_views_of_dataset_and_settings_agree(tmp_path):
 def test_views_are_refused(sequences, tmp_path, capsys):
     options = ["--data", str(sequences), "--out", str(tmp_path / "run"), "--view-weight", "1"]
     assert main(["train", *options]) == 2
-    assert "view_weight is for pictures, not for feature arrays" in capsys.readouterr().err
+    assert "view_weight is for pictures, not for feature arrays, got 1.0" in capsys.readouterr().err
     with pytest.raises(ValueError, match=r"view_weight must be finite and >= 0, got -1\.0"):
         Settings(steps=1, lr=1.0, pairs=1, view_weight=-1.0)
     with pytest.raises(ValueError, match="view_sigma must be finite and > 0, got 0"):
