@@ -1,7 +1,8 @@
 """What to train with: each objective on the same data, scored on held-out clips.
 
-`python -m benchmarks.objectives DATA` prints the table of docs/benchmarks.md: means over the
-activities of DATA, and their least and largest over seeds. `--sweep` prints Kendall's tau over a
+`python -m benchmarks.objectives DATA` prints a table as docs/benchmarks.md has them: means over the
+activities of DATA, and their least and largest over seeds. Videos are seen in two views, as the
+recipe of `small` has it, unless `--train` says otherwise. `--sweep` prints Kendall's tau over a
 grid of alpha and sigma for each variant of Contrastive-IDM instead.
 
 DATA is a data set (`DATA/{train,val}/…`), or a folder of them, one an activity.

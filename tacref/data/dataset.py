@@ -281,19 +281,17 @@ class PairDataset:
             length = index.length
         times = [segment_uniform(length, self.frames, rng) for _ in range(self.views)]
         context = [context_windows(each, self._offsets(rng), length) for each in times]  # (N, K)
-        distinct = np.unique(context)
+        distinct, positions = np.unique(context, return_inverse=True)
         if whole is not None:
             frames = whole[distinct]
         else:
             assert index is not None
             frames = index.read(distinct, self.size)
         sides = []
-        for own_times, own_context in zip(times, context, strict=True):
-            own, windows = np.unique(own_context, return_inverse=True)
-            pictures = self._look(clip, frames[np.searchsorted(distinct, own)], rng)
-            sides.append(
-                _Side(clip, pictures, windows.reshape(own_context.shape), own_times, length)
-            )
+        for own_times, seen in zip(times, positions.reshape(np.shape(context)), strict=True):
+            own, windows = np.unique(seen, return_inverse=True)
+            pictures = self._look(clip, frames[own], rng)
+            sides.append(_Side(clip, pictures, windows.reshape(seen.shape), own_times, length))
         return sides
 
     def _offsets(self, rng: np.random.Generator) -> np.ndarray:

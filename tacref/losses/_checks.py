@@ -82,6 +82,11 @@ def check_lengths(lengths: Lengths | None, B: int, n: int, like: Tensor, name: s
     return given.to(like.device, torch.int64)
 
 
+def valid_rows(lengths: Tensor, n: int) -> Tensor:
+    """Return which of n rows are valid, bool `(B, n)`."""
+    return torch.arange(n, device=lengths.device) < lengths[:, None]
+
+
 def check_times(
     times: Tensor | None,
     video_lengths: Lengths | None,
@@ -120,8 +125,7 @@ def check_times(
     ends = torch.as_tensor(video_lengths)
     _check_whole(ends, (B,), f"video_lengths{suffix}")
     if _readable(frames, ends, counts):
-        valid = torch.arange(n) < counts[:, None]
-        wrong = valid & ((frames < 0) | (frames >= ends[:, None]))
+        wrong = valid_rows(counts, n) & ((frames < 0) | (frames >= ends[:, None]))
         if bool(wrong.any()):
             item, row = (int(index) for index in wrong.nonzero()[0])
             raise ValueError(
@@ -149,11 +153,11 @@ def check_moments(times: Tensor | None, counts: Tensor, rows: Tensor, name: str)
         raise ValueError(f"{name} must have shape {(B, n)}, got {tuple(given.shape)}")
     if given.is_complex() or given.dtype == torch.bool:
         raise ValueError(f"{name} must be real numbers, got {given.dtype}")
+    valid = valid_rows(counts, n)
     if _readable(given, counts):
-        wrong = ~given.isfinite() & (torch.arange(n) < counts[:, None])
+        wrong = valid & ~given.isfinite()
         if bool(wrong.any()):
             raise ValueError(f"{name} must be finite, got {given[wrong][0].item()}")
-    valid = torch.arange(n, device=counts.device) < counts[:, None]
     return torch.where(valid, given.to(rows.device, rows.dtype), 0.0)
 
 

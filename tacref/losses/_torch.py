@@ -6,14 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tacref.losses._checks import valid_rows
 from tacref.losses.costs import cost_matrix, exact
 
 MOST = torch.iinfo(torch.int64).max
-
-
-def valid_rows(lengths: Tensor, n: int) -> Tensor:
-    """Return which of n rows are valid, bool `(B, n)`."""
-    return torch.arange(n, device=lengths.device) < lengths[:, None]
 
 
 def exact_rows(x: Tensor, lengths: Tensor) -> Tensor:

@@ -13,9 +13,10 @@ from tacref.losses._checks import (
     check_reduction,
     full_precision,
     reduce,
+    valid_rows,
 )
 from tacref.losses._module import LossModule
-from tacref.losses._torch import exact_rows, valid_rows
+from tacref.losses._torch import exact_rows
 
 
 def sequence_contrastive_loss(

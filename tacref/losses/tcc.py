@@ -11,9 +11,10 @@ from tacref.losses._checks import (
     check_times,
     full_precision,
     reduce,
+    valid_rows,
 )
 from tacref.losses._module import LossModule
-from tacref.losses._torch import exact_rows, valid_rows
+from tacref.losses._torch import exact_rows
 from tacref.losses.costs import cost_matrix
 
 FORMS = ("regression_mse_var", "regression_mse")

@@ -83,11 +83,11 @@ def make_plan(options: Mapping[str, Any], ranks: Ranks) -> Plan:
         )
     if features and (given.get("size") or given.get("augment") is False):
         raise ValueError("--size and --no-augment are for pictures, not for feature arrays")
-    if features and (weight := merge(recipe, given | {"encoder": encoder}).get("view_weight")):
-        raise ValueError(f"view_weight is for pictures, not for feature arrays, got {weight!r}")
     if resumed is None:  # what a recipe does not say is the encoder's own
         recipe = merge(read_recipe(OF_ENCODER.get(encoder, "features")), recipe)
     chosen, beside = split_keys(merge(recipe, given | {"encoder": encoder}))
+    if features and (weight := chosen.get("view_weight")):
+        raise ValueError(f"view_weight is for pictures, not for feature arrays, got {weight!r}")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     settings = Settings(**{"device": device} | chosen)
     settings.check_shares(ranks.world)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from loss_inputs import leaves, ragged
 from torch.autograd import gradcheck, gradgradcheck
 
 from tacref import reference
@@ -22,13 +23,10 @@ def batches(draw):
     rng = np.random.default_rng(draw(st.integers(0, 10**6)))
     arguments = {}
     for name, count in (("x", n), ("y", m)):
-        rows, times = rng.normal(size=(B, count, d)), rng.uniform(0, 9, (B, count))
-        lengths = rng.integers(1, count + 1, B)
-        for b in range(B):
-            rows[b, lengths[b] :] = times[b, lengths[b] :] = math.nan
-        arguments[name] = torch.from_numpy(rows).requires_grad_()
-        arguments[f"lengths_{name}"] = lengths.tolist()
-        arguments[f"times_{name}"] = torch.from_numpy(times)
+        rows, arguments[f"lengths_{name}"] = ragged(rng, B, count, d)
+        times = torch.from_numpy(rng.uniform(0, 9, (B, count)))
+        arguments[name] = rows
+        arguments[f"times_{name}"] = torch.where(rows[..., 0].isnan(), math.nan, times)
     return arguments
 
 
@@ -55,11 +53,6 @@ def test_is_the_reference_s(batch, sigma, temperature, with_times):
             actual = batch[name].grad[b].numpy()
             np.testing.assert_allclose(actual[: counts[name]], expected, rtol=1e-10, atol=1e-12)
             assert not actual[counts[name] :].any()
-
-
-def leaves(*shapes):
-    generator = torch.Generator().manual_seed(0)
-    return tuple(torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes)
 
 
 def test_gradcheck():

@@ -1,12 +1,11 @@
 """Cycle-consistency and the divergence in torch against the reference, and by gradcheck."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from loss_inputs import leaves, ragged
 from torch.autograd import gradcheck, gradgradcheck
 
 from tacref import reference
@@ -23,13 +22,8 @@ def batches(draw):
     rng = np.random.default_rng(draw(st.integers(0, 10**6)))
     arguments = {}
     for name, count in (("x", n), ("y", m)):
-        rows = rng.normal(size=(B, count, d))
-        lengths = rng.integers(1, count + 1, B)
-        for b in range(B):
-            rows[b, lengths[b] :] = math.nan
+        arguments[name], arguments[f"lengths_{name}"] = ragged(rng, B, count, d)
         times = np.sort(rng.integers(0, 60, (B, count)), axis=1)
-        arguments[name] = torch.from_numpy(rows).requires_grad_()
-        arguments[f"lengths_{name}"] = lengths.tolist()
         arguments[f"times_{name}"] = torch.from_numpy(times)
         arguments[f"video_lengths_{name}"] = (times.max(1) + 5).tolist()
     return arguments
@@ -85,13 +79,6 @@ def test_divergence_is_the_reference_s(backend, batch, gamma):
         value, grad_x, grad_y = reference.soft_dtw_divergence_value_and_grad(*pair, gamma=gamma)
         np.testing.assert_allclose(values[b].item(), value, rtol=1e-11, atol=1e-11)
         assert_gradients(batch, b, grad_x, grad_y)
-
-
-def leaves(*shapes, scale=1.0):
-    generator = torch.Generator().manual_seed(0)
-    return tuple(
-        scale * torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes
-    )
 
 
 @pytest.mark.parametrize("form", FORMS)
