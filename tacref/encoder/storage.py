@@ -26,12 +26,12 @@ def save_encoder(encoder: Encoder, folder: str | Path, **settings: Any) -> None:
     **settings
         Further JSON values to keep in config.json, such as the training options.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     folder = Path(folder)
     state = {name: value.contiguous().cpu() for name, value in encoder.state_dict().items()}
     with replacing(folder / WEIGHTS) as path:
-        save_file(state, path)
+        path.write_bytes(save(state))  # save_file would leave a file of its own if it were killed
     config = {
         "format": FORMAT,
         "tacref": tacref.__version__,

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
 from tacref.data import Clip
 from tacref.encoder import Encoder, save_encoder
@@ -59,8 +58,8 @@ def save_weights(encoder: Encoder, folder: Path, settings: Mapping[str, Any]) ->
     """
     try:
         save_encoder(encoder, folder, **settings)
-    except SafetensorError as error:  # such as on a full disk
-        raise OSError(f"{folder}: the encoder cannot be written ({error})") from None
+    except OSError as error:  # such as on a full disk
+        raise OSError(f"{folder}: the encoder cannot be written ({_reason(error)})") from None
 
 
 def checkpoints(run: Path) -> list[Path]:
