@@ -79,6 +79,9 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         "--shapes", nargs="+", type=_shape, metavar="BxNxD", help="default: each task's own"
     )
     parser.add_argument(
+        "--inputs", nargs="+", choices=list(KINDS), default=list(KINDS), help="default: all kinds"
+    )
+    parser.add_argument(
         "--budget", type=float, default=5.0, help="seconds for each pair of times (default: 5)"
     )
     parser.add_argument("--small", action="store_true", help="tiny shapes: values, no times")
@@ -121,8 +124,8 @@ def _present(task: Task, device: str) -> list[Contestant]:
 def _measure_task(task: Task, options: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
     """Print a table for each kind of inputs."""
     present = _present(task, options.device)
-    for kind, described in KINDS.items() if present else ():
-        print(f"### {task.title}\n\nInputs (seed {SEED}): {described}.\n")
+    for kind in options.inputs if present else ():
+        print(f"### {task.title}\n\nInputs (seed {SEED}): {KINDS[kind]}.\n")
         print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
         for shape in options.shapes or task.shapes:
             truth = solve(task, kind, shape)

@@ -17,6 +17,8 @@ from tacref.losses import _triton_flow, _triton_kernels, _triton_pairs
 TILE_ROWS = 256
 TILE_COLUMNS = 256
 SINGLE_COLUMNS = 2048
+# Lanes that a warp of 32 threads takes.
+LANES = 32
 # Cells of all tiles of a launch, which take up to 80 bytes each.
 CELLS = 1 << 23
 # Blocks of the kernels over pairs: rows, columns, and entries of embeddings.
@@ -142,7 +144,7 @@ class Tiles:
             H=self.H,
             KEEP=keep,
             SLOPE=self.slope,
-            num_warps=max(1, self.H // 32),
+            num_warps=max(1, self.H // LANES),
             enable_fp_fusion=False,
         )
 
@@ -154,7 +156,7 @@ class Tiles:
             H=self.H,
             SLOPE=self.slope,
             TILED=tiled,
-            num_warps=max(1, self.H // 32),
+            num_warps=max(1, self.H // LANES),
             enable_fp_fusion=False,
         )
 
