@@ -153,7 +153,6 @@ def soft_dtw_embeddings(
         make = torch.zeros if add else torch.empty
         grad_x = make((B, n, d) if with_grad else (0,), dtype=kept, device=x.device)
         grad_y = make((B, m, d) if with_grad else (0,), dtype=kept, device=x.device)
-        E = tiles.new_cells() if with_grad else values
         for first_item in range(0, B, tiles.items):
             there, back = _ways(tiles.stages(first_item), with_grad)
             for at in there:
@@ -162,9 +161,9 @@ def soft_dtw_embeddings(
             for at in back:
                 tiles.costs_between(at, x, y)
                 tiles.sweep(at, values, keep=True)
-                tiles.flow(at, E, tiled=True)
-                tiles.chain(at, E, x, y, grad_x, swap=False, add=add)
-                tiles.chain(at, E, y, x, grad_y, swap=True, add=add)
+                tiles.flow(at)
+                tiles.chain(at, x, y, grad_x, swap=False, add=add)
+                tiles.chain(at, y, x, grad_y, swap=True, add=add)
     return values, grad_x.to(dtype), grad_y.to(dtype)
 
 
@@ -234,12 +233,13 @@ def contrastive_idm(
                     # dD_ij / dx_i stands in the pairs (i, j) and (j, i): twice a factor of 2.
                     _triton_pairs.chain[(programs, blocks * entry_blocks)](
                         *(grad, slopes, x, x, counts, counts, first_item, 1, strip, strip),
-                        *(n, H, n, d, *x.stride(), *x.stride()),
+                        *(n, H, n, d, *x.stride(), *x.stride(), H * n),
                         BI=BLOCK_ROWS,
                         BD=BLOCK_ENTRIES,
                         FACTOR=4.0,
                         SWAP=False,
                         ADD=False,
+                        SLOTS=False,
                         enable_fp_fusion=True,
                     )
     return partial.sum(1), grad

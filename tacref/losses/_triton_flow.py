@@ -8,30 +8,42 @@ from tacref.losses._triton_kernels import in_band, kernel, store, tile
 
 
 @triton.jit
+def previous_slot(slot, W):
+    """Undo `next_slot`."""
+    return tl.where(slot == 0, W, slot) - 1
+
+
+@triton.jit
 def _below(x, lanes, H: tl.constexpr):
     return tl.gather(x, tl.minimum(lanes + 1, H - 1), 0)
 
 
 @triton.jit
-def _passing(weights, k, W, active, H: tl.constexpr, SLOPE: tl.constexpr):
-    # What a step of the way back reads: softmin weights and their slopes.
-    here = weights + (k % W) * H + tl.arange(0, H)
+def _passing(
+    weights, below, below_part, k, slot, i, j0, height, width, rows, columns, W, band, H, SLOPE
+):
+    # What step k reads: softmin weights and their slopes, and what comes to the last lane from
+    # the tiles below, straight and diagonally.
+    lanes = tl.arange(0, H)
+    j = k - lanes
+    active = (j >= 0) & (j < width) & (lanes < height)
+    here = weights + slot * H + lanes
     p_diagonal = tl.load(here, mask=active, other=0.0)
     p_up = tl.load(here + W * H, mask=active, other=0.0)
     p_left = tl.load(here + 2 * W * H, mask=active, other=0.0)
-    s_diagonal, s_up, s_left = p_diagonal, p_up, p_left
+    under = active & (lanes == H - 1) & (i + 1 < rows)
+    straight = under & in_band(i + 1, j0 + j, band)
+    diagonal = under & (j0 + j + 1 < columns) & in_band(i + 1, j0 + j + 1, band)
+    mass = tl.load(below + j, mask=straight, other=0.0)
+    mass += tl.load(below + below_part + j + 1, mask=diagonal, other=0.0)
+    s_diagonal, s_up, s_left, slope = p_diagonal, p_up, p_left, mass
     if SLOPE:
         s_diagonal = tl.load(here + 3 * W * H, mask=active, other=0.0)
         s_up = tl.load(here + 4 * W * H, mask=active, other=0.0)
         s_left = tl.load(here + 5 * W * H, mask=active, other=0.0)
-    return p_diagonal, p_up, p_left, s_diagonal, s_up, s_left
-
-
-@triton.jit
-def _returning(below, part, j, straight, diagonal):
-    # What comes to the last lane from the tiles below: straight and diagonally.
-    mass = tl.load(below + j, mask=straight, other=0.0)
-    return mass + tl.load(below + part + j + 1, mask=diagonal, other=0.0)
+        slope = tl.load(below + 2 * below_part + j, mask=straight, other=0.0)
+        slope += tl.load(below + 3 * below_part + j + 1, mask=diagonal, other=0.0)
+    return p_diagonal, p_up, p_left, mass, s_diagonal, s_up, s_left, slope
 
 
 @kernel
@@ -61,8 +73,8 @@ def flow(
     What leaves the tile is kept in `belows` (parts, items, 3, m) upward and in `besides` (parts,
     items, 2, n) to the left; the parts are straight and diagonal mass and, with SLOPE, its
     slopes. Strips take turns in 3 places and chunks in 2, as a tile of the next stage still reads
-    what lies diagonally below it. E is `(B, n, m)`, or with TILED `(programs, H, W)`; with SLOPE
-    it gets the slopes.
+    what lies diagonally below it. E is `(B, n, m)`, and with SLOPE gets the slopes; with TILED it
+    takes the place of the first weights.
     """
     item, strip, chunk, height, width = tile(
         rows, columns, first_item, tiles, first_strip, stage, H, W
@@ -73,10 +85,7 @@ def flow(
     weights += program * W * H * kept
     i = strip * H + lanes
     j0 = chunk * W
-    if TILED:
-        E += program * H * W + lanes.to(tl.int64) * W
-    else:
-        E += ((first_item + item) * n + i) * m + j0
+    E += ((first_item + item) * n + i) * m + j0
     row_count = tl.load(rows + first_item + item).to(tl.int32)
     column_count = tl.load(columns + first_item + item).to(tl.int32)
 
@@ -103,31 +112,31 @@ def flow(
     s_up, s_diagonal_now, s_diagonal_before = up, up, up
 
     steps = tl.where(height > 0, height + width - 1, 0)
-    under = (lanes == H - 1) & (i + 1 < row_count)
-    j = steps - 1 - lanes
-    active = (j >= 0) & (j < width) & (lanes < height)
-    next_d, next_u, next_l, next_sd, next_su, next_sl = _passing(
-        weights, tl.maximum(steps - 1, 0), W, active, H, SLOPE
-    )
+    # Read several steps ahead, so that the memory is not waited for.
+    place = (i, j0, height, width, row_count, column_count, W, band)
+    slot = (steps + W - 1) % W
+    slot_ahead = previous_slot(slot, W)
+    ahead_1 = _passing(weights, below, below_part, steps - 1, slot, *place, H, SLOPE)
+    ahead_2 = _passing(weights, below, below_part, steps - 2, slot_ahead, *place, H, SLOPE)
+    slot_ahead = previous_slot(slot_ahead, W)
+    ahead_3 = _passing(weights, below, below_part, steps - 3, slot_ahead, *place, H, SLOPE)
+    slot_ahead = previous_slot(slot_ahead, W)
+    ahead_4 = _passing(weights, below, below_part, steps - 4, slot_ahead, *place, H, SLOPE)
     for step in range(steps):
         k = steps - 1 - step
-        p_d, p_u, p_l, w_d, w_u, w_l = next_d, next_u, next_l, next_sd, next_su, next_sl
+        p_d, p_u, p_l, returned, w_d, w_u, w_l, s_returned = ahead_1
+        ahead_1, ahead_2, ahead_3 = ahead_2, ahead_3, ahead_4
+        slot_ahead = previous_slot(slot_ahead, W)
+        ahead_4 = _passing(weights, below, below_part, k - 4, slot_ahead, *place, H, SLOPE)
         j = k - lanes
-        following = (j >= 1) & (j <= width) & (lanes < height)
-        next_d, next_u, next_l, next_sd, next_su, next_sl = _passing(
-            weights, tl.maximum(k - 1, 0), W, following, H, SLOPE
-        )
-        straight = active & under & in_band(i + 1, j0 + j, band)
-        diagonal = active & under & (j0 + j + 1 < column_count) & in_band(i + 1, j0 + j + 1, band)
+        active = (j >= 0) & (j < width) & (lanes < height)
         passed = _below(up + diagonal_before, lanes, H)
-        returned = _returning(below, below_part, j, straight, diagonal)
         mass = right + tl.where(lanes == H - 1, returned, passed)
         # eq. 4: one unit starts from the last cell, if a path arrives there
         ends = (i == row_count - 1) & (j0 + j == column_count - 1) & (p_d + (p_u + p_l) != 0)
         mass += tl.where(ends, 1.0, 0.0)
         if SLOPE:
             s_passed = _below(s_up + s_diagonal_before, lanes, H)
-            s_returned = _returning(below + 2 * below_part, below_part, j, straight, diagonal)
             slope = s_right + tl.where(lanes == H - 1, s_returned, s_passed)
             store(E + j, slope, active)
             # eq. 4, differentiated by the product rule
@@ -135,6 +144,8 @@ def flow(
             s_diagonal_now = tl.where(active, slope * p_d + mass * w_d, s_diagonal_now)
             s_up = tl.where(active, slope * p_u + mass * w_u, s_up)
             s_right = tl.where(active, slope * p_l + mass * w_l, s_right)
+        elif TILED:
+            tl.store(weights + slot * H + lanes, mass, mask=active)
         else:
             store(E + j, mass, active)
         diagonal_before = diagonal_now
@@ -147,7 +158,7 @@ def flow(
         if SLOPE:
             tl.store(here_below + 2 * below_part + j, s_up, mask=first)
             tl.store(here_below + 3 * below_part + j, s_diagonal_now, mask=first)
-        active = following
+        slot = previous_slot(slot, W)
 
     # What the first column passes on stands in its lane since.
     tl.store(here_beside + lanes, right, mask=lanes < height)

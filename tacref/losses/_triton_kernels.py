@@ -18,6 +18,9 @@ import triton.language as tl
 
 # The exponent of a mass of 0.
 NONE = tl.constexpr(-1e306)
+# 1.5 * 2 ** 52: a small whole number added to it stands in the lowest bits of the sum.
+WHOLE = tl.constexpr(6755399441055744.0)
+WHOLE_BITS = tl.constexpr(0x4338000000000000)
 LN2 = tl.constexpr(0.6931471805599453)
 
 
@@ -67,9 +70,15 @@ def store(pointer, number, mask):
 
 
 @triton.jit
+def next_slot(slot, W):
+    """Step k keeps its cells in slot k % W; a division in every step would be slow."""
+    return tl.where(slot + 1 == W, 0, slot + 1)
+
+
+@triton.jit
 def _power(exponent):
     # 2 ** exponent for whole numbers <= 0, by the bits of a float64; exactly 0 from -1023 on.
-    biased = tl.maximum(exponent, -1023.0).to(tl.int64) + 1023
+    biased = (tl.maximum(exponent, -1023.0) + WHOLE).to(tl.int64, bitcast=True) + 1023
     return (biased << 52).to(tl.float64, bitcast=True)
 
 
@@ -80,8 +89,17 @@ def _normalize(mantissa, exponent):
     shift = ((bits >> 52) & 0x7FF) - 1023
     shifted = (bits - (shift << 52)).to(tl.float64, bitcast=True)
     positive = mantissa > 0
-    exponent = tl.maximum(tl.where(positive, exponent + shift.to(tl.float64), exponent), NONE)
+    whole = (shift + WHOLE_BITS).to(tl.float64, bitcast=True) - WHOLE
+    exponent = tl.maximum(tl.where(positive, exponent + whole, exponent), NONE)
     return tl.where(positive, shifted, mantissa), tl.where(mantissa == 0, NONE, exponent)
+
+
+@triton.jit
+def _inverse(number):
+    # 1 / number for numbers in the range of float32, to the last digit but one: no branches.
+    inverse = (1.0 / number.to(tl.float32)).to(tl.float64)
+    inverse = tl.fma(inverse, tl.fma(-number, inverse, 1.0), inverse)
+    return tl.fma(inverse, tl.fma(-number, inverse, 1.0), inverse)
 
 
 @triton.jit
@@ -90,19 +108,22 @@ def _above(x, lanes):
 
 
 @triton.jit
-def _entering(costs, top, k, W, active, under_top, j, H: tl.constexpr, top_part, SLOPE):
-    # What a step reads: factor, exponent and direction of its cells, and the masses above lane 0.
+def _entering(costs, top, top_part, k, slot, i, j0, height, width, W, band, H, SLOPE):
+    # What step k reads: factor, exponent and direction of its cells, and the masses above lane 0.
     lanes = tl.arange(0, H)
-    here = costs + (k % W) * H + lanes
+    j = k - lanes
+    active = (j >= 0) & (j < width) & (lanes < height)
+    here = costs + slot * H + lanes
     a = tl.load(here, mask=active, other=0.0)
     q = tl.load(here + W * H, mask=active, other=0.0)
-    up_m = tl.load(top + j, mask=under_top, other=0.0)
-    up_e = tl.load(top + top_part + j, mask=under_top, other=NONE)
-    z, up_t = a, up_m
+    under_top = active & (lanes == 0) & (i > 0) & in_band(i - 1, j0 + j, band)
+    m_top = tl.load(top + j, mask=under_top, other=0.0)
+    e_top = tl.load(top + top_part + j, mask=under_top, other=NONE)
+    z, t_top = a, m_top
     if SLOPE:
         z = tl.load(here + 2 * W * H, mask=active, other=0.0)
-        up_t = tl.load(top + 2 * top_part + j, mask=under_top, other=0.0)
-    return a, q, z, up_m, up_e, up_t
+        t_top = tl.load(top + 2 * top_part + j, mask=under_top, other=0.0)
+    return a, q, z, m_top, e_top, t_top
 
 
 @kernel
@@ -178,22 +199,19 @@ def sweep(
         t_diagonal = tl.where(lanes == 0, t_first, t_corner)
 
     steps = tl.where(height > 0, height + width - 1, 0)
-    top_free = (lanes == 0) & (strip > 0)
-    j = 0 - lanes
-    active = (j >= 0) & (j < width) & (lanes < height)
-    under_top = active & top_free & in_band(i - 1, j0 + j, band)
-    next_a, next_q, next_z, next_m, next_e, next_t = _entering(
-        costs, top, 0, W, active, under_top, j, H, bottom_part, SLOPE
-    )
+    # Read several steps ahead, so that the memory is not waited for.
+    place = (i, j0, height, width, W, band)
+    ahead_1 = _entering(costs, top, bottom_part, 0, 0, *place, H, SLOPE)
+    ahead_2 = _entering(costs, top, bottom_part, 1, 1 % W, *place, H, SLOPE)
+    ahead_3 = _entering(costs, top, bottom_part, 2, 2 % W, *place, H, SLOPE)
+    ahead_4 = _entering(costs, top, bottom_part, 3, 3 % W, *place, H, SLOPE)
+    slot, slot_ahead = 0, 4 % W
     for k in range(steps):
-        a, q, z, m_top, e_top, t_top = next_a, next_q, next_z, next_m, next_e, next_t
-        j = k + 1 - lanes
-        # Read a step ahead, so that the memory is not waited for.
-        following = (j >= 0) & (j < width) & (lanes < height)
-        under_top = following & top_free & in_band(i - 1, j0 + j, band)
-        next_a, next_q, next_z, next_m, next_e, next_t = _entering(
-            costs, top, k + 1, W, following, under_top, j, H, bottom_part, SLOPE
-        )
+        a, q, z, m_top, e_top, t_top = ahead_1
+        ahead_1, ahead_2, ahead_3 = ahead_2, ahead_3, ahead_4
+        ahead_4 = _entering(costs, top, bottom_part, k + 4, slot_ahead, *place, H, SLOPE)
+        j = k - lanes
+        active = (j >= 0) & (j < width) & (lanes < height)
         m_up = tl.where(lanes == 0, m_top, _above(m_here, lanes))
         e_up = tl.where(lanes == 0, e_top, _above(e_here, lanes))
         # Brought to the largest exponent, as a sum of floats is.
@@ -206,7 +224,7 @@ def sweep(
         if KEEP or SLOPE:
             # The factor is 0 in forbidden cells alone, which no path passes.
             passed = (total != 0) & (a != 0)
-            share = tl.where(passed, 1.0 / tl.where(total != 0, total, 1.0), 0.0)
+            share = tl.where(passed, _inverse(tl.where(total != 0, total, 1.0)), 0.0)
             p_diagonal, p_up, p_left = w_diagonal * share, w_up * share, w_left * share
         if SLOPE:
             t_up = tl.where(lanes == 0, t_top, _above(t_here, lanes))
@@ -219,7 +237,7 @@ def sweep(
             t_here = tl.where(active, t_new, t_here)
             t_diagonal = tl.where(active, t_up, t_diagonal)
         if KEEP:
-            here = weights + (k % W) * H + lanes
+            here = weights + slot * H + lanes
             tl.store(here, p_diagonal, mask=active)
             tl.store(here + W * H, p_up, mask=active)
             tl.store(here + 2 * W * H, p_left, mask=active)
@@ -232,11 +250,11 @@ def sweep(
         m_diagonal = tl.where(active, m_up, m_diagonal)
         e_diagonal = tl.where(active, e_up, e_diagonal)
         last = active & (lanes == H - 1)
-        tl.store(bottom + j - 1, m_here, mask=last)
-        tl.store(bottom + bottom_part + j - 1, e_here, mask=last)
+        tl.store(bottom + j, m_here, mask=last)
+        tl.store(bottom + bottom_part + j, e_here, mask=last)
         if SLOPE:
-            tl.store(bottom + 2 * bottom_part + j - 1, t_here, mask=last)
-        active = following
+            tl.store(bottom + 2 * bottom_part + j, t_here, mask=last)
+        slot, slot_ahead = next_slot(slot, W), next_slot(slot_ahead, W)
 
     tl.store(side + lanes, m_here, mask=lanes < height)
     tl.store(side + side_part + lanes, e_here, mask=lanes < height)

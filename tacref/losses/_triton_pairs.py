@@ -10,6 +10,8 @@ import triton.language as tl
 
 from tacref.losses._triton_kernels import in_band, kernel, number, store, tile
 
+# Turns of a loop that are read at once.
+UNROLLED = tl.constexpr(8)
 # Clears the lower 27 bits of a mantissa: products of two such numbers are exact.
 HIGH = tl.constexpr(-(1 << 27))
 
@@ -133,13 +135,13 @@ def costs_between(
     here = x + (first_item + item) * x_item + (strip * H + i).to(tl.int64) * x_row
     there = y + (first_item + item) * y_item + (chunk * W + j).to(tl.int64) * y_row
     cost = tl.zeros((BI, BJ), tl.float64)
-    for _ in range(d):
-        x_f = tl.load(here, mask=i < height, other=0.0).to(tl.float64)
-        y_f = tl.load(there, mask=j < width, other=0.0).to(tl.float64)
-        difference = x_f[:, None] - y_f[None, :]
-        cost += difference * difference
-        here += x_entry
-        there += y_entry
+    for start in range(0, d, UNROLLED):
+        for entry in tl.static_range(UNROLLED):
+            f = start + entry
+            x_f = tl.load(here + f * x_entry, mask=(i < height) & (f < d), other=0.0)
+            y_f = tl.load(there + f * y_entry, mask=(j < width) & (f < d), other=0.0)
+            difference = x_f.to(tl.float64)[:, None] - y_f.to(tl.float64)[None, :]
+            cost += difference * difference
     free = inside & in_band((strip * H + i)[:, None], (chunk * W + j)[None, :], band)
     cost = tl.where(free, cost, float("inf"))
     costs += tl.program_id(0).to(tl.int64) * W * H * 2
@@ -168,21 +170,24 @@ def chain(
     y_item,
     y_row,
     y_entry,
+    G_size,
     BI: tl.constexpr,
     BD: tl.constexpr,
     FACTOR: tl.constexpr,
     SWAP: tl.constexpr,
     ADD: tl.constexpr,
+    SLOTS: tl.constexpr,
 ):
     """Chain rule of squared distances: FACTOR sum_j G_ij (x_i - y_j) of a tile, into `out`.
 
-    G is `(programs, H, W)`. With SWAP, x are the embeddings of the columns and y of the rows.
+    G is `(programs, H, W)`, or with SLOTS stands where `flow` left it; from one program to the
+    next are `G_size` numbers. With SWAP, x are the embeddings of the columns and y of the rows.
     """
     item, strip, chunk, height, width = tile(
         rows, columns, first_item, tiles, first_strip, stage, H, W
     )
     start, count, others_start, others = strip * H, height, chunk * W, width
-    G += tl.program_id(0).to(tl.int64) * H * W
+    G += tl.program_id(0).to(tl.int64) * G_size
     own, step = W, 1
     size = H
     if SWAP:
@@ -199,13 +204,16 @@ def chain(
     x_i = tl.load(here, mask=valid, other=0.0).to(tl.float64)
     there = y + (first_item + item) * y_item + others_start.to(tl.int64) * y_row + f * y_entry
     total = tl.zeros((BI, BD), tl.float64)
-    G_i = G + i * own
-    for _ in range(others):
-        g = tl.load(G_i, mask=i < count, other=0.0)
-        y_j = tl.load(there, mask=f < d, other=0.0).to(tl.float64)
-        total += g[:, None] * (x_i - y_j[None, :])
-        G_i += step
-        there += y_row
+    for first in range(0, others, UNROLLED):
+        for turn in tl.static_range(UNROLLED):
+            j = first + turn
+            if SLOTS:
+                here_j = ((i + j) % W) * H + (j if SWAP else i)
+            else:
+                here_j = i * own + j * step
+            g = tl.load(G + here_j, mask=(i < count) & (j < others), other=0.0)
+            y_j = tl.load(there + j * y_row, mask=(f < d) & (j < others), other=0.0)
+            total += g[:, None] * (x_i - y_j.to(tl.float64)[None, :])
     total = FACTOR * total
     to = out + ((first_item + item) * n + row[:, None]) * d + f[None, :]
     written = (i[:, None] < size) & (row[:, None] < n) & (f[None, :] < d)

@@ -14,15 +14,15 @@ from tacref.losses import _triton_flow, _triton_kernels, _triton_pairs
 
 # Rows of a tile at most, one lane each: a power of two. Columns where there are several strips,
 # and where there is one.
-TILE_ROWS = 256
-TILE_COLUMNS = 256
+TILE_ROWS = 512
+TILE_COLUMNS = 512
 SINGLE_COLUMNS = 2048
 # Lanes that a warp of 32 threads takes.
 LANES = 32
 # Cells of all tiles of a launch, which take up to 80 bytes each.
 CELLS = 1 << 23
 # Blocks of the kernels over pairs: rows, columns, and entries of embeddings.
-BLOCK_ROWS, BLOCK_COLUMNS, BLOCK_ENTRIES = 16, 32, 64
+BLOCK_ROWS, BLOCK_COLUMNS, BLOCK_ENTRIES = 32, 64, 64
 
 # ln 2 to 60 digits.
 LN2 = Fraction(693147180559945309417232121458176568075500134360255254120680, 10**60)
@@ -109,10 +109,6 @@ class Tiles:
         items = min(self.items, self.B - first_item)
         return [Stage(first_item, items, count, first, stage) for stage, first, count in self._runs]
 
-    def new_cells(self) -> Tensor:
-        """Return memory for one number by cell of the tiles of a launch, `(tiles, H, W)`."""
-        return self._numbers(self._tiles, self.H, self.W)
-
     def costs_given(self, at: Stage, D: Tensor, Z: Tensor) -> None:
         """Take costs, and with slopes a direction, from `(B, n, m)`."""
         _triton_pairs.costs_given[self._blocks(at)](
@@ -148,33 +144,34 @@ class Tiles:
             enable_fp_fusion=False,
         )
 
-    def flow(self, at: Stage, E: Tensor, *, tiled: bool = False) -> None:
-        """Compute E, or its slopes, after a sweep that kept weights: `(B, n, m)`, or by tiles."""
+    def flow(self, at: Stage, E: Tensor | None = None) -> None:
+        """Compute E, or its slopes, after a sweep that kept weights: `(B, n, m)`, or for `chain`."""
         _triton_flow.flow[(at.programs,)](
-            *(self._weights, E, self._belows, self._besides),
+            *(self._weights, self._weights if E is None else E, self._belows, self._besides),
             *(self.rows, self.columns, *at.numbers, self.n, self.m, self.W, self.items, self.band),
             H=self.H,
             SLOPE=self.slope,
-            TILED=tiled,
+            TILED=E is None,
             num_warps=max(1, self.H // LANES),
             enable_fp_fusion=False,
         )
 
     def chain(
-        self, at: Stage, E: Tensor, x: Tensor, y: Tensor, grad: Tensor, *, swap: bool, add: bool
+        self, at: Stage, x: Tensor, y: Tensor, grad: Tensor, *, swap: bool, add: bool
     ) -> None:
         """Carry E on to embeddings `(B, n, d)` of the rows, or with `swap` of the columns."""
         size = self.W if swap else self.H
         d = x.shape[2]
         blocks = -(-size // BLOCK_ROWS) * -(-d // BLOCK_ENTRIES)
         _triton_pairs.chain[(at.programs, blocks)](
-            *(grad, E, x, y, self.rows, self.columns, *at.numbers, grad.shape[1]),
-            *(self.H, self.W, d, *x.stride(), *y.stride()),
+            *(grad, self._weights, x, y, self.rows, self.columns, *at.numbers, grad.shape[1]),
+            *(self.H, self.W, d, *x.stride(), *y.stride(), self._weights[0].numel()),
             BI=BLOCK_ROWS,
             BD=BLOCK_ENTRIES,
             FACTOR=2.0,
             SWAP=swap,
             ADD=add,
+            SLOTS=True,
             enable_fp_fusion=True,
         )
 

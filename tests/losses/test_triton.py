@@ -373,7 +373,10 @@ class TestKernels:
 
     @pytest.mark.parametrize("variant", ["paper", "official", "printed", "laser"])
     def test_contrastive_idm(self, variant, monkeypatch):
+        from tacref.losses import _triton_tiles
+
         # Strips of 16 rows, in groups of one item.
+        monkeypatch.setattr(_triton_tiles, "BLOCK_ROWS", 16)
         monkeypatch.setattr(_triton, "PAIRS", 400)
         arrays = [random((19, 2), 25), random((4, 2), 26)]
         arrays[0][7] = arrays[0][8] = arrays[0][3]
@@ -411,9 +414,9 @@ class TestKernels:
         # Tiles that take no notice of what comes back from the tile beside them.
         flow = tiny_tiles.Tiles.flow
 
-        def forgetful(self, at, E, *, tiled=False):
+        def forgetful(self, at, E=None):
             self._besides.zero_()
-            flow(self, at, E, tiled=tiled)
+            flow(self, at, E)
 
         monkeypatch.setattr(tiny_tiles.Tiles, "flow", forgetful)
         with pytest.raises(AssertionError):
