@@ -98,15 +98,20 @@ class _Streaming(nn.Module):
     def forward(self, frames: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Embed the frames whose context is not yet over, and keep what the next call needs."""
         features = torch.cat([context, self.features(frames)])
-        length, before = features.shape[0], context.shape[0]
-        positions = torch.arange(length)
+        before = context.shape[0]
+        # Counted from the features themselves: what onnxruntime can tell from shapes alone it
+        # computes on the CPU, and a GPU would wait for it to be copied, in a CUDA graph in vain.
+        positive = features.flatten(1)[:, 0] > 0
+        positions = (positive | ~positive).to(torch.int64).cumsum(0) - 1
+        last = positions[-1]
         if self.after:
             # All but the last `after` of the frames before had their whole context already.
             late = positions[:before][-self.after :]
             positions = torch.cat([late, positions[before:]])
         else:
             positions = positions[before:]
-        windows = (positions[:, None] + self.encoder.offsets).clamp(min=0, max=length - 1)
+        windows = (positions[:, None] + self.encoder.offsets).clamp(min=0)
+        windows = torch.minimum(windows, last)
         embeddings = self.encoder.head(features, windows, whole_video=True)
         embeddings = embeddings.to(torch.float32)
         # Tracing takes `before` for >= 2, where it may be 0: numbers of rows that are computed from

@@ -20,8 +20,9 @@ def resize_weights(line: Tensor, size: int) -> Tensor:
     Parameters
     ----------
     line : Tensor, shape (n,)
-        Any tensor as long as the axis; only its length is used. (A tensor, not a number, so that
-        the length stays free in an exported graph.)
+        Pixels, >= 0, of which only the length counts. (Not a number, so that the length stays free
+        in an exported graph; and compared with 0, since what can be told from shapes alone
+        onnxruntime computes on the CPU, and copies to the GPU on each call.)
     size : int
         Length after resizing.
 
@@ -30,7 +31,7 @@ def resize_weights(line: Tensor, size: int) -> Tensor:
     Tensor of float32, shape (size, n)
         Each row sums to 1.
     """
-    ones = torch.ones_like(line, dtype=torch.float32)
+    ones = (line >= 0).to(torch.float32)
     source = ones.cumsum(0) - 0.5  # centers of the source pixels
     scale = ones.sum() / size
     target = (torch.arange(size, dtype=torch.float32, device=line.device) + 0.5) * scale
@@ -62,8 +63,8 @@ class Pictures(nn.Module):
         pixels = frames.to(torch.float32).permute(0, 3, 1, 2) / 255.0
         # At the right size already, both matrices are the identity.
         if torch.compiler.is_exporting() or frames.shape[1:3] != (self.size, self.size):
-            rows = resize_weights(frames[0, :, 0, 0], self.size)  # (size, H)
-            columns = resize_weights(frames[0, 0, :, 0], self.size)  # (size, W)
+            rows = resize_weights(pixels[0, 0, :, 0], self.size)  # (size, H)
+            columns = resize_weights(pixels[0, 0, 0, :], self.size)  # (size, W)
             pixels = rows @ pixels @ columns.T
         return (pixels - self.mean) / self.std
 

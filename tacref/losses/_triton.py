@@ -139,10 +139,13 @@ def soft_dtw_embeddings(
     grad_x, grad_y : Tensor, shapes (B, n, d) and (B, m, d)
         In the dtype of `x`, at least float32; 0 beyond what is valid. Empty if not asked for.
     """
-    from tacref.losses._triton_tiles import Tiles
+    from tacref.losses._triton_tiles import Tiles, by_entry
 
     B, n, d = x.shape
     m = y.shape[1]
+    if n > m:  # the shorter one has the lanes
+        values, grad_y, grad_x = soft_dtw_embeddings(y, x, gamma, columns, rows, band, with_grad)
+        return values, grad_x, grad_y
     values = _unreached(x)
     dtype = torch.promote_types(x.dtype, torch.float32)
     with _on(x):
@@ -153,13 +156,14 @@ def soft_dtw_embeddings(
         make = torch.zeros if add else torch.empty
         grad_x = make((B, n, d) if with_grad else (0,), dtype=kept, device=x.device)
         grad_y = make((B, m, d) if with_grad else (0,), dtype=kept, device=x.device)
+        x_64, y_64 = by_entry(x), by_entry(y)
         for first_item in range(0, B, tiles.items):
             there, back = _ways(tiles.stages(first_item), with_grad)
             for at in there:
-                tiles.costs_between(at, x, y)
+                tiles.costs_between(at, x_64, y_64)
                 tiles.sweep(at, values)
             for at in back:
-                tiles.costs_between(at, x, y)
+                tiles.costs_between(at, x_64, y_64)
                 tiles.sweep(at, values, keep=True)
                 tiles.flow(at)
                 tiles.chain(at, x, y, grad_x, swap=False, add=add)
@@ -200,7 +204,7 @@ def contrastive_idm(
         In the dtype of `x`, at least float32; 0 beyond what is valid. Empty if not asked for.
     """
     from tacref.losses import _triton_idm, _triton_pairs
-    from tacref.losses._triton_tiles import BLOCK_COLUMNS, BLOCK_ENTRIES, BLOCK_ROWS, bits
+    from tacref.losses._triton_tiles import BLOCK_ENTRIES, BLOCK_ROWS, bits, by_entry
 
     B, n, d = x.shape
     dtype = torch.promote_types(x.dtype, torch.float32)
@@ -216,15 +220,16 @@ def contrastive_idm(
     window = min(math.floor(sigma), MOST)
     entry_blocks = -(-d // BLOCK_ENTRIES)
     with _on(x):
+        x_64 = by_entry(x)
         for first_item in range(0, B, items):
             programs = min(items, B - first_item)
             for strip in range(-(-n // H)):
                 _triton_idm.idm_pairs[(programs, min(blocks, row_blocks - strip * blocks))](
-                    *(x, times, video_lengths.contiguous(), counts, slopes, partial),
-                    *(first_item, strip, n, H, d, row_blocks, *x.stride(), *times.stride()),
+                    *(x_64, times, video_lengths.contiguous(), counts, slopes, partial),
+                    *(first_item, strip, n, H, d, row_blocks, *x_64.stride(), *times.stride()),
                     *(window, bits(margin)),
                     BI=BLOCK_ROWS,
-                    BJ=BLOCK_COLUMNS,
+                    BJ=BLOCK_ROWS,
                     VARIANT=variant,
                     GRAD=with_grad,
                     enable_fp_fusion=True,

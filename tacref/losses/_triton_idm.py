@@ -3,7 +3,7 @@
 
 import triton.language as tl
 
-from tacref.losses._triton_kernels import kernel, number
+from tacref.losses._triton_kernels import UNROLLED, kernel, number
 
 
 @kernel
@@ -53,15 +53,14 @@ def idm_pairs(
     for start in range(0, tl.where(strip * H + block * BI < count, count, 0), BJ):
         j = start + tl.arange(0, BJ)
         there = x + b * x_item + j.to(tl.int64) * x_row
-        own = here
         D = tl.zeros((BI, BJ), tl.float64)
-        for _ in range(d):
-            x_i = tl.load(own, mask=i < count, other=0.0).to(tl.float64)
-            x_j = tl.load(there, mask=j < count, other=0.0).to(tl.float64)
-            difference = x_i[:, None] - x_j[None, :]
-            D += difference * difference
-            own += x_entry
-            there += x_entry
+        for first in range(0, d, UNROLLED):
+            for entry in tl.static_range(UNROLLED):
+                f = first + entry
+                x_i = tl.load(here + f * x_entry, mask=(i < count) & (f < d), other=0.0)
+                x_j = tl.load(there + f * x_entry, mask=(j < count) & (f < d), other=0.0)
+                difference = x_i[:, None] - x_j[None, :]
+                D += difference * difference
         chain_root = tl.full((BI, BJ), 1.0, tl.float64)
         if VARIANT == "laser":
             # d sqrt(D) / dD is taken as 0 where D = 0.

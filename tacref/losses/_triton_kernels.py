@@ -5,7 +5,8 @@ A tile is H rows (a strip, one lane a row) by W columns (a chunk). Its cells (i,
 within the tile, are visited by anti-diagonals k = i + j, so that at a step the lane i is at the
 column k - i and needs of its neighbor only what that held one and two steps ago. Tiles on one
 anti-diagonal of tiles (a stage: strip + chunk) do not depend on each other: one launch each.
-What is kept by cell stands at `(k % W, i)`: the lanes of a step lie side by side, none collide.
+What is kept by cell stands at `(k % W, i)`: the lanes of a step lie side by side, and none
+collide, as W >= H.
 
 A mass exp(-R / gamma) is a mantissa times a power of two, both float64: no logarithm is taken
 and nothing is subtracted, so that relative errors stay at (n + m) eps whatever R / gamma is.
@@ -16,6 +17,8 @@ import inspect
 import triton
 import triton.language as tl
 
+# Turns of a loop over frames or entries that are read at once.
+UNROLLED = tl.constexpr(8)
 # The exponent of a mass of 0.
 NONE = tl.constexpr(-1e306)
 # 1.5 * 2 ** 52: a small whole number added to it stands in the lowest bits of the sum.
@@ -70,9 +73,9 @@ def store(pointer, number, mask):
 
 
 @triton.jit
-def next_slot(slot, W):
-    """Step k keeps its cells in slot k % W; a division in every step would be slow."""
-    return tl.where(slot + 1 == W, 0, slot + 1)
+def slot_of(k, W):
+    """Where step k keeps its cells: k % W, as k < 2 W; a division would take long."""
+    return tl.where(k >= W, k - W, k)
 
 
 @triton.jit
@@ -108,21 +111,23 @@ def _above(x, lanes):
 
 
 @triton.jit
-def _entering(costs, top, top_part, k, slot, i, j0, height, width, W, band, H, SLOPE):
+def _entering(costs, top, top_part, k, i, j0, height, width, W, band, H, SLOPE, ALONE):
     # What step k reads: factor, exponent and direction of its cells, and the masses above lane 0.
     lanes = tl.arange(0, H)
     j = k - lanes
     active = (j >= 0) & (j < width) & (lanes < height)
-    here = costs + slot * H + lanes
+    here = costs + slot_of(k, W) * H + lanes
     a = tl.load(here, mask=active, other=0.0)
     q = tl.load(here + W * H, mask=active, other=0.0)
-    under_top = active & (lanes == 0) & (i > 0) & in_band(i - 1, j0 + j, band)
-    m_top = tl.load(top + j, mask=under_top, other=0.0)
-    e_top = tl.load(top + top_part + j, mask=under_top, other=NONE)
-    z, t_top = a, m_top
+    z, m_top, e_top, t_top = a, a, a, a
     if SLOPE:
         z = tl.load(here + 2 * W * H, mask=active, other=0.0)
-        t_top = tl.load(top + 2 * top_part + j, mask=under_top, other=0.0)
+    if not ALONE:
+        under_top = active & (lanes == 0) & (i > 0) & in_band(i - 1, j0 + j, band)
+        m_top = tl.load(top + j, mask=under_top, other=0.0)
+        e_top = tl.load(top + top_part + j, mask=under_top, other=NONE)
+        if SLOPE:
+            t_top = tl.load(top + 2 * top_part + j, mask=under_top, other=0.0)
     return a, q, z, m_top, e_top, t_top
 
 
@@ -151,13 +156,14 @@ def sweep(
     H: tl.constexpr,
     KEEP: tl.constexpr,
     SLOPE: tl.constexpr,
+    ALONE: tl.constexpr,
 ):
     """Masses of a tile's cells from those beside it: equation 2 with equation 3 in place of min.
 
     Leaves its last row in `bottoms` (parts, items, strips, m), its last column in `sides` (parts,
     items, chunks, n), where the parts are mantissas, exponents and slopes of R; the value in
     `values`, if the tile holds the last valid cell; with KEEP, the softmin weights by cell, and
-    with SLOPE their slopes too.
+    with SLOPE their slopes too. ALONE tells that there is one strip, with nothing above or below.
     """
     item, strip, chunk, height, width = tile(
         rows, columns, first_item, tiles, first_strip, stage, H, W
@@ -201,19 +207,21 @@ def sweep(
     steps = tl.where(height > 0, height + width - 1, 0)
     # Read several steps ahead, so that the memory is not waited for.
     place = (i, j0, height, width, W, band)
-    ahead_1 = _entering(costs, top, bottom_part, 0, 0, *place, H, SLOPE)
-    ahead_2 = _entering(costs, top, bottom_part, 1, 1 % W, *place, H, SLOPE)
-    ahead_3 = _entering(costs, top, bottom_part, 2, 2 % W, *place, H, SLOPE)
-    ahead_4 = _entering(costs, top, bottom_part, 3, 3 % W, *place, H, SLOPE)
-    slot, slot_ahead = 0, 4 % W
+    ahead_1 = _entering(costs, top, bottom_part, 0, *place, H, SLOPE, ALONE)
+    ahead_2 = _entering(costs, top, bottom_part, 1, *place, H, SLOPE, ALONE)
+    ahead_3 = _entering(costs, top, bottom_part, 2, *place, H, SLOPE, ALONE)
+    ahead_4 = _entering(costs, top, bottom_part, 3, *place, H, SLOPE, ALONE)
     for k in range(steps):
         a, q, z, m_top, e_top, t_top = ahead_1
         ahead_1, ahead_2, ahead_3 = ahead_2, ahead_3, ahead_4
-        ahead_4 = _entering(costs, top, bottom_part, k + 4, slot_ahead, *place, H, SLOPE)
+        ahead_4 = _entering(costs, top, bottom_part, k + 4, *place, H, SLOPE, ALONE)
         j = k - lanes
         active = (j >= 0) & (j < width) & (lanes < height)
-        m_up = tl.where(lanes == 0, m_top, _above(m_here, lanes))
-        e_up = tl.where(lanes == 0, e_top, _above(e_here, lanes))
+        m_up, e_up = _above(m_here, lanes), _above(e_here, lanes)
+        if ALONE:
+            m_up, e_up = tl.where(lanes == 0, 0.0, m_up), tl.where(lanes == 0, NONE, e_up)
+        else:
+            m_up, e_up = tl.where(lanes == 0, m_top, m_up), tl.where(lanes == 0, e_top, e_up)
         # Brought to the largest exponent, as a sum of floats is.
         e_most = tl.maximum(e_diagonal, tl.maximum(e_up, e_here))
         w_diagonal = m_diagonal * _power(e_diagonal - e_most)
@@ -227,7 +235,8 @@ def sweep(
             share = tl.where(passed, _inverse(tl.where(total != 0, total, 1.0)), 0.0)
             p_diagonal, p_up, p_left = w_diagonal * share, w_up * share, w_left * share
         if SLOPE:
-            t_up = tl.where(lanes == 0, t_top, _above(t_here, lanes))
+            t_up = _above(t_here, lanes)
+            t_up = tl.where(lanes == 0, 0.0 if ALONE else t_top, t_up)
             # By pairs: a slope minus the mean would lose the digits where a weight is nearly 1.
             diagonal_up = p_diagonal * p_up * (t_up - t_diagonal) / gamma_
             diagonal_left = p_diagonal * p_left * (t_here - t_diagonal) / gamma_
@@ -237,7 +246,7 @@ def sweep(
             t_here = tl.where(active, t_new, t_here)
             t_diagonal = tl.where(active, t_up, t_diagonal)
         if KEEP:
-            here = weights + slot * H + lanes
+            here = weights + slot_of(k, W) * H + lanes
             tl.store(here, p_diagonal, mask=active)
             tl.store(here + W * H, p_up, mask=active)
             tl.store(here + 2 * W * H, p_left, mask=active)
@@ -249,12 +258,12 @@ def sweep(
         m_here, e_here = tl.where(active, m_new, m_here), tl.where(active, e_new, e_here)
         m_diagonal = tl.where(active, m_up, m_diagonal)
         e_diagonal = tl.where(active, e_up, e_diagonal)
-        last = active & (lanes == H - 1)
-        tl.store(bottom + j, m_here, mask=last)
-        tl.store(bottom + bottom_part + j, e_here, mask=last)
-        if SLOPE:
-            tl.store(bottom + 2 * bottom_part + j, t_here, mask=last)
-        slot, slot_ahead = next_slot(slot, W), next_slot(slot_ahead, W)
+        if not ALONE:
+            last = active & (lanes == H - 1)
+            tl.store(bottom + j, m_here, mask=last)
+            tl.store(bottom + bottom_part + j, e_here, mask=last)
+            if SLOPE:
+                tl.store(bottom + 2 * bottom_part + j, t_here, mask=last)
 
     tl.store(side + lanes, m_here, mask=lanes < height)
     tl.store(side + side_part + lanes, e_here, mask=lanes < height)

@@ -8,10 +8,8 @@ They have no order of cells to keep and run in small blocks all over the device.
 import triton
 import triton.language as tl
 
-from tacref.losses._triton_kernels import in_band, kernel, number, store, tile
+from tacref.losses._triton_kernels import UNROLLED, in_band, kernel, number, slot_of, store, tile
 
-# Turns of a loop that are read at once.
-UNROLLED = tl.constexpr(8)
 # Clears the lower 27 bits of a mantissa: products of two such numbers are exact.
 HIGH = tl.constexpr(-(1 << 27))
 
@@ -46,7 +44,7 @@ def _block(height, width, H, W, BI: tl.constexpr, BJ: tl.constexpr):
     block = tl.program_id(1)
     i = (block // blocks) * BI + tl.arange(0, BI)
     j = (block % blocks) * BJ + tl.arange(0, BJ)
-    kept = ((i[:, None] + j[None, :]) % W) * H + i[:, None]
+    kept = slot_of(i[:, None] + j[None, :], W) * H + i[:, None]
     return i, j, kept, (i[:, None] < height) & (j[None, :] < width)
 
 
@@ -140,7 +138,7 @@ def costs_between(
             f = start + entry
             x_f = tl.load(here + f * x_entry, mask=(i < height) & (f < d), other=0.0)
             y_f = tl.load(there + f * y_entry, mask=(j < width) & (f < d), other=0.0)
-            difference = x_f.to(tl.float64)[:, None] - y_f.to(tl.float64)[None, :]
+            difference = x_f[:, None] - y_f[None, :]
             cost += difference * difference
     free = inside & in_band((strip * H + i)[:, None], (chunk * W + j)[None, :], band)
     cost = tl.where(free, cost, float("inf"))
@@ -207,10 +205,7 @@ def chain(
     for first in range(0, others, UNROLLED):
         for turn in tl.static_range(UNROLLED):
             j = first + turn
-            if SLOTS:
-                here_j = ((i + j) % W) * H + (j if SWAP else i)
-            else:
-                here_j = i * own + j * step
+            here_j = slot_of(i + j, W) * H + (j if SWAP else i) if SLOTS else i * own + j * step
             g = tl.load(G + here_j, mask=(i < count) & (j < others), other=0.0)
             y_j = tl.load(there + j * y_row, mask=(f < d) & (j < others), other=0.0)
             total += g[:, None] * (x_i - y_j.to(tl.float64)[None, :])

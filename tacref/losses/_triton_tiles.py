@@ -12,13 +12,10 @@ from torch import Tensor
 
 from tacref.losses import _triton_flow, _triton_kernels, _triton_pairs
 
-# Rows of a tile at most, one lane each: a power of two. Columns where there are several strips,
-# and where there is one.
-TILE_ROWS = 512
-TILE_COLUMNS = 512
-SINGLE_COLUMNS = 2048
-# Lanes that a warp of 32 threads takes.
-LANES = 32
+# Rows up to which there is one strip, of one lane a row, and columns of its tiles at most.
+SINGLE_ROWS, SINGLE_COLUMNS = 512, 2048
+# Rows and columns of a tile where there are several strips; columns >= rows.
+TILE_ROWS, TILE_COLUMNS = 128, 128
 # Cells of all tiles of a launch, which take up to 80 bytes each.
 CELLS = 1 << 23
 # Blocks of the kernels over pairs: rows, columns, and entries of embeddings.
@@ -84,9 +81,12 @@ class Tiles:
         self.B, self.n, self.m = shape
         self.rows, self.columns = rows.contiguous(), columns.contiguous()
         self.band, self.gamma, self.slope = band, gamma, slope
-        self.H = min(TILE_ROWS, max(32, power_of_two(self.n)))
+        if self.n <= SINGLE_ROWS:
+            self.H = min(SINGLE_ROWS, max(32, power_of_two(self.n)))
+            self.W = min(SINGLE_COLUMNS, max(self.m, self.H))
+        else:
+            self.H, self.W = TILE_ROWS, TILE_COLUMNS
         self.strips = -(-self.n // self.H)
-        self.W = min(self.m, SINGLE_COLUMNS if self.strips == 1 else TILE_COLUMNS)
         self.chunks = -(-self.m // self.W)
         self._like = like
         self._runs = list(self._free_runs())
@@ -121,7 +121,7 @@ class Tiles:
         )
 
     def costs_between(self, at: Stage, x: Tensor, y: Tensor) -> None:
-        """Compute squared distances between embeddings `(B, n, d)` and `(B, m, d)`."""
+        """Compute squared distances between embeddings, as `by_entry` lays them out."""
         _triton_pairs.costs_between[self._blocks(at)](
             *(x, y, self._costs, self.rows, self.columns, *at.numbers, self.H, self.W),
             *(x.shape[2], *x.stride(), *y.stride(), self.band, *_steps(self.gamma)),
@@ -140,19 +140,21 @@ class Tiles:
             H=self.H,
             KEEP=keep,
             SLOPE=self.slope,
-            num_warps=max(1, self.H // LANES),
+            ALONE=self.strips == 1,
+            num_warps=max(1, self.H // 32),
             enable_fp_fusion=False,
         )
 
     def flow(self, at: Stage, E: Tensor | None = None) -> None:
-        """Compute E, or its slopes, after a sweep that kept weights: `(B, n, m)`, or for `chain`."""
+        """Compute E, or its slopes, from weights that were kept: `(B, n, m)`, or for `chain`."""
         _triton_flow.flow[(at.programs,)](
             *(self._weights, self._weights if E is None else E, self._belows, self._besides),
             *(self.rows, self.columns, *at.numbers, self.n, self.m, self.W, self.items, self.band),
             H=self.H,
             SLOPE=self.slope,
             TILED=E is None,
-            num_warps=max(1, self.H // LANES),
+            ALONE=self.strips == 1,
+            num_warps=max(1, self.H // 32),
             enable_fp_fusion=False,
         )
 
@@ -196,6 +198,14 @@ class Tiles:
                 first = max(first, -((self.band + self.H - 1 - stage * self.W) // side))
             for start in range(first, last + 1, most):
                 yield stage, start, min(most, last + 1 - start)
+
+
+def by_entry(x: Tensor) -> Tensor:
+    """Return embeddings `(B, n, d)` in float64, laid out so that rows lie side by side.
+
+    Threads of the kernels over pairs, each at its own rows, so read one piece of memory.
+    """
+    return x.mT.to(torch.float64, memory_format=torch.contiguous_format).contiguous().mT
 
 
 def bits(number: float) -> int:

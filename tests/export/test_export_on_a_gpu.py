@@ -26,7 +26,7 @@ def test_it_equals_the_cpu(exported, name, graph):
         EncoderSession(exported[name].path) as cpu,
         EncoderSession(exported[name].path, providers="cuda", **options) as cuda,
     ):
-        assert cuda.providers[0] == "cuda"
+        assert "cuda" in cuda.providers
         for length in (1, 15, 16, 50):
             for seed in range(2):
                 frames = clip(cpu.config, length, seed=seed)

@@ -59,9 +59,7 @@ def test_it_equals_the_cpu(shape, band, loss):
     if band is not None and abs(n - m) > band:
         lengths = {"lengths_x": [min(n, m)] * B, "lengths_y": [min(n, m)] * B}
     else:
-        lengths = {} if B == 1 else ragged(B, n, m)
-        if band is not None:
-            lengths = {}
+        lengths = ragged(B, n, m) if band is None and B > 1 else {}
     made = loss(gamma=0.1, band=band)
     found = step(made, *pair(*shape), **lengths)
     expected = step(made, *pair(*shape, device="cpu"), **lengths)
@@ -78,7 +76,8 @@ def test_contrastive_idm_equals_the_cpu(variant):
         value = contrastive_idm(x, sigma=6, variant=variant).sum()
         value.backward()
         results.append((value.detach().cpu(), x.grad.cpu()))
-    torch.testing.assert_close(results[0], results[1], rtol=1e-12, atol=1e-12)
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-13 * other.abs().max().item())
 
 
 @pytest.mark.parametrize("loss", [SoftDTWDivergenceLoss, TCCLoss, SequenceContrastiveLoss])
@@ -108,6 +107,7 @@ def test_derivatives_of_both_orders():
     torch.autograd.gradgradcheck(lambda D: soft_dtw(D, 0.5), (D,))
 
 
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 def test_the_device_is_never_waited_for():
     x, y = pair(4, 300, 280, 16, torch.float32)
     losses = [SoftDTWLoss(), LAVLoss(), SoftDTWLoss(band=40)]
@@ -119,8 +119,8 @@ def test_the_device_is_never_waited_for():
             getattr(given, "loss", given).sum().backward()
 
     steps()  # compiles
-    torch.cuda.set_sync_debug_mode("error")
     try:
+        torch.cuda.set_sync_debug_mode("error")
         steps()
     finally:
         torch.cuda.set_sync_debug_mode("default")
@@ -194,9 +194,8 @@ def test_dtypes_and_autocast(dtype):
         found = step(SoftDTWLoss(gamma=1e-2), x, y)
     doubles = [each.detach().double().requires_grad_() for each in (x, y)]
     expected = step(SoftDTWLoss(gamma=1e-2), *doubles)
-    # Values in float64 of what was given; gradients rounded once.
-    torch.testing.assert_close(found[0], expected[0], rtol=1e-6, atol=1e-6)
-    for one, other in zip(found[1:], expected[1:], strict=True):
+    # In float64 inside; what comes out is rounded once.
+    for one, other in zip(found, expected, strict=True):
         bound = torch.finfo(dtype).eps * other.abs().max().item()
         torch.testing.assert_close(one, other, rtol=0, atol=bound)
 

@@ -7,6 +7,7 @@ it too. What an interpreter cannot tell, whether they compile, is tested without
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,23 @@ def test_triton_that_is_missing(monkeypatch):
     assert _triton.available() == "triton is not installed"
 
 
+# What the loops of these kernels hand from step to step, but for what they read ahead.
+CARRIED = {
+    "sweep": {"m_here", "e_here", "m_diagonal", "e_diagonal"},
+    "flow": {"right", "up", "diagonal_now", "diagonal_before"},
+}
+SLOPES = {
+    "sweep": {"t_here", "t_diagonal"},
+    "flow": {"s_right", "s_up", "s_diagonal_now", "s_diagonal_before"},
+}
+
+
+def carried(ttir):
+    """Names that the loops of a kernel hand from turn to turn, as its first form tells them."""
+    loops = re.findall(r"iter_args\((.*?)\) ->", ttir)
+    return set(re.findall(r"%([a-z_]+?)(?:_\d+)? = ", " ".join(loops)))
+
+
 def compile_launches():
     """Call every function, but compile for a device what it would launch, and print its name."""
     from triton.backends.compiler import GPUTarget
@@ -87,6 +105,11 @@ def compile_launches():
         binary = compile(source, target=GPUTarget("cuda", 80, 32), options=options)
         assert grid[0] > 0
         assert binary.asm["cubin"]
+        # A number that is taken for one that never changes is lost without a word.
+        wanted = CARRIED.get(kernel.__name__, set())
+        if names.get("SLOPE"):
+            wanted = wanted | SLOPES.get(kernel.__name__, set())
+        assert wanted <= carried(binary.asm["ttir"]), kernel.__name__
         print(kernel.__name__)
 
     JITFunction.run = run
@@ -174,9 +197,10 @@ def tiny_tiles(monkeypatch):
 
     if INTERPRETED:
         watch(monkeypatch)
-    monkeypatch.setattr(_triton_tiles, "TILE_ROWS", 4)
-    monkeypatch.setattr(_triton_tiles, "TILE_COLUMNS", 3)
+    monkeypatch.setattr(_triton_tiles, "SINGLE_ROWS", 4)
     monkeypatch.setattr(_triton_tiles, "SINGLE_COLUMNS", 5)
+    monkeypatch.setattr(_triton_tiles, "TILE_ROWS", 4)
+    monkeypatch.setattr(_triton_tiles, "TILE_COLUMNS", 5)
     monkeypatch.setattr(_triton_tiles, "CELLS", 30)
     return _triton_tiles
 
@@ -251,7 +275,7 @@ class TestKernels:
 
     def test_more_strips_than_take_turns(self, tiny_tiles, monkeypatch):
         monkeypatch.setattr(tiny_tiles, "TILE_ROWS", 2)
-        monkeypatch.setattr(tiny_tiles, "TILE_COLUMNS", 1)
+        monkeypatch.setattr(tiny_tiles, "TILE_COLUMNS", 2)
         check_soft_dtw([random((11, 4), 6)], 0.3)
 
     def test_a_long_second_sequence(self, tiny_tiles):
