@@ -81,6 +81,18 @@ def rounds(calls: dict[str, Callable[[], object]], count: int, device: str) -> d
     return {name: statistics.median(taken) for name, taken in times.items()}
 
 
+def compiled(encoder: Encoder, call: Callable[[], object]) -> Callable[[], object]:
+    """Return a call that runs with the backbone compiled, as `tacref train --compile` does."""
+    plain, compiled = encoder.backbone.forward, torch.compile(encoder.backbone.forward)
+
+    def run() -> None:
+        encoder.backbone.forward = compiled
+        call()
+        encoder.backbone.forward = plain
+
+    return run
+
+
 def table(title: str, times: dict[str, float]) -> None:
     """Print times and ratios to the first."""
     print(f"\n| {title} | s | x |\n|---|---:|---:|")
@@ -143,6 +155,10 @@ def main() -> None:
         "tacref": lambda: step(encoder, None),
         "tacref, bfloat16": lambda: step(encoder, torch.bfloat16),
     }
+    if device != "cpu":
+        calls["tacref, bfloat16, compiled"] = compiled(
+            encoder, lambda: step(encoder, torch.bfloat16)
+        )
     table(
         f"training step, {windows.numel()} context frames, {count} of them distinct",
         rounds(calls, options.repeats, device),

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +27,11 @@ WHO = (
     "session float16",
     "session int8",
 )
+GRAPHS = ("session float32, CUDA graph", "session float16, CUDA graph")  # on a GPU, too
+CHUNK = 64  # frames that a CUDA graph is captured for
 FILES = {"float32": "encoder.onnx", "float16": "half.onnx", "int8": "int8.onnx"}
 LIMIT = 900.0  # seconds a process may take
-FEWEST, MOST, SECONDS = 2, 30, 6.0  # calls, and how long they may take together
+FEWEST, MOST = 2, 30  # calls
 
 
 def video(T: int, side: int) -> np.ndarray:
@@ -37,8 +39,8 @@ def video(T: int, side: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (T, side, side, 3), dtype=np.uint8)
 
 
-def prepare(name: str, folder: Path) -> None:
-    """Make a run and its three files."""
+def prepare(name: str, folder: Path, precisions: Collection[str]) -> None:
+    """Make a run and its files of some precisions."""
     from tacref.data.synthetic import make_dataset
     from tacref.encoder import EncoderConfig, build_encoder, save_encoder
     from tacref_export import export_encoder
@@ -46,6 +48,8 @@ def prepare(name: str, folder: Path) -> None:
     save_encoder(build_encoder(EncoderConfig.default(name)), folder)
     clips = sorted((make_dataset(folder / "data", train=2, val=2) / "val").glob("*.mp4"))
     for precision, file in FILES.items():
+        if precision not in precisions:
+            continue
         calibration = clips if precision == "int8" else []
         made = export_encoder(folder, folder / file, precision=precision, clips=calibration)
         worst = max(made.parity, key=lambda each: each.max_abs)
@@ -57,7 +61,9 @@ def contestant(who: str, folder: Path, device: str) -> Callable[[np.ndarray], np
     if who.startswith("session"):
         from tacref_export import EncoderSession
 
-        return EncoderSession(folder / FILES[who.split()[1]], providers=(device,)).embed
+        precision, _, graph = who.removeprefix("session ").partition(", ")
+        options = {"chunk": CHUNK, "cuda_graph": True} if graph else {}
+        return EncoderSession(folder / FILES[precision], providers=(device,), **options).embed
     import torch
 
     from tacref.encoder import load_encoder
@@ -79,12 +85,14 @@ def contestant(who: str, folder: Path, device: str) -> Callable[[np.ndarray], np
     return embed
 
 
-def measure(who: str, folder: Path, T: int, side: int, device: str) -> dict[str, float]:
+def measure(
+    who: str, folder: Path, T: int, side: int, device: str, seconds: float
+) -> dict[str, float]:
     """Return frames a second and megabytes, measured in this process."""
     embed, frames = contestant(who, folder, device), video(T, side)
     embed(frames)  # compiles, searches, allocates
     times: list[float] = []
-    while len(times) < FEWEST or (len(times) < MOST and sum(times) < SECONDS):
+    while len(times) < FEWEST or (len(times) < MOST and sum(times) < seconds):
         start = time.perf_counter()
         embed(frames)
         times.append(time.perf_counter() - start)
@@ -99,24 +107,27 @@ def main() -> None:
     parser.add_argument("--encoders", nargs="+", default=["small", "resnet50"])
     parser.add_argument("--lengths", nargs="+", type=int, default=LENGTHS, metavar="T")
     parser.add_argument("--side", type=int, default=224, help="of the frames in pixels")
-    parser.add_argument("--who", nargs="+", default=WHO, choices=WHO, metavar="NAME")
+    parser.add_argument("--who", nargs="+", choices=WHO + GRAPHS, metavar="NAME")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--seconds", type=float, default=6.0, help="of calls, of each (default: 6)")
     parser.add_argument("--probe", nargs=3, metavar=("WHO", "DIR", "T"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.probe:
         who, folder, T = options.probe
-        print(json.dumps(measure(who, Path(folder), int(T), options.side, options.device)))
+        found = measure(who, Path(folder), int(T), options.side, options.device, options.seconds)
+        print(json.dumps(found))
         return
     from benchmarks.measure import machine  # loads torch, whose memory is not the session's
 
     print(machine(options.device))
     for name in options.encoders:
         with tempfile.TemporaryDirectory() as folder:
-            prepare(name, Path(folder))
+            wanted = options.who or (WHO if options.device == "cpu" else (*WHO[:-1], *GRAPHS))
+            prepare(name, Path(folder), {who.split()[1].strip(",") for who in wanted})
             lengths = options.lengths
             print(f"\n| {name}: frames/s (MB) | " + " | ".join(f"T = {T}" for T in lengths) + " |")
             print("|---|" + "---:|" * len(lengths))
-            for who in options.who:
+            for who in wanted:
                 # The plain ones are written for the convolutional head.
                 if who.endswith("Conv3d") and name != "resnet50":
                     continue
@@ -128,6 +139,7 @@ def cell(who: str, folder: str, T: int, options: argparse.Namespace) -> str:
     """Measure in a fresh process; a failure is a cell that says so."""
     command = [sys.executable, "-m", "benchmarks.export", "--probe", who, folder, str(T)]
     command += ["--side", str(options.side), "--device", options.device]
+    command += ["--seconds", str(options.seconds)]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT)
     except subprocess.TimeoutExpired:

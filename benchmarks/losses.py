@@ -56,7 +56,8 @@ def main(argv: list[str] | None = None) -> int:
         good = True
         for task in tasks:
             _measure_task(task, options, record["rows"])
-        _measure_first_calls(tasks, options, record)
+        if not options.no_first_calls:
+            _measure_first_calls(tasks, options, record)
     if options.long:
         _measure_long(record, options.small)
     if options.plot:
@@ -83,6 +84,12 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--budget", type=float, default=5.0, help="seconds for each pair of times (default: 5)"
+    )
+    parser.add_argument(
+        "--limit", type=float, default=measure.LIMIT, help="seconds that a call may take at most"
+    )
+    parser.add_argument(
+        "--no-first-calls", action="store_true", help="do not measure compilation and loading"
     )
     parser.add_argument("--small", action="store_true", help="tiny shapes: values, no times")
     parser.add_argument(
@@ -153,7 +160,7 @@ def _measure_row(
     row |= {"shape": shape, "dtype": dtype, "device": device}
     try:
         if who is not ours:
-            check_feasible(task.name, who.name, shape, dtype, device)
+            check_feasible(task.name, who.name, shape, dtype, device, options.limit)
         footprint = probe("memory", task.name, who.name, shape, dtype, device)
         call = prepare(task, who, kind, shape, dtype, device)
         answer = read(task, kind, shape, call())

@@ -15,7 +15,7 @@ HIGH = tl.constexpr(-(1 << 27))
 
 
 @triton.jit
-def _store_factor(cost, here, part, inside, gamma, scale, step_high, step_middle, step_low):
+def _store_factor(cost, here, part, inside, inverse, scale, step_high, step_middle, step_low):
     # exp(-cost / gamma) = a 2^-q with q a whole number and a from 0.7 to 1.42
     q = tl.floor(cost * number(scale) + 0.5)
     # Within bounds, so that no difference of exponents is inf - inf.
@@ -27,7 +27,7 @@ def _store_factor(cost, here, part, inside, gamma, scale, step_high, step_middle
     rest = cost - q_high * number(step_high)
     rest = (rest - q_low * number(step_high)) - q_high * number(step_middle)
     rest = (rest - q_low * number(step_middle)) - q * number(step_low)
-    t = rest / number(gamma)
+    t = rest * number(inverse)  # by 1 / gamma
     # Beyond these bounds only where cost / gamma has no digits behind the point.
     t = tl.where(t > 0.5, 0.5, tl.where(t < -0.5, -0.5, t))
     a = tl.where(cost == float("-inf"), float("nan"), tl.exp(-t))
@@ -68,7 +68,7 @@ def costs_given(
     Z_row,
     Z_column,
     band,
-    gamma: tl.int64,
+    inverse: tl.int64,
     scale: tl.int64,
     step_high: tl.int64,
     step_middle: tl.int64,
@@ -89,7 +89,7 @@ def costs_given(
     cost = tl.load(here, mask=free, other=float("inf")).to(tl.float64)
     parts: tl.constexpr = 3 if SLOPE else 2
     costs += tl.program_id(0).to(tl.int64) * W * H * parts
-    _store_factor(cost, costs + kept, W * H, inside, gamma, scale, step_high, step_middle, step_low)
+    _store_factor(cost, costs + kept, W * H, inside, inverse, scale, step_high, step_middle, step_low)
     if SLOPE:
         there = Z + (first_item + item) * Z_item + row * Z_row + column * Z_column
         direction = tl.load(there, mask=free, other=0.0).to(tl.float64)
@@ -117,7 +117,7 @@ def costs_between(
     y_row,
     y_entry,
     band,
-    gamma: tl.int64,
+    inverse: tl.int64,
     scale: tl.int64,
     step_high: tl.int64,
     step_middle: tl.int64,
@@ -143,7 +143,7 @@ def costs_between(
     free = inside & in_band((strip * H + i)[:, None], (chunk * W + j)[None, :], band)
     cost = tl.where(free, cost, float("inf"))
     costs += tl.program_id(0).to(tl.int64) * W * H * 2
-    _store_factor(cost, costs + kept, W * H, inside, gamma, scale, step_high, step_middle, step_low)
+    _store_factor(cost, costs + kept, W * H, inside, inverse, scale, step_high, step_middle, step_low)
 
 
 @kernel

@@ -19,7 +19,7 @@ TILE_ROWS, TILE_COLUMNS = 128, 128
 # Cells of all tiles of a launch, which take up to 80 bytes each.
 CELLS = 1 << 23
 # Blocks of the kernels over pairs: rows, columns, and entries of embeddings.
-BLOCK_ROWS, BLOCK_COLUMNS, BLOCK_ENTRIES = 32, 64, 64
+BLOCK_ROWS, BLOCK_COLUMNS, BLOCK_ENTRIES = 32, 32, 32
 
 # ln 2 to 60 digits.
 LN2 = Fraction(693147180559945309417232121458176568075500134360255254120680, 10**60)
@@ -220,13 +220,14 @@ def power_of_two(least: int) -> int:
 
 @functools.lru_cache
 def _steps(gamma: float) -> tuple[int, ...]:
-    # gamma, 1 / (gamma ln 2), and gamma ln 2 in parts: two of 26 bits and the rest.
+    # 1 / gamma, 1 / (gamma ln 2), and gamma ln 2 in parts: two of 26 bits and the rest.
     step = Fraction(gamma) * LN2
     high = _short(float(step))
     middle = _short(float(step - Fraction(high)))
     low = float(step - Fraction(high) - Fraction(middle))
-    scale = min(float(1 / step), sys.float_info.max) if step * 2**1023 > 1 else sys.float_info.max
-    return tuple(bits(number) for number in (gamma, scale, high, middle, low))
+    most = Fraction(sys.float_info.max)
+    inverse, scale = (float(min(1 / part, most)) for part in (Fraction(gamma), step))
+    return tuple(bits(number) for number in (inverse, scale, high, middle, low))
 
 
 def _short(number: float) -> float:
