@@ -118,6 +118,8 @@ def check_feasible(
 ) -> None:
     """Estimate from one short item what a call takes, where it has many cells.
 
+    On a GPU, which computes the items of a batch side by side, from a short batch.
+
     Raises
     ------
     Skipped
@@ -127,8 +129,9 @@ def check_feasible(
     if B * n * n <= DIRECT:
         return
     part = max(n // 8, 128)
-    measured = probe("memory", task, who, (1, part, d), dtype, device)
-    larger = B * n * n / part**2
+    items = B if device == "cuda" else 1
+    measured = probe("memory", task, who, (items, part, d), dtype, device)
+    larger = B * n * n / (items * part**2)
     estimated = larger * measured["seconds"]
     if estimated > limit:
         raise Skipped(f"skipped: estimated {estimated:.0f} s")

@@ -2,42 +2,35 @@
 
 The interpreter is chosen by an environment variable when Triton is first imported. So as not to
 decide for other tests, these run in a process of their own; where there is a CUDA device, here on
-it too. What an interpreter cannot tell, whether they compile, is tested without a device.
+it too.
 """
 
 import importlib.util
-import os
-import re
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import oracles
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from triton_checks import (
+    DEVICE,
+    INTERPRETED,
+    check_soft_dtw,
+    framed,
+    lengths,
+    padded,
+    random,
+    run_apart,
+    watch,
+)
 
 from tacref import reference
 from tacref.losses import _triton
 
-INTERPRETED = os.environ.get("TRITON_INTERPRET", "0") == "1"
-DEVICE = "cpu" if INTERPRETED else "cuda"
 INSTALLED = importlib.util.find_spec("triton") is not None
 without_triton = pytest.mark.skipif(not INSTALLED, reason="triton is not installed")
 # Lanes that wait compute with what is not theirs.
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:triton.*")
-
-
-def run_apart(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @without_triton
@@ -45,132 +38,6 @@ def run_apart(*arguments, **environment):
 def test_under_the_interpreter():
     run = run_apart("-m", "pytest", "-p", "no:cacheprovider", __file__, TRITON_INTERPRET="1")
     assert run.returncode == 0, run.stdout + run.stderr
-
-
-@without_triton
-@pytest.mark.skipif(INTERPRETED, reason="this is the other process")
-def test_every_kernel_compiles_for_a_device(tmp_path):
-    paths = os.pathsep.join((str(Path(__file__).parent), str(Path(__file__).parents[1])))
-    run = run_apart(
-        *("-c", "import test_triton; test_triton.compile_launches()"),
-        PYTHONPATH=paths,
-        TRITON_CACHE_DIR=str(tmp_path),
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert set(run.stdout.split()) == {
-        *("sweep", "flow", "costs_given", "costs_between", "chain", "idm_pairs")
-    }
-
-
-def test_triton_that_is_missing(monkeypatch):
-    monkeypatch.setitem(sys.modules, "triton", None)
-    assert _triton.available() == "triton is not installed"
-
-
-# What the loops of these kernels hand from step to step, but for what they read ahead.
-CARRIED = {
-    "sweep": {"m_here", "e_here", "m_diagonal", "e_diagonal"},
-    "flow": {"right", "up", "diagonal_now", "diagonal_before"},
-}
-SLOPES = {
-    "sweep": {"t_here", "t_diagonal"},
-    "flow": {"s_right", "s_up", "s_diagonal_now", "s_diagonal_before"},
-}
-
-
-def carried(ttir):
-    """Names that the loops of a kernel hand from turn to turn, as its first form tells them."""
-    loops = re.findall(r"iter_args\((.*?)\) ->", ttir)
-    return set(re.findall(r"%([a-z_]+?)(?:_\d+)? = ", " ".join(loops)))
-
-
-def compile_launches():
-    """Call every function, but compile for a device what it would launch, and print its name."""
-    from triton.backends.compiler import GPUTarget
-    from triton.compiler import ASTSource, compile
-    from triton.runtime.jit import JITFunction, mangle_type
-
-    def run(kernel, *arguments, grid, warmup, **options):
-        names = {
-            each.name: options.pop(each.name) for each in kernel.params if each.name in options
-        }
-        bound = kernel.signature.bind(*arguments, **names).arguments
-        signature, constants = {}, {}
-        for number, each in enumerate(kernel.params):
-            if each.is_constexpr:
-                signature[each.name], constants[number,] = "constexpr", bound[each.name]
-            else:
-                signature[each.name] = each.annotation_type or mangle_type(bound[each.name])
-        source = ASTSource(kernel, signature, constants)
-        binary = compile(source, target=GPUTarget("cuda", 80, 32), options=options)
-        assert grid[0] > 0
-        assert binary.asm["cubin"]
-        # A number that is taken for one that never changes is lost without a word.
-        wanted = CARRIED.get(kernel.__name__, set())
-        if names.get("SLOPE"):
-            wanted = wanted | SLOPES.get(kernel.__name__, set())
-        assert wanted <= carried(binary.asm["ttir"]), kernel.__name__
-        print(kernel.__name__)
-
-    JITFunction.run = run
-    whole = dict.fromkeys(("rows", "columns"), torch.tensor([3]))
-    for dtype in (torch.float32, torch.bfloat16, torch.float64):
-        x, y, wide = torch.ones(1, 3, 2), torch.ones(1, 3, 2), torch.ones(1, 300, 3)
-        x, y, wide = x.to(dtype), y.to(dtype), wide.to(dtype)
-        _triton.soft_dtw(x @ y.mT, 0.1, **whole, band=-1, with_grad=True)
-        _triton.soft_dtw(wide, 0.1, **whole, band=-1, with_grad=True)
-        _triton.soft_dtw_hvp(x @ y.mT, x @ y.mT, 0.1, **whole, band=-1)
-        _triton.soft_dtw_embeddings(x, y, 0.1, **whole, band=2, with_grad=True)
-        for variant in ("paper", "official", "printed", "laser"):
-            ends = torch.tensor([3]), torch.arange(3)[None], torch.tensor([3])
-            _triton.contrastive_idm(x, *ends, 1.0, 2.0, variant, with_grad=True)
-
-
-def lengths(*numbers):
-    return torch.tensor(numbers, device=DEVICE)
-
-
-def padded(matrices, dtype=torch.float64):
-    """Stack matrices of several shapes, with NaN where they end, in a batch that is no copy."""
-    n, m = (max(each.shape[side] for each in matrices) for side in (0, 1))
-    batch = torch.full((len(matrices), m, n), torch.nan, dtype=dtype).mT
-    for item, each in zip(batch, matrices, strict=True):
-        item[: each.shape[0], : each.shape[1]] = torch.as_tensor(each)
-    rows, columns = (lengths(*(each.shape[side] for each in matrices)) for side in (0, 1))
-    return batch.to(DEVICE), rows, columns
-
-
-def framed(matrix, shape):
-    """Put a matrix into the upper left of one of zeros."""
-    frame = np.zeros(shape)
-    frame[: matrix.shape[0], : matrix.shape[1]] = matrix
-    return frame
-
-
-def check_soft_dtw(matrices, gamma, band=None, directions=None, rtol=1e-14, atol=1e-14):
-    """Compare with 50 digits; gradients and products relative to their largest entries."""
-    D, rows, columns = padded(matrices)
-    free = -1 if band is None else band
-    values, E = _triton.soft_dtw(D, gamma, rows, columns, free, True)
-    assert values.dtype == torch.float64
-    if directions is not None:
-        Z, _, _ = padded(directions)
-        products = _triton.soft_dtw_hvp(D, Z, gamma, rows, columns, free).cpu().numpy()
-    for item, matrix in enumerate(matrices):
-        Z = None if directions is None else directions[item]
-        banded = oracles.forbid_outside(matrix, band)
-        value, right, product = oracles.exact_soft_dtw(banded, gamma, Z)
-        value = np.inf if value is None else value
-        assert_allclose(values[item].item(), value, rtol=rtol, atol=atol * gamma)
-        # Of probabilities: at most 1.
-        found = E[item].cpu().numpy()
-        assert_allclose(found, framed(right, found.shape), rtol=0, atol=atol)
-        assert not np.any(found[framed(right, found.shape) == 0] > atol)
-        if directions is not None:
-            scale = max(1.0, np.abs(product).max())
-            assert_allclose(
-                products[item], framed(product, found.shape), rtol=0, atol=10 * atol * scale
-            )
 
 
 @pytest.fixture(autouse=True)
@@ -203,46 +70,6 @@ def tiny_tiles(monkeypatch):
     monkeypatch.setattr(_triton_tiles, "TILE_COLUMNS", 5)
     monkeypatch.setattr(_triton_tiles, "CELLS", 30)
     return _triton_tiles
-
-
-def watch(monkeypatch):
-    from triton.runtime import interpreter
-
-    builder, execute = interpreter.interpreter_builder, interpreter.GridExecutor.__call__
-    touched, written = {}, set()
-
-    def note(pointers, mask):
-        lanes = np.flatnonzero(mask.data)
-        addresses = np.broadcast_to(pointers.data, np.shape(mask.data)).ravel()[lanes].tolist()
-        for address, lane in zip(addresses, lanes.tolist(), strict=True):
-            touched.setdefault(address, set()).add((builder.grid_idx, lane))
-        return addresses
-
-    def load(pointers, mask, *others, load=builder.create_masked_load):
-        note(pointers, mask)
-        return load(pointers, mask, *others)
-
-    def store(pointers, values, mask, *others, store=builder.create_masked_store):
-        written.update(note(pointers, mask))
-        return store(pointers, values, mask, *others)
-
-    def backward(*place, place_at=builder.set_grid_idx):
-        place_at(*(size - 1 - each for size, each in zip(builder.grid_dim, place, strict=True)))
-
-    def launch(self, *arguments, **options):
-        touched.clear()
-        written.clear()
-        execute(self, *arguments, **options)
-        assert all(len(touched[address]) == 1 for address in written)
-
-    monkeypatch.setattr(builder, "create_masked_load", load)
-    monkeypatch.setattr(builder, "create_masked_store", store)
-    monkeypatch.setattr(builder, "set_grid_idx", backward)
-    monkeypatch.setattr(interpreter.GridExecutor, "__call__", launch)
-
-
-def random(shape, seed=0, scale=1.0):
-    return scale * np.random.default_rng(seed).uniform(0, 1, shape)
 
 
 class TestKernels:
