@@ -6,6 +6,11 @@ import numpy as np
 from PIL import Image
 
 
+# How many times as fast or slow a clip may look around a frame: the steps of an activity differ as
+# much from one person to the next.
+STRETCH = 2.25
+
+
 def augment_pictures(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Mirror (half the time) and change brightness and contrast, all frames alike.
 
@@ -44,9 +49,10 @@ def stretch_offsets(offsets: np.ndarray, count: int, rng: np.random.Generator) -
     Returns
     -------
     ndarray of int64, shape (N, K)
-        Multiplied by 2/3 to 3/2, before and after each frame by factors of their own; rounded.
+        Multiplied by 1 / STRETCH to STRETCH, before and after each frame by factors of their own;
+        rounded.
     """
-    before, after = 1.5 ** rng.uniform(-1, 1, (2, count, 1))
+    before, after = STRETCH ** rng.uniform(-1, 1, (2, count, 1))
     return np.rint(np.where(offsets < 0, before, after) * offsets).astype(np.int64)
 
 
