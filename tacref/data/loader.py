@@ -9,6 +9,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
+from tacref.data import video
 from tacref.data.dataset import PairBatch, PairDataset
 
 _AHEAD = 2  # batches asked of a worker before the first is taken
@@ -127,6 +128,7 @@ def _serve(pipe: Connection, dataset: PairDataset, workers: int, share: dict[str
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     dataset.cache.max_bytes //= workers
+    video.decoder_threads = max(1, (os.cpu_count() or 1) // workers)
     try:
         while True:
             step = pipe.recv()

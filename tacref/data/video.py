@@ -1,5 +1,6 @@
 """Video files through PyAV: any codec that ffmpeg reads, upright, with their own timestamps."""
 
+import errno
 import math
 import os
 import re
@@ -23,6 +24,9 @@ SUFFIXES = frozenset((
 # The same frames give the same file: libx264's tree of macroblocks reads memory that it has not
 # written, and its threads, as many as there are cores, cut a video differently.
 _H264 = {"crf": "18", "threads": "1", "mbtree": "0"}
+
+# Threads of a decoder; 0 is one a core. Processes that decode side by side share the cores.
+decoder_threads = 0
 
 
 def iter_video(path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
@@ -157,6 +161,7 @@ def video_stream(path: str | Path, container: av.container.InputContainer) -> av
     for stream in container.streams.video:
         if not stream.disposition & cover:
             stream.thread_type = "AUTO"
+            stream.codec_context.thread_count = decoder_threads
             return stream
     raise ValueError(f"{path}: has no video stream, or is cut off before it")
 
@@ -241,4 +246,7 @@ def upright(frame: av.VideoFrame) -> np.ndarray:
 
 def failure(error: Exception) -> str:
     """Return what ffmpeg or the system says went wrong, without the file's name."""
-    return str(getattr(error, "strerror", None) or error)
+    reason = str(getattr(error, "strerror", None) or error)
+    if getattr(error, "errno", None) in (errno.EAGAIN, errno.ENOMEM):
+        return f"or this machine has no threads or memory left: {reason}"
+    return reason

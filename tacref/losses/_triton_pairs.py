@@ -89,7 +89,9 @@ def costs_given(
     cost = tl.load(here, mask=free, other=float("inf")).to(tl.float64)
     parts: tl.constexpr = 3 if SLOPE else 2
     costs += tl.program_id(0).to(tl.int64) * W * H * parts
-    _store_factor(cost, costs + kept, W * H, inside, inverse, scale, step_high, step_middle, step_low)
+    _store_factor(
+        cost, costs + kept, W * H, inside, inverse, scale, step_high, step_middle, step_low
+    )
     if SLOPE:
         there = Z + (first_item + item) * Z_item + row * Z_row + column * Z_column
         direction = tl.load(there, mask=free, other=0.0).to(tl.float64)
@@ -143,7 +145,9 @@ def costs_between(
     free = inside & in_band((strip * H + i)[:, None], (chunk * W + j)[None, :], band)
     cost = tl.where(free, cost, float("inf"))
     costs += tl.program_id(0).to(tl.int64) * W * H * 2
-    _store_factor(cost, costs + kept, W * H, inside, inverse, scale, step_high, step_middle, step_low)
+    _store_factor(
+        cost, costs + kept, W * H, inside, inverse, scale, step_high, step_middle, step_low
+    )
 
 
 @kernel

@@ -19,7 +19,7 @@ TILE_ROWS, TILE_COLUMNS = 128, 128
 # Cells of all tiles of a launch, which take up to 80 bytes each.
 CELLS = 1 << 23
 # Blocks of the kernels over pairs: rows, columns, and entries of embeddings.
-BLOCK_ROWS, BLOCK_COLUMNS, BLOCK_ENTRIES = 32, 32, 32
+BLOCK_ROWS, BLOCK_COLUMNS, BLOCK_ENTRIES = 16, 32, 64
 
 # ln 2 to 60 digits.
 LN2 = Fraction(693147180559945309417232121458176568075500134360255254120680, 10**60)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from loader_probe import DecoderThreads
 from numpy.testing import assert_array_equal
 
 from tacref.data import PairDataset, find_clips, iter_batches
@@ -41,6 +42,14 @@ def test_any_number_of_workers(dataset):
             assert seconds >= 0
             for batch, other in zip(batches, expected, strict=True):
                 assert_same(batch, other)
+
+
+def test_decoders_of_workers_share_the_cores(dataset):
+    probe = DecoderThreads(dataset.clips, offsets=(0,), frames=5, pairs=2, size=24)
+    cores = os.cpu_count()
+    for workers in (1, 2 * cores):
+        ((threads,), _), *_ = iter_batches(probe, range(workers), workers=workers)
+        assert threads == max(1, cores // workers)
 
 
 def test_shares_together_are_the_whole(dataset):

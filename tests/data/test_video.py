@@ -1,5 +1,6 @@
 """Decoding real video files: order, time, orientation, damage; and writing them."""
 
+import errno
 import re
 import struct
 from fractions import Fraction
@@ -10,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose
 from PIL import Image
 
-from tacref.data.video import iter_video, write_video
+from tacref.data.video import failure, iter_video, write_video
 
 
 def encode(path, pictures, codec="libx264", times=None, **options):
@@ -299,3 +300,9 @@ def test_a_length_counted_from_zero(tmp_path):
     encode(late, pictures, times=[2000 + 40 * index for index in range(40)])
     late.write_bytes(late.read_bytes().replace(b"DURATION", b"XURATION"))
     assert len(list(iter_video(late))) == 40
+
+
+def test_a_machine_without_threads_is_not_taken_for_a_damaged_file():
+    error = av.error.BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable", "a.mp4")
+    assert failure(error).startswith("or this machine has no threads or memory left")
+    assert failure(av.error.InvalidDataError(1094995529, "Invalid data", "a.mp4")) == "Invalid data"
