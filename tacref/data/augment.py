@@ -5,7 +5,6 @@ import math
 import numpy as np
 from PIL import Image
 
-
 # How many times as fast or slow a clip may look around a frame: the steps of an activity differ as
 # much from one person to the next.
 STRETCH = 2.25

@@ -45,7 +45,7 @@ def test_any_number_of_workers(dataset):
 
 
 def test_decoders_of_workers_share_the_cores(dataset):
-    probe = DecoderThreads(dataset.clips, offsets=(0,), frames=5, pairs=2, size=24)
+    probe = DecoderThreads({"all": dataset.clips}, offsets=(0,), frames=5, pairs=2, size=24)
     cores = os.cpu_count()
     for workers in (1, 2 * cores):
         ((threads,), _), *_ = iter_batches(probe, range(workers), workers=workers)
