@@ -83,12 +83,14 @@ def rounds(calls: dict[str, Callable[[], object]], count: int, device: str) -> d
 
 def compiled(encoder: Encoder, call: Callable[[], object]) -> Callable[[], object]:
     """Return a call that runs with the backbone compiled, as `tacref train --compile` does."""
-    plain, compiled = encoder.backbone.forward, torch.compile(encoder.backbone.forward)
+    plain, faster = encoder.backbone.forward, torch.compile(encoder.backbone.forward)
 
     def run() -> None:
-        encoder.backbone.forward = compiled
-        call()
-        encoder.backbone.forward = plain
+        encoder.backbone.forward = faster
+        try:
+            call()
+        finally:
+            encoder.backbone.forward = plain
 
     return run
 

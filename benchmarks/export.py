@@ -28,6 +28,7 @@ WHO = (
     "session int8",
 )
 GRAPHS = ("session float32, CUDA graph", "session float16, CUDA graph")  # on a GPU, too
+ON_A_GPU = (*(who for who in WHO if who != "session int8"), *GRAPHS)
 CHUNK = 64  # frames that a CUDA graph is captured for
 FILES = {"float32": "encoder.onnx", "float16": "half.onnx", "int8": "int8.onnx"}
 LIMIT = 900.0  # seconds a process may take
@@ -39,7 +40,12 @@ def video(T: int, side: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (T, side, side, 3), dtype=np.uint8)
 
 
-def prepare(name: str, folder: Path, precisions: Collection[str]) -> None:
+def precision_of(who: str) -> str | None:
+    """Return the precision of a session's file; None for another contestant."""
+    return who.split()[1].strip(",") if who.startswith("session ") else None
+
+
+def prepare(name: str, folder: Path, precisions: Collection[str | None]) -> None:
     """Make a run and its files of some precisions."""
     from tacref.data.synthetic import make_dataset
     from tacref.encoder import EncoderConfig, build_encoder, save_encoder
@@ -61,9 +67,9 @@ def contestant(who: str, folder: Path, device: str) -> Callable[[np.ndarray], np
     if who.startswith("session"):
         from tacref_export import EncoderSession
 
-        precision, _, graph = who.removeprefix("session ").partition(", ")
-        options = {"chunk": CHUNK, "cuda_graph": True} if graph else {}
-        return EncoderSession(folder / FILES[precision], providers=(device,), **options).embed
+        options = {"chunk": CHUNK, "cuda_graph": True} if who in GRAPHS else {}
+        file = folder / FILES[str(precision_of(who))]
+        return EncoderSession(file, providers=(device,), **options).embed
     import torch
 
     from tacref.encoder import load_encoder
@@ -122,8 +128,8 @@ def main() -> None:
     print(machine(options.device))
     for name in options.encoders:
         with tempfile.TemporaryDirectory() as folder:
-            wanted = options.who or (WHO if options.device == "cpu" else (*WHO[:-1], *GRAPHS))
-            prepare(name, Path(folder), {who.split()[1].strip(",") for who in wanted})
+            wanted = options.who or (WHO if options.device == "cpu" else ON_A_GPU)
+            prepare(name, Path(folder), {precision_of(who) for who in wanted})
             lengths = options.lengths
             print(f"\n| {name}: frames/s (MB) | " + " | ".join(f"T = {T}" for T in lengths) + " |")
             print("|---|" + "---:|" * len(lengths))

@@ -86,7 +86,10 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         "--budget", type=float, default=5.0, help="seconds for each pair of times (default: 5)"
     )
     parser.add_argument(
-        "--limit", type=float, default=measure.LIMIT, help="seconds that a call may take at most"
+        "--limit",
+        type=float,
+        default=measure.LIMIT,
+        help="seconds that a call of another may be estimated to take (default: 60)",
     )
     parser.add_argument(
         "--no-first-calls", action="store_true", help="do not measure compilation and loading"

@@ -110,7 +110,8 @@ def _here(task: str, who: str, shape: Shape, dtype: str, device: str) -> dict[st
         return memory(task, who, shape, dtype, device)
     except Exception as error:  # each library has its own, and may run out of memory
         torch.cuda.empty_cache()
-        raise Skipped(f"failed: {str(error).strip().splitlines()[0][:160]}") from None
+        said = str(error).strip() or type(error).__name__
+        raise Skipped(f"failed: {said.splitlines()[0][:160]}") from None
 
 
 def check_feasible(

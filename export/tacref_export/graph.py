@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from tacref.encoder.encoder import Encoder
+from tacref.encoder.preprocess import true_along
 from tacref_export.metadata import CONTEXT, INPUT, NEXT_CONTEXT, OUTPUT, context_rows
 
 OPSET = 18
@@ -99,10 +100,7 @@ class _Streaming(nn.Module):
         """Embed the frames whose context is not yet over, and keep what the next call needs."""
         features = torch.cat([context, self.features(frames)])
         before = context.shape[0]
-        # Counted from the features themselves: what onnxruntime can tell from shapes alone it
-        # computes on the CPU, and a GPU would wait for it to be copied, in a CUDA graph in vain.
-        positive = features.flatten(1)[:, 0] > 0
-        positions = (positive | ~positive).to(torch.int64).cumsum(0) - 1
+        positions = true_along(features.flatten(1)[:, 0]).to(torch.int64).cumsum(0) - 1
         last = positions[-1]
         if self.after:
             # All but the last `after` of the frames before had their whole context already.

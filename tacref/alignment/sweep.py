@@ -1,7 +1,6 @@
 """Sweeps over the cells of a pair: its layout in memory, its threads, and how far they are."""
 
 import math
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from tacref.checks import check_band
+from tacref.cores import threads_available
 from tacref.kernels.costs import COLUMNS, ROWS, STRIDE, copy_columns
 from tacref.kernels.dtw import SLOT, TILE
 from tacref.kernels.dtw_pair import COMPLETE, Area, Kept, Pair, Team, Worker, extent, windows
@@ -86,13 +86,6 @@ def nothing_kept() -> Kept:
     """Return what a sweep for its value alone leaves."""
     none = np.empty((0, 0))
     return Kept(none, 0, none, 0, np.empty(0, np.uint8), 0)
-
-
-def threads_available() -> int:
-    """Return how many threads this process may run at once."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def run(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 
-from tacref.data.video import failure, iter_video, open_video, video_stream
+from tacref.data.video import iter_video, open_video, unreadable, video_stream
 
 # One packet of these is one shown frame, so that packets can be counted instead of frames. (VP8,
 # for one, has packets that are never shown.)
@@ -71,9 +71,8 @@ def index_video(path: str | Path) -> VideoIndex:
                     if packet.is_keyframe and packet.pts is not None:
                         keys.append((packet.pts, packet.pts if packet.dts is None else packet.dts))
             except av.FFmpegError as error:
-                raise ValueError(
-                    f"{path}: damaged or cut off after {len(pts)} frames ({failure(error)})"
-                ) from None
+                said = f"damaged or cut off after {len(pts)} frames"
+                raise unreadable(path, said, error) from None
             stated = stream.frames
             if stated and len(pts) < stated and container.format.name.startswith("mov"):
                 # An edit list may rightly hide some: then the file is decoded to be sure.

@@ -9,6 +9,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
+from tacref.cores import threads_available
 from tacref.data import video
 from tacref.data.dataset import PairBatch, PairDataset
 
@@ -86,6 +87,15 @@ def _read(dataset: PairDataset, step: int, *, rank: int, world: int, parts: int)
     ]
 
 
+def decoder_threads(workers: int) -> int:
+    """Return how many threads each of some workers may decode on, so that all share the cores.
+
+    Processes that torchrun started on this machine have as many workers each.
+    """
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return max(1, threads_available() // (workers * beside))
+
+
 class _Worker:
     """One process, spoken to over a pipe whose closing ends it."""
 
@@ -128,7 +138,7 @@ def _serve(pipe: Connection, dataset: PairDataset, workers: int, share: dict[str
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     dataset.cache.max_bytes //= workers
-    video.decoder_threads = max(1, (os.cpu_count() or 1) // workers)
+    video.decoder_threads = decoder_threads(workers)
     try:
         while True:
             step = pipe.recv()

@@ -7,7 +7,7 @@ import av
 import numpy as np
 
 from tacref.data.index import VideoIndex
-from tacref.data.video import failure, iter_video, open_video, upright, video_stream
+from tacref.data.video import iter_video, open_video, unreadable, upright, video_stream
 
 
 def read_frames(
@@ -63,7 +63,7 @@ def _seek(path: str | Path, times: np.ndarray, index: VideoIndex) -> dict[int, n
                 if missing:
                     break
         except av.FFmpegError as error:
-            raise ValueError(f"{path}: damaged ({failure(error)})") from None
+            raise unreadable(path, "damaged", error) from None
     return found
 
 

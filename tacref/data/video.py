@@ -72,7 +72,7 @@ def iter_video(path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
                         )
                     yield picture, read.add(frame)
         except av.FFmpegError as error:
-            raise ValueError(f"{path}: damaged or cut off: {read} ({failure(error)})") from None
+            raise unreadable(path, f"damaged or cut off: {read}", error) from None
         if read.count == 0:
             raise ValueError(f"{path}: has no frames")
         if read.misses_the_end or _cut_gif(path, container):
@@ -143,10 +143,8 @@ def open_video(path: str | Path) -> av.container.InputContainer:
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such video file") from None
     except (av.FFmpegError, OSError) as error:
-        raise ValueError(
-            f"{path}: not a video, or cut off before its index: nothing could be read "
-            f"({failure(error)})"
-        ) from None
+        said = "not a video, or cut off before its index: nothing could be read"
+        raise unreadable(path, said, error) from None
 
 
 def video_stream(path: str | Path, container: av.container.InputContainer) -> av.VideoStream:
@@ -246,7 +244,11 @@ def upright(frame: av.VideoFrame) -> np.ndarray:
 
 def failure(error: Exception) -> str:
     """Return what ffmpeg or the system says went wrong, without the file's name."""
-    reason = str(getattr(error, "strerror", None) or error)
+    return str(getattr(error, "strerror", None) or error)
+
+
+def unreadable(path: str | Path, said: str, error: Exception) -> ValueError:
+    """Return the error of a video that cannot be read: that it is `said`, or it is the machine."""
     if getattr(error, "errno", None) in (errno.EAGAIN, errno.ENOMEM):
-        return f"or this machine has no threads or memory left: {reason}"
-    return reason
+        said = "cannot be decoded, as this machine has no threads or memory left"
+    return ValueError(f"{path}: {said} ({failure(error)})")

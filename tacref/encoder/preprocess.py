@@ -11,6 +11,16 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
+def true_along(line: Tensor) -> Tensor:
+    """Return as many True as a line has entries, by looking at these.
+
+    What can be told from shapes alone, onnxruntime computes on the CPU: a GPU would wait for it to
+    be copied on each call, and a CUDA graph could not be captured.
+    """
+    positive = line > 0
+    return positive | ~positive
+
+
 def resize_weights(line: Tensor, size: int) -> Tensor:
     """Antialiased linear interpolation along one axis, as a matrix.
 
@@ -20,9 +30,8 @@ def resize_weights(line: Tensor, size: int) -> Tensor:
     Parameters
     ----------
     line : Tensor, shape (n,)
-        Pixels, >= 0, of which only the length counts. (Not a number, so that the length stays free
-        in an exported graph; and compared with 0, since what can be told from shapes alone
-        onnxruntime computes on the CPU, and copies to the GPU on each call.)
+        Pixels, of which only the length counts. (Not a number, so that the length stays free in an
+        exported graph.)
     size : int
         Length after resizing.
 
@@ -31,7 +40,7 @@ def resize_weights(line: Tensor, size: int) -> Tensor:
     Tensor of float32, shape (size, n)
         Each row sums to 1.
     """
-    ones = (line >= 0).to(torch.float32)
+    ones = true_along(line).to(torch.float32)
     source = ones.cumsum(0) - 0.5  # centers of the source pixels
     scale = ones.sum() / size
     target = (torch.arange(size, dtype=torch.float32, device=line.device) + 0.5) * scale

@@ -71,7 +71,8 @@ def flow(
     items, 2, n) to the left; the parts are straight and diagonal mass and, with SLOPE, its
     slopes. Strips take turns in 3 places and chunks in 2, as a tile of the next stage still reads
     what lies diagonally below it. E is `(B, n, m)`, and with SLOPE gets the slopes; with TILED it
-    takes the place of the first weights.
+    takes the place of the first weights. ALONE tells that there is one strip, so that nothing
+    leaves upward.
     """
     item, strip, chunk, height, width = tile(
         rows, columns, first_item, tiles, first_strip, stage, H, W

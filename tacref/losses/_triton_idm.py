@@ -34,7 +34,8 @@ def idm_pairs(
 ):
     """Terms of equation 7 for a block of rows and all columns, and their slopes along D_X.
 
-    `partial` `(B, row_blocks)` gets the sums of terms, G `(items, H, n)` the slopes.
+    `x` is float64; `partial` `(B, row_blocks)` gets the sums of terms, G `(items, H, n)` the
+    slopes.
     """
     item = tl.program_id(0).to(tl.int64)
     block = tl.program_id(1)
@@ -47,7 +48,7 @@ def idm_pairs(
     squared_count = count.to(tl.float64) * count.to(tl.float64)
     if VARIANT == "official":
         t_i = tl.load(times + b * times_item + t_i * times_row, mask=i < count, other=0)
-    here = x + b * x_item + i.to(tl.int64) * x_row
+    here, step = x + b * x_item + i.to(tl.int64) * x_row, x_entry.to(tl.int64)
     G += (item * H + block * BI + tl.arange(0, BI)[:, None]) * n
     total = tl.zeros((BI, BJ), tl.float64)
     for start in range(0, tl.where(strip * H + block * BI < count, count, 0), BJ):
@@ -57,8 +58,8 @@ def idm_pairs(
         for first in range(0, d, UNROLLED):
             for entry in tl.static_range(UNROLLED):
                 f = first + entry
-                x_i = tl.load(here + f * x_entry, mask=(i < count) & (f < d), other=0.0)
-                x_j = tl.load(there + f * x_entry, mask=(j < count) & (f < d), other=0.0)
+                x_i = tl.load(here + f * step, mask=(i < count) & (f < d), other=0.0)
+                x_j = tl.load(there + f * step, mask=(j < count) & (f < d), other=0.0)
                 difference = x_i[:, None] - x_j[None, :]
                 D += difference * difference
         chain_root = tl.full((BI, BJ), 1.0, tl.float64)

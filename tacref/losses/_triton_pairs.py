@@ -1,5 +1,5 @@
 # mypy: disable-error-code="no-untyped-def"
-"""Triton kernels over pairs of frames: costs, their chain rule, and Contrastive-IDM.
+"""Triton kernels over pairs of frames: costs, and their chain rule.
 
 They have no order of cells to keep and run in small blocks all over the device. In the tiles of
 `_triton_kernels`, with which they share the numbering of programs on the first axis.
@@ -127,19 +127,20 @@ def costs_between(
     BI: tl.constexpr,
     BJ: tl.constexpr,
 ):
-    """Factors and exponents of squared distances between embeddings, where `sweep` reads."""
+    """Factors and exponents of squared distances of float64 embeddings, where `sweep` reads."""
     item, strip, chunk, height, width = tile(
         rows, columns, first_item, tiles, first_strip, stage, H, W
     )
     i, j, kept, inside = _block(height, width, H, W, BI, BJ)
     here = x + (first_item + item) * x_item + (strip * H + i).to(tl.int64) * x_row
     there = y + (first_item + item) * y_item + (chunk * W + j).to(tl.int64) * y_row
+    x_step, y_step = x_entry.to(tl.int64), y_entry.to(tl.int64)
     cost = tl.zeros((BI, BJ), tl.float64)
     for start in range(0, d, UNROLLED):
         for entry in tl.static_range(UNROLLED):
             f = start + entry
-            x_f = tl.load(here + f * x_entry, mask=(i < height) & (f < d), other=0.0)
-            y_f = tl.load(there + f * y_entry, mask=(j < width) & (f < d), other=0.0)
+            x_f = tl.load(here + f * x_step, mask=(i < height) & (f < d), other=0.0)
+            y_f = tl.load(there + f * y_step, mask=(j < width) & (f < d), other=0.0)
             difference = x_f[:, None] - y_f[None, :]
             cost += difference * difference
     free = inside & in_band((strip * H + i)[:, None], (chunk * W + j)[None, :], band)
@@ -199,19 +200,20 @@ def chain(
     blocks = tl.cdiv(d, BD)
     block = tl.program_id(1)
     i = (block // blocks) * BI + tl.arange(0, BI)
-    f = (block % blocks) * BD + tl.arange(0, BD)
+    f = (block % blocks) * BD + tl.arange(0, BD).to(tl.int64)
     row = (start + i).to(tl.int64)
     here = x + (first_item + item) * x_item + row[:, None] * x_row + f[None, :] * x_entry
     valid = (i[:, None] < count) & (f[None, :] < d)
     x_i = tl.load(here, mask=valid, other=0.0).to(tl.float64)
     there = y + (first_item + item) * y_item + others_start.to(tl.int64) * y_row + f * y_entry
     total = tl.zeros((BI, BD), tl.float64)
+    y_step = y_row.to(tl.int64)
     for first in range(0, others, UNROLLED):
         for turn in tl.static_range(UNROLLED):
             j = first + turn
             here_j = slot_of(i + j, W) * H + (j if SWAP else i) if SLOTS else i * own + j * step
             g = tl.load(G + here_j, mask=(i < count) & (j < others), other=0.0)
-            y_j = tl.load(there + j * y_row, mask=(f < d) & (j < others), other=0.0)
+            y_j = tl.load(there + j * y_step, mask=(f < d) & (j < others), other=0.0)
             total += g[:, None] * (x_i - y_j.to(tl.float64)[None, :])
     total = FACTOR * total
     to = out + ((first_item + item) * n + row[:, None]) * d + f[None, :]

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from tacref.losses import _triton_flow, _triton_kernels, _triton_pairs
 
-# Rows up to which there is one strip, of one lane a row, and columns of its tiles at most.
+# Rows up to which there is one strip, of one lane a row, and columns of its tiles at most; then
+# rows and columns of a tile where there are several strips. Rows are powers of two, <= columns.
 SINGLE_ROWS, SINGLE_COLUMNS = 512, 2048
-# Rows and columns of a tile where there are several strips; columns >= rows.
 TILE_ROWS, TILE_COLUMNS = 128, 128
-# Cells of all tiles of a launch, which take up to 80 bytes each.
+# Cells of all tiles of a launch, which take 40 bytes each, with slopes 72.
 CELLS = 1 << 23
 # Blocks of the kernels over pairs: rows, columns, and entries of embeddings.
 BLOCK_ROWS, BLOCK_COLUMNS, BLOCK_ENTRIES = 16, 32, 64

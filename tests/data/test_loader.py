@@ -12,7 +12,9 @@ import pytest
 from loader_probe import DecoderThreads
 from numpy.testing import assert_array_equal
 
+from tacref.cores import threads_available
 from tacref.data import PairDataset, find_clips, iter_batches
+from tacref.data.loader import decoder_threads
 
 
 @pytest.fixture
@@ -44,12 +46,14 @@ def test_any_number_of_workers(dataset):
                 assert_same(batch, other)
 
 
-def test_decoders_of_workers_share_the_cores(dataset):
+def test_decoders_of_workers_share_the_cores(dataset, monkeypatch):
     probe = DecoderThreads({"all": dataset.clips}, offsets=(0,), frames=5, pairs=2, size=24)
-    cores = os.cpu_count()
-    for workers in (1, 2 * cores):
+    cores = threads_available()
+    for workers in (1, cores + 1):
         ((threads,), _), *_ = iter_batches(probe, range(workers), workers=workers)
         assert threads == max(1, cores // workers)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(cores))  # as torchrun says it
+    assert decoder_threads(1) == 1
 
 
 def test_shares_together_are_the_whole(dataset):

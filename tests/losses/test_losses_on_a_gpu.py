@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="this machine has no CUDA device"
 )
 
-# A tile's rows, one more, several tiles, one long pair; and rows of unequal number.
+# The paper's; one strip; several strips and chunks; one strip in two chunks.
 SHAPES = [(32, 20, 20, 128), (3, 257, 190, 16), (2, 700, 1030, 8), (1, 2500, 40, 4)]
 
 

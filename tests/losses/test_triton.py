@@ -5,8 +5,6 @@ decide for other tests, these run in a process of their own; where there is a CU
 it too.
 """
 
-import importlib.util
-
 import numpy as np
 import oracles
 import pytest
@@ -14,6 +12,7 @@ import torch
 from numpy.testing import assert_allclose
 from triton_checks import (
     DEVICE,
+    INSTALLED,
     INTERPRETED,
     check_soft_dtw,
     framed,
@@ -27,7 +26,6 @@ from triton_checks import (
 from tacref import reference
 from tacref.losses import _triton
 
-INSTALLED = importlib.util.find_spec("triton") is not None
 without_triton = pytest.mark.skipif(not INSTALLED, reason="triton is not installed")
 # Lanes that wait compute with what is not theirs.
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:triton.*")
@@ -214,6 +212,18 @@ class TestKernels:
                 found = found[item].cpu().numpy()
                 assert_allclose(found, framed(right, found.shape), rtol=0, atol=1e-14)
 
+    def test_strides_beyond_32_bits(self, monkeypatch):
+        # Rows 1.1e9 numbers apart, of which few are ever touched.
+        monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)
+        x = torch.tensor(random((1, 2, 2), 32)).to(DEVICE, torch.bfloat16)
+        memory = torch.empty(2_200_000_002, dtype=torch.bfloat16, device=DEVICE)
+        y = memory.as_strided((1, 3, 2), (memory.numel(), 1_100_000_000, 1))
+        y.copy_(torch.tensor(random((1, 3, 2), 33)))
+        rows, columns = lengths(2), lengths(3)
+        found = _triton.soft_dtw_embeddings(x, y, 0.5, rows, columns, -1, True)
+        expected = _triton.soft_dtw_embeddings(x, y.clone(), 0.5, rows, columns, -1, True)
+        assert all(torch.equal(*both) for both in zip(found, expected, strict=True))
+
     def test_equal_embeddings_cost_exactly_nothing(self):
         x = torch.tensor(random((1, 3, 5), 24, 1e8), device=DEVICE)
         values, grad_x, _ = _triton.soft_dtw_embeddings(
@@ -224,10 +234,7 @@ class TestKernels:
 
     @pytest.mark.parametrize("variant", ["paper", "official", "printed", "laser"])
     def test_contrastive_idm(self, variant, monkeypatch):
-        from tacref.losses import _triton_tiles
-
         # Strips of 16 rows, in groups of one item.
-        monkeypatch.setattr(_triton_tiles, "BLOCK_ROWS", 16)
         monkeypatch.setattr(_triton, "PAIRS", 400)
         arrays = [random((19, 2), 25), random((4, 2), 26)]
         arrays[0][7] = arrays[0][8] = arrays[0][3]

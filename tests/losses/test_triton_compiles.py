@@ -1,6 +1,5 @@
 """What Triton's interpreter cannot tell: whether the kernels compile, and keep what they count."""
 
-import importlib.util
 import os
 import re
 import sys
@@ -8,11 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from triton_checks import run_apart
+from triton_checks import INSTALLED, run_apart
 
 from tacref.losses import _triton
-
-INSTALLED = importlib.util.find_spec("triton") is not None
 
 
 @pytest.mark.skipif(not INSTALLED, reason="triton is not installed")
@@ -88,7 +85,8 @@ def compile_launches():
         _triton.soft_dtw(wide, 0.1, **whole, band=-1, with_grad=True)
         for each in (x @ y.mT, wide):
             _triton.soft_dtw_hvp(each, each, 0.1, **whole, band=-1)
-        _triton.soft_dtw_embeddings(x, y, 0.1, **whole, band=2, with_grad=True)
+        for rows, others in ((x, y), (wide, wide)):
+            _triton.soft_dtw_embeddings(rows, others, 0.1, **whole, band=2, with_grad=True)
         for variant in ("paper", "official", "printed", "laser"):
             ends = torch.tensor([3]), torch.arange(3)[None], torch.tensor([3])
             _triton.contrastive_idm(x, *ends, 1.0, 2.0, variant, with_grad=True)

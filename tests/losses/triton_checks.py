@@ -1,5 +1,6 @@
 """For tests of the Triton kernels: inputs, comparison with 50 digits, who writes where."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -12,11 +13,13 @@ from numpy.testing import assert_allclose
 
 from tacref.losses import _triton
 
+INSTALLED = importlib.util.find_spec("triton") is not None
 INTERPRETED = os.environ.get("TRITON_INTERPRET", "0") == "1"
 DEVICE = "cpu" if INTERPRETED else "cuda"
 
 
 def run_apart(*arguments, **environment):
+    """Run Python in a process of its own, with these words and this environment."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=Path(__file__).parents[2],
@@ -79,6 +82,7 @@ def check_soft_dtw(matrices, gamma, band=None, directions=None, rtol=1e-14, atol
 
 
 def watch(monkeypatch):
+    """Let the interpreter fail where what one lane writes is touched by another."""
     from triton.runtime import interpreter
 
     builder, execute = interpreter.interpreter_builder, interpreter.GridExecutor.__call__
