@@ -82,8 +82,8 @@ def newest_checkpoint(run: Path) -> Path | None:
         If there are damaged ones alone: to start over would replace the trained encoder.
     """
     for folder in (run, run / "best", run / FOLDER):
-        for pattern in (".step-*.pt", ".encoder-*.safetensors", ".config-*.json"):
-            for leftover in folder.glob(pattern):
+        for name in ("step-*.pt", "encoder-*.safetensors", "config-*.json", "metrics-*.jsonl"):
+            for leftover in folder.glob(f".{name}"):
                 leftover.unlink()
     for path in reversed(checkpoints(run)):
         damage = _damage(path)

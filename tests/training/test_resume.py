@@ -82,6 +82,7 @@ def test_damaged_checkpoints_are_set_aside(whole, stopped, capsys):
     newer[len(newer) // 2] ^= 1  # one bit
     (folder / "step-000006.pt").write_bytes(newer)
     (folder / ".step-000008-abc.pt").write_bytes(b"half")
+    (stopped / ".metrics-abc.jsonl").write_text('{"step": 1')
     assert train("--resume", stopped, "--json") == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["resumed_at"] == 3
@@ -91,7 +92,7 @@ def test_damaged_checkpoints_are_set_aside(whole, stopped, capsys):
         "step-000006.damaged",
         "step-000007.damaged",
     ]
-    assert not list(folder.glob(".*"))
+    assert not list(stopped.rglob(".*"))
     assert weights_of(stopped) == weights_of(whole)
     assert losses_of(stopped) == losses_of(whole)
 
