@@ -3,7 +3,8 @@
 
 import triton.language as tl
 
-from tacref.losses._triton_kernels import UNROLLED, kernel, number
+from tacref.losses._triton_kernels import kernel, number
+from tacref.losses._triton_pairs import squared_distances
 
 
 @kernel
@@ -48,20 +49,13 @@ def idm_pairs(
     squared_count = count.to(tl.float64) * count.to(tl.float64)
     if VARIANT == "official":
         t_i = tl.load(times + b * times_item + t_i * times_row, mask=i < count, other=0)
-    here, step = x + b * x_item + i.to(tl.int64) * x_row, x_entry.to(tl.int64)
+    here = x + b * x_item + i.to(tl.int64) * x_row
     G += (item * H + block * BI + tl.arange(0, BI)[:, None]) * n
     total = tl.zeros((BI, BJ), tl.float64)
     for start in range(0, tl.where(strip * H + block * BI < count, count, 0), BJ):
         j = start + tl.arange(0, BJ)
         there = x + b * x_item + j.to(tl.int64) * x_row
-        D = tl.zeros((BI, BJ), tl.float64)
-        for first in range(0, d, UNROLLED):
-            for entry in tl.static_range(UNROLLED):
-                f = first + entry
-                x_i = tl.load(here + f * step, mask=(i < count) & (f < d), other=0.0)
-                x_j = tl.load(there + f * step, mask=(j < count) & (f < d), other=0.0)
-                difference = x_i[:, None] - x_j[None, :]
-                D += difference * difference
+        D = squared_distances(here, there, x_entry, x_entry, d, i < count, j < count)
         chain_root = tl.full((BI, BJ), 1.0, tl.float64)
         if VARIANT == "laser":
             # d sqrt(D) / dD is taken as 0 where D = 0.

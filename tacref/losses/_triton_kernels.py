@@ -17,8 +17,6 @@ import inspect
 import triton
 import triton.language as tl
 
-# Turns of a loop over frames or entries that are read at once.
-UNROLLED = tl.constexpr(4)
 # The exponent of a mass of 0.
 NONE = tl.constexpr(-1e306)
 # 1.5 * 2 ** 52: a small whole number added to it stands in the lowest bits of the sum.

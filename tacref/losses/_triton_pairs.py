@@ -8,10 +8,27 @@ They have no order of cells to keep and run in small blocks all over the device.
 import triton
 import triton.language as tl
 
-from tacref.losses._triton_kernels import UNROLLED, in_band, kernel, number, slot_of, store, tile
+from tacref.losses._triton_kernels import in_band, kernel, number, slot_of, store, tile
 
+# Turns of a loop over frames or entries that are read at once.
+UNROLLED = tl.constexpr(4)
 # Clears the lower 27 bits of a mantissa: products of two such numbers are exact.
 HIGH = tl.constexpr(-(1 << 27))
+
+
+@triton.jit
+def squared_distances(x, y, x_entry, y_entry, d, valid_x, valid_y):
+    """Distances between float64 rows, whose first entries stand at `x` (BI,) and `y` (BJ,)."""
+    x_step, y_step = x_entry.to(tl.int64), y_entry.to(tl.int64)
+    D = tl.zeros((x.shape[0], y.shape[0]), tl.float64)
+    for start in range(0, d, UNROLLED):
+        for entry in tl.static_range(UNROLLED):
+            f = start + entry
+            x_f = tl.load(x + f * x_step, mask=valid_x & (f < d), other=0.0)
+            y_f = tl.load(y + f * y_step, mask=valid_y & (f < d), other=0.0)
+            difference = x_f[:, None] - y_f[None, :]
+            D += difference * difference
+    return D
 
 
 @triton.jit
@@ -134,15 +151,7 @@ def costs_between(
     i, j, kept, inside = _block(height, width, H, W, BI, BJ)
     here = x + (first_item + item) * x_item + (strip * H + i).to(tl.int64) * x_row
     there = y + (first_item + item) * y_item + (chunk * W + j).to(tl.int64) * y_row
-    x_step, y_step = x_entry.to(tl.int64), y_entry.to(tl.int64)
-    cost = tl.zeros((BI, BJ), tl.float64)
-    for start in range(0, d, UNROLLED):
-        for entry in tl.static_range(UNROLLED):
-            f = start + entry
-            x_f = tl.load(here + f * x_step, mask=(i < height) & (f < d), other=0.0)
-            y_f = tl.load(there + f * y_step, mask=(j < width) & (f < d), other=0.0)
-            difference = x_f[:, None] - y_f[None, :]
-            cost += difference * difference
+    cost = squared_distances(here, there, x_entry, y_entry, d, i < height, j < width)
     free = inside & in_band((strip * H + i)[:, None], (chunk * W + j)[None, :], band)
     cost = tl.where(free, cost, float("inf"))
     costs += tl.program_id(0).to(tl.int64) * W * H * 2
