@@ -1,7 +1,11 @@
-"""Checks of options that the reference and the losses share; plain Python alone."""
+"""Checks of options and arrays that the reference, the losses and the alignment share."""
 
 import math
+import sys
 from numbers import Integral
+from typing import Any
+
+import numpy as np
 
 VARIANTS = ("paper", "official", "printed", "laser")
 # A band beyond the frames of any video forbids nothing, and kernels count in machine integers.
@@ -9,29 +13,78 @@ _WIDEST_BAND = 2**31 - 1
 
 
 def check_positive(value: float, name: str) -> float:
-    """Return `value` as a float, if it is finite and > 0.
+    """Return `value` as a float, if it is a number, finite and > 0.
 
     Raises
     ------
     ValueError
-        If it is not.
+        If it is not, or is a tensor that wants a gradient.
     """
-    if not (math.isfinite(value) and value > 0):
+    number = _number(value, name)
+    if not 0.0 < number < math.inf:
         raise ValueError(f"{name} must be finite and > 0, got {value!r}")
-    return float(value)
+    return number
 
 
 def check_not_negative(value: float, name: str) -> float:
-    """Return `value` as a float, if it is finite and >= 0.
+    """Return `value` as a float, if it is a number, finite and >= 0.
 
     Raises
     ------
     ValueError
-        If it is not.
+        If it is not, or is a tensor that wants a gradient.
     """
-    if not (math.isfinite(value) and value >= 0):
+    number = _number(value, name)
+    if not 0.0 <= number < math.inf:
         raise ValueError(f"{name} must be finite and >= 0, got {value!r}")
-    return float(value)
+    return number
+
+
+def _number(value: float, name: str) -> float:
+    """Return a number, or an array or a tensor of no dimension, as a float."""
+    if type(value) is float:
+        return value
+    if _wants_derivative(value):
+        raise ValueError(
+            f"{name} must be a number: there is no derivative along it; got a tensor that wants "
+            "one, pass it detached"
+        )
+    if isinstance(value, (bool, str, bytes)) or getattr(value, "ndim", 0) != 0:
+        raise ValueError(f"{name} must be a number, got {value!r}")
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # torch under vmap: the last
+        raise ValueError(f"{name} must be a number, got {value!r}") from None
+
+
+def _wants_derivative(value: Any) -> bool:
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(value, torch.Tensor):
+        return False
+    forward_ad = torch.autograd.forward_ad
+    return value.requires_grad or (
+        forward_ad._current_level >= 0 and forward_ad.unpack_dual(value).tangent is not None
+    )
+
+
+def read_array(values: Any, name: str) -> np.ndarray:
+    """Return what a user gave as an array, of whatever dtype and shape.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read as one, or entries of it are masked.
+    """
+    if np.ma.is_masked(values):
+        count = int(np.ma.count_masked(values))
+        raise ValueError(
+            f"{name} must not have masked entries, got {count} of {np.size(values)}; fill them or "
+            "leave them out"
+        )
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name} cannot be read as an array: {error}") from None
 
 
 def check_variant(variant: str) -> str:

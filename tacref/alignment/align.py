@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from tacref.alignment.costs import step_costs
 from tacref.alignment.dtw import dtw_path
 from tacref.reference import cost_matrix
-from tacref.reference.checks import check_embeddings
+from tacref.reference.checks import as_float64, check_embeddings
 
 # The whole matrix of costs is made on demand, up to 1 GiB.
 MAX_CELLS = 2**27
@@ -186,7 +186,7 @@ def align(
 
 
 def _clock(times: ArrayLike | None, count: int, name: str) -> np.ndarray:
-    clock = np.arange(count, dtype=np.float64) if times is None else np.asarray(times, np.float64)
+    clock = np.arange(count, dtype=np.float64) if times is None else as_float64(times, name)
     if clock.shape != (count,):
         raise ValueError(f"{name} must have shape ({count},), one a frame, got {clock.shape}")
     if not np.isfinite(clock).all():

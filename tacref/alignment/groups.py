@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from tacref.alignment.dtw import dtw
 from tacref.checks import check_positive
 from tacref.reference import cost_matrix, soft_dtw_value_and_grad
-from tacref.reference.checks import check_embeddings
+from tacref.reference.checks import as_float64, check_embeddings
 
 # Costs above so many robust standard deviations from the median belong to outliers.
 OUTLIER_DEVIATIONS = 3.0
@@ -63,7 +63,7 @@ def outliers(costs: ArrayLike) -> list[int]:
         times the median distance from the median), and above one and a half medians; the worst
         first. None of fewer than four videos.
     """
-    values = np.asarray(costs, dtype=np.float64)
+    values = as_float64(costs, "costs")
     if len(values) < 4:
         return []
     middle = float(np.median(values))

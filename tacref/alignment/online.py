@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tacref.checks import check_positive
+from tacref.checks import check_positive, read_array
 from tacref.kernels.online import BLOCK, advance, share_near
+from tacref.reference.checks import as_float64
 
 # An end of the alignment counts as near the best one within such a share of the reference.
 NEARNESS = 0.05
@@ -91,7 +92,8 @@ class OnlineAligner:
         tolerance: float = 0.5,
         recent: float = 10.0,
     ) -> None:
-        array = _check_size(np.asarray(reference, dtype=np.float64), "reference")
+        given = read_array(reference, "reference")
+        array = _check_size(as_float64(given, "reference"), "reference")
         if array.ndim != 2 or array.size == 0:
             raise ValueError(f"reference must have shape (frames, d), not empty, got {array.shape}")
         self._n, self._d = array.shape
@@ -99,7 +101,7 @@ class OnlineAligner:
             raise ValueError(f"phases must be {self._n}, one a frame, got {len(phases)}")
         if check_positive(recent, "recent") < 1:
             raise ValueError(f"recent must be >= 1 frame, got {recent!r}")
-        single = np.asarray(reference).dtype == np.float32
+        single = given.dtype == np.float32
         self._reference = _blocks(array, np.float32 if single else np.float64)
         self._phases = None if phases is None else list(phases)
         self._open_begin = bool(open_begin)
@@ -144,7 +146,7 @@ class OnlineAligner:
         ValueError
             If the shape does not fit or a value is not finite; the frame then does not count.
         """
-        frame = np.asarray(embedding, dtype=np.float64)
+        frame = as_float64(embedding, "embedding")
         if frame.shape != (self._d,):
             raise ValueError(f"embedding must have shape ({self._d},), got {frame.shape}")
         _check_size(frame, "embedding")

@@ -3,11 +3,14 @@
 import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.amp.autocast_mode import is_autocast_available
 
-from tacref.checks import check_band
+from tacref.checks import check_band, read_array
 
 Lengths = Tensor | Sequence[int]
 
@@ -75,7 +78,7 @@ def check_lengths(lengths: Lengths | None, B: int, n: int, like: Tensor, name: s
     """
     if lengths is None:
         return torch.full((B,), n, dtype=torch.int64, device=like.device)
-    given = torch.as_tensor(lengths)
+    given = _as_tensor(lengths, name)
     _check_whole(given, (B,), name)
     if _readable(given) and not bool(((given >= 1) & (given <= n)).all()):
         raise ValueError(f"{name} must be from 1 to {n}, got {given.tolist()}")
@@ -116,13 +119,13 @@ def check_times(
     if times is None:
         frames = torch.arange(n, device=device).expand(B, n)
     else:
-        frames = torch.as_tensor(times)
+        frames = _as_tensor(times, f"times{suffix}")
         _check_whole(frames, (B, n), f"times{suffix}")
         if video_lengths is None:
             raise ValueError(f"video_lengths{suffix} must be given with times{suffix}, got None")
     if video_lengths is None:
         return frames, counts
-    ends = torch.as_tensor(video_lengths)
+    ends = _as_tensor(video_lengths, f"video_lengths{suffix}")
     _check_whole(ends, (B,), f"video_lengths{suffix}")
     if _readable(frames, ends, counts):
         wrong = valid_rows(counts, n) & ((frames < 0) | (frames >= ends[:, None]))
@@ -148,7 +151,7 @@ def check_moments(times: Tensor | None, counts: Tensor, rows: Tensor, name: str)
     B, n, _ = rows.shape
     if times is None:
         return torch.arange(n, dtype=rows.dtype, device=rows.device).expand(B, n)
-    given = torch.as_tensor(times)
+    given = _as_tensor(times, name)
     if given.shape != (B, n):
         raise ValueError(f"{name} must have shape {(B, n)}, got {tuple(given.shape)}")
     if given.is_complex() or given.dtype == torch.bool:
@@ -250,7 +253,7 @@ def storable(tensor: Tensor) -> Tensor:
 def full_precision(tensor: Tensor) -> AbstractContextManager[object]:
     """Return a context in which autocast does not touch what is computed."""
     device = tensor.device.type
-    if not torch.is_autocast_enabled(device):
+    if not is_autocast_available(device) or not torch.is_autocast_enabled(device):
         return nullcontext()
     return torch.autocast(device, enabled=False)
 
@@ -273,6 +276,17 @@ def reduce(values: Tensor, reduction: str) -> Tensor:
     if reduction == "none":
         return values
     return values.mean() if reduction == "mean" else values.sum()
+
+
+def _as_tensor(values: Any, name: str) -> Tensor:
+    if isinstance(values, Tensor):
+        return values
+    if isinstance(values, np.ma.MaskedArray):
+        values = read_array(values, name)
+    try:
+        return torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError) as error:  # words, objects, ragged
+        raise ValueError(f"{name} must be numbers: {error}") from None
 
 
 def _check_whole(tensor: Tensor, shape: tuple[int, ...], name: str) -> None:

@@ -1,21 +1,14 @@
 """The losses on the CPU: `tacref.kernels` on tensors, on as many threads as torch takes."""
 
 import math
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from tacref.kernels import contrastive_idm as idm_kernels
-from tacref.kernels import lav as lav_kernels
 from tacref.kernels import soft_dtw_batch, soft_dtw_hessian
-from tacref.kernels.threads import borrowed, run_parts, useful_threads
-
-
-def available() -> str | None:
-    """Return None: what it needs is always installed."""
-    return None
+from tacref.kernels.threads import run_parts, useful_threads
 
 
 def soft_dtw(
@@ -101,58 +94,6 @@ def contrastive_idm(
         useful_threads(counts**2, torch.get_num_threads()),
     )  # fmt: skip
     return torch.from_numpy(values), torch.from_numpy(grad) if with_grad else x.new_empty(0)
-
-
-def lav(
-    x: Tensor,
-    y: Tensor,
-    rows: Tensor,
-    columns: Tensor,
-    times_x: Tensor,
-    times_y: Tensor,
-    ends_x: Tensor,
-    ends_y: Tensor,
-    gamma: float,
-    band: int,
-    alpha: float,
-    sigma: float,
-    margin: float,
-    variant: str,
-    with_grad: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor] | None:
-    """Return loss, alignment, regularizer `(B,)` in float64, and the gradients of the loss.
-
-    None for pairs so long that the threads had better take them together.
-    """
-    counts_x, counts_y = rows.numpy(), columns.numpy()
-    threads = torch.get_num_threads()
-    if soft_dtw_batch.take_turns(counts_x, counts_y, threads):
-        return None
-    given = _contiguous(x), _contiguous(y)
-    n, m = x.shape[1], y.shape[1]
-    grads = [np.zeros_like(z if with_grad else z[:0]) for z in given]
-    terms = np.empty((3, len(x)))
-    frames = _frames(times_x, variant), _frames(times_y, variant)
-    compute: Any = lav_kernels.lav_items
-    problem = [*given, counts_x, counts_y, *frames, ends_x.numpy(), ends_y.numpy()]
-    options = (gamma, band, alpha, *_idm_options(sigma, margin, variant))
-    size = soft_dtw_batch.room(n, m, with_grad)
-    with borrowed(sum(z.size for z in given) if with_grad else 0) as spare:
-        numbers = spare.view(given[0].dtype)
-        idm_x = numbers[: grads[0].size].reshape(grads[0].shape)
-        idm_y = numbers[grads[0].size :][: grads[1].size].reshape(grads[1].shape)
-
-        def items(start: int, stop: int) -> None:
-            with borrowed(size) as weights:
-                compute(
-                    *problem, *options, with_grad, start, stop, terms, *grads, idm_x, idm_y, weights
-                )
-
-        cells = counts_x * counts_y + counts_x**2 + counts_y**2
-        run_parts(items, cells, useful_threads(cells, threads))
-    loss, alignment, regularizer = (torch.from_numpy(term) for term in terms)
-    grad_x, grad_y = (torch.from_numpy(grad) if with_grad else x.new_empty(0) for grad in grads)
-    return loss, alignment, regularizer, grad_x, grad_y
 
 
 def _frames(times: Tensor, variant: str) -> np.ndarray:

@@ -1,72 +1,97 @@
-"""An operator of torch that costs little to call: registered, and called past the registry."""
+"""An operator of torch that every transform knows, and that costs little to call."""
 
-import inspect
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.library import custom_op, register_autograd, register_fake, register_vmap
+from torch._functorch.autograd_function import enable_single_level_autograd_function
+from torch.autograd import forward_ad
+from torch.autograd.function import _SingleLevelFunction
+from torch.library import Library, infer_schema, register_fake, register_vmap
+
+# The operators live as long as this does.
+_LIBRARY = Library("tacref", "FRAGMENT")
 
 
 class Operator:
-    """A function of tensors, known to `torch.compile` and `torch.export` as an operator.
+    """A function of tensors that torch's dispatcher knows as an operator, `torch.ops.tacref`.
 
-    Where nothing watches, the function is called as it is, or as a `torch.autograd.Function` if
-    something is to be differentiated: a call through the registry takes ten times as long, and
-    `torch.func` does not differentiate it.
+    All derivatives go through the dispatcher's autograd kernel, one level of transforms at a time:
+    so `torch.func`, forward mode, `vmap`, `torch.compile`, `torch.export` and `make_fx` see one
+    operator with the same rules, nested as they may be. (`torch.library.register_autograd` has no
+    rule for forward mode, whose tangents it drops, and does not work under `torch.func`.)
+
+    A plain call, on plain tensors that no transform watches, goes past the dispatcher: that would
+    take longer than the kernel at small shapes.
 
     Parameters
     ----------
     function : callable
-        Annotated, as `torch.library.custom_op` wants it; its name `_NAME` becomes `tacref::NAME`.
+        Annotated, as `torch.library.infer_schema` wants it; its name `_NAME` becomes
+        `tacref::NAME`. Tensors come first, in batches; it computes, and differentiates nothing.
     fake : callable
         Makes outputs of the right shapes and dtypes without computing.
-    setup, backward : callable, optional
-        `setup_context` and `backward`, as `torch.library.register_autograd` wants them.
+    setup, backward, jvp : callable
+        `setup_context`, `backward` and `jvp`, as `torch.autograd.Function` wants them, made of
+        operators and tensor operations, so that they are differentiable themselves.
     """
 
     def __init__(
         self,
         function: Callable[..., Any],
         fake: Callable[..., Any],
-        setup: Callable[..., None] | None = None,
-        backward: Callable[..., Any] | None = None,
+        setup: Callable[..., None],
+        backward: Callable[..., Any],
+        jvp: Callable[..., Any],
     ) -> None:
-        name = f"tacref::{function.__name__.strip('_')}"
+        name = function.__name__.strip("_")
         self.function = function
-        self.registered = custom_op(name, function, mutates_args=())
-        register_fake(name, fake)
-        if backward is not None:
-            register_autograd(name, backward, setup_context=setup)
-        register_vmap(name, self._fold)
-        # apply() looks it up at each call, which takes long unless it is kept.
-        function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
-        members = {
-            "forward": function,
-            "setup_context": setup or _keep_nothing,
-            "backward": backward or _refuse,
-            "vmap": self._fold,
-        }
+        _LIBRARY.define(name + infer_schema(function, mutates_args=()))
+        _LIBRARY.impl(name, function, "CompositeExplicitAutograd")
+        register_fake(f"tacref::{name}", fake, lib=_LIBRARY)
+        register_vmap(f"tacref::{name}", self._fold, lib=_LIBRARY)
+        self.overload: Any = getattr(torch.ops.tacref, name).default
+        # Its first argument is the dispatcher's key set, or None in a plain call.
         kind: Any = type(
-            function.__name__,
-            (torch.autograd.Function,),
-            {key: staticmethod(member) for key, member in members.items()},
+            name,
+            (_SingleLevelFunction,),
+            {
+                "forward": staticmethod(self._below_autograd),
+                "setup_context": staticmethod(
+                    lambda ctx, inputs, output: setup(ctx, inputs[1:], output)
+                ),
+                "backward": staticmethod(lambda ctx, *grads: (None, *backward(ctx, *grads))),
+                "jvp": staticmethod(lambda ctx, _, *tangents: jvp(ctx, *tangents)),
+            },
         )
-        self._differentiable = kind.apply
+        self._recorded = kind.apply
+        _LIBRARY.impl(name, self._with_autograd, "Autograd", with_keyset=True)
 
     def __call__(self, *args: Any) -> Any:
-        """Compute, by the shortest road."""
+        """Compute, by the shortest way."""
         tensors = [arg for arg in args if isinstance(arg, Tensor)]
-        if torch.compiler.is_compiling():
-            return self.registered(*args)
-        if torch._C._are_functorch_transforms_active():
-            return self._differentiable(*args)
-        if torch._C._len_torch_dispatch_stack() > 0 or not all(map(_is_plain, tensors)):
-            return self.registered(*args)
+        if torch.compiler.is_compiling() or not _unwatched(tensors):
+            return self.overload(*args)
         if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
-            return self._differentiable(*args)
+            return self._recorded(None, *args)
         return self.function(*args)
+
+    def _with_autograd(self, keyset: Any, *args: Any) -> Any:
+        with enable_single_level_autograd_function():
+            return self._recorded(keyset, *args)
+
+    def _below_autograd(self, keyset: Any, *args: Any) -> Any:
+        if keyset is None:
+            return self.function(*args)
+        # The next level of transforms differentiates, whether or not this one does.
+        with (
+            torch.enable_grad(),
+            forward_ad._set_fwd_grad_enabled(True),
+            torch._C._AutoDispatchBelowAutograd(),
+        ):
+            return self.overload.redispatch(keyset & torch._C._after_autograd_keyset, *args)
 
     def _fold(self, info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]:
         """Compute under vmap: its dimension becomes part of the batch."""
@@ -86,13 +111,30 @@ class Operator:
         return (unfolded, dims) if isinstance(result, tuple) else (unfolded[0], dims[0])
 
 
-def _is_plain(tensor: Tensor) -> bool:
-    return type(tensor) in (Tensor, torch.nn.Parameter)
+def _unwatched(tensors: list[Tensor]) -> bool:
+    """Whether no transform, mode or trace is to see a call with these tensors."""
+    return (
+        not torch._C._are_functorch_transforms_active()
+        and torch._C._len_torch_dispatch_stack() == 0
+        and forward_ad._current_level < 0
+        and torch._C._get_tracing_state() is None
+        and all(
+            type(tensor) in (Tensor, torch.nn.Parameter)
+            and torch._C._dispatch_keys(tensor).raw_repr() in _plain_keys(tensor.device)
+            for tensor in tensors
+        )
+    )
 
 
-def _keep_nothing(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-    pass
+@cache
+def _plain_keys(device: torch.device) -> frozenset[int]:
+    """Return the key sets of tensors that hold their numbers as they are.
 
-
-def _refuse(ctx: Any, *grads: Any) -> Any:
-    raise NotImplementedError("third derivatives: backend='torch' has them, the others do not")
+    Others are lazily negated, batched, wrapped or without numbers (on "meta").
+    """
+    if device.type == "meta":
+        return frozenset()
+    usual = torch.empty(0, device=device)
+    with torch.inference_mode():
+        inference = torch.empty(0, device=device)
+    return frozenset(torch._C._dispatch_keys(tensor).raw_repr() for tensor in (usual, inference))

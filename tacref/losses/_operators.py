@@ -1,11 +1,13 @@
 """The losses as operators of torch: one call computes values and gradients; backward scales them.
 
-Each operator takes the name of a backend, and is known to `torch.compile`, `torch.export` and
-`vmap`. Gradients are outputs, and differentiable ones, so that second derivatives come by the same
-road. Half precision is for callers to convert.
+An operator of a loss returns values `(B,)` and their gradients along its tensors, and takes the
+name of a backend. The gradients are differentiable outputs, so that second derivatives come by the
+same way, in reverse and in forward mode: by a product with the Hessian. Half precision is for
+callers to convert.
 """
 
 import importlib
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -14,7 +16,10 @@ from torch import Tensor
 
 from tacref.losses import _torch
 from tacref.losses._operator import Operator
-from tacref.losses.costs import cost_matrix
+from tacref.losses.costs import cost_matrix, gradients_of_embeddings, slopes_along
+
+# One a tensor; None is zeros.
+Directions = Sequence[Any]
 
 
 def module(backend: str) -> ModuleType:
@@ -22,25 +27,90 @@ def module(backend: str) -> ModuleType:
     return importlib.import_module(f"tacref.losses._{backend}")
 
 
+def loss_operator(
+    function: Callable[..., tuple[Tensor, ...]], count: int, hvp: Callable[..., Directions]
+) -> Operator:
+    """Make the operator of a loss.
+
+    Parameters
+    ----------
+    function : callable
+        `function(*tensors, *others, with_grad, backend)` returns values `(B,)` in float64 and the
+        gradient along each of the first `count` tensors, empty unless `with_grad`.
+    count : int
+        Tensors that are differentiated, each `(B, ., .)`.
+    hvp : callable
+        `hvp(tensors, directions, *others, backend)` returns the Hessian times the directions,
+        None being zeros, in the dtypes of the tensors.
+    """
+
+    def fake(*inputs: Any) -> tuple[Tensor, ...]:
+        tensors, with_grad = inputs[:count], inputs[-2]
+        values = tensors[0].new_empty(tensors[0].shape[0], dtype=torch.float64)
+        return (values, *(gradient_like(tensor, with_grad) for tensor in tensors))
+
+    def setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        keep(ctx, inputs, output[1:])
+
+    def recall(ctx: Any) -> tuple[tuple[Any, ...], Sequence[Tensor]]:
+        inputs, gradients = kept(ctx)
+        *arguments, with_grad, backend = inputs
+        if not with_grad:
+            gradients = operator(*arguments, True, backend)[1:]
+        return inputs, gradients
+
+    def second(inputs: tuple[Any, ...], directions: Directions) -> Directions:
+        *arguments, with_grad, backend = inputs
+        if not with_grad or all(direction is None for direction in directions):
+            return (None,) * count
+        return hvp(arguments[:count], directions, *arguments[count:], backend)
+
+    def backward(ctx: Any, grad: Tensor | None, *directions: Tensor | None) -> Directions:
+        inputs, gradients = recall(ctx)
+        first = [scaled(grad, gradient) for gradient in gradients]
+        terms = zip(first, second(inputs, directions), strict=True)
+        return (*(add(*pair) for pair in terms), *[None] * (len(inputs) - count))
+
+    def jvp(ctx: Any, *tangents: Tensor | None) -> Directions:
+        directions = tangents[:count]
+        inputs, gradients = recall(ctx)
+        slope = add(
+            *(
+                None if direction is None else (gradient.double() * direction).sum((1, 2))
+                for gradient, direction in zip(gradients, directions, strict=True)
+            )
+        )
+        # An output that is not differentiated must have a tangent all the same: an empty one.
+        empty = gradients[0].new_zeros(0)
+        bends = second(inputs, directions)
+        return (slope, *(empty if bend is None else bend for bend in bends))
+
+    operator = Operator(function, fake, setup, backward, jvp)
+    return operator
+
+
 def gradient_like(tensor: Tensor, with_grad: bool) -> Tensor:
     """Return an empty tensor of the shape of a gradient, if there is to be one."""
-    return (
-        torch.empty_like(tensor, memory_format=torch.contiguous_format)
-        if with_grad
-        else (tensor.new_empty(0))
-    )
+    if not with_grad:
+        return tensor.new_empty(0)
+    return torch.empty_like(tensor, memory_format=torch.contiguous_format)
 
 
-def _values_like(tensor: Tensor) -> Tensor:
-    return tensor.new_empty(tensor.shape[0], dtype=torch.float64)
-
-
-def keep(ctx: Any, tensors: tuple[Tensor, ...], options: tuple[Any, ...]) -> None:
-    """Keep what a backward pass needs."""
-    ctx.save_for_backward(*tensors)
-    ctx.options = options
+def keep(ctx: Any, inputs: tuple[Any, ...], outputs: Sequence[Tensor]) -> None:
+    """Keep what derivatives need: the inputs, and some outputs."""
+    ctx.options = [None if isinstance(each, Tensor) else each for each in inputs]
+    tensors = [each for each in inputs if isinstance(each, Tensor)]
+    ctx.save_for_backward(*tensors, *outputs)
+    ctx.save_for_forward(*tensors, *outputs)
     # None tells that a gradient was not asked for.
     ctx.set_materialize_grads(False)
+
+
+def kept(ctx: Any) -> tuple[tuple[Any, ...], Sequence[Tensor]]:
+    """Return the inputs and the outputs that were kept."""
+    tensors = iter(ctx.saved_tensors)
+    inputs = tuple(next(tensors) if option is None else option for option in ctx.options)
+    return inputs, tuple(tensors)
 
 
 def scaled(grad: Tensor | None, gradient: Tensor) -> Tensor | None:
@@ -48,9 +118,65 @@ def scaled(grad: Tensor | None, gradient: Tensor) -> Tensor | None:
     return None if grad is None else grad.to(gradient.dtype)[:, None, None] * gradient
 
 
-def _sum(*terms: Tensor | None) -> Tensor | None:
-    given = [term for term in terms if term is not None]
-    return sum(given[1:], given[0]) if given else None
+def add(*terms: Tensor | None) -> Tensor | None:
+    """Return the sum of the terms that there are."""
+    present = [term for term in terms if term is not None]
+    return sum(present[1:], present[0]) if present else None
+
+
+def _soft_dtw_hvp(
+    D: Tensor, Z: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int, backend: str
+) -> Tensor:
+    """Hessian of each value of `soft_dtw` times the direction Z `(B, n, m)`."""
+    return module(backend).soft_dtw_hvp(D, Z, gamma, rows, columns, band)
+
+
+def _fake_soft_dtw_hvp(D: Tensor, Z: Tensor, *others: Any) -> Tensor:
+    return gradient_like(D, True)
+
+
+def _setup_soft_dtw_hvp(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    keep(ctx, inputs, ())
+
+
+def _backward_soft_dtw_hvp(ctx: Any, grad: Tensor | None) -> Directions:
+    # Linear in Z, by a symmetric Hessian.
+    (D, _, *others), _ = kept(ctx)
+    if grad is None:
+        return (None,) * 7
+    if ctx.needs_input_grad[1]:  # after the dispatcher's key set
+        refuse_third()
+    return (None, soft_dtw_hvp(D, grad, *others), *[None] * 5)
+
+
+def _jvp_soft_dtw_hvp(ctx: Any, D_slope: Tensor | None, Z_slope: Tensor | None, *_: None) -> Any:
+    (D, _, *others), _ = kept(ctx)
+    if D_slope is not None:
+        refuse_third()
+    return None if Z_slope is None else soft_dtw_hvp(D, Z_slope, *others)
+
+
+def refuse_third() -> None:
+    """Refuse a third derivative.
+
+    Raises
+    ------
+    NotImplementedError
+        Always.
+    """
+    raise NotImplementedError(
+        "third derivatives: backend='torch' has them, the others do not (forward mode over "
+        "forward mode takes one: take reverse mode first)"
+    )
+
+
+soft_dtw_hvp = Operator(
+    _soft_dtw_hvp,
+    _fake_soft_dtw_hvp,
+    _setup_soft_dtw_hvp,
+    _backward_soft_dtw_hvp,
+    _jvp_soft_dtw_hvp,
+)
 
 
 def _soft_dtw(
@@ -66,43 +192,11 @@ def _soft_dtw(
     return module(backend).soft_dtw(D, gamma, rows, columns, band, with_grad)
 
 
-def _fake_soft_dtw(D, gamma, rows, columns, band, with_grad, backend):  # type: ignore[no-untyped-def]
-    return _values_like(D), gradient_like(D, with_grad)
+def _hvp_of_costs(tensors: Sequence[Tensor], directions: Directions, *others: Any) -> Directions:
+    return (soft_dtw_hvp(tensors[0], directions[0], *others),)
 
 
-def _setup_soft_dtw(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    D, gamma, rows, columns, band, with_grad, backend = inputs
-    keep(ctx, (D, rows, columns, output[1]), (gamma, band, with_grad, backend))
-
-
-def _backward_soft_dtw(
-    ctx: Any, grad: Tensor | None, grad_E: Tensor | None
-) -> tuple[Tensor | None, ...]:
-    D, rows, columns, E = ctx.saved_tensors
-    gamma, band, with_grad, backend = ctx.options
-    if not with_grad:
-        E = soft_dtw(D, gamma, rows, columns, band, True, backend)[1]
-    second = None
-    if grad_E is not None and with_grad:
-        second = soft_dtw_hvp(D, grad_E, gamma, rows, columns, band, backend)
-    return _sum(scaled(grad, E), second), None, None, None, None, None, None
-
-
-soft_dtw = Operator(_soft_dtw, _fake_soft_dtw, _setup_soft_dtw, _backward_soft_dtw)
-
-
-def _soft_dtw_hvp(
-    D: Tensor, Z: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int, backend: str
-) -> Tensor:
-    """Hessian of each value of `soft_dtw` times the direction Z `(B, n, m)`."""
-    return module(backend).soft_dtw_hvp(D, Z, gamma, rows, columns, band)
-
-
-def _fake_soft_dtw_hvp(D, Z, gamma, rows, columns, band, backend):  # type: ignore[no-untyped-def]
-    return gradient_like(D, True)
-
-
-soft_dtw_hvp = Operator(_soft_dtw_hvp, _fake_soft_dtw_hvp)
+soft_dtw = loss_operator(_soft_dtw, 1, _hvp_of_costs)
 
 
 def _soft_dtw_embeddings(
@@ -119,64 +213,31 @@ def _soft_dtw_embeddings(
     return module(backend).soft_dtw_embeddings(x, y, gamma, rows, columns, band, with_grad)
 
 
-def _fake_soft_dtw_embeddings(x, y, gamma, rows, columns, band, with_grad, backend):  # type: ignore[no-untyped-def]
-    return _values_like(x), gradient_like(x, with_grad), gradient_like(y, with_grad)
-
-
-def _setup_embeddings(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    x, y, gamma, rows, columns, band, with_grad, backend = inputs
-    keep(ctx, (x, y, rows, columns, *output[1:]), (gamma, band, with_grad, backend))
-
-
-def _backward_embeddings(
-    ctx: Any, grad: Tensor | None, u: Tensor | None, v: Tensor | None
-) -> tuple[Tensor | None, ...]:
-    x, y, rows, columns, *gradients = ctx.saved_tensors
-    gamma, band, with_grad, backend = ctx.options
-    if not with_grad:
-        given = soft_dtw_embeddings(x, y, gamma, rows, columns, band, True, backend)
-        gradients = list(given[1:])
-    first = [scaled(grad, gradient) for gradient in gradients]
-    second: tuple[Tensor | None, ...] = (None, None)
-    if with_grad and not (u is None and v is None):
-        second = _embeddings_hvp(x, y, u, v, gamma, rows, columns, band, backend)
-    both = (_sum(*terms) for terms in zip(first, second, strict=True))
-    return (*both, None, None, None, None, None, None)
-
-
-def _embeddings_hvp(
-    x: Tensor,
-    y: Tensor,
-    u: Tensor | None,
-    v: Tensor | None,
+def _hvp_of_embeddings(
+    tensors: Sequence[Tensor],
+    directions: Directions,
     gamma: float,
     rows: Tensor,
     columns: Tensor,
     band: int,
     backend: str,
-) -> tuple[Tensor, Tensor]:
-    """Return the Hessian of soft-DTW of embeddings times directions u of x and v of y."""
-    dtype = x.dtype
-    u = torch.zeros_like(x) if u is None else u
-    v = torch.zeros_like(y) if v is None else v
-    x, u = (_torch.exact_rows(z, rows) for z in (x, u))
-    y, v = (_torch.exact_rows(z, columns) for z in (y, v))
+) -> Directions:
+    dtype = tensors[0].dtype
+    u, v = (
+        torch.zeros_like(z) if direction is None else direction
+        for z, direction in zip(tensors, directions, strict=True)
+    )
+    x, u = (_torch.exact_rows(z, rows) for z in (tensors[0], u))
+    y, v = (_torch.exact_rows(z, columns) for z in (tensors[1], v))
     D = cost_matrix(x, y)
     E = soft_dtw(D, gamma, rows, columns, band, True, backend)[1]
-    origin = x[:, :1].detach()
-    x, y = x - origin, y - origin
-    # D_ij changes by 2 <x_i - y_j, u_i - v_j>.
-    Z = 2 * ((x * u).sum(2)[:, :, None] + (y * v).sum(2)[:, None] - x @ v.mT - u @ y.mT)
-    HZ = soft_dtw_hvp(D, Z, gamma, rows, columns, band, backend)
+    HZ = soft_dtw_hvp(D, slopes_along(x, y, u, v), gamma, rows, columns, band, backend)
     # d of 2 sum_j E_ij (x_i - y_j), by the product rule
-    second_x = 2 * (HZ.sum(2)[..., None] * x - HZ @ y + E.sum(2)[..., None] * u - E @ v)
-    second_y = 2 * (HZ.sum(1)[..., None] * y - HZ.mT @ x + E.sum(1)[..., None] * v - E.mT @ u)
-    return second_x.to(dtype), second_y.to(dtype)
+    of_weights, of_rows = gradients_of_embeddings(HZ, x, y), gradients_of_embeddings(E, u, v)
+    return tuple((a + b).to(dtype) for a, b in zip(of_weights, of_rows, strict=True))
 
 
-soft_dtw_embeddings = Operator(
-    _soft_dtw_embeddings, _fake_soft_dtw_embeddings, _setup_embeddings, _backward_embeddings
-)
+soft_dtw_embeddings = loss_operator(_soft_dtw_embeddings, 2, _hvp_of_embeddings)
 
 
 def _contrastive_idm(
@@ -196,33 +257,9 @@ def _contrastive_idm(
     )
 
 
-def _fake_contrastive_idm(x, *rest):  # type: ignore[no-untyped-def]
-    with_grad = rest[-2]
-    return _values_like(x), gradient_like(x, with_grad)
+def _hvp_of_idm(tensors: Sequence[Tensor], directions: Directions, *others: Any) -> Directions:
+    x, *options = *tensors, *others[:-1]  # in tensor operations, whatever the backend
+    return (_torch.contrastive_idm_hvp(x, directions[0], *options).to(x.dtype),)
 
 
-def _setup_idm(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    x, rows, times, video_lengths, *options = inputs
-    keep(ctx, (x, rows, times, video_lengths, output[1]), tuple(options))
-
-
-def _backward_idm(
-    ctx: Any, grad: Tensor | None, direction: Tensor | None
-) -> tuple[Tensor | None, ...]:
-    x, rows, times, video_lengths, gradient = ctx.saved_tensors
-    sigma, margin, variant, with_grad, backend = ctx.options
-    source = rows, times, video_lengths
-    if not with_grad:
-        gradient = contrastive_idm(x, *source, sigma, margin, variant, True, backend)[1]
-    second = None
-    if direction is not None and with_grad:
-        differentiable = torch.is_grad_enabled()
-        with torch.enable_grad():
-            leaf = x if x.requires_grad else x.detach().requires_grad_()
-            values = _torch.contrastive_idm(leaf, *source, sigma, margin, variant)
-            (again,) = torch.autograd.grad(values.sum(), leaf, create_graph=True)
-            (second,) = torch.autograd.grad(again, leaf, direction, create_graph=differentiable)
-    return _sum(scaled(grad, gradient), second), *[None] * 8
-
-
-contrastive_idm = Operator(_contrastive_idm, _fake_contrastive_idm, _setup_idm, _backward_idm)
+contrastive_idm = loss_operator(_contrastive_idm, 1, _hvp_of_idm)

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tacref.losses._checks import valid_rows
-from tacref.losses.costs import cost_matrix, exact
+from tacref.losses.costs import cost_matrix, exact, gradients_of_embeddings, slopes_along
 
 MOST = torch.iinfo(torch.int64).max
 
@@ -79,30 +79,77 @@ def contrastive_idm(
 
     `times` `(B, n)` and `video_lengths` `(B,)` are frame numbers and frames of the source videos.
     """
-    n = x.shape[1]
-    given = exact_rows(x, rows)
-    D = cost_matrix(given, given)  # (B, n, n)
+    x = exact_rows(x, rows)
+    D = _distances(x, variant)  # (B, n, n)
+    far, far_weights, near_weights = _pairs(D, rows, times, video_lengths, sigma, variant)
+    # relu and not clamp: its derivative at the kink is 0.
+    terms = torch.where(far, far_weights * functional.relu(margin - D), near_weights * D)
+    return torch.where(_inside(rows, x.shape[1]), terms, 0.0).sum((1, 2))
+
+
+def contrastive_idm_hvp(
+    x: Tensor,
+    u: Tensor,
+    rows: Tensor,
+    times: Tensor,
+    video_lengths: Tensor,
+    sigma: float,
+    margin: float,
+    variant: str,
+) -> Tensor:
+    """Hessian of each value of `contrastive_idm` times the direction u `(B, n, d)`."""
+    x, u = exact_rows(x, rows), exact_rows(u, rows)
+    D = _distances(x, variant)
+    far, far_weights, near_weights = _pairs(D, rows, times, video_lengths, sigma, variant)
+    # eq. 7, differentiated: 0 at the kink
+    slopes = torch.where(far, torch.where(margin > D, -far_weights, 0.0), near_weights)
+    slopes = torch.where(_inside(rows, x.shape[1]), slopes, 0.0)
+    bends = torch.zeros_like(D)
     if variant == "laser":
-        # d sqrt(D) / dD is taken as 0 where D = 0.
-        D = torch.where(D == 0, 0.0, torch.where(D == 0, 1.0, D).sqrt())
+        # Of sqrt(D): slope 1 / (2 sqrt(D)), and its own slope -1 / (4 D^(3/2)); 0 where D = 0.
+        root = torch.where(D == 0, 1.0, D)
+        slopes = torch.where(D == 0, 0.0, slopes / (2 * root))
+        bends = -slopes / (2 * root.square()) * slopes_along(x, x, u, u)
+    # d of 2 sum_j S_ij (x_i - x_j), by the product rule; (i, j) and (j, i) both count
+    of_slopes, of_rows = gradients_of_embeddings(bends, x, x), gradients_of_embeddings(slopes, u, u)
+    return of_slopes[0] + of_slopes[1] + of_rows[0] + of_rows[1]
+
+
+def _distances(x: Tensor, variant: str) -> Tensor:
+    """Return what equation 7 takes as distances `(B, n, n)`: squared, or not in "laser"."""
+    D = cost_matrix(x, x)
+    if variant != "laser":
+        return D
+    # d sqrt(D) / dD is taken as 0 where D = 0.
+    return torch.where(D == 0, 0.0, torch.where(D == 0, 1.0, D).sqrt())
+
+
+def _pairs(
+    D: Tensor, rows: Tensor, times: Tensor, video_lengths: Tensor, sigma: float, variant: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return which pairs are far, and the weights of far and of near ones, all `(B, n, n)`."""
     if variant != "official":
-        times = torch.arange(n, device=x.device).expand(times.shape)
+        times = torch.arange(D.shape[1], device=D.device).expand(times.shape)
     steps = times[:, :, None] - times[:, None]
     # On whole frames: a window in floating point misjudges pairs exactly sigma apart.
     far = steps.abs() > min(math.floor(sigma), MOST)
     if variant == "official":
         far_weights = (steps.to(D.dtype) / video_lengths[:, None, None]).square() + 1
-        near_weights = torch.ones_like(far_weights)
-    else:
-        far_weights = steps.to(D.dtype).square() + 1
-        near_weights = far_weights.reciprocal()
-        if variant == "printed":
-            far_weights = near_weights
-    # relu and not clamp: its derivative at the kink is 0.
-    terms = torch.where(far, far_weights * functional.relu(margin - D), near_weights * D)
+        return far, far_weights, torch.ones_like(far_weights)
+    far_weights = steps.to(D.dtype).square() + 1
+    near_weights = far_weights.reciprocal()
+    if variant == "printed":
+        far_weights = near_weights
+    if variant == "laser":  # a mean over the pairs
+        pairs = rows.square()[:, None, None]
+        return far, far_weights / pairs, near_weights / pairs
+    return far, far_weights, near_weights
+
+
+def _inside(rows: Tensor, n: int) -> Tensor:
+    """Return which pairs of n frames are valid, bool `(B, n, n)`."""
     valid = valid_rows(rows, n)
-    values = torch.where(valid[:, :, None] & valid[:, None], terms, 0.0).sum((1, 2))
-    return values / rows.square() if variant == "laser" else values
+    return valid[:, :, None] & valid[:, None]
 
 
 def _rows(R: Tensor, k: int, m: int, first: int, last: int) -> Tensor:

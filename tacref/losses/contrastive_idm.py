@@ -81,14 +81,29 @@ def contrastive_idm(
     counts = check_lengths(lengths, B, n, x, "lengths")
     frames, ends = check_times(times, video_lengths, counts, n)
     with full_precision(x):
-        given, chosen = storable(x), choose_backend(backend, x)
-        if chosen == "torch":
-            values = _torch.contrastive_idm(given, counts, frames, ends, sigma, margin, variant)
-        else:
-            values, _ = _operators.contrastive_idm(
-                given, counts, frames, ends, sigma, margin, variant, needs_grad(given), chosen
-            )
+        values = idm_of_embeddings(
+            storable(x), counts, frames, ends, sigma, margin, variant, backend
+        )
     return values.to(x.dtype)
+
+
+def idm_of_embeddings(
+    x: Tensor,
+    rows: Tensor,
+    times: Tensor,
+    video_lengths: Tensor,
+    sigma: float,
+    margin: float,
+    variant: str,
+    backend: str | None,
+) -> Tensor:
+    """Contrastive-IDM `(B,)`, in float64, of embeddings that were checked and are `storable`."""
+    chosen = choose_backend(backend, x)
+    if chosen == "torch":
+        return _torch.contrastive_idm(x, rows, times, video_lengths, sigma, margin, variant)
+    return _operators.contrastive_idm(
+        x, rows, times, video_lengths, sigma, margin, variant, needs_grad(x), chosen
+    )[0]
 
 
 class ContrastiveIDMLoss(LossModule):

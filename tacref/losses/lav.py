@@ -5,7 +5,6 @@ from typing import NamedTuple
 from torch import Tensor
 
 from tacref.checks import check_band, check_not_negative, check_positive, check_variant
-from tacref.losses import _lav, _torch
 from tacref.losses._checks import (
     Lengths,
     check_backend,
@@ -13,13 +12,13 @@ from tacref.losses._checks import (
     check_pair,
     check_reduction,
     check_times,
-    choose_backend,
     full_precision,
-    needs_grad,
     reduce,
     storable,
 )
 from tacref.losses._module import LossModule
+from tacref.losses.contrastive_idm import idm_of_embeddings
+from tacref.losses.soft_dtw import soft_dtw_of_embeddings
 
 
 class LAVTerms(NamedTuple):
@@ -100,22 +99,15 @@ def lav_loss(
     frames_y = check_times(times_y, video_lengths_y, counts_y, m, "_y")
     width = check_bands(band, n, m, lengths_x, lengths_y)
     dtype, x, y = x.dtype, storable(x), storable(y)
-    chosen = choose_backend(backend, x)
     with full_precision(x):
-        if chosen == "torch":
-            alignment = _torch.soft_dtw_embeddings(x, y, gamma, counts_x, counts_y, width)
-            regularizer = _torch.contrastive_idm(
-                x, counts_x, *frames_x, sigma, margin, variant
-            ) + _torch.contrastive_idm(y, counts_y, *frames_y, sigma, margin, variant)
-            if variant == "official":
-                alignment, regularizer = _lav.per_frame(counts_x, counts_y, alignment, regularizer)
-            loss = alignment + alpha * regularizer  # eq. 8
-        else:
-            (times_x, ends_x), (times_y, ends_y) = frames_x, frames_y
-            loss, alignment, regularizer, _, _ = _lav.lav(
-                x, y, counts_x, counts_y, times_x, times_y, ends_x, ends_y, gamma, width, alpha,
-                sigma, margin, variant, needs_grad(x, y), chosen,
-            )  # fmt: skip
+        alignment = soft_dtw_of_embeddings(x, y, gamma, counts_x, counts_y, width, backend)
+        regularizer = idm_of_embeddings(
+            x, counts_x, *frames_x, sigma, margin, variant, backend
+        ) + idm_of_embeddings(y, counts_y, *frames_y, sigma, margin, variant, backend)
+        if variant == "official":
+            per_frame = 2 / (counts_x + counts_y).to(alignment.dtype)
+            alignment, regularizer = alignment * per_frame, regularizer * per_frame
+        loss = alignment + alpha * regularizer  # eq. 8
     return LAVTerms(loss.to(dtype), alignment.to(dtype), regularizer.to(dtype))
 
 

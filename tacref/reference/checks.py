@@ -6,7 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tacref.checks import check_band, check_not_negative, check_positive
+from tacref.checks import check_band, check_not_negative, check_positive, read_array
 
 
 def check_cost(D: ArrayLike, name: str = "D") -> np.ndarray:
@@ -84,7 +84,7 @@ def check_direction(Z: ArrayLike, D: np.ndarray, gamma: float) -> np.ndarray:
         If it has another shape, is not of finite real numbers, or is so large that its sum along
         a path over gamma could overflow.
     """
-    array = _as_float64(Z, "Z")
+    array = as_float64(Z, "Z")
     if array.shape != D.shape:
         raise ValueError(f"Z must have the shape of D, {D.shape}, got {array.shape}")
     check_finite(array, "Z")
@@ -130,7 +130,7 @@ def check_vector(values: ArrayLike, name: str) -> np.ndarray:
     ValueError
         If it is not 1-d, empty, not of real numbers, or holds NaN or -inf.
     """
-    array = _as_float64(values, name)
+    array = as_float64(values, name)
     if array.ndim != 1 or array.size == 0:
         raise ValueError(f"{name} must have shape (k,) with k >= 1, got {array.shape}")
     if not (array > -np.inf).all():
@@ -146,7 +146,7 @@ def check_path(path: ArrayLike, shape: tuple[int, int]) -> np.ndarray:
     ValueError
         If it does not lead from (0, 0) to (n-1, m-1) by steps (1, 0), (0, 1), (1, 1).
     """
-    cells = np.asarray(path)
+    cells = read_array(path, "path")
     if cells.ndim != 2 or cells.shape[1] != 2 or cells.dtype.kind not in "iu" or not len(cells):
         raise ValueError(
             f"path must be whole numbers of shape (L, 2), got {cells.dtype} of {cells.shape}"
@@ -175,7 +175,7 @@ def check_embeddings(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray
     ValueError
         If a shape does not fit, or a value is not finite.
     """
-    pair = _as_float64(x, "x"), _as_float64(y, "y")
+    pair = as_float64(x, "x"), as_float64(y, "y")
     for array, name in zip(pair, "xy", strict=True):
         if array.ndim != 2 or array.size == 0:
             raise ValueError(f"{name} must have shape (frames, d), not empty, got {array.shape}")
@@ -202,7 +202,7 @@ def check_times(
         a whole number below 2^63 where they are frame numbers.
     """
     name, length_name = f"times{suffix}", f"video_length{suffix}"
-    frames = np.arange(n) if times is None else np.asarray(times)
+    frames = np.arange(n) if times is None else read_array(times, name)
     if frames.shape != (n,):
         raise ValueError(f"{name} must have shape ({n},), one a row, got {frames.shape}")
     if frames.dtype.kind not in "iuf":
@@ -263,15 +263,22 @@ def check_finite(array: np.ndarray, name: str) -> np.ndarray:
     return array
 
 
-def _as_float64(values: ArrayLike, name: str) -> np.ndarray:
-    array = np.asarray(values)
+def as_float64(values: ArrayLike, name: str) -> np.ndarray:
+    """Return `values` as a contiguous array of float64.
+
+    Raises
+    ------
+    ValueError
+        If they are not an array of real numbers, or some are masked.
+    """
+    array = read_array(values, name)
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
     return np.asarray(array, dtype=np.float64, order="C")
 
 
 def _as_matrix(values: ArrayLike, name: str) -> np.ndarray:
-    array = _as_float64(values, name)
+    array = as_float64(values, name)
     if array.ndim != 2 or array.size == 0:
         raise ValueError(f"{name} must have shape (n, m) with n, m >= 1, got {array.shape}")
     return array

@@ -10,7 +10,6 @@ from torch.library import opcheck
 from tacref.losses import (
     LAVLoss,
     SoftDTWLoss,
-    _lav,
     _operators,
     contrastive_idm,
     expected_alignment,
@@ -36,12 +35,12 @@ def test_opcheck(dtype, with_grad):
     x = drawn(2, 5, 3, dtype=dtype).requires_grad_()
     y = drawn(2, 6, 3, seed=1, dtype=dtype).requires_grad_()
     times, ends = torch.arange(5).repeat(2, 1), torch.tensor([5, 9])
-    opcheck(_operators.soft_dtw.registered, (D, 0.1, *LENGTHS, -1, with_grad, "cpu"))
-    opcheck(_operators.soft_dtw_hvp.registered, (D.detach(), Z.detach(), 0.1, *LENGTHS, 4, "cpu"))
-    opcheck(_operators.soft_dtw_embeddings.registered, (x, y, 0.1, *LENGTHS, 4, with_grad, "cpu"))
+    opcheck(_operators.soft_dtw.overload, (D, 0.1, *LENGTHS, -1, with_grad, "cpu"))
+    opcheck(_operators.soft_dtw_hvp.overload, (D.detach(), Z.detach(), 0.1, *LENGTHS, 4, "cpu"))
+    opcheck(_operators.soft_dtw_embeddings.overload, (x, y, 0.1, *LENGTHS, 4, with_grad, "cpu"))
     for variant in ("paper", "laser"):
         opcheck(
-            _operators.contrastive_idm.registered,
+            _operators.contrastive_idm.overload,
             (x, LENGTHS[0], times, ends, 1.0, 2.0, variant, with_grad, "cpu"),
         )
 
@@ -164,59 +163,3 @@ def test_number_of_threads_changes_only_the_order_of_sums(monkeypatch, count, n,
         results.append((values.detach(), *torch.autograd.grad(values.sum(), leaves)))
     torch.testing.assert_close(results[1][:2], results[0][:2], rtol=0, atol=0)
     torch.testing.assert_close(results[1][2], results[0][2], rtol=1e-13, atol=1e-14)
-
-
-@pytest.mark.parametrize("variant", ["paper", "official", "printed", "laser"])
-@pytest.mark.parametrize("size", [12, 700])
-def test_lav_in_one_pass_is_its_terms(variant, size, monkeypatch):
-    # Of the larger ones both threads take each pair together, and the terms are computed apart.
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    x = unit(2, size, 4, dtype=torch.float64).requires_grad_()
-    y = unit(2, size + 1, 4, seed=1, dtype=torch.float64).requires_grad_()
-    lengths = torch.tensor([size, size - 3]), torch.tensor([size - 1, size + 1])
-    times = [torch.arange(n).repeat(2, 1) for n in (size, size + 1)]
-    arguments = (
-        x, y, *lengths, *times, lengths[0] + 5, lengths[1] + 9, 0.1, -1, 0.3, 4.0, 1.5, variant,
-        True, "cpu",
-    )  # fmt: skip
-    found = _lav.lav(*arguments)
-    with torch.no_grad():
-        expected = _lav.composed(*arguments)
-    torch.testing.assert_close(
-        [out.detach() for out in found], list(expected), rtol=1e-12, atol=1e-13
-    )
-    weights = [unit(2, *out.shape[1:], seed=9, dtype=torch.float64) for out in expected]
-    if size > 100:
-        return
-    gradients = []
-    for outputs in (found, _lav.composed(*arguments)):
-        # Of the terms and of the gradients, too: second derivatives of the loss.
-        mixed = sum((w * out).sum() for w, out in zip(weights, outputs, strict=True))
-        gradients.append(torch.autograd.grad(mixed, (x, y)))
-    torch.testing.assert_close(*gradients, rtol=1e-10, atol=1e-12)
-
-
-def test_opcheck_of_lav():
-    x, y = (drawn(2, n, 3, seed=n).requires_grad_() for n in (5, 6))
-    ends = torch.tensor([9, 9])
-    times = torch.arange(5).repeat(2, 1), torch.arange(6).repeat(2, 1)
-    for with_grad in (True, False):
-        opcheck(
-            _lav.lav.registered,
-            (
-                x,
-                y,
-                *LENGTHS,
-                *times,
-                ends,
-                ends,
-                0.1,
-                -1,
-                0.5,
-                1.0,
-                2.0,
-                "official",
-                with_grad,
-                "cpu",
-            ),
-        )
