@@ -96,6 +96,8 @@ def _weigh(
     """Return the sum over a strip's pairs i < j; write its slopes in place of the distances."""
     value = 0.0
     for i in range(height):
+        # 0 but for a frame that is not finite: NaN, and so is the value.
+        value += strip[2 * i * STRIDE + i]
         # Up to 3 more rows and columns are read together with those that count.
         for j in range(i + 1):
             strip[(i + j) * STRIDE + i] = 0.0

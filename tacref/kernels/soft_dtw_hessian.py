@@ -5,7 +5,7 @@ from numba import njit
 
 from tacref.kernels.costs import ROWS, STRIDE, copy_costs, copy_strip, diagonals
 from tacref.kernels.simd import LANES, load, splat, store
-from tacref.kernels.soft_dtw import DONE, SLOT, forward
+from tacref.kernels.soft_dtw import DONE, SLOT, forward, value
 from tacref.kernels.soft_dtw_problem import (
     Problem,
     Scratch,
@@ -29,9 +29,10 @@ def hvp_items(
     band: int,
     start: int,
     stop: int,
+    values: np.ndarray,
     HZ: np.ndarray,
 ) -> None:
-    """Write the product for the items `start` to `stop` of float64 `(B, n, m)` D and Z."""
+    """Write values and products for the items `start` to `stop` of float64 `(B, n, m)` D and Z."""
     n, m = D.shape[1], D.shape[2]
     sums = new_sums(n, m)
     scratch = Scratch(
@@ -53,6 +54,7 @@ def hvp_items(
                 problem, scratch, Z[b], s, sums.mantissas[s], sums.exponents[s],
                 sums.mantissas[s + 1], sums.exponents[s + 1], slopes[s], slopes[s + 1], T,
             )  # fmt: skip
+        values[b] = value(sums.mantissas[count, problem.m], sums.exponents[count, problem.m], gamma)
         flow[:] = 0.0
         flow[count, 0, problem.m + 1] = 1.0
         unused = np.empty((3, m + 1))

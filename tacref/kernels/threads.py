@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from tacref.forks import forked
 from tacref.kernels.atomics import observe
 
 # Cells of a batch, for which another thread takes about as long to start as it saves.
@@ -22,14 +23,13 @@ FEW = 1 << 12
 SPARE = 1 << 21
 MOST_SPARE = 2 * (os.cpu_count() or 1)
 _spare: list[np.ndarray] = []
-_forked = False
 _pool: ThreadPoolExecutor | None = None
 
 
 def _forget_threads() -> None:
-    # A forked process has none of its parent's threads; OpenMP would wait for them.
-    global _pool, _forked
-    _pool, _forked = None, True
+    # A forked process has none of its parent's threads.
+    global _pool
+    _pool = None
 
 
 if hasattr(os, "register_at_fork"):
@@ -88,7 +88,7 @@ def run_parts(work: Callable[[int, int], None], costs: np.ndarray, threads: int)
         except BaseException as error:
             errors.append(error)
 
-    parallel = None if _forked else _openmp()
+    parallel = None if forked() else _openmp()
     if parallel is not None:
         parallel(_CALLBACK(claim), None, len(bounds) - 1, 0)
     else:

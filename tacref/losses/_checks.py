@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.amp.autocast_mode import is_autocast_available
 
 from tacref.checks import check_band, read_array
+from tacref.losses._operator import unwatched
 
 Lengths = Tensor | Sequence[int]
 
@@ -298,6 +299,8 @@ def _check_whole(tensor: Tensor, shape: tuple[int, ...], name: str) -> None:
 
 def _readable(*tensors: Tensor) -> bool:
     """Whether values may be read here, without waiting for a device or breaking a graph."""
-    return not torch.compiler.is_compiling() and all(
-        tensor.device.type == "cpu" and type(tensor) is Tensor for tensor in tensors
+    return (
+        not torch.compiler.is_compiling()
+        and all(tensor.device.type == "cpu" for tensor in tensors)
+        and unwatched(tensors)
     )

@@ -9,17 +9,21 @@ from torch import Tensor
 from tacref.kernels import contrastive_idm as idm_kernels
 from tacref.kernels import soft_dtw_batch, soft_dtw_hessian
 from tacref.kernels.threads import run_parts, useful_threads
+from tacref.losses import _extreme
 
 
 def soft_dtw(
     D: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int, with_grad: bool
 ) -> tuple[Tensor, Tensor]:
     """Return values `(B,)` in float64, and E in the dtype of D, or an empty tensor."""
-    costs = _contiguous(D)
+    costs, lengths = _contiguous(D), (rows.numpy(), columns.numpy())
     E = np.zeros_like(costs) if with_grad else None
-    values = soft_dtw_batch.of_costs(
-        costs, rows.numpy(), columns.numpy(), gamma, band, E, torch.get_num_threads()
-    )
+    values = soft_dtw_batch.of_costs(costs, *lengths, gamma, band, E, torch.get_num_threads())
+    for b in _extreme.out_of_range(values, gamma, *lengths, band):
+        n, m = lengths[0][b], lengths[1][b]
+        values[b], item, _ = _extreme.soft_dtw(costs[b, :n, :m], gamma, band)
+        if E is not None:
+            E[b, :n, :m] = item
     return torch.from_numpy(values), D.new_empty(0) if E is None else torch.from_numpy(E)
 
 
@@ -29,14 +33,17 @@ def soft_dtw_hvp(
     """Return the Hessian of soft-DTW times the direction Z, in the dtype of D."""
     costs, direction = _contiguous(D.double()), _contiguous(Z.double())
     lengths = rows.numpy(), columns.numpy()
-    HZ = np.zeros_like(costs)
+    values, HZ = np.empty(len(costs)), np.zeros_like(costs)
     run_parts(
         lambda start, stop: soft_dtw_hessian.hvp_items(
-            costs, direction, *lengths, gamma, band, start, stop, HZ
+            costs, direction, *lengths, gamma, band, start, stop, values, HZ
         ),
         lengths[0] * lengths[1],
         useful_threads(lengths[0] * lengths[1], torch.get_num_threads()),
     )
+    for b in _extreme.out_of_range(values, gamma, *lengths, band):
+        inside = b, slice(lengths[0][b]), slice(lengths[1][b])
+        HZ[inside] = _extreme.soft_dtw_hvp(costs[inside], direction[inside], gamma, band)
     return torch.from_numpy(HZ).to(D.dtype)
 
 
@@ -51,19 +58,25 @@ def soft_dtw_embeddings(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return values `(B,)` in float64, and the gradients of x and y, or empty tensors."""
     first, second = _contiguous(x), _contiguous(y)
+    lengths = rows.numpy(), columns.numpy()
     grad_x = np.zeros_like(first if with_grad else first[:0])
     grad_y = np.zeros_like(second if with_grad else second[:0])
     values = soft_dtw_batch.of_embeddings(
         first,
         second,
-        rows.numpy(),
-        columns.numpy(),
+        *lengths,
         gamma,
         band,
         grad_x if with_grad else None,
         grad_y if with_grad else None,
         torch.get_num_threads(),
     )
+    for b in _extreme.out_of_range(values, gamma, *lengths, band):
+        n, m = lengths[0][b], lengths[1][b]
+        exact = _extreme.soft_dtw_embeddings(first[b, :n], second[b, :m], gamma, band)
+        values[b] = exact[0]
+        if with_grad:
+            grad_x[b, :n], grad_y[b, :m] = exact[1:]
     if not with_grad:
         return torch.from_numpy(values), x.new_empty(0), y.new_empty(0)
     return torch.from_numpy(values), torch.from_numpy(grad_x), torch.from_numpy(grad_y)

@@ -1,6 +1,6 @@
 """An operator of torch that every transform knows, and that costs little to call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -63,7 +63,7 @@ class Operator:
                     lambda ctx, inputs, output: setup(ctx, inputs[1:], output)
                 ),
                 "backward": staticmethod(lambda ctx, *grads: (None, *backward(ctx, *grads))),
-                "jvp": staticmethod(lambda ctx, _, *tangents: jvp(ctx, *tangents)),
+                "jvp": staticmethod(_nested(jvp)),
             },
         )
         self._recorded = kind.apply
@@ -72,7 +72,7 @@ class Operator:
     def __call__(self, *args: Any) -> Any:
         """Compute, by the shortest way."""
         tensors = [arg for arg in args if isinstance(arg, Tensor)]
-        if torch.compiler.is_compiling() or not _unwatched(tensors):
+        if torch.compiler.is_compiling() or not unwatched(tensors):
             return self.overload(*args)
         if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
             return self._recorded(None, *args)
@@ -111,7 +111,24 @@ class Operator:
         return (unfolded, dims) if isinstance(result, tuple) else (unfolded[0], dims[0])
 
 
-def _unwatched(tensors: list[Tensor]) -> bool:
+def _nested(jvp: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a rule of forward mode that outer levels of forward mode differentiate."""
+
+    def rule(ctx: Any, _: None, *tangents: Tensor | None) -> Any:
+        # torch switches forward mode off within a rule, for all levels; this one must not count.
+        with forward_ad._set_fwd_grad_enabled(True):
+            return jvp(ctx, *tangents)
+
+    return rule
+
+
+def primals(ctx: Any) -> tuple[Tensor, ...]:
+    """Return the tensors that were kept, without the tangents that a rule of forward mode has."""
+    # At level 0, the one that torch has; within a compiled function, forward_ad does not know it.
+    return tuple(torch._VF._unpack_dual(tensor, level=0)[0] for tensor in ctx.saved_tensors)
+
+
+def unwatched(tensors: Sequence[Tensor]) -> bool:
     """Whether no transform, mode or trace is to see a call with these tensors."""
     return (
         not torch._C._are_functorch_transforms_active()

@@ -7,15 +7,15 @@ callers to convert.
 """
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, func
 
 from tacref.losses import _torch
-from tacref.losses._operator import Operator
+from tacref.losses._operator import Operator, primals
 from tacref.losses.costs import cost_matrix, gradients_of_embeddings, slopes_along
 
 # One a tensor; None is zeros.
@@ -52,8 +52,8 @@ def loss_operator(
     def setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         keep(ctx, inputs, output[1:])
 
-    def recall(ctx: Any) -> tuple[tuple[Any, ...], Sequence[Tensor]]:
-        inputs, gradients = kept(ctx)
+    def recall(ctx: Any, tensors: Iterable[Tensor]) -> tuple[tuple[Any, ...], Sequence[Tensor]]:
+        inputs, gradients = kept(ctx, tensors)
         *arguments, with_grad, backend = inputs
         if not with_grad:
             gradients = operator(*arguments, True, backend)[1:]
@@ -66,14 +66,14 @@ def loss_operator(
         return hvp(arguments[:count], directions, *arguments[count:], backend)
 
     def backward(ctx: Any, grad: Tensor | None, *directions: Tensor | None) -> Directions:
-        inputs, gradients = recall(ctx)
+        inputs, gradients = recall(ctx, ctx.saved_tensors)
         first = [scaled(grad, gradient) for gradient in gradients]
         terms = zip(first, second(inputs, directions), strict=True)
         return (*(add(*pair) for pair in terms), *[None] * (len(inputs) - count))
 
     def jvp(ctx: Any, *tangents: Tensor | None) -> Directions:
         directions = tangents[:count]
-        inputs, gradients = recall(ctx)
+        inputs, gradients = recall(ctx, primals(ctx))
         slope = add(
             *(
                 None if direction is None else (gradient.double() * direction).sum((1, 2))
@@ -106,11 +106,11 @@ def keep(ctx: Any, inputs: tuple[Any, ...], outputs: Sequence[Tensor]) -> None:
     ctx.set_materialize_grads(False)
 
 
-def kept(ctx: Any) -> tuple[tuple[Any, ...], Sequence[Tensor]]:
-    """Return the inputs and the outputs that were kept."""
-    tensors = iter(ctx.saved_tensors)
-    inputs = tuple(next(tensors) if option is None else option for option in ctx.options)
-    return inputs, tuple(tensors)
+def kept(ctx: Any, tensors: Iterable[Tensor]) -> tuple[tuple[Any, ...], Sequence[Tensor]]:
+    """Return the inputs and the outputs that were kept, of the tensors that were."""
+    saved = iter(tensors)
+    inputs = tuple(next(saved) if option is None else option for option in ctx.options)
+    return inputs, tuple(saved)
 
 
 def scaled(grad: Tensor | None, gradient: Tensor) -> Tensor | None:
@@ -140,34 +140,35 @@ def _setup_soft_dtw_hvp(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> No
 
 
 def _backward_soft_dtw_hvp(ctx: Any, grad: Tensor | None) -> Directions:
-    # Linear in Z, by a symmetric Hessian.
-    (D, _, *others), _ = kept(ctx)
+    (D, Z, *others), _ = kept(ctx, ctx.saved_tensors)
     if grad is None:
         return (None,) * 7
-    if ctx.needs_input_grad[1]:  # after the dispatcher's key set
-        refuse_third()
-    return (None, soft_dtw_hvp(D, grad, *others), *[None] * 5)
+    # The first of what needs a gradient is the dispatcher's key set.
+    third = _third(D, Z, grad, *others[:-1]) if ctx.needs_input_grad[1] else None
+    # Linear in Z, by a symmetric Hessian.
+    return (third, soft_dtw_hvp(D, grad, *others), *[None] * 5)
 
 
 def _jvp_soft_dtw_hvp(ctx: Any, D_slope: Tensor | None, Z_slope: Tensor | None, *_: None) -> Any:
-    (D, _, *others), _ = kept(ctx)
+    (D, Z, *others), _ = kept(ctx, primals(ctx))
     if D_slope is not None:
-        refuse_third()
+        raise NotImplementedError(
+            "third derivatives in forward mode: backend='torch' has them; the others have third "
+            "derivatives in reverse mode alone"
+        )
     return None if Z_slope is None else soft_dtw_hvp(D, Z_slope, *others)
 
 
-def refuse_third() -> None:
-    """Refuse a third derivative.
+def _third(D: Tensor, Z: Tensor, W: Tensor, *options: Any) -> Tensor:
+    """Third derivative of each value along Z and W, `(B, n, m)`, by tensor operations."""
 
-    Raises
-    ------
-    NotImplementedError
-        Always.
-    """
-    raise NotImplementedError(
-        "third derivatives: backend='torch' has them, the others do not (forward mode over "
-        "forward mode takes one: take reverse mode first)"
-    )
+    def along(direction: Tensor, function: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
+        return lambda D: (direction.to(D.dtype) * func.grad(function)(D)).sum()
+
+    def value(D: Tensor) -> Tensor:
+        return _torch.soft_dtw(D, *options).sum()
+
+    return func.grad(along(W, along(Z, value)))(D)
 
 
 soft_dtw_hvp = Operator(

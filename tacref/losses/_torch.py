@@ -1,6 +1,7 @@
 """The losses in plain tensor operations: any device, derivatives of any order by autograd."""
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -30,6 +31,47 @@ def soft_dtw(D: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int) 
 
     A cost of +inf forbids a cell, and so does a band (-1: none).
     """
+    return _sweep(D, gamma, rows, columns, band)[0]
+
+
+def expected_alignment(D: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int) -> Tensor:
+    """Return the gradient E `(B, n, m)` of `soft_dtw`: mass flows from the last cell to the first."""
+    B, n, m = D.shape
+    values, weights = _sweep(D, gamma, rows, columns, band)
+    unit = torch.where(values.detach() < torch.inf, 1.0, values.detach() - values.detach())
+    unit = torch.where(values.detach() == torch.inf, 0.0, unit)  # no path, no mass; NaN stays
+    # Mass on the anti-diagonals k + 2 and k + 1, one column a row i.
+    nothing = D.new_zeros((B, n), dtype=values.dtype)
+    masses = [nothing, nothing]
+    row = torch.arange(n, device=D.device)
+    for k in range(n + m - 2, -1, -1):
+        # eq. 4: a cell collects from its three successors
+        from_diagonal = _passed(masses[-2], weights, k + 2, 0, m)
+        from_below = _passed(masses[-1], weights, k + 1, 1, m)
+        from_right = _passed(masses[-1], weights, k + 1, 2, m)
+        last = (row == rows[:, None] - 1) & (k - row == columns[:, None] - 1)
+        entering = torch.where(last, unit[:, None], 0.0)
+        collected = functional.pad(from_diagonal + from_below, (0, 1))[:, 1:] + from_right
+        masses.append(entering + collected)
+    table = torch.stack(masses[:1:-1], 1)  # (B, n + m - 1, n)
+    i, j = row[:, None], torch.arange(m, device=D.device)
+    return table[:, i + j, i]
+
+
+def _passed(mass: Tensor, weights: list[Tensor], k: int, predecessor: int, m: int) -> Tensor:
+    """What the cells of anti-diagonal k pass to a predecessor, one column a row `(B, n)`."""
+    if k >= len(weights):
+        return mass
+    first = max(0, k - m + 1)
+    shares = weights[k][predecessor]
+    n = mass.shape[1]
+    return mass * functional.pad(shares, (first, n - first - shares.shape[1]))
+
+
+def _sweep(
+    D: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int
+) -> tuple[Tensor, list[Tensor]]:
+    """Return values, and softmin weights `(3, B, .)` of the cells of each anti-diagonal."""
     B, n, m = D.shape
     inside = valid_rows(rows, n)[:, :, None] & valid_rows(columns, m)[:, None]
     D = torch.where(inside, exact(D), 0.0)
@@ -37,33 +79,72 @@ def soft_dtw(D: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int) 
         steps = torch.arange(n, device=D.device)[:, None] - torch.arange(m, device=D.device)
         D = torch.where(steps.abs() > band, torch.inf, D)
     flipped = D.flip(2)
-    # R on the anti-diagonals k - 2 and k - 1, one column a row i from `first` to `last`.
-    before = D.new_empty((B, 0))
-    previous = D[:, 0, :1]
-    diagonals = [previous]
+    # R on the anti-diagonals k - 2 and k - 1, one column a row i from `first` to `last`; with what
+    # rounding cut off from it: a difference of two costs, over gamma, would show it.
+    before = _Sums(D.new_empty((B, 0)), D.new_empty((B, 0)))
+    previous = _Sums(D[:, 0, :1], torch.zeros_like(D[:, 0, :1]))
+    diagonals, weights = [previous], [torch.zeros_like(D[:, 0, :1]).expand(3, -1, -1)]
     for k in range(1, n + m - 1):
         first, last = max(0, k - m + 1), min(n - 1, k)
         costs = flipped.diagonal(m - 1 - k, 1, 2)  # D[:, i, k - i], i rising
-        up = _rows(previous, k - 1, m, first - 1, last - 1)
-        left = _rows(previous, k - 1, m, first, last)
-        diagonal = _rows(before, k - 2, m, first - 1, last - 1)
-        predecessors = torch.stack((diagonal, up, left))
-        # The least one is subtracted first; that it is a constant changes no derivative.
-        least = predecessors.detach().amin(0)
-        free = least < torch.inf
-        least = torch.where(least == torch.inf, 0.0, least)
-        excess = torch.where(least.isnan() | free, least - predecessors, 0.0)
-        soft = torch.logsumexp(excess / gamma, dim=0)
-        here = torch.where(least.isnan() | free, costs + (least - gamma * soft), torch.inf)
-        before, previous = previous, here
+        predecessors = _Sums(
+            *(
+                torch.stack(each)
+                for each in zip(
+                    _rows(before, k - 2, m, first - 1, last - 1),
+                    _rows(previous, k - 1, m, first - 1, last - 1),
+                    _rows(previous, k - 1, m, first, last),
+                    strict=True,
+                )
+            )
+        )
+        before = previous
+        previous, shares = _soft_sum(predecessors, costs, gamma)
         diagonals.append(previous)
+        weights.append(shares)
     # An item's value stands in its last valid cell; what lies beyond does not flow into it.
     last_diagonal = rows + columns - 2
     position = rows - 1 - (last_diagonal - m + 1).clamp(min=0)
     width = min(n, m)
-    table = torch.stack([functional.pad(R, (0, width - R.shape[1])) for R in diagonals], 1)
+    ends = [R.high + R.low for R in diagonals]
+    table = torch.stack([functional.pad(end, (0, width - end.shape[1])) for end in ends], 1)
     values = table[torch.arange(B, device=D.device), last_diagonal, position]
-    return torch.where(values == torch.inf, values.detach(), values)  # no path, no gradient
+    # no path, no gradient
+    return torch.where(values == torch.inf, values.detach(), values), weights
+
+
+class _Sums(NamedTuple):
+    """Accumulated costs, and what is missing to them, which has no derivative."""
+
+    high: Tensor
+    low: Tensor
+
+
+def _soft_sum(predecessors: _Sums, costs: Tensor, gamma: float) -> tuple[_Sums, Tensor]:
+    """Return costs `(B, k)` plus the softmin of three predecessors `(3, B, k)`, and its weights."""
+    # The least one is subtracted first; that it is a constant changes no derivative.
+    high = predecessors.high.detach()
+    least = high.amin(0)
+    least_low = torch.where(high == least, predecessors.low, torch.inf).amin(0)
+    free = (least < torch.inf) | least.isnan()
+    least, least_low = (torch.where(free, each, 0.0) for each in (least, least_low))
+    excess = (least - predecessors.high) + (least_low - predecessors.low)
+    logits = torch.where(free, excess, 0.0) / gamma
+    soft = -gamma * torch.logsumexp(logits, dim=0)
+    # eq. 2 with eq. 3 in place of min
+    here = costs + least
+    there = here + soft
+    low = least_low + _rounding(costs, least, here) + _rounding(here, soft, there)
+    there = torch.where(free, there, torch.inf)
+    R = _Sums(there, torch.where(there.detach() < torch.inf, low, 0.0))
+    return R, torch.where(free, logits.softmax(0), 0.0)
+
+
+def _rounding(a: Tensor, b: Tensor, total: Tensor) -> Tensor:
+    """Return what is missing to the rounded sum of a and b (Knuth), without a derivative."""
+    a, b, total = a.detach(), b.detach(), total.detach()
+    part = total - a
+    return (a - (total - part)) + (b - part)
 
 
 def contrastive_idm(
@@ -152,12 +233,14 @@ def _inside(rows: Tensor, n: int) -> Tensor:
     return valid[:, :, None] & valid[:, None]
 
 
-def _rows(R: Tensor, k: int, m: int, first: int, last: int) -> Tensor:
+def _rows(R: _Sums, k: int, m: int, first: int, last: int) -> _Sums:
     """Rows `first` to `last` of an anti-diagonal, +inf where they lie outside."""
     start = max(0, k - m + 1)
-    stop = start + R.shape[1]  # one beyond its last row
-    inside = R[:, max(first, start) - start : max(min(last + 1, stop) - start, 0)]
-    missing = max(min(start, last + 1) - first, 0)
-    return functional.pad(
-        inside, (missing, last + 1 - first - missing - inside.shape[1]), value=torch.inf
+    stop = start + R.high.shape[1]  # one beyond its last row
+    rows = slice(max(first, start) - start, max(min(last + 1, stop) - start, 0))
+    before = max(min(start, last + 1) - first, 0)
+    high, low = R.high[:, rows], R.low[:, rows]
+    missing = (before, last + 1 - first - before - high.shape[1])
+    return _Sums(
+        functional.pad(high, missing, value=torch.inf), functional.pad(low, missing, value=0.0)
     )

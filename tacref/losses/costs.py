@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from tacref.losses._checks import check_pair
-from tacref.losses._operator import Operator
+from tacref.losses._operator import Operator, primals
 
 # Numbers of a block of differences; bounds the memory of (B, n, m, d).
 BLOCK = 1 << 21
@@ -95,7 +95,7 @@ def _backward(ctx: Any, G: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _jvp(ctx: Any, u: Tensor, v: Tensor) -> Tensor:
-    x, y = ctx.saved_tensors
+    x, y = primals(ctx)
     return slopes_along(x, y, u, v)
 
 

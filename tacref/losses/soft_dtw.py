@@ -1,6 +1,5 @@
 """Soft-DTW for training (equation 4): function, expected alignment, module."""
 
-import torch
 from torch import Tensor
 
 from tacref.checks import check_positive
@@ -119,16 +118,12 @@ def expected_alignment(
     rows = check_lengths(lengths_x, B, n, D, "lengths_x")
     columns = check_lengths(lengths_y, B, m, D, "lengths_y")
     width = check_bands(band, n, m, lengths_x, lengths_y)
-    if chosen != "torch":
-        with full_precision(D):
+    with full_precision(D):
+        if chosen == "torch":
+            E = _torch.expected_alignment(D, gamma, rows, columns, width)
+        else:
             _, E = _operators.soft_dtw(storable(D), gamma, rows, columns, width, True, chosen)
-        return E.to(D.dtype)
-    differentiable = needs_grad(D)
-    with torch.inference_mode(False), torch.enable_grad(), full_precision(D):
-        costs = D if differentiable else D.detach().clone().requires_grad_()
-        values = _torch.soft_dtw(costs, gamma, rows, columns, width)
-        (E,) = torch.autograd.grad(values.sum(), costs, create_graph=differentiable)
-    return E
+    return E.to(D.dtype)
 
 
 def soft_dtw_of_embeddings(

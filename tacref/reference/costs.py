@@ -30,11 +30,12 @@ def cost_matrix(x: ArrayLike, y: ArrayLike) -> np.ndarray:
         If a shape does not fit, or a value or a distance is not finite.
     """
     # An overflow must not pass for +inf, which means forbidden.
-    return check_finite(_cost_matrix(*check_embeddings(x, y)), "D")
+    return check_finite(squared_distances(*check_embeddings(x, y)), "D")
 
 
 @njit(cache=True)
-def _cost_matrix(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Squared distances `(n, m)` of rows that were checked; they may overflow to +inf."""
     n, m = len(x), len(y)
     D = np.zeros((n, m))
     for i in range(n):

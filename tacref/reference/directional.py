@@ -38,7 +38,7 @@ def sharp_soft_dtw(D: ArrayLike, *, gamma: float = 0.1, band: int | None = None)
     value, weights = forward(costs, gamma)
     check_reached(float(value))
     # <E, D> is the derivative of the value in the direction D itself.
-    return float(_tangent(costs, weights)[-1, -1])
+    return float(tangent(costs, weights)[-1, -1])
 
 
 def soft_dtw_hvp(
@@ -77,11 +77,12 @@ def soft_dtw_hvp(
     Z = check_direction(Z, costs, gamma)
     value, weights = forward(costs, gamma)
     check_reached(float(value))
-    return _backward_tangent(weights, backward(weights), _tangent(Z, weights), gamma)
+    return backward_tangent(weights, backward(weights), tangent(Z, weights), gamma)
 
 
 @njit(cache=True)
-def _tangent(Z: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def tangent(Z: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Slopes `(n + 1, m + 1)` of R along the direction Z, by the softmin weights of `forward`."""
     n, m = Z.shape
     # Slopes of R, with the same border.
     T = np.zeros((n + 1, m + 1))
@@ -97,9 +98,8 @@ def _tangent(Z: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True)
-def _backward_tangent(
-    weights: np.ndarray, E: np.ndarray, T: np.ndarray, gamma: float
-) -> np.ndarray:
+def backward_tangent(weights: np.ndarray, E: np.ndarray, T: np.ndarray, gamma: float) -> np.ndarray:
+    """Slopes of E, by the softmin weights and the slopes T of R."""
     n, m = E.shape
     E_slope = np.zeros((n, m))
     for i in range(n - 1, -1, -1):

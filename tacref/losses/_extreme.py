@@ -1,0 +1,84 @@
+"""Soft-DTW of single items beyond the range of the kernels, by the reference's recursion.
+
+The kernels keep sums of exp(-R / gamma), whose exponents have digits enough up to
+R / gamma = 2^52 or so, and end at 1e306. The reference keeps R, with what rounding cut off from
+it: slower, in O(n m) memory, and right wherever R is.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from tacref.reference.costs import embedding_gradients, squared_distances
+from tacref.reference.directional import backward_tangent, tangent
+from tacref.reference.soft_dtw import backward, forward
+
+# R / gamma up to which exponents are exact, with room for sums that exceed their result.
+_MOST = 2.0**50
+# Costs so large that sums of them may overflow.
+_LARGE = 1e290
+# A power of 2 that makes them smaller, without rounding.
+_SCALE = 2.0**-64
+
+
+class Exact(NamedTuple):
+    """A value, and its gradient along the costs: 0 where the value is +inf."""
+
+    value: float
+    E: np.ndarray
+    weights: np.ndarray
+
+
+def out_of_range(
+    values: np.ndarray, gamma: float, rows: np.ndarray, columns: np.ndarray, band: int
+) -> np.ndarray:
+    """Return the items whose values the kernels may have wrong.
+
+    They are not finite, or very large, or smaller than gamma, whose roundings they have, where
+    there is but one path.
+    """
+    size = np.abs(values)
+    wrong = ~(size < _MOST * gamma)
+    if gamma < 1e-290:  # 1 / gamma, or D / gamma, overflows
+        wrong[:] = True
+    one_path = (rows == 1) | (columns == 1) | (band == 0)
+    return np.flatnonzero(wrong | (one_path & (size < gamma)))
+
+
+def soft_dtw(D: np.ndarray, gamma: float, band: int) -> Exact:
+    """Soft-DTW of valid costs `(n, m)`; where one of them is NaN or -inf, all is NaN."""
+    n, m = D.shape
+    costs = D.astype(np.float64)
+    if band >= 0:
+        costs[np.abs(np.subtract.outer(np.arange(n), np.arange(m))) > band] = np.inf
+    if not (costs > -np.inf).all():
+        return Exact(np.nan, np.full((n, m), np.nan), np.full((n, m, 3), np.nan))
+    forbidden = costs == np.inf
+    if forbidden.all(1).any() or forbidden.all(0).any():  # spares the memory below
+        return Exact(np.inf, np.zeros((n, m)), np.zeros((n, m, 3)))
+    scale = _SCALE if costs.max(initial=0.0, where=costs < np.inf) > _LARGE else 1.0
+    value, weights = forward(costs * scale, gamma * scale)
+    value /= scale
+    E = np.zeros((n, m)) if math.isinf(value) else backward(weights)
+    return Exact(value, E, weights)
+
+
+def soft_dtw_hvp(D: np.ndarray, Z: np.ndarray, gamma: float, band: int) -> np.ndarray:
+    """Hessian of soft-DTW of valid costs times the direction Z, both `(n, m)`."""
+    exact = soft_dtw(D, gamma, band)
+    if math.isinf(exact.value):
+        return np.zeros_like(exact.E)
+    slopes = tangent(Z.astype(np.float64), exact.weights)
+    return backward_tangent(exact.weights, exact.E, slopes, gamma)
+
+
+def soft_dtw_embeddings(
+    x: np.ndarray, y: np.ndarray, gamma: float, band: int
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Soft-DTW of the valid rows of embeddings, and its gradients."""
+    x, y = x.astype(np.float64), y.astype(np.float64)
+    value, E, _ = soft_dtw(squared_distances(x, y), gamma, band)
+    if not E.any():  # 0 times a distance that overflows
+        return value, np.zeros_like(x), np.zeros_like(y)
+    return value, *embedding_gradients(x, y, E)

@@ -1,0 +1,366 @@
+"""Losses x backends x transforms of torch: each cell is right, or refused by name.
+
+`python tests/losses/transforms.py BACKEND ...` prints the outcome of each cell as JSON; what is
+right comes from differences of values, and from differences of first gradients.
+"""
+
+import json
+import sys
+import warnings
+from functools import cache
+
+import numpy as np
+import torch
+from torch import func
+from torch.autograd import forward_ad, functional
+from torch.fx.experimental.proxy_tensor import make_fx
+
+import tacref.losses as losses
+
+SHAPE_X, SHAPE_Y = (2, 3, 2), (2, 3, 2)
+LENGTHS_X, LENGTHS_Y = [3, 2], [2, 3]
+IDM = {"sigma": 1, "margin": 3.0}
+
+
+def drawn(shape, seed):
+    return torch.from_numpy(np.random.default_rng(seed).normal(size=shape))
+
+
+X, Y, D = drawn(SHAPE_X, 1), drawn(SHAPE_Y, 2), drawn((2, 3, 3), 3).square()
+
+
+def _lav(term):
+    def loss(x, y, lengths, backend):
+        terms = losses.lav_loss(
+            x, y, gamma=0.3, **IDM, lengths_x=lengths[0], lengths_y=lengths[1], backend=backend
+        )
+        return getattr(terms, term)
+
+    return loss
+
+
+def _pairs(function, **options):
+    def loss(x, y, lengths, backend):
+        chosen = {} if backend is None else {"backend": backend}
+        return function(x, y, lengths_x=lengths[0], lengths_y=lengths[1], **options, **chosen)
+
+    return loss
+
+
+def _costs(function):
+    def loss(x, y, lengths, backend):
+        return function(x, 0.3, lengths_x=lengths[0], lengths_y=lengths[1], backend=backend)
+
+    return loss
+
+
+def _idm(variant):
+    def loss(x, y, lengths, backend):
+        return losses.contrastive_idm(
+            x, **IDM, variant=variant, lengths=lengths[0], backend=backend
+        )
+
+    return loss
+
+
+LOSSES = {
+    "soft_dtw": _costs(losses.soft_dtw),
+    "expected_alignment": _costs(losses.expected_alignment),
+    "SoftDTWLoss": _pairs(
+        lambda x, y, backend, **lengths: losses.SoftDTWLoss(
+            gamma=0.3, reduction="none", backend=backend
+        )(x, y, **lengths)
+    ),
+    "soft_dtw_divergence": _pairs(losses.soft_dtw_divergence, gamma=0.3),
+    "contrastive_idm": _idm("paper"),
+    'contrastive_idm, "laser"': _idm("laser"),
+    "lav_loss: loss": _lav("loss"),
+    "lav_loss: alignment": _lav("alignment"),
+    "lav_loss: regularizer": _lav("regularizer"),
+}
+WITHOUT_BACKEND = {
+    "tcc_loss": _pairs(losses.tcc_loss),
+    "sequence_contrastive_loss": _pairs(losses.sequence_contrastive_loss, temperature=1.0),
+    "cost_matrix": lambda x, y, lengths, backend: losses.cost_matrix(x, y),
+}
+
+
+class Cell:
+    """A scalar function of one tensor, where it is taken, and its derivatives there."""
+
+    def __init__(self, name, backend):
+        loss = {**LOSSES, **WITHOUT_BACKEND}[name]
+        self.a = D if name in ("soft_dtw", "expected_alignment") else X
+        size = loss(self.a, Y, (LENGTHS_X, LENGTHS_Y), backend)
+        weights = drawn(size.shape, 4)
+        self.v, self.w = drawn(self.a.shape, 5), drawn(self.a.shape, 6)
+
+        def scalar(a):
+            # A loss of one item has another number of items: lengths are given as lists.
+            return (weights.to(a) * loss(a, Y.to(a), (LENGTHS_X, LENGTHS_Y), backend)).sum()
+
+        self.f = scalar
+
+    def plain_gradient(self, a):
+        leaf = a.clone().requires_grad_()
+        return torch.autograd.grad(self.f(leaf), leaf)[0]
+
+    @cache
+    def first(self):
+        """Gradient by differences of values."""
+        slopes = []
+        for k in range(self.a.numel()):
+            step = torch.zeros(self.a.numel(), dtype=torch.float64)
+            step[k] = 1e-5
+            step = step.view_as(self.a)
+            slopes.append((self.f(self.a + step) - self.f(self.a - step)) / 2e-5)
+        return torch.stack(slopes).view_as(self.a)
+
+    @cache
+    def second(self):
+        """Hessian times v, by differences of gradients."""
+        step = 1e-5
+        difference = self.plain_gradient(self.a + step * self.v) - self.plain_gradient(
+            self.a - step * self.v
+        )
+        return difference / (2 * step)
+
+
+def leaf_of(a):
+    return a.clone().requires_grad_()
+
+
+def grad_of_grad(c):
+    leaf = leaf_of(c.a)
+    (g,) = torch.autograd.grad(c.f(leaf), leaf, create_graph=True)
+    return torch.autograd.grad(g, leaf, c.v)[0]
+
+
+def dual(c):
+    with forward_ad.dual_level():
+        return forward_ad.unpack_dual(c.f(forward_ad.make_dual(c.a, c.v))).tangent
+
+
+def dual_of_backward(c):
+    with forward_ad.dual_level():
+        leaf = leaf_of(c.a)
+        two = forward_ad.make_dual(leaf, c.v)
+        (g,) = torch.autograd.grad(c.f(two), leaf, create_graph=True)
+        return forward_ad.unpack_dual(g).tangent
+
+
+def batched_grads(c):
+    leaf = leaf_of(c.a)
+    value = c.f(leaf)
+    scale = torch.tensor([1.0, -2.0], dtype=torch.float64)
+    (g,) = torch.autograd.grad(value, leaf, scale, is_grads_batched=True)
+    return g[1] / -2
+
+
+def checkpointed(c):
+    leaf = leaf_of(c.a)
+    value = torch.utils.checkpoint.checkpoint(c.f, leaf, use_reentrant=False)
+    return torch.autograd.grad(value, leaf)[0]
+
+
+def stacked(c):
+    return torch.stack((c.a, c.a + 0.3 * c.w))
+
+
+def under_vmap(c):
+    return torch.vmap(c.f)(stacked(c)) - torch.stack([c.f(a) for a in stacked(c)])
+
+
+def vmap_of_grad(c):
+    return torch.vmap(func.grad(c.f))(stacked(c))[0]
+
+
+def grad_of_vmap(c):
+    return func.grad(lambda both: torch.vmap(c.f)(both).sum())(stacked(c))[0]
+
+
+def backward_of_vmap(c):
+    leaf = leaf_of(stacked(c))
+    return torch.autograd.grad(torch.vmap(c.f)(leaf).sum(), leaf)[0][0]
+
+
+def third(c):
+    leaf = leaf_of(c.a)
+    (g,) = torch.autograd.grad(c.f(leaf), leaf, create_graph=True)
+    (h,) = torch.autograd.grad(g, leaf, c.v, create_graph=True)
+    t = torch.zeros_like(leaf)
+    if h.requires_grad:
+        (t,) = torch.autograd.grad(h, leaf, c.w, allow_unused=True, materialize_grads=True)
+
+    def hvp(a):
+        near = leaf_of(a)
+        (g,) = torch.autograd.grad(c.f(near), near, create_graph=True)
+        return torch.autograd.grad(g, near, c.v)[0]
+
+    step = 1e-5
+    return t - (hvp(c.a + step * c.w) - hvp(c.a - step * c.w)) / (2 * step)
+
+
+def traced(c, make):
+    """Trace at one input, run at another; the difference from a plain gradient there."""
+    other = c.a + 0.2 * c.w
+    return make(c)(other) - c.plain_gradient(other)
+
+
+def fx(mode):
+    def make(c):
+        return make_fx(func.grad(c.f), tracing_mode=mode, _allow_non_fake_inputs=True)(c.a)
+
+    return lambda c: traced(c, make)
+
+
+def fx_of_autograd(c):
+    return traced(c, lambda c: make_fx(lambda a: c.plain_gradient(a))(c.a))
+
+
+def jit_trace(c):
+    other = c.a + 0.2 * c.w
+    return torch.jit.trace(c.f, (c.a,), check_trace=False)(other) - c.f(other)
+
+
+def exported(c):
+    class Module(torch.nn.Module):
+        def forward(self, a):
+            return c.f(a)
+
+    other = c.a + 0.2 * c.w
+    return torch.export.export(Module(), (c.a,)).module()(other) - c.f(other)
+
+
+def compiled(of, dynamic=None):
+    def outcome(c):
+        torch._dynamo.reset()
+        run, plain = (
+            wrap(of(c))
+            for wrap in (
+                lambda g: torch.compile(g, backend="aot_eager", fullgraph=True, dynamic=dynamic),
+                lambda g: g,
+            )
+        )
+        run(c.a)
+        other = c.a + 0.2 * c.w
+        found, right = run(other), plain(other)
+        if found.requires_grad:
+            return found.detach() - right.detach()
+        return found - right
+
+    return outcome
+
+
+def compiled_backward(c):
+    torch._dynamo.reset()
+    leaf = leaf_of(c.a)
+    run = torch.compile(c.f, backend="aot_eager", fullgraph=True)
+    return torch.autograd.grad(run(leaf), leaf)[0]
+
+
+# What each gives: 0, the first derivative (along v, where a scalar), or the second along v.
+FIRST = {
+    "torch.autograd.grad": lambda c: c.plain_gradient(c.a),
+    "is_grads_batched=True": batched_grads,
+    "checkpoint": checkpointed,
+    "func.grad": lambda c: func.grad(c.f)(c.a),
+    "func.vjp": lambda c: func.vjp(c.f, c.a)[1](torch.ones((), dtype=torch.float64))[0],
+    "func.jvp": lambda c: func.jvp(c.f, (c.a,), (c.v,))[1],
+    "func.linearize": lambda c: func.linearize(c.f, c.a)[1](c.v),
+    "func.jacrev": lambda c: func.jacrev(c.f)(c.a),
+    "func.jacfwd": lambda c: func.jacfwd(c.f)(c.a),
+    "vmap of func.grad": vmap_of_grad,
+    "func.grad of vmap": grad_of_vmap,
+    "backward of vmap": backward_of_vmap,
+    "forward_ad.dual_level": dual,
+    "functional.jacobian": lambda c: functional.jacobian(c.f, c.a),
+    "functional.jacobian, vectorize": lambda c: functional.jacobian(c.f, c.a, vectorize=True),
+    'functional.jacobian, "forward-mode"': lambda c: functional.jacobian(
+        c.f, c.a, vectorize=True, strategy="forward-mode"
+    ),
+    "compile, backward": compiled_backward,
+}
+SECOND = {
+    "torch.autograd.grad twice": grad_of_grad,
+    "forward_ad over backward": dual_of_backward,
+    "func.grad of func.grad": lambda c: func.grad(lambda a: (func.grad(c.f)(a) * c.v).sum())(c.a),
+    "func.vjp of func.grad": lambda c: func.vjp(func.grad(c.f), c.a)[1](c.v)[0],
+    "func.jvp of func.grad": lambda c: func.jvp(func.grad(c.f), (c.a,), (c.v,))[1],
+    "func.grad of func.jvp": lambda c: func.grad(lambda a: func.jvp(c.f, (a,), (c.v,))[1])(c.a),
+    "func.hessian": lambda c: (func.hessian(c.f)(c.a) * c.v).sum((-3, -2, -1)),
+    "func.jacrev of func.jacrev": lambda c: (func.jacrev(func.jacrev(c.f))(c.a) * c.v).sum(
+        (-3, -2, -1)
+    ),
+    "func.jacfwd of func.jacfwd": lambda c: (func.jacfwd(func.jacfwd(c.f))(c.a) * c.v).sum(
+        (-3, -2, -1)
+    ),
+    "functional.hessian": lambda c: (functional.hessian(c.f, c.a) * c.v).sum((-3, -2, -1)),
+    "functional.hessian, vectorize": lambda c: (
+        functional.hessian(c.f, c.a, vectorize=True) * c.v
+    ).sum((-3, -2, -1)),
+    "functional.hvp": lambda c: functional.hvp(c.f, c.a, c.v)[1],
+    "functional.vhp": lambda c: functional.vhp(c.f, c.a, c.v)[1],
+}
+ZERO = {
+    "vmap": under_vmap,
+    "third derivatives": third,
+    "make_fx of func.grad": fx("real"),
+    'make_fx of func.grad, "fake"': fx("fake"),
+    'make_fx of func.grad, "symbolic"': fx("symbolic"),
+    "make_fx of autograd.grad": fx_of_autograd,
+    "torch.jit.trace": jit_trace,
+    "torch.export": exported,
+    "compile": compiled(lambda c: c.f),
+    "compile, dynamic": compiled(lambda c: c.f, dynamic=True),
+    "compile of func.grad": compiled(lambda c: func.grad(c.f)),
+    "compile of func.vjp": compiled(
+        lambda c: lambda a: func.vjp(c.f, a)[1](torch.ones((), dtype=torch.float64))[0]
+    ),
+    "compile of func.jvp": compiled(lambda c: lambda a: func.jvp(c.f, (a,), (c.v,))[1]),
+    "compile of vmap": compiled(lambda c: lambda a: torch.vmap(c.f)(torch.stack((a, 2 * a)))),
+    "compile of vmap of func.grad": compiled(
+        lambda c: lambda a: torch.vmap(func.grad(c.f))(torch.stack((a, 2 * a)))
+    ),
+}
+TRANSFORMS = {**FIRST, **SECOND, **ZERO}
+
+
+def outcome(cell, name):
+    """Tell what a cell comes to: "right", "refused: WHY", or what is wrong."""
+    try:
+        found = TRANSFORMS[name](cell)
+    except NotImplementedError as error:
+        return f"refused: {error}"
+    except Exception as error:
+        return f"WRONG: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    if found is None:
+        return "WRONG: nothing came"
+    right = torch.zeros_like(found)
+    if name in FIRST:
+        right = cell.first()
+        if found.ndim == 0:
+            right = (right * cell.v).sum()
+    if name in SECOND:
+        right = cell.second()
+    scale = max(1.0, float(right.abs().max()))
+    error = float((found.detach() - right.detach()).abs().max()) / scale
+    return "right" if error < 2e-6 else f"WRONG: off by {error:.1e}"
+
+
+def table(backends, names=None):
+    """Return `{(backend, loss, transform): outcome}`."""
+    cells = {}
+    for backend in backends:
+        for loss in LOSSES if backend != "" else WITHOUT_BACKEND:
+            cell = Cell(loss, backend or None)
+            for name in names or TRANSFORMS:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    cells[backend, loss, name] = outcome(cell, name)
+    return cells
+
+
+if __name__ == "__main__":
+    found = table(["" if word == "none" else word for word in sys.argv[1:]])
+    json.dump([[*key, value] for key, value in found.items()], sys.stdout)
