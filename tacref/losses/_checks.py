@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.amp.autocast_mode import is_autocast_available
 
 from tacref.checks import check_band, read_array
-from tacref.losses._operator import unwatched
+from tacref.losses._operator import traced, unwatched
 
 Lengths = Tensor | Sequence[int]
 
@@ -62,28 +62,36 @@ def check_pair(
             f"{y.dtype} on {y.device}"
         )
     return (
-        check_lengths(lengths_x, len(x), x.shape[1], x, "lengths_x"),
-        check_lengths(lengths_y, len(y), y.shape[1], y, "lengths_y"),
+        check_lengths(lengths_x, x, "lengths_x"),
+        check_lengths(lengths_y, y, "lengths_y"),
     )
 
 
-def check_lengths(lengths: Lengths | None, B: int, n: int, like: Tensor, name: str) -> Tensor:
-    """Return the valid rows of each item as int64 `(B,)` on the device of `like`.
+def check_lengths(lengths: Lengths | None, rows: Tensor, name: str, dim: int = 1) -> Tensor:
+    """Return the valid rows of each item of `rows` `(B, n, d)` as int64 `(B,)` on its device.
 
-    Values are checked where they are on the CPU, so that a device is never waited for.
+    Values are checked where they are on the CPU, so that a device is never waited for. `dim` is 2
+    for the valid columns of costs.
 
     Raises
     ------
     ValueError
         If they are not B whole numbers from 1 to n.
     """
+    B, n = rows.shape[0], rows.shape[dim]
     if lengths is None:
-        return torch.full((B,), n, dtype=torch.int64, device=like.device)
+        if traced():  # counted from the tensor, as another one may come
+            return torch.ones_like(rows.select(3 - dim, 0), dtype=torch.int64).sum(1)
+        return torch.full((B,), n, dtype=torch.int64, device=rows.device)
     given = _as_tensor(lengths, name)
     _check_whole(given, (B,), name)
-    if _readable(given) and not bool(((given >= 1) & (given <= n)).all()):
+    if isinstance(lengths, (list, tuple)) and not torch.compiler.is_compiling():
+        wrong = not all(1 <= int(length) <= n for length in lengths)
+    else:
+        wrong = _readable(given) and not bool(((given >= 1) & (given <= n)).all())
+    if wrong:
         raise ValueError(f"{name} must be from 1 to {n}, got {given.tolist()}")
-    return given.to(like.device, torch.int64)
+    return given.to(rows.device, torch.int64)
 
 
 def valid_rows(lengths: Tensor, n: int) -> Tensor:
@@ -95,7 +103,7 @@ def check_times(
     times: Tensor | None,
     video_lengths: Lengths | None,
     counts: Tensor,
-    n: int,
+    rows: Tensor,
     suffix: str = "",
 ) -> tuple[Tensor, Tensor]:
     """Return frame numbers int64 `(B, n)` and video lengths int64 `(B,)`.
@@ -107,7 +115,9 @@ def check_times(
     times, video_lengths
         As given by the user.
     counts : Tensor of int64, shape (B,)
-        Valid rows, of n; the others are not checked.
+        Valid rows; the others are not checked.
+    rows : Tensor, shape (B, n, d)
+        Embeddings.
     suffix : str
         Of the arguments' names.
 
@@ -116,9 +126,12 @@ def check_times(
     ValueError
         If they are not whole numbers, negative, or at or beyond the video's length.
     """
-    B, device = len(counts), counts.device
+    (B, n, _), device = rows.shape, rows.device
     if times is None:
-        frames = torch.arange(n, device=device).expand(B, n)
+        if traced():
+            frames = torch.ones_like(rows.select(2, 0), dtype=torch.int64).cumsum(1) - 1
+        else:
+            frames = torch.arange(n, device=device).expand(B, n)
     else:
         frames = _as_tensor(times, f"times{suffix}")
         _check_whole(frames, (B, n), f"times{suffix}")

@@ -16,14 +16,15 @@ def soft_dtw(
     D: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int, with_grad: bool
 ) -> tuple[Tensor, Tensor]:
     """Return values `(B,)` in float64, and E in the dtype of D, or an empty tensor."""
-    costs, lengths = _contiguous(D), (rows.numpy(), columns.numpy())
+    costs = _contiguous(D)
+    ns, ms = _lengths(rows, D, 1), _lengths(columns, D, 2)
     E = np.zeros_like(costs) if with_grad else None
-    values = soft_dtw_batch.of_costs(costs, *lengths, gamma, band, E, torch.get_num_threads())
-    for b in _extreme.out_of_range(values, gamma, *lengths, band):
-        n, m = lengths[0][b], lengths[1][b]
-        values[b], item, _ = _extreme.soft_dtw(costs[b, :n, :m], gamma, band)
+    values = soft_dtw_batch.of_costs(costs, ns, ms, gamma, band, E, torch.get_num_threads())
+    for b in _extreme.out_of_range(values, gamma, ns, ms, band):
+        inside = b, slice(ns[b]), slice(ms[b])
+        values[b], item, _ = _extreme.soft_dtw(costs[inside], gamma, band)
         if E is not None:
-            E[b, :n, :m] = item
+            E[inside] = item
     return torch.from_numpy(values), D.new_empty(0) if E is None else torch.from_numpy(E)
 
 
@@ -32,17 +33,17 @@ def soft_dtw_hvp(
 ) -> Tensor:
     """Return the Hessian of soft-DTW times the direction Z, in the dtype of D."""
     costs, direction = _contiguous(D.double()), _contiguous(Z.double())
-    lengths = rows.numpy(), columns.numpy()
+    ns, ms = _lengths(rows, D, 1), _lengths(columns, D, 2)
     values, HZ = np.empty(len(costs)), np.zeros_like(costs)
     run_parts(
         lambda start, stop: soft_dtw_hessian.hvp_items(
-            costs, direction, *lengths, gamma, band, start, stop, values, HZ
+            costs, direction, ns, ms, gamma, band, start, stop, values, HZ
         ),
-        lengths[0] * lengths[1],
-        useful_threads(lengths[0] * lengths[1], torch.get_num_threads()),
+        ns * ms,
+        useful_threads(ns * ms, torch.get_num_threads()),
     )
-    for b in _extreme.out_of_range(values, gamma, *lengths, band):
-        inside = b, slice(lengths[0][b]), slice(lengths[1][b])
+    for b in _extreme.out_of_range(values, gamma, ns, ms, band):
+        inside = b, slice(ns[b]), slice(ms[b])
         HZ[inside] = _extreme.soft_dtw_hvp(costs[inside], direction[inside], gamma, band)
     return torch.from_numpy(HZ).to(D.dtype)
 
@@ -58,26 +59,19 @@ def soft_dtw_embeddings(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return values `(B,)` in float64, and the gradients of x and y, or empty tensors."""
     first, second = _contiguous(x), _contiguous(y)
-    lengths = rows.numpy(), columns.numpy()
-    grad_x = np.zeros_like(first if with_grad else first[:0])
-    grad_y = np.zeros_like(second if with_grad else second[:0])
+    ns, ms = _lengths(rows, x, 1), _lengths(columns, y, 1)
+    grad_x = np.zeros_like(first) if with_grad else None
+    grad_y = np.zeros_like(second) if with_grad else None
     values = soft_dtw_batch.of_embeddings(
-        first,
-        second,
-        *lengths,
-        gamma,
-        band,
-        grad_x if with_grad else None,
-        grad_y if with_grad else None,
-        torch.get_num_threads(),
+        first, second, ns, ms, gamma, band, grad_x, grad_y, torch.get_num_threads()
     )
-    for b in _extreme.out_of_range(values, gamma, *lengths, band):
-        n, m = lengths[0][b], lengths[1][b]
+    for b in _extreme.out_of_range(values, gamma, ns, ms, band):
+        n, m = ns[b], ms[b]
         exact = _extreme.soft_dtw_embeddings(first[b, :n], second[b, :m], gamma, band)
         values[b] = exact[0]
-        if with_grad:
+        if grad_x is not None and grad_y is not None:
             grad_x[b, :n], grad_y[b, :m] = exact[1:]
-    if not with_grad:
+    if grad_x is None or grad_y is None:
         return torch.from_numpy(values), x.new_empty(0), y.new_empty(0)
     return torch.from_numpy(values), torch.from_numpy(grad_x), torch.from_numpy(grad_y)
 
@@ -93,7 +87,7 @@ def contrastive_idm(
     with_grad: bool,
 ) -> tuple[Tensor, Tensor]:
     """Return values `(B,)` in float64, and the gradient of x, or an empty tensor."""
-    embeddings, counts = _contiguous(x), rows.numpy()
+    embeddings, counts = _contiguous(x), _lengths(rows, x, 1)
     frames = _frames(times, variant)
     options = _idm_options(sigma, margin, variant)
     grad = np.zeros_like(embeddings if with_grad else embeddings[:0])
@@ -107,6 +101,22 @@ def contrastive_idm(
         useful_threads(counts**2, torch.get_num_threads()),
     )  # fmt: skip
     return torch.from_numpy(values), torch.from_numpy(grad) if with_grad else x.new_empty(0)
+
+
+def _lengths(lengths: Tensor, tensor: Tensor, dim: int) -> np.ndarray:
+    """Return what is valid of each item along a dimension; kernels read and write where it says.
+
+    Raises
+    ------
+    ValueError
+        If it does not fit, which a compiled or traced call finds here alone.
+    """
+    counts, most = lengths.numpy(), tensor.shape[dim]
+    if counts.shape != (len(tensor),) or counts.min() < 1 or counts.max() > most:
+        raise ValueError(
+            f"lengths must be {len(tensor)} numbers from 1 to {most}, got {counts.tolist()}"
+        )
+    return counts
 
 
 def _frames(times: Tensor, variant: str) -> np.ndarray:

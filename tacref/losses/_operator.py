@@ -128,13 +128,20 @@ def primals(ctx: Any) -> tuple[Tensor, ...]:
     return tuple(torch._VF._unpack_dual(tensor, level=0)[0] for tensor in ctx.saved_tensors)
 
 
+def traced() -> bool:
+    """Whether a mode or a trace records operators, and their results at other inputs count."""
+    # torch.compile gives its graph a guard on what it sees instead.
+    return not torch.compiler.is_compiling() and (
+        torch._C._len_torch_dispatch_stack() > 0 or torch._C._get_tracing_state() is not None
+    )
+
+
 def unwatched(tensors: Sequence[Tensor]) -> bool:
     """Whether no transform, mode or trace is to see a call with these tensors."""
     return (
         not torch._C._are_functorch_transforms_active()
-        and torch._C._len_torch_dispatch_stack() == 0
+        and not traced()
         and forward_ad._current_level < 0
-        and torch._C._get_tracing_state() is None
         and all(
             type(tensor) in (Tensor, torch.nn.Parameter)
             and torch._C._dispatch_keys(tensor).raw_repr() in _plain_keys(tensor.device)

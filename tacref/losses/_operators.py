@@ -143,13 +143,24 @@ def _backward_soft_dtw_hvp(ctx: Any, grad: Tensor | None) -> Directions:
     (D, Z, *others), _ = kept(ctx, ctx.saved_tensors)
     if grad is None:
         return (None,) * 7
-    # The first of what needs a gradient is the dispatcher's key set.
-    third = _third(D, Z, grad, *others[:-1]) if ctx.needs_input_grad[1] else None
+    third = _third(D, Z, grad, *others[:-1]) if _wanted(ctx) else None
     # Linear in Z, by a symmetric Hessian.
     return (third, soft_dtw_hvp(D, grad, *others), *[None] * 5)
 
 
-def _jvp_soft_dtw_hvp(ctx: Any, D_slope: Tensor | None, Z_slope: Tensor | None, *_: None) -> Any:
+def _wanted(ctx: Any) -> bool:
+    """Whether the gradient along D, the first tensor, will be used."""
+    if not ctx.needs_input_grad[1]:  # after the dispatcher's key set
+        return False
+    try:
+        return torch._C._will_engine_execute_node(ctx.next_functions[0][0])
+    except RuntimeError:  # it is what `torch.autograd.grad` was asked for
+        return True
+
+
+def _jvp_soft_dtw_hvp(
+    ctx: Any, D_slope: Tensor | None, Z_slope: Tensor | None, *others_have_none: None
+) -> Any:
     (D, Z, *others), _ = kept(ctx, primals(ctx))
     if D_slope is not None:
         raise NotImplementedError(
@@ -259,8 +270,9 @@ def _contrastive_idm(
 
 
 def _hvp_of_idm(tensors: Sequence[Tensor], directions: Directions, *others: Any) -> Directions:
-    x, *options = *tensors, *others[:-1]  # in tensor operations, whatever the backend
-    return (_torch.contrastive_idm_hvp(x, directions[0], *options).to(x.dtype),)
+    # In tensor operations, whatever the backend.
+    product = _torch.contrastive_idm_hvp(tensors[0], directions[0], *others[:-1])
+    return (product.to(tensors[0].dtype),)
 
 
 contrastive_idm = loss_operator(_contrastive_idm, 1, _hvp_of_idm)

@@ -75,11 +75,11 @@ def contrastive_idm(
     ----------
     Haresh et al., "Learning by Aligning Videos in Time", CVPR 2021, equation 7.
     """
-    B, n, _ = check_batch(x, "x", "(B, n, d)").shape
+    check_batch(x, "x", "(B, n, d)")
     sigma, margin = check_not_negative(sigma, "sigma"), check_positive(margin, "margin")
     check_variant(variant)
-    counts = check_lengths(lengths, B, n, x, "lengths")
-    frames, ends = check_times(times, video_lengths, counts, n)
+    counts = check_lengths(lengths, x, "lengths")
+    frames, ends = check_times(times, video_lengths, counts, x)
     with full_precision(x):
         values = idm_of_embeddings(
             storable(x), counts, frames, ends, sigma, margin, variant, backend

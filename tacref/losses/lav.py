@@ -94,10 +94,9 @@ def lav_loss(
     gamma = check_positive(gamma, "gamma")
     alpha, sigma = check_not_negative(alpha, "alpha"), check_not_negative(sigma, "sigma")
     margin, variant = check_positive(margin, "margin"), check_variant(variant)
-    n, m = x.shape[1], y.shape[1]
-    frames_x = check_times(times_x, video_lengths_x, counts_x, n, "_x")
-    frames_y = check_times(times_y, video_lengths_y, counts_y, m, "_y")
-    width = check_bands(band, n, m, lengths_x, lengths_y)
+    frames_x = check_times(times_x, video_lengths_x, counts_x, x, "_x")
+    frames_y = check_times(times_y, video_lengths_y, counts_y, y, "_y")
+    width = check_bands(band, x.shape[1], y.shape[1], lengths_x, lengths_y)
     dtype, x, y = x.dtype, storable(x), storable(y)
     with full_precision(x):
         alignment = soft_dtw_of_embeddings(x, y, gamma, counts_x, counts_y, width, backend)

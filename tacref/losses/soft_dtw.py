@@ -68,10 +68,10 @@ def soft_dtw(
     ----------
     Cuturi & Blondel, "Soft-DTW", ICML 2017.
     """
-    B, n, m = check_batch(D, "D", "(B, n, m)").shape
+    _, n, m = check_batch(D, "D", "(B, n, m)").shape
     gamma = check_positive(gamma, "gamma")
-    rows = check_lengths(lengths_x, B, n, D, "lengths_x")
-    columns = check_lengths(lengths_y, B, m, D, "lengths_y")
+    rows = check_lengths(lengths_x, D, "lengths_x")
+    columns = check_lengths(lengths_y, D, "lengths_y", dim=2)
     width = check_bands(band, n, m, lengths_x, lengths_y)
     chosen = choose_backend(backend, D)
     with full_precision(D):
@@ -112,11 +112,11 @@ def expected_alignment(
     ValueError
         If an argument is not as described.
     """
-    B, n, m = check_batch(D, "D", "(B, n, m)").shape
+    _, n, m = check_batch(D, "D", "(B, n, m)").shape
     gamma = check_positive(gamma, "gamma")
     chosen = choose_backend(backend, D)
-    rows = check_lengths(lengths_x, B, n, D, "lengths_x")
-    columns = check_lengths(lengths_y, B, m, D, "lengths_y")
+    rows = check_lengths(lengths_x, D, "lengths_x")
+    columns = check_lengths(lengths_y, D, "lengths_y", dim=2)
     width = check_bands(band, n, m, lengths_x, lengths_y)
     with full_precision(D):
         if chosen == "torch":

@@ -82,8 +82,8 @@ def tcc_loss(
     """
     counts_x, counts_y = check_pair(x, y, lengths_x, lengths_y)
     temperature, form = check_positive(temperature, "temperature"), check_form(form)
-    frames_x, ends_x = check_times(times_x, video_lengths_x, counts_x, x.shape[1], "_x")
-    frames_y, ends_y = check_times(times_y, video_lengths_y, counts_y, y.shape[1], "_y")
+    frames_x, ends_x = check_times(times_x, video_lengths_x, counts_x, x, "_x")
+    frames_y, ends_y = check_times(times_y, video_lengths_y, counts_y, y, "_y")
     with full_precision(x):
         rows_x, rows_y = exact_rows(x, counts_x), exact_rows(y, counts_y)
         steps_x = frames_x.to(rows_x.dtype) / ends_x[:, None]
