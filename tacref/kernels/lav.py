@@ -1,8 +1,8 @@
 """The LAV loss (equation 8) of batches of embeddings: its terms and gradient in one pass."""
 
 import numpy as np
-from numba import njit
 
+from tacref.compiled import njit
 from tacref.kernels.contrastive_idm import idm_items
 from tacref.kernels.soft_dtw_batch import embedding_items
 
