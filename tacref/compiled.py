@@ -192,15 +192,16 @@ def _write(root: Path, folder: str, name: str, content: bytes) -> None:
 
 def _remove_old(root: Path, current: str) -> None:
     """Remove all but the folders used last, and of a folder only what was written here."""
+    pattern = re.compile(re.escape(_FOLDER) + "[0-9a-f]{16}")
     with contextlib.suppress(OSError):
-        pattern = re.compile(re.escape(_FOLDER) + "[0-9a-f]{16}")
-        folders = [path for path in root.iterdir() if pattern.fullmatch(path.name)]
-        others = [path for path in folders if path.name != current and not path.is_symlink()]
-        others.sort(key=lambda path: path.stat().st_mtime)
-        for folder in others[:-KEPT]:
+        ours = [path for path in root.iterdir() if pattern.fullmatch(path.name)]
+        ours = [path for path in ours if path.name != current and not path.is_symlink()]
+        ours.sort(key=lambda path: path.stat().st_mtime)
+        for folder in ours[:-KEPT]:
             for file in folder.glob(f"*{_FILE}"):
                 file.unlink()
-            folder.rmdir()  # fails, rightly, where somebody keeps something else in it
+            with contextlib.suppress(OSError):  # where somebody keeps something else in it
+                folder.rmdir()
 
 
 @cache
