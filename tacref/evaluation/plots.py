@@ -156,5 +156,5 @@ def save_plots(
 
 
 def _plain(name: str) -> str:
-    """Return a name in which matplotlib sees no mathematics."""
-    return name.replace("$", r"\$")
+    """Return a name in which Matplotlib sees no mathematics, and no bytes that are no text."""
+    return name.encode("utf-8", "replace").decode("utf-8").replace("$", r"\$")
