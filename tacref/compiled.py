@@ -132,7 +132,10 @@ def _sources() -> str | None:
             for source in (package / folder).iterdir()
             if source.name.endswith((".py", ".pyc"))
         ]
-        for name, source in sorted(kernels, key=lambda kernel: kernel[0]):
+        ours = [
+            (file.name, file) for file in package.iterdir() if file.name.startswith("compiled.")
+        ]
+        for name, source in sorted(kernels + ours, key=lambda kernel: kernel[0]):
             state.update(f"{name}:{hashlib.sha256(source.read_bytes()).hexdigest()};".encode())
     except OSError:
         return None
