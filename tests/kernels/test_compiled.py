@@ -114,6 +114,7 @@ def roots(tmp_path, monkeypatch):
     folders = [tmp_path / "first", tmp_path / "second"]
     monkeypatch.setattr(compiled, "_roots", lambda: iter(folders))
     monkeypatch.setattr(compiled, "_said", [])
+    monkeypatch.setattr("numba.core.config.DISABLE_JIT", 0)
     return folders
 
 
