@@ -12,6 +12,7 @@ import torch
 from benchmarks.contestants import Contestant
 from benchmarks.measure import Skipped, alternate, check_feasible
 from benchmarks.tasks import SMALL, TASKS, Shape, prepare
+from tacref.figures import load_matplotlib
 
 TASK = TASKS["gradient"]
 DTYPE = "float32"
@@ -56,9 +57,7 @@ def curves(
 
 def plot(measured: dict[str, dict[str, Curve]], path: Path, title: str) -> None:
     """Draw the curves side by side, on logarithmic axes."""
-    import matplotlib
-
-    matplotlib.use("Agg")
+    load_matplotlib().use("Agg")
     from matplotlib import pyplot
     from matplotlib.ticker import NullFormatter, ScalarFormatter
 

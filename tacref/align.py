@@ -87,25 +87,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
 
     paths, grouped = named_clips(options.clips)
-    if options.phases is not None:
-        read_labels(options.phases, {})  # what is wrong with the file itself, before any work
+    names = clip_names(paths)
+    if options.phases is not None:  # what is wrong with the file, before any work
+        _read_labels(
+            options.phases,
+            {name: clip_length(path) for name, path in zip(names, paths, strict=True)},
+        )
     if options.video and not any(clip_kind(path) != "features" for path in paths):
         raise ValueError("--video needs clips with pictures, got arrays of features")
     check_new_folder(options.out)
     chosen = grouped or options.barycenter  # the reference, by what the clips cost
     _check_lengths(paths, paths if chosen else paths[:1], options)
     encoder = open_encoder(options.encoder, device=options.device)
-    names = clip_names(paths)
     videos = [
         Video(name, path, *embed_clip(encoder, path, progress=True))
         for name, path in zip(names, paths, strict=True)
     ]
     labels: dict[str, list[str]] = {}
     if options.phases is not None:
-        lengths = {video.name: len(video.x) for video in videos}
-        labels = read_labels(options.phases, lengths)
-        if not labels:
-            raise ValueError(f"{options.phases}: has no phases of {', '.join(names)}")
+        labels = _read_labels(options.phases, {video.name: len(video.x) for video in videos})
     first = 0
     if chosen:
         first = medoid(pair_costs([video.x for video in videos]))
@@ -155,6 +155,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             _write_video(folder, reference, others, alignments)
     _say(options, reference, others, alignments, odd)
     return 0
+
+
+def _read_labels(path: str, lengths: Mapping[str, int]) -> dict[str, list[str]]:
+    labels = read_labels(path, lengths)
+    if not labels:
+        raise ValueError(f"{path}: has no phases of {', '.join(lengths)}")
+    return labels
 
 
 def _check_lengths(paths: Sequence[Path], references: Sequence[Path], options: Any) -> None:

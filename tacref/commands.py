@@ -4,6 +4,7 @@ import argparse
 import difflib
 import functools
 import importlib
+import io
 import os
 import re
 import select
@@ -43,6 +44,7 @@ def command(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
     def decorate(main: Callable[P, int]) -> Callable[P, int]:
         @functools.wraps(main)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> int:
+            _make_streams_take_any_text()
             if os.environ.get("TACREF_DEBUG"):
                 return main(*args, **kwargs)
             try:
@@ -69,6 +71,17 @@ def command(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
         return guarded
 
     return decorate
+
+
+def _make_streams_take_any_text() -> None:
+    """Let nothing that is printed, such as a file's name, end a command after its work."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started the process
+            nowhere = open(os.devnull, "w", encoding="utf-8", errors="replace")  # noqa: SIM115
+            setattr(sys, name, nowhere)
+        elif isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _nobody_reads() -> bool:

@@ -200,9 +200,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
 
-    check_new_file(Path(options.out) / "NAME.npz")
     targets = [Path(options.out) / f"{Path(clip).stem}.npz" for clip in options.clips]
     for target, clip in zip(targets, options.clips, strict=True):
+        check_new_file(target)
         if targets.count(target) > 1:
             raise ValueError(f"{clip}: two clips would both be written to {target}")
         if not Path(clip).exists():

@@ -23,6 +23,7 @@ from tacref.evaluation import Estimate, Scores, estimate
 from tacref.evaluation.held_out import check_split
 from tacref.evaluation.labeled import ALL, labeled_training_clips, mean_tau, score_clips
 from tacref.evaluation.table import format_table
+from tacref.figures import load_matplotlib
 from tacref.files import check_new_folder, new_folder
 
 
@@ -78,8 +79,7 @@ def _run(options: Namespace, rank: int, world: int, gather: GatherResults) -> No
 
     first = rank == 0
     if options.plots is not None and first:
-        import matplotlib  # noqa: F401 - that it is missing shows at once
-
+        load_matplotlib()  # that it is missing shows at once
         check_new_folder(options.plots)
     clips = find_clips(options.data, options.split)
     config = _config(options.encoder)

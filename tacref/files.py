@@ -1,5 +1,6 @@
 """Nothing half-written: files and folders appear under their name only when they are whole."""
 
+import errno
 import json
 import os
 import shutil
@@ -8,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+_RANDOM = 8  # characters that tempfile adds to a name
 
 
 @contextmanager
@@ -26,7 +29,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    handle, name = tempfile.mkstemp(
+        prefix=_prefix(path, path.stem, path.suffix), suffix=path.suffix, dir=path.parent
+    )
     os.close(handle)
     temporary = Path(name)
     try:
@@ -58,7 +63,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     """
     path = check_new_folder(path).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=_prefix(path, path.name), dir=path.parent))
     try:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
@@ -90,9 +95,11 @@ def check_new_folder(path: str | Path) -> Path:
     Raises
     ------
     ValueError
-        If `path` is a file or a folder that holds something, or nothing can be written there.
+        If `path` is a file or a folder that holds something, nothing can be written there, or
+        a name in it is too long.
     """
     path = Path(path)
+    _check_names(path)
     if path.is_dir() and any(path.iterdir()):
         raise ValueError(f"{path}: output folder is not empty; name a new one or remove it")
     if path.exists() and not path.is_dir():
@@ -107,9 +114,10 @@ def check_new_file(path: str | Path) -> Path:
     Raises
     ------
     ValueError
-        If `path` is a folder, or lies where nothing can be written.
+        If `path` is a folder, lies where nothing can be written, or has a name that is too long.
     """
     path = Path(path)
+    _check_names(path)
     if path.is_dir():
         raise ValueError(f"{path}: output file is a folder")
     _check_writable(path.parent)
@@ -126,6 +134,24 @@ def _check_writable(folder: Path) -> None:
         tempfile.TemporaryFile(dir=existing).close()
     except OSError as error:
         raise ValueError(f"{folder}: cannot be written ({error.strerror})") from None
+
+
+def _check_names(path: Path) -> None:
+    try:
+        os.lstat(path)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise ValueError(f"{path}: the name is too long for its file system") from None
+
+
+def _prefix(path: Path, name: str, suffix: str = "") -> str:
+    """Return how a temporary name for a path begins: its own name, as far as there is space."""
+    try:
+        most = os.pathconf(path.parent, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):  # not on Windows
+        most = 255
+    space = most - len(os.fsencode(f".-{suffix}")) - _RANDOM
+    return f".{os.fsencode(name)[: max(0, space)].decode(errors='ignore')}-"
 
 
 def _umask() -> int:

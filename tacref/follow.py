@@ -9,6 +9,7 @@ if __name__ == "__main__":  # before what is below is loaded, of which some may 
 
 import json
 import shutil
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -18,6 +19,7 @@ import numpy as np
 from tacref.alignment import OnlineAligner, Position
 from tacref.alignment.labels import read_labels
 from tacref.commands import Parser, command, positive_int, printable
+from tacref.data.cache import clip_length
 from tacref.data.live import is_camera, iter_live
 from tacref.embed import Embedder, embed_clip, embed_frames, open_encoder
 
@@ -60,20 +62,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     for clip in clips:
         if not Path(clip).exists():
             raise FileNotFoundError(f"{clip}: no such file or folder, and no camera")
-    if options.phases is not None:
-        read_labels(options.phases, {})  # what is wrong with the file itself, before any work
+    if options.phases is not None:  # what is wrong with the file, before any work
+        _phases(options, clip_length(Path(options.reference)))
     encoder = open_encoder(options.encoder, device=options.device)
     reference, times = embed_clip(encoder, options.reference, progress=not options.json)
-    name = Path(options.reference).resolve().name
-    phases = None
-    if options.phases is not None:
-        phases = read_labels(options.phases, {name: len(reference)}).get(name)
-        if phases is None:
-            raise ValueError(f"{options.phases}: has no phases of {name!r}, the reference")
+    phases = None if options.phases is None else _phases(options, len(reference))
     aligner = OnlineAligner(reference, phases=phases, open_begin=options.open_begin)
     show = _lines if options.json else _screen
     show(follow(encoder, options.source, aligner, batch=options.batch), times, sys.stdout)
     return 0
+
+
+def _phases(options: Namespace, frames: int) -> list[str]:
+    """Read the phase of each frame of the reference."""
+    name = Path(options.reference).resolve().name
+    phases = read_labels(options.phases, {name: frames}).get(name)
+    if phases is None:
+        raise ValueError(f"{options.phases}: has no phases of {name!r}, the reference")
+    return phases
 
 
 def follow(

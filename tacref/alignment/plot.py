@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tacref.figures import new_figure
+
 if TYPE_CHECKING:
     from tacref.alignment.align import Alignment
 
@@ -35,13 +37,10 @@ def plot_alignment(alignment: "Alignment", axes: Any = None) -> Any:
     ValueError
         If `axes` are not two.
     """
-    from matplotlib.figure import Figure
-
     from tacref.alignment.costs import mean_costs
 
     if axes is None:
-        figure = Figure(figsize=(7.0, 7.5), layout="constrained")
-        axes = figure.subplots(2, 1, height_ratios=(4, 1))
+        axes = new_figure(7.0, 7.5).subplots(2, 1, height_ratios=(4, 1))
     if len(axes) != 2:
         raise ValueError(f"axes must be two, got {len(axes)}")
     matrix, line = axes

@@ -50,7 +50,7 @@ def load_features(path: str | Path, rows: np.ndarray | None = None) -> np.ndarra
     if rows is not None:
         array = array[rows]
     with np.errstate(over="ignore"):  # beyond float32 is infinity, refused below
-        features = array.astype(np.float32)
+        features = array.astype(np.float32, order="C")  # rows in memory, whatever the file
     if not np.isfinite(features).all():
         frame, feature = np.argwhere(~np.isfinite(features))[0]
         at = frame if rows is None else rows[frame]

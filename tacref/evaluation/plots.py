@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tacref.evaluation.checks import Embeddings, check_videos
+from tacref.figures import new_figure
 from tacref.files import read_json_lines
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 # More videos than these are not told apart in one picture.
 MOST_PAIRS, MOST_VIDEOS = 4, 12
 DPI = 120
+MOST_LETTERS = 50  # of an activity in a file's name, up to 4 bytes each
 
 
 def plot_similarity(embeddings: Embeddings) -> "Figure":
@@ -34,7 +36,7 @@ def plot_similarity(embeddings: Embeddings) -> "Figure":
     videos = check_videos(embeddings, "embeddings", least=2)
     (first, x), *others = videos.items()
     others = others[:MOST_PAIRS]
-    figure = _figure(3.2 * len(others) + 0.6, 3.4)
+    figure = new_figure(3.2 * len(others) + 0.6, 3.4)
     axes = figure.subplots(1, len(others), squeeze=False)[0]
     for axis, (name, y) in zip(axes, others, strict=True):
         squares = (x**2).sum(1)[:, None] + (y**2).sum(1) - 2 * x @ y.T
@@ -66,7 +68,7 @@ def plot_trajectories(embeddings: Embeddings) -> "Figure":
     # The right singular vectors are the principal components, the largest first.
     _, _, components = np.linalg.svd(rows - mean, full_matrices=False)
     components = np.vstack([components[:2], np.zeros((max(0, 2 - len(components)), rows.shape[1]))])
-    figure = _figure(9, 4)
+    figure = new_figure(9, 4)
     plane, over_time = figure.subplots(1, 2)
     for name, video in list(videos.items())[:MOST_VIDEOS]:
         points = (video - mean) @ components.T
@@ -109,7 +111,7 @@ def plot_learning(metrics: str | Path) -> "Figure":
     drawn = {name: points for name, points in curves.items() if points}
     if not drawn:
         raise ValueError(f"{metrics}: holds no metrics of a run")
-    figure = _figure(6, 2.6 * len(drawn))
+    figure = new_figure(6, 2.6 * len(drawn))
     titles = {"loss": "loss", "mean_tau": "Kendall's tau, held out"}
     for axis, (name, points) in zip(
         figure.subplots(len(drawn), 1, squeeze=False)[:, 0], drawn.items(), strict=True
@@ -141,8 +143,8 @@ def save_plots(
     """
     written: list[str] = []
     for number, (activity, videos) in enumerate(embeddings.items()):
-        name = re.sub(r"\W+", "_", activity) or str(number)
-        if f"similarity_{name}.png" in written:  # "a-b" after "a b"
+        name = re.sub(r"\W+", "_", activity)[:MOST_LETTERS] or str(number)
+        if f"similarity_{name}.png" in written:  # "a-b" after "a b", or both too long
             name += f"_{number}"
         for kind, plot in (("similarity", plot_similarity), ("trajectories", plot_trajectories)):
             written.append(f"{kind}_{name}.png")
@@ -153,13 +155,6 @@ def save_plots(
     return written
 
 
-def _figure(width: float, height: float) -> "Figure":
-    # A figure without pyplot: no window system, no state left behind.
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
 def _plain(name: str) -> str:
-    """Return a name in which matplotlib sees no mathematics."""
-    return name.replace("$", r"\$")
+    """Return a name in which Matplotlib sees no mathematics, and no bytes that are no text."""
+    return name.encode("utf-8", "replace").decode("utf-8").replace("$", r"\$")

@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
-from numba import njit
 
+from tacref.compiled import njit
 from tacref.kernels.costs import (
     COLUMNS,
     ROWS,

@@ -1,8 +1,8 @@
 """Costs of a strip: squared distances between embeddings, and what flows back to embeddings."""
 
 import numpy as np
-from numba import njit
 
+from tacref.compiled import njit
 from tacref.kernels.simd import LANES, load, scatter, splat, store
 
 # Rows of a strip.

@@ -10,8 +10,9 @@ from typing import Any
 import numba.extending
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 
+from tacref.compiled import njit
 from tacref.kernels.costs import COLUMNS, ROWS, STRIDE
 from tacref.kernels.simd import LANES, load, store, vector
 

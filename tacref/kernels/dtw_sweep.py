@@ -11,8 +11,8 @@ are left out, as forbidden. That changes no bit of any R up to the bound, nor of
 """
 
 import numpy as np
-from numba import njit
 
+from tacref.compiled import njit
 from tacref.kernels.atomics import claim, observe, publish
 from tacref.kernels.costs import COLUMNS, ROWS, STRIDE, squared_distances
 from tacref.kernels.dtw import DIAGONAL_BYTES, TILE, TILE_BYTES, back, forward

@@ -3,7 +3,8 @@
 import math
 
 import numpy as np
-from numba import njit
+
+from tacref.compiled import njit
 
 # Reference frames whose costs are computed together: they stay in the first-level cache.
 BLOCK = 1024

@@ -12,8 +12,8 @@ roundings to Z, however large R / gamma is. What is outside has the exponent `NO
 import math
 
 import numpy as np
-from numba import njit
 
+from tacref.compiled import njit
 from tacref.kernels.atomics import publish
 from tacref.kernels.costs import ROWS, STRIDE
 from tacref.kernels.simd import (

@@ -1,8 +1,8 @@
 """Soft-DTW of batches on several threads: values and gradients, of embeddings or of costs."""
 
 import numpy as np
-from numba import njit
 
+from tacref.compiled import njit
 from tacref.kernels.costs import ROWS, take
 from tacref.kernels.soft_dtw_pair import solve
 from tacref.kernels.soft_dtw_problem import (

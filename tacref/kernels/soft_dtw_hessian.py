@@ -1,8 +1,8 @@
 """Hessian of soft-DTW times a direction (Mensch & Blondel 2018): both passes, differentiated."""
 
 import numpy as np
-from numba import njit
 
+from tacref.compiled import njit
 from tacref.kernels.costs import ROWS, STRIDE, copy_costs, copy_strip, diagonals
 from tacref.kernels.simd import LANES, load, splat, store
 from tacref.kernels.soft_dtw import DONE, SLOT, forward, value

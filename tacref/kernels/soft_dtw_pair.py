@@ -6,8 +6,8 @@ So a pair takes O(ROWS (n + m) + n m / ROWS) memory.
 """
 
 import numpy as np
-from numba import njit
 
+from tacref.compiled import njit
 from tacref.kernels.costs import ROWS, STRIDE, add_weighted_differences, copy_strip
 from tacref.kernels.simd import LANES
 from tacref.kernels.soft_dtw import DONE, backward, forward, value

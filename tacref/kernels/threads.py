@@ -12,8 +12,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from tacref.compiled import njit
 from tacref.forks import forked
 from tacref.kernels.atomics import observe
 

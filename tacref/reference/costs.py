@@ -1,9 +1,9 @@
 """Costs between frames: squared Euclidean distances, and their chain rule."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
+from tacref.compiled import njit
 from tacref.reference.checks import check_embeddings, check_finite
 
 

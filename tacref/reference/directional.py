@@ -1,9 +1,9 @@
 """Derivatives of soft-DTW along a direction: the sharp value and the Hessian-vector product."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
+from tacref.compiled import njit
 from tacref.reference.checks import check_direction, check_reached, check_smoothing
 from tacref.reference.soft_dtw import backward, forward
 

@@ -1,9 +1,9 @@
 """Dynamic time warping (equations 1 and 2) with its path."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
+from tacref.compiled import njit
 from tacref.reference.checks import check_path, check_path_cost, check_reached
 
 

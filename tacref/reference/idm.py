@@ -1,10 +1,10 @@
 """Temporal regularization: IDM (equations 5 and 6) and Contrastive-IDM (equation 7)."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
 from tacref.checks import check_not_negative, check_positive, check_variant
+from tacref.compiled import njit
 from tacref.reference.checks import check_square, check_squared, check_times
 
 

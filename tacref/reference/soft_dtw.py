@@ -3,10 +3,10 @@
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
 from tacref.checks import check_not_negative
+from tacref.compiled import njit
 from tacref.reference.checks import check_reached, check_smoothing, check_vector
 
 

@@ -3,10 +3,10 @@
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
 from tacref.checks import check_positive
+from tacref.compiled import njit
 from tacref.reference.checks import check_embeddings, check_times
 from tacref.reference.costs import cost_matrix, embedding_gradients
 

@@ -1,8 +1,8 @@
 """What a run writes as it goes: metrics.jsonl, and TensorBoard events where it is installed."""
 
 import json
+import sys
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,8 @@ class Metrics:
             kept = (json.dumps(line) + "\n" for line in lines if keep is not None and keep(line))
             temporary.write_text("".join(kept), encoding="utf-8")
         self._file = path.open("a", encoding="utf-8")
-        self._events: Any = None
-        if find_spec("tensorboard") is not None:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._events = SummaryWriter(run / EVENTS, purge_step=step + 1)
+        writer = _event_writer()
+        self._events = None if writer is None else writer(run / EVENTS, purge_step=step + 1)
 
     def write(self, step: int, **values: Any) -> None:
         """Write a line; in events, the numbers and the numbers in dictionaries."""
@@ -58,3 +55,15 @@ class Metrics:
         self._file.close()
         if self._events is not None:
             self._events.close()
+
+
+def _event_writer() -> Any:
+    """Return torch's writer of events; None where TensorBoard is not installed, or broken."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:  # also where a folder in the current one has its name
+        return None
+    except Exception as error:  # such as with another protobuf than it was made for
+        print(f"no events are written: TensorBoard does not load ({error})", file=sys.stderr)
+        return None
+    return SummaryWriter

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tacref.checks import VARIANTS
 from tacref.commands import Parser, command
-from tacref.files import replacing
+from tacref.files import check_new_file, replacing
 from tacref.verify.problems import LOSSES
 
 
@@ -49,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ValueError(f"--as {options.loss} needs a function, module:name")
     if options.seed < 0:
         raise ValueError(f"--seed must be >= 0, got {options.seed}")
+    if options.html:
+        check_new_file(options.html)
 
     from tacref.verify.check import check
     from tacref.verify.own import implementations

@@ -1,5 +1,6 @@
 """`tacref NAME`: dispatch, one line and status 2 on bad input, light imports."""
 
+import os
 import subprocess
 import sys
 
@@ -114,6 +115,32 @@ def test_nobody_reads_the_output():
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 141
+
+
+NAMES = (
+    "import sys; from tacref.commands import command\n"
+    "def main():\n"
+    "    print('caf\\xe9', '\\udcff', file=sys.stdout); print('written'); sys.stdout.isatty()\n"
+    "    return 7 * sys.stderr.isatty()\n"
+    "sys.exit(command('embed')(main)())"
+)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"), [("ascii", rb"caf\xe9 \udcff"), ("utf-8", "café \\udcff".encode())]
+)
+def test_any_name_can_be_printed(encoding, shown):
+    done = subprocess.run(
+        [sys.executable, "-c", NAMES],
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+        capture_output=True,
+    )
+    assert (done.returncode, done.stdout.splitlines()) == (0, [shown, b"written"])
+
+
+def test_no_streams_at_all():
+    start = 'exec "$0" -c "$1" >&- 2>&-'
+    assert subprocess.run(["sh", "-c", start, sys.executable, NAMES]).returncode == 0
 
 
 def test_another_broken_pipe(capsys):

@@ -31,6 +31,28 @@ def test_embeds_clips_whole(run, tmp_path):
             np.testing.assert_allclose(saved["timestamps"], np.arange(len(rows)) / 25)
 
 
+def test_names_near_the_longest(run, tmp_path, capsys):
+    fits = save_rows(tmp_path / f"{'a' * 251}.npy", 9)
+    assert main(["embed", str(run), str(fits), "-o", str(tmp_path / "out")]) == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [f"{fits.stem}.npz"]
+    too_long = tmp_path / ("b" * 252)  # with .npz
+    too_long.mkdir()
+    capsys.readouterr()
+    assert main(["embed", "no run is opened", str(too_long), "-o", str(tmp_path / "out")]) == 2
+    assert "bbb.npz: the name is too long" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("convert", [np.asfortranarray, lambda rows: rows.astype(">f8")])
+def test_arrays_in_any_order_of_bytes(run, tmp_path, convert):
+    rows = np.random.default_rng(0).normal(size=(20, 4))
+    expected = open_encoder(run).embed(rows.astype(np.float32))
+    np.save(tmp_path / "a.npy", convert(rows))
+    assert main(["embed", str(run), str(tmp_path / "a.npy"), "-o", str(tmp_path / "out")]) == 0
+    with np.load(tmp_path / "out" / "a.npz") as saved:
+        np.testing.assert_allclose(saved["embeddings"], expected, atol=1e-6)
+    np.testing.assert_allclose(open_encoder(run).embed(convert(rows)), expected, atol=1e-6)
+
+
 def test_processes_share_the_clips(run, tmp_path, monkeypatch):
     clips = [str(save_rows(tmp_path / f"{name}.npy", 9)) for name in "abc"]
     out = tmp_path / "out"

@@ -82,3 +82,23 @@ def test_the_current_folder_and_a_link_to_an_empty_one(tmp_path, monkeypatch):
             (path / "a").write_text("a")
         assert [file.name for file in (tmp_path / "here").iterdir()] == ["a"]
         (tmp_path / "here" / "a").unlink()
+
+
+@pytest.mark.parametrize(
+    "name", ["n" * 255, "n" * 251 + ".npz", "ä" * 125 + ".npz", "a." + "s" * 240]
+)
+def test_names_as_long_as_there_are(tmp_path, name):
+    with replacing(check_new_file(tmp_path / "files" / name)) as path:
+        assert path.suffix == (tmp_path / name).suffix
+        path.write_text("whole")
+    with new_folder(tmp_path / "folders" / name) as path:
+        (path / "a").touch()
+    assert (tmp_path / "files" / name).read_text() == "whole"
+    assert (tmp_path / "folders" / name / "a").exists()
+
+
+@pytest.mark.parametrize("check", [check_new_file, check_new_folder])
+@pytest.mark.parametrize("path", ["n" * 256, "ä" * 128, "n" * 256 + "/file"])
+def test_names_that_are_too_long(tmp_path, check, path):
+    with pytest.raises(ValueError, match=f"{path}: the name is too long"):
+        check(tmp_path / path)

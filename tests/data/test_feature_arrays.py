@@ -13,6 +13,7 @@ def test_numbers_become_float32(tmp_path, dtype):
     np.save(tmp_path / "clip.npy", np.asfortranarray(array))
     features = load_features(tmp_path / "clip.npy")
     assert features.dtype == np.float32
+    assert features.flags.c_contiguous
     assert_array_equal(features, array)
 
 
@@ -44,6 +45,7 @@ def test_some_rows(tmp_path):
     np.save(tmp_path / "clip.npy", np.asfortranarray(array))
     rows = load_features(tmp_path / "clip.npy", np.array([1, 1, 3]))
     assert rows.dtype == np.float32
+    assert rows.flags.c_contiguous
     assert_array_equal(rows, array[[1, 1, 3]])
     with pytest.raises(ValueError, match="holds nan at frame 2, feature 0"):
         load_features(tmp_path / "clip.npy", np.array([1, 2]))

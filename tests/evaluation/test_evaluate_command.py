@@ -260,7 +260,8 @@ def test_metrics_without_numbers(tmp_path):
 def test_pictures_of_alike_names(tmp_path):
     from tacref.evaluation.plots import save_plots
 
-    rows = {"x": np.eye(4), "y": np.eye(4)[:3]}
-    written = save_plots(tmp_path, {"a-b": rows, "a b": rows})
-    assert len(set(written)) == 4
+    rows = {"x$": np.eye(4), "\udcff$": np.eye(4)[:3]}  # a name may hold bytes that are no text
+    long = "ä" * 120  # as long as a folder's name may be, nearly
+    written = save_plots(tmp_path, {"a-b": rows, "a b": rows, long: rows, long + "b": rows})
+    assert len(set(written)) == 8
     assert sorted(written) == sorted(path.name for path in tmp_path.iterdir())

@@ -21,6 +21,7 @@ from tacref.reference import sequence_contrastive_loss
 from tacref.training import METRICS, Settings, train
 from tacref.training.distributed import Ranks
 from tacref.training.dropout import Chance, PairDropout, dropout_by_pair
+from tacref.training.metrics import Metrics
 from tacref.training.optimizer import make_optimizer
 from tacref.training.step import Stepper
 from tacref.training.stopwatch import PARTS
@@ -313,8 +314,19 @@ def test_events_where_tensorboard_is_installed(sequences, tmp_path, monkeypatch)
     module = types.ModuleType("torch.utils.tensorboard")
     module.SummaryWriter = SummaryWriter
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
-    monkeypatch.setattr("tacref.training.metrics.find_spec", lambda name: True)
     run_of(sequences, tmp_path / "run")
     assert written[0] == ("tensorboard", 1)
     assert written[-1] == "closed"
     assert {("loss", 1), ("loss", 5), ("tau/all", 0), ("mean_tau", 5), ("lr", 3)} <= set(written)
+
+
+def test_no_events_where_tensorboard_is_a_folder_or_broken(tmp_path, monkeypatch, capsys):
+    folder = types.ModuleType("tensorboard")  # as Python imports a folder in the current one
+    monkeypatch.setitem(sys.modules, "tensorboard", folder)
+    monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
+    Metrics(tmp_path).close()
+    assert not capsys.readouterr().err
+    folder.__version__ = "broken"
+    Metrics(tmp_path).close()
+    assert "no events are written: TensorBoard does not load" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]

@@ -289,6 +289,7 @@ def test_command_on_a_function(tmp_path, monkeypatch, capsys):
         (["math:pi", "--as", "lav"], "is a float, not a function"),
         (["math:sqrt", "--as", "new"], "invalid choice"),
         (["--seed=-1"], "--seed must be >= 0, got -1"),
+        (["--html", "/"], "/: output file is a folder"),
     ],
 )
 def test_bad_arguments(arguments, message, capsys):

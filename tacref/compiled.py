@@ -1,0 +1,223 @@
+"""Numba's `njit`, with compiled code kept on disk for exactly the sources that it came from.
+
+Numba's own `cache=True` looks at the file of the function that is called alone. Of a kernel that
+calls one in another file it would go on running the old machine code after an upgrade changed that
+other file. Here each state of all kernels, of Numba and of Python has a folder of its own, which
+holds one file for each kernel, signature and processor.
+
+It is in `NUMBA_CACHE_DIR` where that is set, else in the package's `__pycache__`, else in the
+user's cache folder. Where none of them can be written, each process compiles anew.
+"""
+
+import contextlib
+import hashlib
+import logging
+import os
+import pickle
+import re
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+from numba.core import config
+from numba.core.caching import FunctionCache
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
+from numba.misc.appdirs import AppDirs
+
+import tacref
+
+KEPT = 8  # folders of other sources and versions that stay beside the one in use
+_FOLDER, _FILE = "tacref-kernels-", ".nbc"
+_PACKAGE = Path(__file__).parent
+_log = logging.getLogger("tacref")
+_said: list[str] = []  # why code could not be kept, once a process
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def njit(*, cache: bool = False, **options: Any) -> Callable[[F], F]:
+    """Compile a kernel as `numba.njit` does; with `cache`, keep its code for other processes.
+
+    Parameters
+    ----------
+    cache : bool
+        Keep compiled code on disk; for functions in `tacref.kernels` and `tacref.reference`.
+    **options
+        Options of `numba.njit`.
+    """
+
+    def decorate(function: F) -> F:
+        kernel: Any = numba.njit(**options)(function)
+        if cache and kernel is not function:  # it is the function with NUMBA_DISABLE_JIT
+            kernel._cache = _KernelCache(function)
+        return cast(F, kernel)
+
+    return decorate
+
+
+class _KernelCache(FunctionCache):
+    """What Numba asks for compiled code of one kernel, and gives it to."""
+
+    def __init__(self, py_func: Callable[..., Any]) -> None:
+        self._py_func = py_func
+        self._name = f"{py_func.__module__}.{py_func.__qualname__}".removeprefix("tacref.")
+        self._sources = _imported_sources()
+        self.enable()
+
+    @property
+    def cache_path(self) -> str | None:
+        """Where code is looked for first."""
+        return next((str(root / _folder(self._sources)) for root in _roots()), None)
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the code that an earlier process kept, or None."""
+        target_context.refresh()
+        if not self._enabled or self._sources is None:
+            return None
+        key = self._index_key(sig, target_context.codegen())
+        for root in _roots():
+            folder = root / _folder(self._sources)
+            payload = _read(folder / self._file_name(key), key)
+            if payload is not None:
+                _mark_used(folder)
+                return CompileResult._rebuild(target_context, *payload)
+        return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep compiled code in the first folder that takes it."""
+        # What is compiled after the files changed under a running process may be a mixture.
+        if not self._enabled or self._sources is None or self._sources != _sources():
+            return
+        if data.library.has_dynamic_globals or data.lifted:  # addresses of this process
+            return
+        key = self._index_key(sig, data.codegen)
+        content = dumps((key, data._reduce()))
+        failed = "there is no folder for it"
+        for root in _roots():
+            try:
+                _write(root, _folder(self._sources), self._file_name(key), content)
+                return
+            except OSError as error:
+                failed = f"{root}: {error.strerror}"
+        _say_once(failed)
+
+    def flush(self) -> None:
+        """Remove this kernel's code, as `recompile` wants it."""
+        for root in _roots():
+            for file in (root / _folder(self._sources)).glob(f"{self._name}-*{_FILE}"):
+                with contextlib.suppress(OSError):
+                    file.unlink()
+
+    def _file_name(self, key: Any) -> str:
+        return f"{self._name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:24]}{_FILE}"
+
+
+def _sources() -> str | None:
+    """Return a hash of all that compiled code depends on; None where sources cannot be read."""
+    package = files(tacref)
+    state = hashlib.sha256(
+        repr((tacref.__version__, numba.__version__, np.__version__, sys.version)).encode()
+    )
+    try:
+        kernels = [
+            (f"{folder}/{source.name}", source)
+            for folder in ("kernels", "reference")
+            for source in (package / folder).iterdir()
+            if source.name.endswith((".py", ".pyc"))
+        ]
+        ours = [
+            (file.name, file) for file in package.iterdir() if file.name.startswith("compiled.")
+        ]
+        for name, source in sorted(kernels + ours, key=lambda kernel: kernel[0]):
+            state.update(f"{name}:{hashlib.sha256(source.read_bytes()).hexdigest()};".encode())
+    except OSError:
+        return None
+    return state.hexdigest() if kernels else None
+
+
+_imported_sources: Callable[[], str | None] = cache(_sources)
+
+
+def _folder(sources: str | None) -> str:
+    return f"{_FOLDER}{str(sources)[:16]}"
+
+
+def _roots() -> Iterator[Path]:
+    """Return where folders of compiled code may be, the best place first."""
+    chosen = config.CACHE_DIR  # type: ignore[attr-defined]
+    if chosen:
+        yield Path(chosen)
+        return
+    if _PACKAGE.is_dir():  # not in a zip file
+        yield _PACKAGE / "__pycache__"
+    users = Path(AppDirs(appname="numba", appauthor=False).user_cache_dir)
+    if users.is_absolute():  # "~" stays as it is for a user without a home
+        yield users
+
+
+def _read(path: Path, key: Any) -> Any:
+    """Return what was kept under a key; None if there is nothing, or it is damaged."""
+    try:
+        checksum, content = (data := path.read_bytes())[:32], data[32:]
+    except OSError:
+        return None
+    if hashlib.sha256(content).digest() != checksum:
+        return None
+    kept, payload = pickle.loads(content)
+    return payload if kept == key else None
+
+
+def _write(root: Path, folder: str, name: str, content: bytes) -> None:
+    """Write a file whole or not at all; several processes may write the same one."""
+    try:
+        (root / folder).mkdir(parents=True)
+    except FileExistsError:
+        pass
+    else:
+        _remove_old(root, folder)
+    temporary = root / folder / f"{uuid.uuid4().hex}{_FILE}"
+    try:
+        with temporary.open("xb") as file:
+            file.write(hashlib.sha256(content).digest() + content)
+        temporary.replace(root / folder / name)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _remove_old(root: Path, current: str) -> None:
+    """Remove all but the folders used last, and of a folder only what was written here."""
+    pattern = re.compile(re.escape(_FOLDER) + "[0-9a-f]{16}")
+    with contextlib.suppress(OSError):
+        ours = [path for path in root.iterdir() if pattern.fullmatch(path.name)]
+        ours = [path for path in ours if path.name != current and not path.is_symlink()]
+        ours.sort(key=lambda path: path.stat().st_mtime)
+        for folder in ours[:-KEPT]:
+            for file in folder.glob(f"*{_FILE}"):
+                file.unlink()
+            with contextlib.suppress(OSError):  # where somebody keeps something else in it
+                folder.rmdir()
+
+
+@cache
+def _mark_used(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        os.utime(folder)
+
+
+def _say_once(reason: str) -> None:
+    if not _said:
+        _said.append(reason)
+        _log.warning(
+            "compiled kernels cannot be kept (%s), so that each process compiles them anew; "
+            "NUMBA_CACHE_DIR may name a folder for them",
+            reason,
+        )
