@@ -47,7 +47,8 @@ def _parser() -> Parser:
         prog="tacref evaluate",
         description="Scores of an encoder on held-out clips: Kendall's tau and cycle-consistency; "
         "with phase labels beside the clips also phase classification, phase progression and "
-        "retrieval. 95 % intervals by bootstrap over clips.",
+        "retrieval. Where published definitions differ, each has a name of its own. 95 % intervals "
+        "by bootstrap over clips.",
     )
     add = parser.add_argument
     add("encoder", metavar="RUN_OR_ONNX", help="a run's folder, or an ONNX file")
@@ -66,7 +67,12 @@ def _parser() -> Parser:
     )
     add("--no-baselines", action="store_true", help="not the untrained encoder, nor raw frames")
     add("--plots", metavar="DIR", help="new folder for pictures: distances, embeddings, learning")
-    add("--seed", type=seed, default=0, help="of the draws of clips (default: 0)")
+    add(
+        "--seed",
+        type=seed,
+        default=0,
+        help="of the draws of clips, to learn from and for intervals (default: 0)",
+    )
     add("--device", default="cpu", help="cpu, cuda, ... (default: cpu)")
     add("--json", action="store_true", help="print one JSON object")
     return parser

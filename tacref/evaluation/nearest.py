@@ -103,16 +103,15 @@ class _Space:
     """Rows, and which of them are near which.
 
     With a and b centred rows of length d, |b|^2 - 2ab orders rows b by their distance from a, up
-    to rounding. In float64, with u = 2^-53, that is at most
+    to rounding. In float64, with u = 2^-53, that is at most u (|a| + |b|)^2 times
 
-    - u (|a| + |b|)^2 times d for each of the sums |b|^2 and ab, in whatever order BLAS takes them,
-    - once u (|a| + |b|)^2 for their difference, and twice for the centring, as each number of a
-      and b has its relative error u,
-    - d + 3 times for the squared distance by differences, which shall decide,
+    - d for the sums |b|^2 and 2ab together, in whatever order BLAS takes them,
+    - 1 for their difference, and 2 for the centring, as each number of a and b is off by u of it,
+    - d + 3 for the squared distance by differences, which shall decide.
 
-    and (|a| + |b|)^2 <= 2 |a|^2 + 2 |b|^2: in all `slack` (|a|^2 + |b|^2), rounded up. So `low`
-    = (1 - slack) |b|^2 - 2ab lies below what it stands for by no more than 2 slack |b|^2, save
-    for terms of a alone.
+    As (|a| + |b|)^2 <= 2 |a|^2 + 2 |b|^2, these are (4 d + 12) u (|a|^2 + |b|^2), which `slack`
+    (|a|^2 + |b|^2) exceeds. So with `low` = (1 - slack) |b|^2 - 2ab, no row is nearer than b whose
+    `low` is more than 2 slack (|a|^2 + |b|^2) above that of b.
     """
 
     def __init__(self, rows: np.ndarray, centred: np.ndarray, exponent: int) -> None:
@@ -124,8 +123,9 @@ class _Space:
 
     @classmethod
     def of(cls, rows: np.ndarray) -> "_Space":
-        # Powers of two round nothing, and keep squares of any numbers from over- and underflow:
-        # first the largest number becomes 1, then the largest distance from the mean.
+        # Powers of two round nothing, and keep squares from overflow and, but for differences
+        # below 1e-150 of the largest, from underflow: first the largest number comes near 1, then
+        # the largest difference from the mean.
         rows = np.ldexp(rows, -_exponent(rows))
         centred = rows - rows.mean(0)
         exponent = _exponent(centred)

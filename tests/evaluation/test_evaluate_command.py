@@ -283,6 +283,14 @@ def test_metrics_without_numbers(tmp_path):
         plot_learning(tmp_path / "metrics.jsonl")
 
 
+def test_pictures_of_embeddings_with_an_offset():
+    from tacref.evaluation.plots import plot_similarity
+
+    rows = {"x": np.arange(5.0)[:, None] + 2.0**30, "y": np.arange(3.0)[:, None] + 2.0**30}
+    drawn = plot_similarity(rows).axes[0].images[0].get_array()
+    np.testing.assert_array_equal(drawn, np.abs(np.subtract.outer(np.arange(5), np.arange(3))))
+
+
 def test_pictures_of_alike_names(tmp_path):
     from tacref.evaluation.plots import save_plots
 

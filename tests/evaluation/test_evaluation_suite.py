@@ -68,6 +68,16 @@ def test_without_labels_there_are_tau_and_cycles():
     assert list(evaluate(collapsed)) == ["kendall_tau", "cycle_error"]
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int64, np.uint8])
+def test_any_type_of_number_counts_as_float64(dtype):
+    rows = {name: (10 * video + 5).clip(0).astype(dtype) for name, video in VAL.items()}
+    assert evaluate(rows, VAL_LABELS, ks=[3]) == evaluate(
+        {name: video.astype(np.float64).tolist() for name, video in rows.items()},
+        VAL_LABELS,
+        ks=[3],
+    )
+
+
 def test_better_embeddings_score_better():
     rng = np.random.default_rng(5)
     noise = {name: rng.normal(size=rows.shape) for name, rows in VAL.items()}
