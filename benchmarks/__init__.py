@@ -7,6 +7,7 @@ python -m benchmarks.export       onnxruntime beside torch
 python -m benchmarks.data         some frames of a long video, many clips
 python -m benchmarks.online       alignment where the true warp is known; the online aligner's cost
 python -m benchmarks.report       the report of two long videos
+python -m benchmarks.sigma_apart  LAV's loss where float32 misjudges frames exactly sigma apart
 python benchmarks/training.py     Kendall's tau before and after training
 python benchmarks/peers/cards.py  report cards of other libraries
 """

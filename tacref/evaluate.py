@@ -19,7 +19,7 @@ import numpy as np
 from tacref.commands import Parser, command, positive_int, seed
 from tacref.data import Clip, find_clips
 from tacref.embed import Embed, GatherResults, embed_clip, embed_shares, open_encoder
-from tacref.evaluation import Estimate, Scores, estimate
+from tacref.evaluation import Estimate, Scores, UndefinedPairs, estimate, undefined_pairs
 from tacref.evaluation.held_out import check_split
 from tacref.evaluation.labeled import ALL, labeled_training_clips, mean_tau, score_clips
 from tacref.evaluation.table import format_table
@@ -48,7 +48,8 @@ def _parser() -> Parser:
         prog="tacref evaluate",
         description="Scores of an encoder on held-out clips: Kendall's tau and cycle-consistency; "
         "with phase labels beside the clips also phase classification, phase progression and "
-        "retrieval. 95 % intervals by bootstrap over clips.",
+        "retrieval. Where published definitions differ, each has a name of its own. 95 % intervals "
+        "by bootstrap over clips.",
     )
     add = parser.add_argument
     add("encoder", metavar="RUN_OR_ONNX", help="a run's folder, or an ONNX file")
@@ -67,7 +68,12 @@ def _parser() -> Parser:
     )
     add("--no-baselines", action="store_true", help="not the untrained encoder, nor raw frames")
     add("--plots", metavar="DIR", help="new folder for pictures: distances, embeddings, learning")
-    add("--seed", type=seed, default=0, help="of the draws of clips (default: 0)")
+    add(
+        "--seed",
+        type=seed,
+        default=0,
+        help="of the draws of clips, to learn from and for intervals (default: 0)",
+    )
     add("--device", default="cpu", help="cpu, cuda, ... (default: cpu)")
     add("--json", action="store_true", help="print one JSON object")
     return parser
@@ -171,6 +177,10 @@ def _print(
         }
         for title, each in activities.items()
     }
+    undefined = {
+        title: {activity: undefined_pairs(scores) for activity, scores in each.items()}
+        for title, each in activities.items()
+    }
     taus = {activity: scores["kendall_tau"].value for activity, scores in single["trained"].items()}
     if options.json:
         report = {
@@ -186,6 +196,10 @@ def _print(
                 title: {activity: _plain(scores) for activity, scores in each.items()}
                 for title, each in single.items()
             },
+            "undefined_pairs": {
+                title: {activity: pairs._asdict() for activity, pairs in each.items()}
+                for title, each in undefined.items()
+            },
             "plots": [str(Path(options.plots) / name) for name in plots],
         }
         print(json.dumps(report))
@@ -195,7 +209,7 @@ def _print(
         f"Held-out clips of {Path(options.data) / options.split}: {total}; Kendall's tau at stride "
         f"{options.stride}; 95 % intervals over clips\n"
     )
-    print(format_table(means))
+    print(format_table({title: _with_pairs(means[title], undefined[title]) for title in means}))
     if len(clips) > 1:
         print("\nThe table has means over activities. Kendall's tau of each:\n")
         lines = {
@@ -209,6 +223,19 @@ def _print(
         )
     if plots:
         print(f"\n{len(plots)} pictures in {options.plots}")
+
+
+def _with_pairs(
+    scores: dict[str, Estimate], undefined: dict[str, UndefinedPairs]
+) -> dict[str, Estimate | UndefinedPairs]:
+    """Return lines of the table, one after Kendall's tau for the pairs that have none."""
+    total = UndefinedPairs(*map(sum, zip(*undefined.values(), strict=True)))
+    lines: dict[str, Estimate | UndefinedPairs] = {}
+    for metric, score in scores.items():
+        if metric == "cycle_error":
+            lines["pairs without a tau"] = total
+        lines[metric] = score
+    return lines
 
 
 def _plain(scores: dict[str, Estimate]) -> dict[str, dict[str, float | None]]:

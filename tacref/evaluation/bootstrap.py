@@ -1,5 +1,6 @@
 """Scores that are means over videos or pairs of videos, and their intervals by bootstrap."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -45,8 +46,9 @@ class Scores:
     @property
     def value(self) -> float:
         """The score: the sum of totals over that of counts; NaN where nothing counts."""
-        count = self.counts.sum()
-        return float(self.totals.sum() / count) if count else float("nan")
+        # fsum: the order of the videos changes no bit.
+        total, count = math.fsum(self.totals.flat), math.fsum(self.counts.flat)
+        return total / count if count else math.nan
 
     def resampled(self, weights: np.ndarray) -> np.ndarray:
         """Scores `(R,)` of samples in which video v is drawn `weights[r, v]` times.
@@ -75,7 +77,8 @@ def estimate(scores: Sequence[Scores], *, seed: int = 0, resamples: int = 1000) 
     Returns
     -------
     Estimate
-        Ends are None if an activity has fewer than three videos that count. What was learned
+        Ends are None if an activity has fewer than three videos that count. Samples in which
+        nothing counts are left out. What was learned
         from, and what is searched, is not drawn anew: the interval is about the videos scored.
 
     References
@@ -99,5 +102,8 @@ def estimate(scores: Sequence[Scores], *, seed: int = 0, resamples: int = 1000) 
         weights = rng.multinomial(videos, np.full(videos, 1 / videos), size=resamples)
         draws += each.resampled(weights.astype(np.float64)) / len(scores)
     tail = 100 * (1 - LEVEL) / 2
-    low, high = np.nanpercentile(draws, [tail, 100 - tail])
+    draws = draws[~np.isnan(draws)]  # without those in which no video or pair counts
+    if not draws.size:
+        return Estimate(value, None, None)
+    low, high = np.percentile(draws, [tail, 100 - tail])
     return Estimate(value, float(low), float(high))

@@ -15,7 +15,8 @@ def check_videos(embeddings: Embeddings, name: str, *, least: int = 1) -> dict[s
     Raises
     ------
     ValueError
-        If there are fewer than `least` videos, or an array is not as described.
+        If there are fewer than `least` videos, or an array is not as described, or holds whole
+        numbers that float64 would round.
     """
     if len(embeddings) < least:
         raise ValueError(
@@ -25,7 +26,7 @@ def check_videos(embeddings: Embeddings, name: str, *, least: int = 1) -> dict[s
     videos: dict[str, np.ndarray] = {}
     d = -1
     for key, given in embeddings.items():
-        video = np.asarray(given, dtype=np.float64)
+        video = _real(given, f"{name}[{key!r}]")
         if d < 0 and video.ndim == 2:
             d = video.shape[1]
         if video.ndim != 2 or video.size == 0 or video.shape[1] != d:
@@ -35,6 +36,21 @@ def check_videos(embeddings: Embeddings, name: str, *, least: int = 1) -> dict[s
             raise ValueError(f"{name}[{key!r}] holds NaN or infinity")
         videos[key] = video
     return videos
+
+
+def _real(given: ArrayLike, name: str) -> np.ndarray:
+    """Return an array in float64, if that holds its numbers."""
+    try:
+        array = np.asarray(given)
+    except (ValueError, TypeError, RuntimeError) as error:  # ragged; not on the CPU, or with grad
+        raise ValueError(f"{name} must be an array of real numbers: {error}") from error
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    real = array.astype(np.float64)
+    if array.dtype.kind in "iu" and (np.abs(real) >= 2.0**53).any():
+        largest = array.flat[np.abs(real).argmax()]
+        raise ValueError(f"{name} must hold whole numbers below 2**53, got {largest}")
+    return real
 
 
 def check_labels(

@@ -1,6 +1,8 @@
 """Kendall's tau: whether the nearest neighbors of a video's frames are in order in another."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,7 +33,7 @@ def kendall_tau(embeddings: Sequence[ArrayLike], *, stride: int = 1) -> float:
     -------
     float
         In [-1, 1]. A pair whose neighbors are all one frame, where tau is undefined, counts as 0
-        (our choice: such embeddings have no order).
+        (our choice: such embeddings have no order; the field leaves such pairs out).
 
     Raises
     ------
@@ -66,6 +68,31 @@ def kendall_scores(embeddings: Embeddings, *, stride: int = 1) -> Scores:
     ValueError
         As `kendall_tau`.
     """
+    return kendall_scores_by_definition(embeddings, stride=stride)["kendall_tau"]
+
+
+def kendall_scores_by_definition(embeddings: Embeddings, *, stride: int = 1) -> dict[str, Scores]:
+    """Kendall's tau of each ordered pair of videos, under both names.
+
+    Parameters
+    ----------
+    embeddings, stride
+        As for `kendall_scores`.
+
+    Returns
+    -------
+    dict of str to Scores
+        Over ordered pairs `(V, V)`:
+
+        - "kendall_tau": a pair without a tau, as all its neighbors are one frame, counts as 0.
+        - "kendall_tau_defined_pairs": such a pair does not count (the code of TCC, LAV, CARL and
+          AE2). An encoder that maps most videos to a point is scored on the others alone.
+
+    Raises
+    ------
+    ValueError
+        As `kendall_tau`.
+    """
     if stride < 1:
         raise ValueError(f"stride must be >= 1, got {stride!r}")
     whole = check_videos(embeddings, "embeddings", least=2).values()
@@ -73,14 +100,44 @@ def kendall_scores(embeddings: Embeddings, *, stride: int = 1) -> Scores:
         raise ValueError(f"stride must be < {longest}, the longest video's frames, got {stride}")
     videos = [video[::stride] for video in whole]
     taus = np.array([[_tau(order) for order in orders] for orders in nearest(videos)])
-    np.fill_diagonal(taus, 0.0)
-    return Scores(taus, 1.0 - np.eye(len(videos)))
+    np.fill_diagonal(taus, math.nan)
+    defined = ~np.isnan(taus)
+    taus[~defined] = 0.0
+    return {
+        "kendall_tau": Scores(taus, 1.0 - np.eye(len(videos))),
+        "kendall_tau_defined_pairs": Scores(taus, defined.astype(np.float64)),
+    }
+
+
+class UndefinedPairs(NamedTuple):
+    """How many ordered pairs of videos have no Kendall's tau, of all there are."""
+
+    undefined: int
+    pairs: int
+
+    def __str__(self) -> str:
+        """Return `88 of 90`."""
+        return f"{self.undefined} of {self.pairs}"
+
+
+def undefined_pairs(scores: Mapping[str, Scores]) -> UndefinedPairs:
+    """Count the pairs that "kendall_tau" counts and "kendall_tau_defined_pairs" does not.
+
+    Parameters
+    ----------
+    scores : mapping of str to Scores
+        As `tacref.evaluation.all_scores` returns them; without "kendall_tau_defined_pairs" no
+        pair has a tau.
+    """
+    pairs = int(scores["kendall_tau"].counts.sum())
+    defined = scores.get("kendall_tau_defined_pairs")
+    return UndefinedPairs(pairs - (0 if defined is None else int(defined.counts.sum())), pairs)
 
 
 def _tau(order: np.ndarray) -> float:
-    """Tau-b of a sequence with 0, 1, 2, …; 0 if it is constant."""
+    """Tau-b of a sequence with 0, 1, 2, …; NaN if it is constant."""
     if np.all(order == order[0]):
-        return 0.0
+        return math.nan
     if len(order) > ALL_PAIRS:
         from scipy.stats import kendalltau
 

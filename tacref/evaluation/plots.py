@@ -39,7 +39,8 @@ def plot_similarity(embeddings: Embeddings) -> "Figure":
     figure = new_figure(3.2 * len(others) + 0.6, 3.4)
     axes = figure.subplots(1, len(others), squeeze=False)[0]
     for axis, (name, y) in zip(axes, others, strict=True):
-        squares = (x**2).sum(1)[:, None] + (y**2).sum(1) - 2 * x @ y.T
+        near_x, near_y = x - x.mean(0), y - x.mean(0)  # or an offset would cost digits
+        squares = (near_x**2).sum(1)[:, None] + (near_y**2).sum(1) - 2 * near_x @ near_y.T
         image = axis.imshow(
             np.sqrt(np.maximum(squares, 0)), origin="lower", aspect="auto", cmap="magma"
         )

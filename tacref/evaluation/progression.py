@@ -1,6 +1,6 @@
 """Phase progression: how far through the activity a frame is, by linear regression."""
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from tacref.evaluation.checks import (
     check_labels,
     check_videos,
 )
+from tacref.evaluation.pooled import PooledScores
+from tacref.evaluation.scaling import scaled
 
 
 def progression_scores(
@@ -24,9 +26,9 @@ def progression_scores(
 
     A frame's progress to a phase's boundary is (t - b) / T, of frame t in a video of T frames
     whose last frame of that phase is b. There is one for each phase but the last, in the order
-    of the first of the training videos with the most phases. Linear regression with intercept on
-    all training frames; of a held-out video, R^2 is the mean over boundaries, about the video's
-    own means: 1 is perfect, 0 as good as a constant, and it may be far below 0.
+    of the training video with the most phases (by name, the first of them). Linear regression
+    with intercept on all training frames; of a held-out video, R^2 is the mean over boundaries,
+    about the video's own means: 1 is perfect, 0 as good as a constant, and it may be far below 0.
 
     Parameters
     ----------
@@ -38,8 +40,8 @@ def progression_scores(
     Returns
     -------
     Scores
-        Over videos `(V,)`. Our choice: a video that lacks a phase, or has a single frame, does
-        not count, and is not learned from. Nothing counts if there is only one phase.
+        Over videos `(V,)`. Our choice: a video that lacks a phase does not count, and is not
+        learned from. Nothing counts if there is only one phase.
 
     Raises
     ------
@@ -48,32 +50,80 @@ def progression_scores(
 
     References
     ----------
-    Dwibedi et al., "Temporal Cycle-Consistency Learning", CVPR 2019, section 4. (The LAV authors'
-    code takes one R^2 over the frames of all videos together.)
+    Dwibedi et al., "Temporal Cycle-Consistency Learning", CVPR 2019, section 4. Their code takes
+    one R^2 over all frames, which is "progression_pooled" of `progression_scores_by_definition`.
+    """
+    return progression_scores_by_definition(embeddings, labels, train_embeddings, train_labels)[
+        "phase_progression"
+    ]
+
+
+def progression_scores_by_definition(
+    embeddings: Embeddings,
+    labels: Labels,
+    train_embeddings: Embeddings,
+    train_labels: Labels,
+) -> dict[str, Scores]:
+    """R^2 of the progress through phase boundaries, under both names.
+
+    Parameters
+    ----------
+    embeddings, labels, train_embeddings, train_labels
+        As for `progression_scores`.
+
+    Returns
+    -------
+    dict of str to Scores
+        Over videos `(V,)`, of one and the same regression:
+
+        - "phase_progression": the mean over videos of each one's R^2, about its own means.
+        - "progression_pooled": R^2 over the frames of all videos together, about their common
+          means (the code of TCC, LAV, CARL and AE2). These targets spread more, as videos
+          have their boundaries at different places, so that it is usually the higher score.
+
+    Raises
+    ------
+    ValueError
+        As `progression_scores`.
     """
     videos = check_videos(embeddings, "embeddings")
     phases = check_labels(labels, videos, "labels")
     train = check_videos(train_embeddings, "train_embeddings")
     train_phases = check_labels(train_labels, train, "train_labels")
     check_held_out(videos, train)
-    order = max((list(dict.fromkeys(each.tolist())) for each in train_phases.values()), key=len)
-    targets = {name: _progress(truth, order) for name, truth in train_phases.items()}
+    names = sorted(train)  # so that the order in which they are given changes nothing
+    order = max((list(dict.fromkeys(train_phases[name].tolist())) for name in names), key=len)
+    targets = {name: _progress(train_phases[name], order) for name in names}
     learned = [(train[name], target) for name, target in targets.items() if target is not None]
-    totals, counts = np.zeros(len(videos)), np.zeros(len(videos))
-    if not learned:
-        return Scores(totals, counts)
-    model = _fit(*(np.concatenate(side) for side in zip(*learned, strict=True)))
-    for index, (name, video) in enumerate(videos.items()):
-        target = _progress(phases[name], order)
-        if target is not None and len(video) > 1:
-            totals[index], counts[index] = _r2(model.predict(video), target), 1.0
-    return Scores(totals, counts)
+    count, boundaries = len(videos), len(order) - 1
+    means, counts, frames = np.zeros(count), np.zeros(count), np.zeros(count)
+    errors, sums, squares = np.zeros((3, count, boundaries))
+    if learned:
+        predict = _regression(*(np.concatenate(side) for side in zip(*learned, strict=True)))
+        for index, (name, video) in enumerate(videos.items()):
+            target = _progress(phases[name], order)
+            if target is None:
+                continue
+            counts[index], frames[index] = 1.0, len(video)
+            errors[index] = ((target - predict(video)) ** 2).sum(0)
+            sums[index], squares[index] = target.sum(0), (target**2).sum(0)
+            spread = ((target - target.mean(0)) ** 2).sum(0)
+            means[index] = (1 - errors[index] / spread).mean()
+    return {
+        "phase_progression": Scores(means, counts),
+        "progression_pooled": PooledScores(errors, frames, sums, squares),
+    }
 
 
-def _fit(rows: np.ndarray, targets: np.ndarray) -> Any:
+def _regression(rows: np.ndarray, targets: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the prediction of targets `(T, B)` from embeddings, as learned from these."""
     from sklearn.linear_model import LinearRegression
 
-    return LinearRegression().fit(rows, targets)
+    near, _ = scaled(rows, rows)
+    # About their mean, or an offset of all embeddings would cost digits.
+    mean = near.mean(0)
+    model = LinearRegression().fit(near - mean, targets)
+    return lambda video: model.predict(scaled(rows, video)[1] - mean)
 
 
 def _progress(truth: np.ndarray, order: list[str]) -> np.ndarray | None:
@@ -83,10 +133,3 @@ def _progress(truth: np.ndarray, order: list[str]) -> np.ndarray | None:
     frames = np.arange(len(truth))
     boundaries = [np.flatnonzero(truth == phase)[-1] for phase in order[:-1]]
     return (frames[:, None] - np.array(boundaries)) / len(truth)
-
-
-def _r2(predicted: np.ndarray, target: np.ndarray) -> float:
-    """Mean over columns of 1 - squared error / squared deviation from the column's mean."""
-    error = ((target - predicted) ** 2).sum(0)
-    spread = ((target - target.mean(0)) ** 2).sum(0)
-    return float((1 - error / spread).mean())

@@ -12,7 +12,7 @@ from tacref.evaluation.nearest import k_nearest
 def retrieval_scores(
     embeddings: Embeddings, labels: Labels, *, ks: Sequence[int] = (5, 10, 15)
 ) -> dict[str, Scores]:
-    """Score retrieval by three definitions that are all published as "AP@K".
+    """Score retrieval by the definitions that are all published as "AP@K".
 
     Every frame of every video is a query. Nearest is Euclidean; of equally near frames the
     first ones are taken. Where there are fewer than K candidates, all of them are.
@@ -29,14 +29,19 @@ def retrieval_scores(
     Returns
     -------
     dict of str to Scores
-        Over queries, summed for each video `(V,)`:
+        The mean over all queries, long videos having more of them:
 
         - "precision_across@K": the share of the K nearest frames in other videos that show the
-          query's phase (the LAV paper; CARL's code).
+          query's phase (the LAV paper).
         - "average_precision_across@K": of the same frames, the mean of the precisions at the
           ranks of those that show it, 0 if none does (AE2's code).
         - "precision_within@K": the share of the K nearest frames in the same video, the query
-          itself among them (the LAV authors' code). Neighboring frames alone make it high.
+          itself among them. Neighboring frames alone make it high.
+
+        And the mean over videos of each one's mean over its queries:
+
+        - "precision_across_per_video@K" (CARL's code).
+        - "precision_within_per_video@K" (the LAV authors' code).
 
     Raises
     ------
@@ -64,7 +69,12 @@ def retrieval_scores(
             ):
                 sums.setdefault(f"{metric}@{k}", []).append(of_hits(hits[:, :k]).sum())
     counts = np.array([len(videos[name]) for name in names], dtype=np.float64)
-    return {metric: Scores(np.array(totals), counts) for metric, totals in sums.items()}
+    scores = {metric: Scores(np.array(totals), counts) for metric, totals in sums.items()}
+    for k in dict.fromkeys(ks):
+        for metric in ("precision_across", "precision_within"):
+            means = scores[f"{metric}@{k}"].totals / counts
+            scores[f"{metric}_per_video@{k}"] = Scores(means, np.ones(len(names)))
+    return scores
 
 
 def _precision(hits: np.ndarray) -> np.ndarray:

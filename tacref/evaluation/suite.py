@@ -6,8 +6,8 @@ from tacref.evaluation.bootstrap import Estimate, Scores, estimate
 from tacref.evaluation.checks import Embeddings, Labels, check_held_out, check_videos
 from tacref.evaluation.classification import classification_scores
 from tacref.evaluation.cycle import cycle_scores
-from tacref.evaluation.kendall import kendall_scores
-from tacref.evaluation.progression import progression_scores
+from tacref.evaluation.kendall import kendall_scores_by_definition
+from tacref.evaluation.progression import progression_scores_by_definition
 from tacref.evaluation.retrieval import retrieval_scores
 
 
@@ -49,9 +49,10 @@ def evaluate(
     Returns
     -------
     dict of str to Estimate
-        "kendall_tau"; "cycle_error" (lower is better); with labels "precision_across@K",
-        "average_precision_across@K" and "precision_within@K"; with training videos
-        "phase_accuracy@100%" and so on, and "phase_progression". Each with its 95 % interval.
+        "kendall_tau" and, if any pair has a tau, "kendall_tau_defined_pairs"; "cycle_error"
+        (lower is better); with labels what `retrieval_scores` names; with training videos
+        "phase_accuracy@100%" and so on, "phase_progression" and "progression_pooled". Each with
+        its 95 % interval.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def all_scores(
             check_videos(embeddings, "embeddings", least=2),
             check_videos(train_embeddings, "train_embeddings"),
         )
-    scores = {"kendall_tau": kendall_scores(embeddings, stride=stride)}
+    scores = kendall_scores_by_definition(embeddings, stride=stride)
     scores["cycle_error"] = cycle_scores(embeddings)
     if labels is not None:
         if train_embeddings is not None and train_labels is not None:
@@ -118,6 +119,6 @@ def all_scores(
                 *sides, fractions=fractions, seed=seed
             ).items():
                 scores[f"phase_accuracy@{100 * fraction:g}%"] = each
-            scores["phase_progression"] = progression_scores(*sides)
+            scores |= progression_scores_by_definition(*sides)
         scores |= retrieval_scores(embeddings, labels, ks=ks)
     return {name: each for name, each in scores.items() if each.counts.any()}

@@ -3,16 +3,17 @@
 from collections.abc import Mapping
 
 from tacref.evaluation.bootstrap import Estimate
+from tacref.evaluation.kendall import UndefinedPairs
 
 LOWER_IS_BETTER = ("cycle_error",)
 
 
-def format_table(columns: Mapping[str, Mapping[str, Estimate]]) -> str:
+def format_table(columns: Mapping[str, Mapping[str, Estimate | UndefinedPairs]]) -> str:
     """Lay out scores, a line a metric.
 
     Parameters
     ----------
-    columns : mapping of str to mapping of str to Estimate
+    columns : mapping of str to mapping of str to Estimate or UndefinedPairs
         Title of each column to its scores by metric; a metric that a column lacks is left out
         there.
 

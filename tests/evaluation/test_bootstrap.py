@@ -69,6 +69,22 @@ def test_mean_over_activities():
     assert estimate(both, seed=3) != estimate(both, seed=4)
 
 
+def test_samples_in_which_nothing_counts_are_left_out():
+    # Only pairs of the three videos of ten; a sample may have two of them, or fewer.
+    counts = np.zeros((10, 10))
+    counts[:3, :3] = 1 - np.eye(3)
+    scores = Scores(counts * np.array([0.2, 0.4, 0.6] + [0.0] * 7)[:, None], counts)
+    rng = np.random.default_rng(0)
+    empty = np.isnan(scores.resampled(rng.multinomial(10, np.full(10, 0.1), size=1000) * 1.0))
+    assert 0.05 < empty.mean() < 0.5
+    value, low, high = estimate([scores])
+    assert value == pytest.approx(0.4)
+    assert 0.2 <= low < value < high <= 0.6
+    ends = [estimate([scores], seed=seed, resamples=1).low for seed in range(20)]
+    assert None in ends
+    assert any(end is not None for end in ends)
+
+
 def test_too_few_videos_have_no_interval():
     value, low, high = estimate([Scores(np.array([1.0, 2.0, 0.0]), np.array([1.0, 1.0, 0.0]))])
     assert (value, low, high) == (1.5, None, None)

@@ -80,6 +80,9 @@ def test_report(capsys, data, run):
     assert {"phase_accuracy@10%", "phase_progression", "precision_within@15"} <= trained.keys()
     assert found["metrics"].keys() == {"trained", "untrained", "raw"}
     assert found["metrics"]["untrained"] != trained  # another seed's weights
+    assert {"kendall_tau_defined_pairs", "progression_pooled"} <= trained.keys()
+    assert {"precision_across_per_video@5", "precision_within_per_video@5"} <= trained.keys()
+    assert found["undefined_pairs"]["raw"]["swing"] == {"undefined": 0, "pairs": 6}
     assert found["stride"] == 2
     assert found["clips"] == {"swing": 3, "throw": 3}
 
@@ -94,8 +97,32 @@ def test_table(capsys, data, run):
     assert any(line.startswith("phase_accuracy@50%") for line in lines)  # of one activity
     assert any(line.startswith("throw (3 clips)") for line in lines)
     assert report(capsys, run, "--data", data)["activities"]["trained"]["throw"].keys() == {
-        "kendall_tau", "cycle_error",
+        "kendall_tau", "kendall_tau_defined_pairs", "cycle_error",
     }  # fmt: skip
+
+
+def test_pairs_without_a_tau_are_counted(capsys, data, run):
+    for activity, clips in (("swing", "0"), ("throw", "012")):
+        for clip in clips:
+            path = data / "val" / activity / f"{clip}.npy"
+            np.save(path, np.full_like(np.load(path), int(clip)))
+    shutil.rmtree(data / "train")  # no phases to learn
+    found = report(capsys, run, "--data", data)
+    assert found["undefined_pairs"]["raw"] == {
+        "swing": {"undefined": 4, "pairs": 6},
+        "throw": {"undefined": 6, "pairs": 6},
+    }
+    defined = "kendall_tau_defined_pairs"
+    swing, throw = (found["activities"]["raw"][name] for name in ("swing", "throw"))
+    assert throw["kendall_tau"]["value"] == 0
+    assert defined not in throw
+    assert found["metrics"]["raw"][defined]["value"] == swing[defined]["value"]
+    assert swing[defined]["value"] == pytest.approx(3 * swing["kendall_tau"]["value"])
+    assert evaluate.main([str(run), "--data", str(data)]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[-3:] for line in lines if line[:4] == ["pairs", "without", "a", "tau"]] == [
+        ["10", "of", "12"]
+    ]
 
 
 def test_phases_of_one_split_are_not_learned_from(capsys, data, run):
@@ -255,6 +282,14 @@ def test_metrics_without_numbers(tmp_path):
     (tmp_path / "metrics.jsonl").write_text("[1]\n")
     with pytest.raises(ValueError, match=r"metrics\.jsonl: holds no metrics of a run"):
         plot_learning(tmp_path / "metrics.jsonl")
+
+
+def test_pictures_of_embeddings_with_an_offset():
+    from tacref.evaluation.plots import plot_similarity
+
+    rows = {"x": np.arange(5.0)[:, None] + 2.0**30, "y": np.arange(3.0)[:, None] + 2.0**30}
+    drawn = plot_similarity(rows).axes[0].images[0].get_array()
+    np.testing.assert_array_equal(drawn, np.abs(np.subtract.outer(np.arange(5), np.arange(3))))
 
 
 def test_pictures_of_alike_names(tmp_path):

@@ -7,8 +7,8 @@ from tacref.evaluation import (
     classification_scores,
     cycle_scores,
     evaluate,
-    kendall_tau,
-    progression_scores,
+    kendall_scores_by_definition,
+    progression_scores_by_definition,
     retrieval_scores,
 )
 from tacref.evaluation.table import format_table
@@ -39,13 +39,13 @@ def test_each_number_is_its_metric_s():
     )
     sides = VAL, VAL_LABELS, TRAIN, TRAIN_LABELS
     expected = {
-        "kendall_tau": kendall_tau(list(VAL.values()), stride=2),
+        **{name: each.value for name, each in kendall_scores_by_definition(VAL, stride=2).items()},
         "cycle_error": cycle_scores(VAL).value,
         **{
             f"phase_accuracy@{100 * fraction:g}%": each.value
             for fraction, each in classification_scores(*sides).items()
         },
-        "phase_progression": progression_scores(*sides).value,
+        **{name: each.value for name, each in progression_scores_by_definition(*sides).items()},
         **{name: each.value for name, each in retrieval_scores(VAL, VAL_LABELS, ks=[3]).items()},
     }
     assert list(table) == list(expected)
@@ -58,11 +58,24 @@ def test_each_number_is_its_metric_s():
     )
 
 
-def test_without_labels_there_are_two_metrics():
-    assert list(evaluate(VAL)) == ["kendall_tau", "cycle_error"]
-    assert list(evaluate(VAL, VAL_LABELS, ks=[1]))[2:] == [
+def test_without_labels_there_are_tau_and_cycles():
+    assert list(evaluate(VAL)) == ["kendall_tau", "kendall_tau_defined_pairs", "cycle_error"]
+    assert list(evaluate(VAL, VAL_LABELS, ks=[1]))[3:] == [
         "precision_across@1", "average_precision_across@1", "precision_within@1",
+        "precision_across_per_video@1", "precision_within_per_video@1",
     ]  # fmt: skip
+    collapsed = {name: np.zeros_like(rows) for name, rows in VAL.items()}
+    assert list(evaluate(collapsed)) == ["kendall_tau", "cycle_error"]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int64, np.uint8])
+def test_any_type_of_number_counts_as_float64(dtype):
+    rows = {name: (10 * video + 5).clip(0).astype(dtype) for name, video in VAL.items()}
+    assert evaluate(rows, VAL_LABELS, ks=[3]) == evaluate(
+        {name: video.astype(np.float64).tolist() for name, video in rows.items()},
+        VAL_LABELS,
+        ks=[3],
+    )
 
 
 def test_better_embeddings_score_better():
@@ -89,6 +102,16 @@ def test_better_embeddings_score_better():
         ({"embeddings": {"a": [[0.0]]}}, "embeddings must hold at least two videos, got 1"),
         ({"embeddings": VAL | {"b": [[np.inf, 0.0]]}}, r"embeddings\['b'\] holds NaN or infinity"),
         ({"embeddings": VAL | {"b": [0.0, 1.0]}}, r"embeddings\['b'\] must have shape \(T, 2\)"),
+        (
+            {"embeddings": VAL | {"b": [[1j, 0.0]]}},
+            r"\['b'\] must hold real numbers, got .*complex",
+        ),
+        (
+            {"embeddings": VAL | {"b": [["1", "2"]]}},
+            r"\['b'\] must hold real numbers, got dtype <U",
+        ),
+        ({"embeddings": VAL | {"b": [[1.0], [1.0, 2.0]]}}, r"\['b'\] must be an array of real"),
+        ({"embeddings": VAL | {"b": [[2**53, 0]]}}, r"below 2\*\*53, got 9007199254740992"),
     ],
 )
 def test_wrong_input(options, message):
@@ -104,5 +127,5 @@ def test_table_leaves_out_what_a_column_lacks():
         lines[1]
         == f"kendall_tau                    {scores['kendall_tau']}  {scores['kendall_tau']}"
     )
-    assert lines[2].startswith("cycle_error (lower is better)")
-    assert lines[3] == f"precision_across@1             {scores['precision_across@1']}"
+    assert lines[3].startswith("cycle_error (lower is better)")
+    assert lines[4] == f"precision_across@1             {scores['precision_across@1']}"

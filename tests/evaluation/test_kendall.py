@@ -4,8 +4,15 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
+from scipy.stats import kendalltau
 
-from tacref.evaluation import kendall_tau
+from tacref.evaluation import (
+    estimate,
+    kendall_scores_by_definition,
+    kendall_tau,
+    undefined_pairs,
+)
 
 
 def naive_tau(videos):
@@ -53,6 +60,52 @@ def test_order_reversal_and_collapse():
 def test_wrong_input(videos, stride, message):
     with pytest.raises(ValueError, match=message):
         kendall_tau(videos, stride=stride)
+
+
+def published_tau(videos):
+    """As in the field's code: a NaN, where all neighbors are one frame, is dropped."""
+    taus = [
+        kendalltau(np.arange(len(a)), cdist(a, b, "sqeuclidean").argmin(1)).statistic
+        if len(a) > 1
+        else np.nan
+        for a, b in itertools.permutations(videos, 2)
+    ]
+    return np.nanmean(taus), int(np.isnan(taus).sum())
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e8])
+def test_pairs_without_a_tau(offset):
+    rng = np.random.default_rng(3)
+    line = np.linspace(0, 1, 30)[:, None] * np.ones(4) + offset
+    videos = [line + 0.05 * rng.normal(size=line.shape) for _ in range(4)]
+    videos += [np.full((12, 4), 0.1) + offset, videos[0][:1]]
+    expected, undefined = published_tau(videos)
+    scores = kendall_scores_by_definition(dict(enumerate(videos)))
+    assert scores["kendall_tau_defined_pairs"].value == pytest.approx(expected, abs=1e-12)
+    assert undefined_pairs(scores) == (undefined, 30) == (18, 30)
+    assert scores["kendall_tau"].value == pytest.approx(expected * 12 / 30, abs=1e-12)
+    assert kendall_tau(videos) == scores["kendall_tau"].value
+    # Samples are of the pairs that count.
+    value, low, high = estimate([scores["kendall_tau_defined_pairs"]])
+    assert 0.9 < low <= value <= high
+
+
+def test_an_encoder_that_collapses_most_clips():
+    line = np.linspace(0, 1, 20)[:, None]
+    videos = [line, line] + [np.zeros((20, 1))] * 8
+    scores = kendall_scores_by_definition(dict(enumerate(videos)))
+    assert scores["kendall_tau"].value == pytest.approx(2 / 90)
+    assert estimate([scores["kendall_tau_defined_pairs"]]) == (1.0, None, None)
+    assert str(undefined_pairs(scores)) == "88 of 90"
+    nothing = kendall_scores_by_definition(dict(enumerate(videos[2:])))
+    assert np.isnan(nothing.pop("kendall_tau_defined_pairs").value)
+    assert undefined_pairs(nothing) == (56, 56)
+
+
+def test_the_order_of_videos_changes_no_bit():
+    rng = np.random.default_rng(4)
+    videos = [rng.normal(size=(length, 3)) for length in (7, 12, 9, 15, 4)]
+    assert len({kendall_tau([videos[i] for i in rng.permutation(5)]) for _ in range(20)}) == 1
 
 
 def test_long_videos_are_counted_alike(monkeypatch):

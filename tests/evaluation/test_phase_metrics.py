@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tacref.evaluation import classification_scores, progression_scores
+from tacref.evaluation import (
+    classification_scores,
+    estimate,
+    progression_scores,
+    progression_scores_by_definition,
+)
 from tacref.evaluation.classification import DRAWS
 
 ORDER = ["ready", "down", "up"]
@@ -82,6 +87,71 @@ def test_fractions_are_of_training_videos(monkeypatch):
     assert {each.value for each in scores.values()} == {ready / frames}
 
 
+def accuracy(fraction, *sides, seed=0):
+    scores = classification_scores(*sides, fractions=[fraction], seed=seed)[fraction]
+    return scores.value, scores.totals.tolist()
+
+
+def hard_videos(seed, count):
+    """Phases that overlap, so that a machine's small differences show."""
+    embeddings, labels = make_videos(np.random.default_rng(seed), count)
+    return {name: rows + 2 * rows[::-1] for name, rows in embeddings.items()}, labels
+
+
+def test_classification_from_all_videos_depends_on_no_seed_and_no_order():
+    val, train = hard_videos(0, 12), hard_videos(1, 12)
+    sides = *val, *train
+    everything = {str(accuracy(1.0, *sides, seed=seed)) for seed in range(8)}
+    assert len(everything) == 1
+    assert len({str(accuracy(0.5, *sides, seed=seed)) for seed in range(8)}) > 1
+    backwards = {name: train[0][name] for name in reversed(train[0])}
+    for fraction in (0.1, 0.5, 1.0):
+        assert accuracy(fraction, *val, backwards, train[1]) == accuracy(fraction, *sides)
+    assert (
+        progression_scores(*val, backwards, train[1]).totals.tolist()
+        == progression_scores(*sides).totals.tolist()
+    )
+
+
+def test_an_offset_or_a_scale_changes_no_score():
+    (val, val_labels), (train, train_labels) = hard_videos(2, 5), hard_videos(3, 6)
+    # Multiples of 2**-10 keep all their digits beside 2**30.
+    val, train = (
+        {name: np.round(rows * 1024) / 1024 for name, rows in each.items()} for each in (val, train)
+    )
+
+    def scores(change):
+        sides = (
+            {name: change(rows) for name, rows in val.items()}, val_labels,
+            {name: change(rows) for name, rows in train.items()}, train_labels,
+        )  # fmt: skip
+        right = classification_scores(*sides, fractions=[1.0])[1.0].totals
+        return right, [each.value for each in progression_scores_by_definition(*sides).values()]
+
+    right, progress = scores(lambda rows: rows)
+    moved, moved_progress = scores(lambda rows: rows + 2.0**30)
+    np.testing.assert_array_equal(moved, right)
+    np.testing.assert_allclose(moved_progress, progress, rtol=0, atol=1e-12)
+    for exponent in (700, -700):
+        scaled, scaled_progress = scores(lambda rows, e=exponent: np.ldexp(rows, e))
+        np.testing.assert_array_equal(scaled, right)
+        assert scaled_progress == progress
+
+
+@pytest.mark.parametrize("function", [classification_scores, progression_scores])
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([[1e90, 0.0], [0.0, 0.0]], r"must not be more than 1e\+100 times as large .* got 1e\+90"),
+        ([[1.0], [2.0]], "embeddings must have the d of train_embeddings, 2, got 1"),
+    ],
+)
+def test_embeddings_unlike_those_learned_from(function, rows, message):
+    labels = ["a", "b"]
+    with pytest.raises(ValueError, match=message):
+        function({"v": rows}, {"v": labels}, {"t": [[1e-20, 0.0], [0.0, 1e-20]]}, {"t": labels})
+
+
 def test_a_single_phase_is_told_without_a_machine():
     rows = np.zeros((3, 2))
     scores = classification_scores(
@@ -126,6 +196,43 @@ def test_progression_by_normal_equations(seed, d):
     assert scores.value == pytest.approx(expected.mean(), rel=1e-6)
 
 
+def test_pooled_progression_by_scikit_learn():
+    from sklearn.linear_model import LinearRegression
+    from sklearn.metrics import r2_score
+
+    def progress(labels):
+        columns = [max(i for i, name in enumerate(labels) if name == p) for p in ORDER[:-1]]
+        return (np.arange(len(labels))[:, None] - columns) / len(labels)
+
+    rng = np.random.default_rng(6)
+    train, train_labels = make_videos(rng, 5)
+    val, val_labels = make_videos(rng, 4)
+    model = LinearRegression().fit(
+        np.concatenate(list(train.values())),
+        np.concatenate([progress(labels) for labels in train_labels.values()]),
+    )
+    truth = [progress(labels) for labels in val_labels.values()]
+    told = [model.predict(rows) for rows in val.values()]
+    val["short"], val_labels["short"] = np.zeros((2, 3)), ["ready", "down"]  # does not count
+    scores = progression_scores_by_definition(val, val_labels, train, train_labels)
+    pooled = scores["progression_pooled"]
+    expected = r2_score(np.concatenate(truth), np.concatenate(told))
+    assert pooled.value == pytest.approx(expected, abs=1e-12)
+    assert pooled.counts.tolist() == [*map(len, truth), 0]
+    apart = np.mean([r2_score(*pair) for pair in zip(truth, told, strict=True)])
+    assert scores["phase_progression"].value == pytest.approx(apart, abs=1e-12)
+    # A sample of the bootstrap is the score of the frames of the videos drawn.
+    draws = rng.integers(0, 4, (6, 4))
+    weights = np.array([np.bincount(draw, minlength=5) for draw in draws], dtype=float)
+    samples = [
+        r2_score(*(np.concatenate([s[i] for i in draw]) for s in (truth, told))) for draw in draws
+    ]
+    np.testing.assert_allclose(pooled.resampled(weights), samples, rtol=0, atol=1e-12)
+    assert np.isnan(pooled.resampled(np.array([[0.0, 0.0, 0.0, 0.0, 4.0]]))).all()
+    _, low, high = estimate([pooled])
+    assert low < pooled.value < high
+
+
 def test_progression_of_time_itself_is_perfect():
     def video(lengths):
         phases = [phase for phase, n in zip(ORDER, lengths, strict=True) for _ in range(n)]
@@ -163,6 +270,10 @@ def test_a_video_without_all_phases_does_not_count():
     )
     assert not one.counts.any()
     assert np.isnan(one.value)
+    both = progression_scores_by_definition(
+        {"v": np.zeros((2, 1))}, {"v": ["a", "a"]}, {"t": [[1.0]]}, {"t": ["a"]}
+    )
+    assert all(np.isnan(each.value) and not each.counts.any() for each in both.values())
 
 
 @pytest.mark.parametrize("function", [classification_scores, progression_scores])

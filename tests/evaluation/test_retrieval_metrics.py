@@ -61,7 +61,16 @@ def naive_retrieval(embeddings, labels, k):
 def test_retrieval_by_loops(problem, k):
     embeddings, labels = problem
     scores = retrieval_scores(embeddings, labels, ks=(k, 2))
-    for metric, by_video in naive_retrieval(embeddings, labels, k).items():
+    expected = naive_retrieval(embeddings, labels, k)
+    assert {name for name in scores if name.endswith(f"@{k}")} == {
+        *expected, f"precision_across_per_video@{k}", f"precision_within_per_video@{k}",
+    }  # fmt: skip
+    for kind in ("across", "within"):
+        means = [np.mean(found) for found in expected[f"precision_{kind}@{k}"].values()]
+        per_video = scores[f"precision_{kind}_per_video@{k}"]
+        assert per_video.value == pytest.approx(np.mean(means), abs=1e-12)
+        np.testing.assert_allclose(per_video.totals, means, atol=1e-12)
+    for metric, by_video in expected.items():
         np.testing.assert_allclose(
             scores[metric].totals, [sum(found) for found in by_video.values()], atol=1e-12
         )
@@ -81,6 +90,7 @@ def test_retrieval_by_hand():
     assert scores["average_precision_across@2"] == pytest.approx(0.5)
     # The query counts: a's x, y; b's 0.1 finds y, x, 0.9 finds x, y, 5.0 finds x, x.
     assert scores["precision_within@2"] == pytest.approx((4 * 0.5 + 1) / 5)
+    assert scores["precision_within_per_video@2"] == pytest.approx((1 / 2 + 2 / 3) / 2)
 
 
 def test_blocks_change_nothing(monkeypatch):

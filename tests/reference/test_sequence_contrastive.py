@@ -135,6 +135,16 @@ def test_large_similarities_and_gaps():
     assert value == pytest.approx(1e7 * 2 / 3, rel=1e-12)
 
 
+def test_a_time_far_from_all_others_goes_to_the_nearest():
+    # exp(-99^2 / 2) and exp(-100^2 / 2) are both 0 in float64; their quotient is e^99.5.
+    x, y = [[1.0, 0.0]], [[0.5, 1.0], [0.25, 0.0]]
+    value = sequence_contrastive_loss(
+        x, y, sigma=1.0, temperature=0.5, times_x=[100.0], times_y=[0.0, 1.0]
+    )
+    # All of w on the second frame: -log p = log(1 + e^(1 - 0.5)); the only frame of x has none.
+    assert value == pytest.approx(math.log1p(math.exp(0.5)) / 2, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
