@@ -50,11 +50,15 @@ def _number(value: float, name: str) -> float:
             "one, pass it detached"
         )
     if isinstance(value, (bool, str, bytes)) or getattr(value, "ndim", 0) != 0:
-        raise ValueError(f"{name} must be a number, got {value!r}")
+        raise ValueError(f"{name} must be a number, got {_line(value)}")
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError, RuntimeError):  # torch under vmap: the last
-        raise ValueError(f"{name} must be a number, got {value!r}") from None
+        raise ValueError(f"{name} must be a number, got {_line(value)}") from None
+
+
+def _line(value: Any) -> str:
+    return " ".join(repr(value).split())
 
 
 def _wants_derivative(value: Any) -> bool:

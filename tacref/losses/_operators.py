@@ -161,7 +161,7 @@ def _wanted(ctx: Any) -> bool:
 def _jvp_soft_dtw_hvp(
     ctx: Any, D_slope: Tensor | None, Z_slope: Tensor | None, *others_have_none: None
 ) -> Any:
-    (D, Z, *others), _ = kept(ctx, primals(ctx))
+    (D, _, *others), _ = kept(ctx, primals(ctx))
     if D_slope is not None:
         raise NotImplementedError(
             "third derivatives in forward mode: backend='torch' has them; the others have third "

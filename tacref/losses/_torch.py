@@ -35,11 +35,11 @@ def soft_dtw(D: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int) 
 
 
 def expected_alignment(D: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int) -> Tensor:
-    """Return the gradient E `(B, n, m)` of `soft_dtw`: mass flows from the last cell to the first."""
+    """Return E, the gradient of `soft_dtw`, as a flow from the last cell to the first."""
     B, n, m = D.shape
     values, weights = _sweep(D, gamma, rows, columns, band)
-    unit = torch.where(values.detach() < torch.inf, 1.0, values.detach() - values.detach())
-    unit = torch.where(values.detach() == torch.inf, 0.0, unit)  # no path, no mass; NaN stays
+    # No path, no mass; NaN stays.
+    unit = torch.where(values == torch.inf, 0.0, torch.where(values.isnan(), torch.nan, 1.0))
     # Mass on the anti-diagonals k + 2 and k + 1, one column a row i.
     nothing = D.new_zeros((B, n), dtype=values.dtype)
     masses = [nothing, nothing]
@@ -59,7 +59,7 @@ def expected_alignment(D: Tensor, gamma: float, rows: Tensor, columns: Tensor, b
 
 
 def _passed(mass: Tensor, weights: list[Tensor], k: int, predecessor: int, m: int) -> Tensor:
-    """What the cells of anti-diagonal k pass to a predecessor, one column a row `(B, n)`."""
+    """Return what anti-diagonal k passes to a predecessor, one column a row `(B, n)`."""
     if k >= len(weights):
         return mass
     first = max(0, k - m + 1)

@@ -2,15 +2,20 @@
 
 import subprocess
 import sys
+from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
+from torch import func
 
 from tacref import losses
 
 D = torch.zeros(2, 3, 4)
 X, Y = torch.zeros(2, 3, 5), torch.zeros(2, 4, 5)
 TIMES = torch.tensor([[0, 4, 8], [1, 2, 3]])
+WANTS_GRADIENT, ONE = torch.tensor(0.1, requires_grad=True), torch.tensor(1.0)
+MASKED = np.ma.masked_array([3, 2], mask=[False, True])
 
 
 def soft_dtw(**options):
@@ -91,12 +96,48 @@ def lav(**options):
         (lambda: losses.ContrastiveIDMLoss(variant="x"), "variant must be one of .* got 'x'"),
         (lambda: losses.LAVLoss(alpha=float("inf")), "alpha must be .* got inf"),
         (lambda: losses.LAVLoss(backend="gpu"), "backend must be one of .* got 'gpu'"),
+        (lambda: soft_dtw(gamma="0.1"), "gamma must be a number, got '0.1'"),
+        (lambda: soft_dtw(gamma=True), "gamma must be a number, got True"),
+        (lambda: soft_dtw(gamma=10**400), "gamma must be a number, got 1000"),
+        (lambda: soft_dtw(gamma=np.array([0.1])), r"gamma must be a number, got array\(\[0.1\]\)"),
+        (lambda: lav(alpha=1 + 0j), r"alpha must be a number, got \(1\+0j\)"),
+        (lambda: soft_dtw(gamma=WANTS_GRADIENT), "gamma must be a number: .* pass it detached"),
+        (lambda: lav(alpha=torch.nn.Parameter(torch.tensor(0.5))), "alpha must .* detached"),
+        (lambda: losses.TCCLoss(temperature=WANTS_GRADIENT), "temperature must .* detached"),
+        (lambda: idm(margin=WANTS_GRADIENT), "margin must be .* pass it detached"),
+        (lambda: func.jvp(lambda g: soft_dtw(gamma=g), (ONE,), (ONE,)), "gamma .* detached"),
+        (lambda: func.grad(lambda g: soft_dtw(gamma=g).sum())(ONE), "gamma must .* detached"),
+        (lambda: torch.vmap(lambda g: soft_dtw(gamma=g))(ONE[None]), "gamma must be a number"),
+        (lambda: soft_dtw(lengths_x="ab"), "lengths_x must be numbers: "),
+        (lambda: soft_dtw(lengths_x=[None, 1]), "lengths_x must be numbers: "),
+        (lambda: soft_dtw(lengths_x=[[1, 2], [3]]), "lengths_x must be numbers: "),
+        (lambda: soft_dtw(lengths_x=MASKED), "lengths_x must not have masked entries, got 1 of 2"),
+        (lambda: idm(times=np.ma.masked_less(TIMES.numpy(), 1), video_lengths=[9, 9]), "times .*"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:`torch.jit.script:DeprecationWarning")  # of func.jvp itself
 def test_message(call, message):
     with pytest.raises(ValueError, match=message) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value", [np.float32(0.1), np.array(0.1), Fraction(1, 10), torch.tensor(0.1)]
+)
+def test_numbers_of_any_kind(value):
+    assert torch.equal(soft_dtw(gamma=value), soft_dtw(gamma=float(value)))
+
+
+@pytest.mark.parametrize("lengths", [[4, 1], [1, 9], [0, 1]])
+def test_a_compiled_call_does_not_leave_its_tensors(lengths):
+    # Compiled code cannot check what lengths hold; the kernels, which write there, do.
+    torch._dynamo.reset()
+    call = torch.compile(
+        lambda D, lengths: losses.soft_dtw(D, lengths_x=lengths), backend="eager", fullgraph=True
+    )
+    with pytest.raises(ValueError, match="lengths must be 2 numbers from 1 to 3, got"):
+        call(D, torch.tensor(lengths))
 
 
 @pytest.mark.parametrize(

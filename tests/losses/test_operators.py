@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.library import opcheck
 
 from tacref.losses import (
@@ -12,6 +13,7 @@ from tacref.losses import (
     SoftDTWLoss,
     _operators,
     contrastive_idm,
+    cost_matrix,
     expected_alignment,
     lav_loss,
     soft_dtw,
@@ -163,3 +165,47 @@ def test_number_of_threads_changes_only_the_order_of_sums(monkeypatch, count, n,
         results.append((values.detach(), *torch.autograd.grad(values.sum(), leaves)))
     torch.testing.assert_close(results[1][:2], results[0][:2], rtol=0, atol=0)
     torch.testing.assert_close(results[1][2], results[0][2], rtol=1e-13, atol=1e-14)
+
+
+def test_lav_is_made_of_its_terms():
+    x, y = unit(2, 6, 4, dtype=torch.float64), unit(2, 5, 4, seed=1, dtype=torch.float64)
+    lengths = {"lengths_x": [6, 4], "lengths_y": [5, 5]}
+    for variant in ("paper", "official", "printed", "laser"):
+        terms = lav_loss(x, y, gamma=0.3, alpha=0.7, sigma=2, variant=variant, **lengths)
+        alignment = SoftDTWLoss(gamma=0.3, reduction="none")(x, y, **lengths)
+        regularizer = contrastive_idm(x, sigma=2, variant=variant, lengths=[6, 4])
+        regularizer = regularizer + contrastive_idm(y, sigma=2, variant=variant, lengths=[5, 5])
+        if variant == "official":
+            frames = torch.tensor([11, 9]) / 2
+            alignment, regularizer = alignment / frames, regularizer / frames
+        torch.testing.assert_close(terms.alignment, alignment)
+        torch.testing.assert_close(terms.regularizer, regularizer)
+        torch.testing.assert_close(terms.loss, alignment + 0.7 * regularizer)
+
+
+def test_lazily_negated_and_meta_tensors():
+    x = torch.complex(torch.zeros(2, 5, 3), unit(2, 5, 3)).conj().imag
+    assert x.is_neg()
+    torch.testing.assert_close(SoftDTWLoss()(x, x), SoftDTWLoss()(x.clone(), x.clone()))
+    meta = torch.empty(2, 5, 3, device="meta")
+    assert lav_loss(meta, meta).loss.shape == (2,)
+    assert lav_loss(meta, meta).loss.is_meta
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")  # shapes are checked in Python
+@pytest.mark.parametrize("trace", ["make_fx", "jit"])
+def test_a_trace_counts_the_rows_of_the_tensor_that_comes(trace):
+    def value(x, y):
+        terms = lav_loss(x, y, sigma=1, variant="official")
+        return terms.loss.sum() + soft_dtw(cost_matrix(x, y)).sum()
+
+    def of(n):
+        return drawn(2, n, 3, seed=n), drawn(2, n + 1, 3, seed=n + 1)
+
+    if trace == "make_fx":
+        traced = make_fx(value)(*of(4))
+    else:
+        traced = torch.jit.trace(value, of(4), check_trace=False)
+    for n in (4, 7):
+        torch.testing.assert_close(traced(*of(n)), value(*of(n)))

@@ -97,6 +97,30 @@ assert os.waitstatus_to_exitcode(status) == 0
 """
 
 
+FORK_FIRST = """
+import multiprocessing, torch
+import tacref.losses
+torch.set_num_threads(2)
+(torch.randn(16, 200, 128) * 2).sum()  # starts OpenMP's threads
+def child():
+    tacref.losses.lav_loss(torch.randn(8, 20, 16), torch.randn(8, 20, 16))
+process = multiprocessing.get_context("fork").Process(target=child)
+process.start()
+process.join(100)
+assert process.exitcode == 0, process.exitcode
+"""
+# Nothing of tacref is there yet when the process forks.
+FORK_BEFORE_IMPORT = FORK_FIRST.replace("import tacref.losses\n", "", 1).replace(
+    "def child():", "def child():\n    import tacref.losses"
+)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.parametrize("program", [FORK_FIRST, FORK_BEFORE_IMPORT])
+def test_a_process_forked_before_the_first_call(program):
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_forked_process_has_its_own_threads():
     # OpenMP's threads do not survive a fork, and would be waited for.

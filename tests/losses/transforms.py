@@ -8,7 +8,7 @@ BACKEND is one of the losses' or "none", for losses that take none, and PART is 
 import json
 import sys
 import warnings
-from functools import cache
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -108,7 +108,7 @@ class Cell:
         leaf = a.clone().requires_grad_()
         return torch.autograd.grad(self.f(leaf), leaf)[0]
 
-    @cache
+    @cached_property
     def first(self):
         """Gradient by differences of values."""
         slopes = []
@@ -119,7 +119,7 @@ class Cell:
             slopes.append((self.f(self.a + step) - self.f(self.a - step)) / 2e-5)
         return torch.stack(slopes).view_as(self.a)
 
-    @cache
+    @cached_property
     def second(self):
         """Hessian times v, by differences of gradients."""
         step = 1e-5
@@ -341,11 +341,11 @@ def outcome(cell, name):
         return "WRONG: nothing came"
     right = torch.zeros_like(found)
     if name in FIRST:
-        right = cell.first()
+        right = cell.first
         if found.ndim == 0:
             right = (right * cell.v).sum()
     if name in SECOND:
-        right = cell.second()
+        right = cell.second
     scale = max(1.0, float(right.abs().max()))
     error = float((found.detach() - right.detach()).abs().max()) / scale
     return "right" if error < 2e-6 else f"WRONG: off by {error:.1e}"

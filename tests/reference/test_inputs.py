@@ -140,3 +140,21 @@ def test_a_fresh_interpreter_loads_no_torch():
         "sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_masked_entries_are_refused():
+    D = np.ma.masked_array([[1.0, 2.0], [3.0, 4.0]], mask=[[0, 1], [0, 0]])
+    with pytest.raises(ValueError, match="D must not have masked entries, got 1 of 4"):
+        reference.soft_dtw(D)
+    assert reference.soft_dtw(np.ma.masked_array(D.data)) == reference.soft_dtw(D.data)
+    with pytest.raises(ValueError, match="x must not have masked entries"):
+        reference.cost_matrix(D, D)
+    with pytest.raises(ValueError, match="times must not have masked entries"):
+        reference.contrastive_idm(
+            np.eye(2), times=np.ma.masked_less([0, 1], 1), video_length=3, variant="official"
+        )
+
+
+def test_what_is_no_array_is_named():
+    with pytest.raises(ValueError, match="D cannot be read as an array"):
+        reference.soft_dtw([[1, 2], [3]])
