@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tacref.checks import read_array
+
 Embeddings = Mapping[str, ArrayLike]
 Labels = Mapping[str, Sequence[str]]
 
@@ -40,10 +42,7 @@ def check_videos(embeddings: Embeddings, name: str, *, least: int = 1) -> dict[s
 
 def _real(given: ArrayLike, name: str) -> np.ndarray:
     """Return an array in float64, if that holds its numbers."""
-    try:
-        array = np.asarray(given)
-    except (ValueError, TypeError, RuntimeError) as error:  # ragged; not on the CPU, or with grad
-        raise ValueError(f"{name} must be an array of real numbers: {error}") from error
+    array = read_array(given, name)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
     real = array.astype(np.float64)

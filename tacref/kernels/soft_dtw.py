@@ -6,7 +6,7 @@ mantissa and exponent a float64 each, so that it neither overflows nor underflow
     Z(i, j) = exp(-D(i, j) / gamma) (Z(i-1, j-1) + Z(i-1, j) + Z(i, j-1))
 
 needs no logarithm and no difference of accumulated costs: each step adds a relative error of a few
-roundings to Z, however large R / gamma is. What is outside has the exponent `NOWHERE`.
+roundings to Z, while R / gamma is below 2^52. What is outside has the exponent `NOWHERE`.
 """
 
 import math

@@ -110,7 +110,7 @@ def test_better_embeddings_score_better():
             {"embeddings": VAL | {"b": [["1", "2"]]}},
             r"\['b'\] must hold real numbers, got dtype <U",
         ),
-        ({"embeddings": VAL | {"b": [[1.0], [1.0, 2.0]]}}, r"\['b'\] must be an array of real"),
+        ({"embeddings": VAL | {"b": [[1.0], [1.0, 2.0]]}}, r"\['b'\] cannot be read as an array"),
         ({"embeddings": VAL | {"b": [[2**53, 0]]}}, r"below 2\*\*53, got 9007199254740992"),
     ],
 )
