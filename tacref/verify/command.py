@@ -7,7 +7,7 @@ from pathlib import Path
 from tacref.checks import VARIANTS
 from tacref.commands import Parser, command
 from tacref.files import replacing
-from tacref.verify.problems import LOSSES
+from tacref.verify.spec import LOSSES
 
 
 @command("verify")
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tacref.verify.check import check
     from tacref.verify.own import implementations
     from tacref.verify.report import summary, to_html
-    from tacref.verify.subject import load_callable
+    from tacref.verify.load import load_callable
 
     if options.function:
         reports = [

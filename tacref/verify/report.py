@@ -61,16 +61,26 @@ class Report:
         What it claims to compute.
     rows : tuple of Row
         One a claim.
+    error : str
+        Why it could not be checked, if so.
     """
 
     name: str
     equation: str
     rows: tuple[Row, ...]
+    error: str = ""
 
     @property
     def passed(self) -> bool:
-        """True if no claim failed."""
-        return all(row.status != "FAIL" for row in self.rows)
+        """True if it was checked and no claim failed."""
+        return not self.error and all(row.status != "FAIL" for row in self.rows)
+
+    @property
+    def verdict(self) -> str:
+        """"passed", "FAILED" or "could not be checked"."""
+        if self.error:
+            return "could not be checked"
+        return "passed" if self.passed else "FAILED"
 
     def __str__(self) -> str:
         """Return the card as text."""
