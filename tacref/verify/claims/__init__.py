@@ -39,8 +39,9 @@ from tacref.verify.subject import Subject
 
 CLAIMS: tuple[Callable[[Subject, int], Iterator[Row]], ...] = (
     value_and_gradients,
-    upstream_gradient,
     options,
+    called_again,
+    upstream_gradient,
     dead_terms,
     second_order,
     band,
@@ -49,7 +50,6 @@ CLAIMS: tuple[Callable[[Subject, int], Iterator[Row]], ...] = (
     lengths_and_padding,
     band_and_lengths,
     source_times,
-    called_again,
     gradients_one_at_a_time,
     memory_layout,
     laws,
