@@ -20,7 +20,7 @@ from tacref.verify.draw import forget
 from tacref.verify.own import implementations
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "verify"))
-import plain  # noqa: E402
+import plain
 
 
 def right_losses(seed):

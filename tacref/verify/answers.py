@@ -39,7 +39,16 @@ def _in_decimals(spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, 
         )
         gradients = tuple(rest)
     elif spec.loss == "lav":
-        value, *rest = oracle.lav(*arrays, **given, variant=spec.variant)
+        x, y = arrays
+        value, *rest = oracle.lav(
+            x,
+            y,
+            given["gamma"],
+            given["alpha"],
+            given["sigma"],
+            given["margin"],
+            spec.variant,
+        )
         gradients = tuple(rest)
     else:
         costs = arrays[0] if spec.inputs == "costs" else oracle.squared_distances(*arrays)
@@ -51,9 +60,7 @@ def _in_decimals(spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, 
     return float(value), tuple(oracle.rounded(gradient) for gradient in gradients)
 
 
-def _in_wide_floats(
-    spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, Any]
-) -> Answer:
+def _in_wide_floats(spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, Any]) -> Answer:
     gradients: tuple[np.ndarray, ...] = ()
     if spec.loss == "contrastive_idm":
         value, gradient = long_oracle.contrastive_idm(
@@ -71,14 +78,10 @@ def _in_wide_floats(
             value = long_oracle.dtw(D)
         else:
             value, E = long_oracle.soft_dtw(D, options["gamma"], options.get("band"))
-            gradients = (
-                (E,) if spec.inputs == "costs" else long_oracle.to_embeddings(E, *inputs)
-            )
+            gradients = (E,) if spec.inputs == "costs" else long_oracle.to_embeddings(E, *inputs)
         if spec.loss == "lav":
             pairs = [
-                long_oracle.contrastive_idm(
-                    each, options["sigma"], options["margin"], spec.variant
-                )
+                long_oracle.contrastive_idm(each, options["sigma"], options["margin"], spec.variant)
                 for each in inputs
             ]
             frames = sum(map(len, inputs)) / 2 if spec.variant == "official" else 1

@@ -68,9 +68,7 @@ def call_torch(subject: Subject, leaves: Sequence[Any], options: dict[str, Any])
     if not returned.is_floating_point():
         raise ReturnedError(f"returned a tensor of {returned.dtype}, expected {leaves[0].dtype}")
     if returned.device != leaves[0].device:
-        raise ReturnedError(
-            f"returned a tensor on {returned.device}, expected {leaves[0].device}"
-        )
+        raise ReturnedError(f"returned a tensor on {returned.device}, expected {leaves[0].device}")
     return returned
 
 
@@ -145,8 +143,7 @@ def _backward(
                 above = upstream_tensor(subject, case, returned)
                 found = list(torch.autograd.grad(returned, wanted, above, allow_unused=True))
             found = [
-                None if each is None else each.detach().to(torch.float64).numpy()
-                for each in found
+                None if each is None else each.detach().to(torch.float64).numpy() for each in found
             ]
     except SubjectError as error:
         return none, str(error)

@@ -6,8 +6,9 @@ from typing import Any
 from tacref.verify.claims import CLAIMS
 from tacref.verify.claims.batches import find_reduction
 from tacref.verify.guard import ReturnedError
-from tacref.verify.probe import always_fails, check_framework
+from tacref.verify.probe import always_fails, check_framework, first_case
 from tacref.verify.report import Report, Row
+from tacref.verify.snippets import head, steps
 from tacref.verify.spec import Inputs, Loss, Spec
 from tacref.verify.subject import Framework, Subject, takes
 
@@ -82,7 +83,11 @@ def check(
     if error is None:
         return Report(subject.name, equation, tuple(claim_rows(subject, seed)))
     check_framework(subject, seed, error)
-    row = Row("value", "FAIL", note=f"at every call: {error}")
+    case = first_case(subject, seed)
+    result = "value" if framework == "torch" else "result"
+    lines = [*head(subject, case), *steps(subject, case), f"print({result})"]
+    shown = "\n".join([*lines, f"# right: {case.problems[0].answer[0]!r}"])
+    row = Row("value", "FAIL", note=f"at every call: {error}", snippet=shown)
     # What returns something of the wrong kind was checked, and is wrong.
     told = "" if isinstance(error, ReturnedError) else f"{subject.name}: always {error}"
     return Report(subject.name, equation, (row,), told)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-
 # Global state that no loss has business with: how a reader can look at it.
 STATE = {
     "numpy's handling of errors": "np.geterr()",

@@ -132,9 +132,7 @@ def rows(
         yield row(subject, claim, found, note)
 
 
-def rows_apart(
-    subject: Subject, head: str, found: list[Finding], note: str = ""
-) -> Iterator[Row]:
+def rows_apart(subject: Subject, head: str, found: list[Finding], note: str = "") -> Iterator[Row]:
     """Return a row of the value, and one of each gradient."""
     yield row(subject, f"{head}value", [each for each in found if each.part is None], note)
     for part, name in enumerate(subject.gradients):

@@ -11,7 +11,7 @@ import numpy as np
 Wide = np.longdouble
 
 
-def soft_dtw(D: np.ndarray, gamma: float, band: int | None = None) -> tuple[Wide, np.ndarray]:
+def soft_dtw(D: np.ndarray, gamma: float, band: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Equation 4 and its gradient; a cell keeps the shares of the three before it."""
     n, m = D.shape
     D, gamma = D.astype(Wide), Wide(gamma)
@@ -35,7 +35,7 @@ def soft_dtw(D: np.ndarray, gamma: float, band: int | None = None) -> tuple[Wide
     return R[n, m], E[1:, 1:]
 
 
-def dtw(D: np.ndarray) -> Wide:
+def dtw(D: np.ndarray) -> np.ndarray:
     """Equation 2: the least cost of a path."""
     n, m = D.shape
     R = np.full((n + 1, m + 1), np.inf, Wide)
@@ -70,7 +70,7 @@ def contrastive_idm(
     variant: str,
     times: Sequence[int] | None = None,
     video_length: int | None = None,
-) -> tuple[Wide, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Equation 7 in the named variant, and its gradient with respect to the embeddings."""
     n = len(x)
     official = variant == "official"
@@ -89,7 +89,7 @@ def contrastive_idm(
         D = np.sqrt(D)
         slope = np.divide(Wide(0.5), D, out=np.zeros_like(D), where=D > 0)
         weight = weight / Wide(n) ** 2
-    inside = far & (D < margin)
+    inside = far & (margin > D)
     value = (weight * D)[~far].sum() + (weight * (Wide(margin) - D))[inside].sum()
     sign = np.where(far, np.where(inside, Wide(-1), Wide(0)), Wide(1))
     first, second = to_embeddings(sign * weight * slope, x, x)

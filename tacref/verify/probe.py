@@ -6,7 +6,7 @@ from tacref.verify.calls import run
 from tacref.verify.cases import Case
 from tacref.verify.draw import draw
 from tacref.verify.guard import ReturnedError, SubjectError
-from tacref.verify.subject import Subject
+from tacref.verify.subject import Framework, Subject
 
 _SHAPES = ((1, 1), (2, 2), (3, 4), (6, 5))
 
@@ -16,12 +16,17 @@ def always_fails(subject: Subject, seed: int) -> SubjectError | None:
     error: SubjectError | None = None
     for n, m in _SHAPES:
         try:
-            run(subject, Case((draw(subject.spec, (seed, n, m), n, m),)))
+            run(subject, _case(subject, seed, n, m))
         except SubjectError as raised:
             error = raised
         else:
             return None
     return error
+
+
+def first_case(subject: Subject, seed: int) -> Case:
+    """Return the smallest call that is tried."""
+    return _case(subject, seed, *_SHAPES[0])
 
 
 def check_framework(subject: Subject, seed: int, error: SubjectError) -> None:
@@ -32,7 +37,7 @@ def check_framework(subject: Subject, seed: int, error: SubjectError) -> None:
     ValueError
         If it does.
     """
-    other = "numpy" if subject.framework == "torch" else "torch"
+    other: Framework = "numpy" if subject.framework == "torch" else "torch"
     if always_fails(replace(subject, framework=other, changed={}), seed) is None:
         told = f"{'returned' if isinstance(error, ReturnedError) else 'raised'}"
         message = str(error).removeprefix(f"{told} ")
@@ -40,3 +45,7 @@ def check_framework(subject: Subject, seed: int, error: SubjectError) -> None:
             f"framework must be {other} for {subject.name}, got {subject.framework}: with "
             f"{subject.framework} it {told} {message}"
         ) from error
+
+
+def _case(subject: Subject, seed: int, n: int, m: int) -> Case:
+    return Case((draw(subject.spec, (seed, n, m), n, m),))

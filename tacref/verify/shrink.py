@@ -4,6 +4,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from tacref.verify.cases import Case
 from tacref.verify.draw import is_clear
 from tacref.verify.judge import Finding, findings
@@ -64,7 +66,7 @@ def _fewer_frames(problem: Problem) -> Iterator[Problem]:
         for count in sorted({whole // 2, whole - 1} - {0}):
             if problem.spec.inputs == "costs":
                 D = problem.inputs[0]
-                inputs = (D[:count] if axis == 0 else D[:, :count],)
+                inputs: tuple[np.ndarray, ...] = (D[:count] if axis == 0 else D[:, :count],)
             else:
                 inputs = tuple(
                     array[:count] if index == axis else array

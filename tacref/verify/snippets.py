@@ -17,6 +17,10 @@ def snippet(subject: Subject, finding: Finding, right: str = "") -> str:
     """Return code that shows what the function returns; its last line says what is right."""
     case, part = finding.case, finding.part
     lines = [*head(subject, case), *steps(subject, case)]
+    if part is not None and finding.message.startswith("it"):  # it has no gradient
+        if subject.framework == "numpy":
+            return "\n".join([*lines, "print(result)", "# right: (value, gradient, ...)"])
+        return "\n".join([*lines, "print(value.requires_grad)", "# right: True"])
     if part is not None and subject.framework == "torch":
         lines.append(gradients(subject, case))
     if part is None:
@@ -134,7 +138,11 @@ def _made(subject: Subject, case: Case, which: int) -> str:
     else:
         text = repr(arrays[0].tolist() if one else padded(arrays).tolist())
         text = re.sub(r"\bnan\b", "np.nan", text)
-    return f"np.array({text}, np.{case.dtype})" if one else f"torch.tensor({text}, dtype=torch.{case.dtype})"
+    return (
+        f"np.array({text}, np.{case.dtype})"
+        if one
+        else f"torch.tensor({text}, dtype=torch.{case.dtype})"
+    )
 
 
 def _is_drawn(case: Case) -> bool:

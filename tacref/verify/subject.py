@@ -86,7 +86,7 @@ class Subject:
         """Whether a batch can be held to anything."""
         return self.framework == "torch" and self.reduction != "neither"
 
-    def other_options(self) -> dict[str, float]:
+    def other_options(self) -> dict[str, Any]:
         """Return other options than by default, as far as they are not known to be wrong."""
         return {
             name: (DEFAULTS if name in self.wrong_options else OTHERS)[name]

@@ -6,13 +6,17 @@ Each takes knobs, all right by default, by which the faults in this folder make 
 import torch
 
 
-def soft_dtw(D, *, gamma, lengths_x=None, lengths_y=None, band=None, soft_min=None, steps=(0, 1, 2)):
+def soft_dtw(
+    D, *, gamma, lengths_x=None, lengths_y=None, band=None, soft_min=None, steps=(0, 1, 2)
+):
     """Equation 4 along the anti-diagonals; autograd takes the gradient."""
     B, n, m = D.shape
     ends_x = torch.full((B,), n) if lengths_x is None else lengths_x
     ends_y = torch.full((B,), m) if lengths_y is None else lengths_y
     soft_min = soft_min or plain_soft_min
-    inside = (torch.arange(n) < ends_x[:, None])[:, :, None] & (torch.arange(m) < ends_y[:, None])[:, None]
+    inside = (torch.arange(n) < ends_x[:, None])[:, :, None] & (torch.arange(m) < ends_y[:, None])[
+        :, None
+    ]
     D = torch.where(inside, D, 0.0)
     values, last = torch.zeros(B, dtype=D.dtype), {}
 
@@ -25,7 +29,11 @@ def soft_dtw(D, *, gamma, lengths_x=None, lengths_y=None, band=None, soft_min=No
         first, end = max(0, k - m + 1), min(n, k + 1)
         rows = torch.arange(first, end)
         # R[:, i + 1] of a diagonal belongs to row i.
-        before = (two_before[:, first:end], one_before[:, first:end], one_before[:, first + 1 : end + 1])
+        before = (
+            two_before[:, first:end],
+            one_before[:, first:end],
+            one_before[:, first + 1 : end + 1],
+        )
         new = D[:, rows, k - rows] + soft_min(torch.stack([before[s] for s in steps]), gamma)
         if band is not None:
             new = torch.where((2 * rows - k).abs() <= band, new, torch.inf)

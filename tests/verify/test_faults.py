@@ -12,6 +12,7 @@ import pytest
 from faults import FAULTS
 
 from tacref.verify.check import claim_rows
+from tacref.verify.guard import SubjectError, guarded
 from tacref.verify.spec import Spec
 from tacref.verify.subject import Subject, takes
 
@@ -39,7 +40,7 @@ def test_each_fault_is_convicted(number):
 def shown(snippet):
     """Run a snippet; return what it printed last."""
     output = io.StringIO()
-    with contextlib.redirect_stdout(output):
+    with guarded(set()), contextlib.redirect_stdout(output):  # puts global state back
         exec(snippet, {})
     return output.getvalue().strip()
 
@@ -55,7 +56,7 @@ def test_its_code_shows_the_failure(number, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     right = re.search(r"^# right: (.*)$", row.snippet, re.M)[1]
     if fault.name.rpartition(":")[2] == "raises_unless_contiguous":
-        with pytest.raises(RuntimeError, match="view"):
+        with pytest.raises(SubjectError, match="view"):
             shown(row.snippet)
         return
     printed = shown(row.snippet)

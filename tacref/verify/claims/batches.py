@@ -80,7 +80,13 @@ def items_of_a_batch(subject: Subject, seed: int) -> Iterator[Row]:
     """Items of one length: each is computed as if it were alone."""
     claim = "items of a batch"
     if subject.takes_batches:
-        yield from rows(subject, claim, cases(subject, seed, _EQUAL))
+        tried = cases(subject, seed, _EQUAL)
+        pair = tried[0]
+        turned = replace(pair, problems=pair.problems[::-1])
+        alone = replace(pair, problems=pair.problems[:1], upstream=None)
+        tried.append(replace(pair, label="a batch after another", before=(turned,)))
+        tried.append(replace(pair, label="a batch after one of its items", before=(alone,)))
+        yield from rows(subject, claim, tried)
     elif subject.framework == "numpy":
         yield Row(claim, "not offered", note=_NUMPY)
 
@@ -101,7 +107,7 @@ def lengths_and_padding(subject: Subject, seed: int) -> Iterator[Row]:
 
 
 def band_and_lengths(subject: Subject, seed: int) -> Iterator[Row]:
-    """A band and items of several lengths."""
+    """Give a band and items of several lengths at once."""
     claim = "band and lengths"
     if subject.spec.loss != "soft_dtw" or subject.framework == "numpy":
         return

@@ -34,7 +34,9 @@ def called_again(subject: Subject, seed: int) -> Iterator[Row]:
     """Call it again: the same call, other data of the same shape, other options, in any order."""
     spec = subject.spec
     drawn = (draw(spec, (seed, 1, 4, number), 4, 3) for number in itertools.count())
-    pairs = ((each, replace(each, options=each.options | subject.other_options())) for each in drawn)
+    pairs = (
+        (each, replace(each, options=each.options | subject.other_options())) for each in drawn
+    )
     problem, varied = next(pair for pair in pairs if is_clear(pair[1], CLEARANCE))
     first = Case((problem,))
     other = Case((draw(spec, (seed, 2, 4), 4, 3),))
@@ -55,11 +57,6 @@ def called_again(subject: Subject, seed: int) -> Iterator[Row]:
     if subject.gradients and subject.framework == "torch":
         label = "a second gradient of the same result"
         cases.append(Case(first.problems, label, backward_twice=True))
-    if subject.takes_batches:
-        pair = (first.problems[0], other.problems[0])
-        label = "a batch after one of the same shape"
-        cases.append(Case(pair, label, before=(Case(pair[::-1]),)))
-        cases.append(Case(pair, "a batch after one of its items", before=(first,)))
     yield from rows(subject, "called again", cases)
 
 
@@ -67,8 +64,8 @@ def gradients_one_at_a_time(subject: Subject, seed: int) -> Iterator[Row]:
     """Ask for the gradient of one input alone, and for none."""
     if subject.framework != "torch" or not subject.gradients:
         return
-    problems = (draw(subject.spec, (seed, 3), 4, 3), draw(subject.spec, (seed, 4), 4, 3))
-    problems = problems if subject.takes_batches else problems[:1]
+    B = 2 if subject.takes_batches else 1
+    problems = tuple(draw(subject.spec, (seed, 3 + item), 4, 3) for item in range(B))
     count = len(subject.spec.names)
     above = upstream_of(seed, len(problems))
     cases = [
@@ -127,4 +124,3 @@ def nothing_changed(subject: Subject, seed: int) -> Iterator[Row]:
     lines += [*steps(subject, case), f"print(before, {STATE[name]})", "# right: the same twice"]
     note = f"changes {', '.join(subject.changed)}"
     yield Row(claim, "FAIL", note=note, snippet="\n".join(lines))
-

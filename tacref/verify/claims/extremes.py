@@ -1,6 +1,7 @@
 """Where copies of soft-DTW lose their digits: small gamma, large costs, long sequences, float32."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from tacref.verify.cases import Case
 from tacref.verify.claims.values import upstream_of
@@ -11,7 +12,17 @@ from tacref.verify.subject import Subject
 
 SECONDS_A_RUN = 4.0
 # Around powers of two, where code that works in blocks goes wrong, and beyond 700 frames.
-_LONG = ((33, 31), (5, 257), (257, 5), (64, 64), (65, 63), (100, 90), (129, 127), (3, 900), (900, 3))
+_LONG = (
+    (33, 31),
+    (5, 257),
+    (257, 5),
+    (64, 64),
+    (65, 63),
+    (100, 90),
+    (129, 127),
+    (3, 900),
+    (900, 3),
+)
 _LONGEST = (740, 710)
 _D = 8
 
@@ -38,7 +49,7 @@ def large_cost(subject: Subject, seed: int) -> Iterator[Row]:
 def long_sequences(subject: Subject, seed: int) -> Iterator[Row]:
     """Up to 900 frames, as far as the function is fast enough."""
     claim = "long sequences"
-    sizes = (*_LONG, _LONGEST)
+    sizes: tuple[tuple[int, int], ...] = (*_LONG, _LONGEST)
     if subject.spec.loss == "lav":  # a regularizer of 900 frames is slow to compute twice
         sizes = tuple(size for size in sizes if 900 not in size)
     if subject.spec.loss == "contrastive_idm":
@@ -54,9 +65,16 @@ def long_sequences(subject: Subject, seed: int) -> Iterator[Row]:
 def single_precision(subject: Subject, seed: int) -> Iterator[Row]:
     """float32 inputs: 4 digits of value and gradients when short, fewer when long."""
     spec, cases = subject.spec, []
-    sizes = [(2, 2, 4, 0.1), (8, 7, 4, 0.1), (64, 60, 3, 1.0), (5, 257, 3, 1.0), (800, 3, 2, 10.0), (300, 270, 2, 10.0)]
+    sizes = [
+        (2, 2, 4, 0.1),
+        (8, 7, 4, 0.1),
+        (64, 60, 3, 1.0),
+        (5, 257, 3, 1.0),
+        (800, 3, 2, 10.0),
+        (300, 270, 2, 10.0),
+    ]
     for n, m, digits, gamma in sizes:
-        given = {"gamma": gamma} if "gamma" in spec.options else {}
+        given: dict[str, Any] = {"gamma": gamma} if "gamma" in spec.options else {}
         problem = draw(spec, (seed, n), n, m, d=_D, dtype="float32", **given)
         above = upstream_of(seed + n, 1)
         cases.append(Case((problem,), f"{n} x {m}", above, "float32", digits))

@@ -29,7 +29,7 @@ def second_order(subject: Subject, seed: int) -> Iterator[Row]:
         yield Row(CLAIM, "not offered", note="has no double backward")
         return
     B = 2 if subject.takes_batches else 1
-    given = {"gamma": 1.0} if "gamma" in subject.spec.options else {}
+    given: dict[str, Any] = {"gamma": 1.0} if "gamma" in subject.spec.options else {}
     worst: Row | None = None
     for n, m in ((1, 1), (2, 2), (4, 3)):
         problems = tuple(draw(subject.spec, (seed, n, m, k), n, m, **given) for k in range(B))
@@ -90,12 +90,12 @@ def _row(subject: Subject, case: Case, directions: Sequence[np.ndarray]) -> Row:
     if above.numel() == 1:
         rights[-1] = rights[-1].sum(keepdims=True)
     worst, at, allowed = -1.0, 0, 0.0
-    for which, (given, right) in enumerate(zip(second, rights, strict=False)):
-        found = np.zeros_like(right) if given is None else given.detach().numpy()
-        error = float(np.abs(found.reshape(right.shape) - right).max())
+    for which, (derivative, right) in enumerate(zip(second, rights, strict=False)):
+        found = np.zeros_like(right) if derivative is None else derivative.detach().numpy()
+        distance = float(np.abs(found.reshape(right.shape) - right).max())
         bound = ALLOWED * max(1.0, float(np.abs(right).max()))
-        if not error / bound <= worst:
-            worst, at, allowed = error / bound, which, bound
+        if not distance / bound <= worst:
+            worst, at, allowed = distance / bound, which, bound
     if worst <= 1:
         return Row(CLAIM, "pass", worst * allowed, allowed)
     names = (*case.spec.names, "above")
@@ -155,4 +155,3 @@ def _snippet(
             f"# right: {rights[at].tolist()}",
         ]
     )
-

@@ -1,6 +1,7 @@
 """Value and gradients of one item: shapes, the gradient from above, options, bands."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def upstream_of(seed: int, B: int) -> tuple[float, ...]:
 def value_and_gradients(subject: Subject, seed: int) -> Iterator[Row]:
     """Value and each gradient, at small shapes and several gammas, to 50 digits."""
     spec = subject.spec
-    settings: list[dict[str, float]] = [{"gamma": gamma} for gamma in (0.1, 1.0, 0.01, 10.0)]
+    settings: list[dict[str, Any]] = [{"gamma": gamma} for gamma in (0.1, 1.0, 0.01, 10.0)]
     if spec.loss == "dtw":
         settings = [{}]
     if spec.loss == "contrastive_idm":
@@ -86,7 +87,7 @@ def options(subject: Subject, seed: int) -> Iterator[Row]:
     """Let each option have several values, alone and together with the others."""
     for name in subject.spec.options:
         cases = [
-            Case((draw(subject.spec, (seed, 6, 5), 6, 5, **{name: value}),), f"{name} {value}")
+            Case((draw(subject.spec, (seed, 6, 5), 6, 5, **_one(name, value)),), f"{name} {value}")
             for value in TRIED[name]
         ]
         for told in rows(subject, f"option {name}", cases):
@@ -104,13 +105,25 @@ def options(subject: Subject, seed: int) -> Iterator[Row]:
             yield from rows(subject, "options together", together)
 
 
+def _one(name: str, value: float) -> dict[str, Any]:
+    return {name: value}
+
+
 def band(subject: Subject, seed: int) -> Iterator[Row]:
     """Hold a Sakoe-Chiba band, which forbids cells with |i - j| > band, to the oracle."""
     if subject.spec.loss != "soft_dtw" or not subject.offers("band"):
         yield Row("band", "not offered", note="takes no band")
         return
     cases = []
-    for n, m, width in ((1, 1, 0), (3, 3, 1), (4, 3, 1), (3, 4, 9), (4, 4, 0), (6, 6, 2), (9, 6, 3)):
+    for n, m, width in (
+        (1, 1, 0),
+        (3, 3, 1),
+        (4, 3, 1),
+        (3, 4, 9),
+        (4, 4, 0),
+        (6, 6, 2),
+        (9, 6, 3),
+    ):
         cases.append(Case((draw(subject.spec, (seed, n, m), n, m, band=width),)))
     for n, m, width in ((40, 38, 5), (90, 100, 31)):
         cases.append(Case((draw(subject.spec, (seed, n, m), n, m, band=width, gamma=1.0),)))
@@ -164,7 +177,8 @@ def _terms(spec: Spec, seed: int) -> Iterator[tuple[str, int, Problem, Problem |
             yield f"alignment to {name}", index, draw(spec, (seed,), 3, 2), None
         return
     # With sigma 0 only a frame and itself are near, and they are at distance 0.
-    near, far = {"sigma": 20.0, "margin": 2.0}, {"sigma": 0.0, "margin": 1e3}
+    near: dict[str, Any] = {"sigma": 20.0, "margin": 2.0}
+    far: dict[str, Any] = {"sigma": 0.0, "margin": 1e3}
     if spec.loss == "contrastive_idm":
         yield "near frames", 0, draw(spec, (seed,), 3, 3, **near), None
         yield "far frames", 0, draw(spec, (seed,), 3, 3, **far), None

@@ -3,8 +3,8 @@
 import numpy as np
 import plain
 import torch
-from faults.registry import fault, of_embeddings, tap
 
+from faults.registry import fault, of_embeddings, tap
 from tacref.losses import soft_dtw
 from tacref.reference import dtw
 
@@ -138,7 +138,7 @@ def squared_upstream(D, *, gamma):
 @fault("upstream ignored", "soft_dtw", "upstream gradient", inputs="embeddings")
 def upstream_ignored_in_y(x, y, *, gamma):
     found = []
-    y = tap(y, lambda grad: grad / found[0][:, None, None])
+    y = tap(y, lambda grad: grad / found[-1][:, None, None])
     return tap(of_embeddings(x, y, gamma), lambda grad: found.append(grad) or grad)
 
 
@@ -206,7 +206,7 @@ def dtw_over_its_length(D):
     return _dtw(D) / (D.shape[1] + D.shape[2])
 
 
-@fault("constant", "dtw", "large cost: value")
+@fault("constant", "dtw", "large cost: value", "scaling of costs and gamma")
 def dtw_of_costs_up_to_100(D):
     return _dtw(D.clamp(max=100.0))
 

@@ -1,8 +1,8 @@
 """Faults in functions of NumPy arrays, which return a value and gradients."""
 
 import numpy as np
-from faults.registry import fault
 
+from faults.registry import fault
 from tacref.reference import dtw, soft_dtw_value_and_grad
 from tacref.verify.own import implementations
 

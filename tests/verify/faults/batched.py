@@ -2,11 +2,11 @@
 
 import plain
 import torch
-from faults.registry import fault, tap
 
+from faults.registry import fault, tap
 from tacref.losses import contrastive_idm, soft_dtw
 
-ITEMS = ("items of a batch", "called again", "upstream gradient")
+ITEMS = ("items of a batch", "upstream gradient")
 
 
 def of_costs(kind, *rows, **options):
@@ -96,7 +96,9 @@ def lengths_ignored(D, *, gamma, lengths_x=None, lengths_y=None):
 def lengths_exchanged(D, *, gamma, lengths_x=None, lengths_y=None):
     if lengths_x is not None:
         lengths_x, lengths_y = lengths_y.clamp(max=D.shape[1]), lengths_x.clamp(max=D.shape[2])
-    return plain.soft_dtw(torch.nan_to_num(D), gamma=gamma, lengths_x=lengths_x, lengths_y=lengths_y)
+    return plain.soft_dtw(
+        torch.nan_to_num(D), gamma=gamma, lengths_x=lengths_x, lengths_y=lengths_y
+    )
 
 
 @of_costs("lengths", "lengths and padding")
@@ -190,5 +192,5 @@ def band_ignored_with_lengths(D, *, gamma, band=None, lengths_x=None, lengths_y=
 @of_costs("band", "band and lengths")
 def band_3_at_most_with_lengths(D, *, gamma, band=None, lengths_x=None, lengths_y=None):
     if lengths_x is not None and band is not None:
-        band = min(band, 2)
+        band = min(band, max(2, int((lengths_x - lengths_y).abs().max())))
     return _banded(D, gamma, band, lengths_x, lengths_y)

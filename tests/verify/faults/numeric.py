@@ -1,8 +1,8 @@
 """Faults of precision, of length, of second derivatives, and of the layout of memory."""
 
 import torch
-from faults.registry import fault, of_embeddings, tap
 
+from faults.registry import fault, of_embeddings, tap
 from tacref.losses import contrastive_idm, soft_dtw
 
 LONG = ("long sequences: value", "long sequences: gradient to D")

@@ -2,8 +2,8 @@
 
 import plain
 import torch
-from faults.registry import fault, tap
 
+from faults.registry import fault, tap
 from tacref.losses import contrastive_idm, lav_loss
 
 
@@ -161,7 +161,9 @@ def window_in_float32(x, *, sigma, margin, times=None, video_lengths=None):
     if times is None:
         return contrastive_idm(x, variant="official", **options)
     steps = times.float() / video_lengths[:, None]
-    far = (steps[:, :, None] - steps[:, None]).abs() > (sigma / video_lengths).float()[:, None, None]
+    far = (steps[:, :, None] - steps[:, None]).abs() > (sigma / video_lengths).float()[
+        :, None, None
+    ]
     D = plain.squared_distances(x, x)
     weights = (steps[:, :, None] - steps[:, None]).double().square() + 1
     return torch.where(far, weights * torch.relu(margin - D), D).sum((1, 2))
@@ -229,7 +231,7 @@ def regularizer_ignores_upstream(x, y, *, gamma, alpha, sigma, margin):
     return plain.soft_dtw_of(x, y, gamma=gamma) + tap(alpha * own, torch.ones_like)
 
 
-@lav("batch mixed", "items of a batch", "called again", "upstream gradient")
+@lav("batch mixed", "items of a batch", "upstream gradient")
 def regularizer_of_the_batch(x, y, *, gamma, alpha, sigma, margin):
     own = contrastive_idm(x, sigma=sigma, margin=margin)
     own = own + contrastive_idm(y, sigma=sigma, margin=margin)
@@ -237,9 +239,7 @@ def regularizer_of_the_batch(x, y, *, gamma, alpha, sigma, margin):
 
 
 @lav("lengths", "lengths and padding")
-def padding_of_y_regularized(
-    x, y, *, gamma, alpha, sigma, margin, lengths_x=None, lengths_y=None
-):
+def padding_of_y_regularized(x, y, *, gamma, alpha, sigma, margin, lengths_x=None, lengths_y=None):
     options = {"gamma": gamma, "sigma": sigma, "margin": margin}
     right = lav_loss(x, y, alpha=alpha, lengths_x=lengths_x, lengths_y=lengths_y, **options).loss
     if lengths_y is None:
