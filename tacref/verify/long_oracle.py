@@ -14,7 +14,7 @@ Wide = np.longdouble
 def soft_dtw(D: np.ndarray, gamma: float, band: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Equation 4 and its gradient; a cell keeps the shares of the three before it."""
     n, m = D.shape
-    D, gamma = D.astype(Wide), Wide(gamma)
+    D = D.astype(Wide)
     R = np.full((n + 1, m + 1), np.inf, Wide)
     shares = np.zeros((n + 1, m + 1, 3), Wide)
     R[0, 0] = 0

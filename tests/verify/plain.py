@@ -6,19 +6,15 @@ Each takes knobs, all right by default, by which the faults in this folder make 
 import torch
 
 
-def soft_dtw(
-    D, *, gamma, lengths_x=None, lengths_y=None, band=None, soft_min=None, steps=(0, 1, 2)
-):
+def soft_dtw(D, *, gamma, lengths_x=None, lengths_y=None, band=None, soft_min=None):
     """Equation 4 along the anti-diagonals; autograd takes the gradient."""
     B, n, m = D.shape
     ends_x = torch.full((B,), n) if lengths_x is None else lengths_x
     ends_y = torch.full((B,), m) if lengths_y is None else lengths_y
     soft_min = soft_min or plain_soft_min
-    inside = (torch.arange(n) < ends_x[:, None])[:, :, None] & (torch.arange(m) < ends_y[:, None])[
-        :, None
-    ]
-    D = torch.where(inside, D, 0.0)
-    values, last = torch.zeros(B, dtype=D.dtype), {}
+    inside_x, inside_y = torch.arange(n) < ends_x[:, None], torch.arange(m) < ends_y[:, None]
+    D = torch.where(inside_x[:, :, None] & inside_y[:, None], D, 0.0)
+    last = {}
 
     def infinite(count):
         return torch.full((B, count), torch.inf, dtype=D.dtype)
@@ -34,13 +30,12 @@ def soft_dtw(
             one_before[:, first:end],
             one_before[:, first + 1 : end + 1],
         )
-        new = D[:, rows, k - rows] + soft_min(torch.stack([before[s] for s in steps]), gamma)
+        new = D[:, rows, k - rows] + soft_min(torch.stack(before), gamma)
         if band is not None:
             new = torch.where((2 * rows - k).abs() <= band, new, torch.inf)
         last[k] = torch.cat((infinite(first + 1), new, infinite(n - end)), 1)
         two_before, one_before = one_before, last[k]
-    items = [last[int(ends_x[b] + ends_y[b]) - 2][b, ends_x[b]] for b in range(B)]
-    return values + torch.stack(items)
+    return torch.stack([last[int(ends_x[b] + ends_y[b]) - 2][b, ends_x[b]] for b in range(B)])
 
 
 def plain_soft_min(before, gamma):

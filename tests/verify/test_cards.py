@@ -38,7 +38,8 @@ def of_a_batch(D):
 OWN = [
     (fn, options)
     for fn, options in implementations()
-    if options["name"].endswith(("soft_dtw", "paper", "laser cpu")) or "soft_dtw" in options["name"]
+    if options["name"].endswith(("soft_dtw cpu", "contrastive_idm official", "LAVLoss laser cpu"))
+    or options["name"] in ("reference.soft_dtw", "reference.lav_loss paper")
 ]
 RIGHT = [
     *OWN,

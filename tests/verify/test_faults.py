@@ -66,3 +66,22 @@ def test_its_code_shows_the_failure(number, monkeypatch, tmp_path):
         found = np.array(eval(printed, {"nan": np.nan, "inf": np.inf}), float)
         if fault.kind not in UNSTEADY and fault.fn.__name__ not in NAMES:
             assert not np.array_equal(found, expected)
+
+
+def table():
+    """Return docs/verify.md's table of the faults, as measured."""
+    kinds = {}
+    for number, fault in enumerate(FAULTS):
+        kinds.setdefault(fault.kind, []).append(convicting_row(number))
+    lines = ["| kind of fault | planted | convicted | first row that fails |", "|---|---|---|---|"]
+    for kind, rows in kinds.items():
+        found = [row.claim for row in rows if row is not None]
+        claims = ", ".join(dict.fromkeys(sorted(found, key=lambda each: -found.count(each))))
+        lines.append(f"| {kind} | {len(rows)} | {len(found)} | {claims} |")
+    convicted = sum(row is not None for rows in kinds.values() for row in rows)
+    lines.append(f"| all | {len(FAULTS)} | {convicted} | |")
+    return "\n".join(lines)
+
+
+def test_the_documented_table_is_what_was_measured():
+    assert table() in DOCS.read_text(), f"docs/verify.md must have this table:\n{table()}"

@@ -45,14 +45,30 @@ def one_sequence_reversed(D, *, gamma):
     return soft_dtw(D.flip(1), gamma)
 
 
+def _without(step):
+    """Return a soft minimum that leaves out one of the three cells before, unless it is alone."""
+
+    def soft_min(before, gamma):
+        rest = torch.stack([before[k] for k in range(3) if k != step])
+        alone = ~rest.isfinite().any(0)
+        return torch.where(alone, before[step], plain.plain_soft_min(rest, gamma))
+
+    return soft_min
+
+
 @of_costs("term dropped", "value")
 def no_diagonal_step(D, *, gamma):
-    return plain.soft_dtw(torch.cat((D, D), 2), gamma=gamma, steps=(0, 1))
+    return plain.soft_dtw(D, gamma=gamma, soft_min=_without(0))
+
+
+@of_costs("term dropped", "value")
+def no_step_in_x(D, *, gamma):
+    return plain.soft_dtw(D, gamma=gamma, soft_min=_without(1))
 
 
 @of_costs("term dropped", "value")
 def no_step_in_y(D, *, gamma):
-    return plain.soft_dtw(torch.nn.functional.pad(D, (0, 1)), gamma=gamma, steps=(0, 1, 2))
+    return plain.soft_dtw(D, gamma=gamma, soft_min=_without(2))
 
 
 @of_costs("term dropped", "value")
