@@ -1,6 +1,7 @@
 """Report cards: right losses pass, a fault is told once and by its name, snippets show it."""
 
 import sys
+import time
 from functools import partial
 
 import numpy as np
@@ -104,6 +105,51 @@ def test_what_is_not_offered_is_no_failure():
     assert row_of(report, "source frame times").status == "not offered"
     assert row_of(report, "band").status == "not offered"
     assert report.verdict == "passed"
+
+
+def ignores_upstream_in_float32(D, *, gamma):
+    return aligned.ignores_upstream(D.float(), gamma=gamma).double()
+
+
+def test_an_ignored_gradient_from_above_is_told_of_wrong_gradients_too(monkeypatch, capsys):
+    monkeypatch.setattr("tacref.verify.claims.extremes.SECONDS_A_RUN", 0.1)
+    name = "test_cards:ignores_upstream_in_float32"
+    row = row_of(check(ignores_upstream_in_float32, "soft_dtw", name=name), "upstream gradient")
+    assert row.note == "2 from above does not double the gradient"
+    exec(row.snippet, {})
+    assert "[[[1.0, " in capsys.readouterr().out
+    assert "# right: [[[2.0, " in row.snippet
+    report = check(numeric.rounded_inside, "soft_dtw")
+    assert row_of(report, "upstream gradient").status == "pass"
+    assert row_of(report, "value").note == "as if rounded to float32"
+
+
+def test_a_slow_first_call_is_measured_again(monkeypatch):
+    from tacref.verify.claims import extremes
+    from tacref.verify.spec import Spec
+    from tacref.verify.subject import Subject
+
+    compiled = []
+
+    def compiles(D, *, gamma):
+        if D.shape[1] > 32 and not compiled:
+            time.sleep(0.3)
+            compiled.append(True)
+        return soft_dtw(D, gamma)
+
+    monkeypatch.setattr(extremes, "SECONDS_A_RUN", 0.5)
+    subject = Subject(compiles, Spec("soft_dtw"), "a function")
+    assert [row.note for row in extremes.long_sequences(subject, 0)] == ["", ""]
+
+    def slow(D, *, gamma):
+        time.sleep(0.01 * (D.numel() > 1000))
+        return soft_dtw(D, gamma)
+
+    monkeypatch.setattr(extremes, "SECONDS_A_RUN", 0.1)
+    subject = Subject(slow, Spec("soft_dtw"), "a function")
+    (value, _) = extremes.long_sequences(subject, 0)
+    assert value.note.startswith("too slow for ")
+    assert value.status == "pass"
 
 
 def test_every_digit_is_printed(capsys):

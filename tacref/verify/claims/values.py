@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from tacref.verify.calls import run
 from tacref.verify.cases import Case
 from tacref.verify.draw import draw
+from tacref.verify.guard import SubjectError
 from tacref.verify.judge import Finding, findings, row, rows, rows_apart
 from tacref.verify.problems import Problem
 from tacref.verify.report import Row
@@ -75,12 +77,24 @@ def upstream_gradient(subject: Subject, seed: int) -> Iterator[Row]:
     wrong = {f.part for p in problems[1:3] for f in findings(subject, Case((p,))) if f.fails}
     found = [each for case in (*single, *several) for each in findings(subject, case)]
     found = [each for each in found if each.part is not None and each.part not in wrong]
-    if not found:
-        yield Row(claim, "not offered", note="its gradients are wrong at 1")
-        return
-    told = row(subject, claim, found)
+    told = row(subject, claim, found) if found else _doubles(subject, claim, problems[2])
     yield told
     subject.heeds_upstream = told.status != "FAIL"
+
+
+def _doubles(subject: Subject, claim: str, problem: Problem) -> Row:
+    """Hold gradients that are wrong at 1 to themselves: 2 from above doubles them."""
+    at_1, at_2 = Case((problem,)), Case((problem,), upstream=(2.0,))
+    for part in range(len(subject.gradients)):
+        one, two = (_gradient(subject, case, part) for case in (at_1, at_2))
+        if one is None or two is None:
+            continue  # it raised, which is told elsewhere
+        error, allowed = float(np.abs(two - 2 * one).max()), 1e-2 * float(np.abs(one).max())
+        if not error <= allowed:
+            shown = snippet(subject, Finding(at_2, part), f"{(2 * one[None]).tolist()}, as at 1")
+            note = "2 from above does not double the gradient"
+            return Row(claim, "FAIL", error, allowed, note, shown)
+    return Row(claim, "pass", note="2 from above doubles the gradient, which is wrong at 1")
 
 
 def options(subject: Subject, seed: int) -> Iterator[Row]:
@@ -140,9 +154,9 @@ def dead_terms(subject: Subject, seed: int) -> Iterator[Row]:
         return
     dead: list[tuple[str, Finding]] = []
     for term, part, problem, without in _terms(subject.spec, seed):
-        found, rest = _gradient(subject, problem, part), None
+        found, rest = _gradient(subject, Case((problem,)), part), None
         if without is not None:
-            rest = _gradient(subject, without, part)
+            rest = _gradient(subject, Case((without,)), part)
         if found is None or (without is not None and rest is None):
             continue  # it raised, which is told elsewhere
         moved = float(np.abs(found - (0.0 if rest is None else rest)).max())
@@ -156,18 +170,15 @@ def dead_terms(subject: Subject, seed: int) -> Iterator[Row]:
     yield Row(claim, "FAIL", note=note, snippet=snippet(subject, dead[0][1]))
 
 
-def _gradient(subject: Subject, problem: Problem, part: int) -> np.ndarray | None:
-    from tacref.verify.calls import run
-    from tacref.verify.guard import SubjectError
-
+def _gradient(subject: Subject, case: Case, part: int) -> np.ndarray | None:
     try:
-        outcome = run(subject, Case((problem,)))
+        outcome = run(subject, case)
     except SubjectError:
         return None
     if outcome.no_gradient:
         return None
     gradient = outcome.gradients[part]
-    return np.zeros_like(problem.inputs[part]) if gradient is None else gradient[0]
+    return np.zeros_like(case.problems[0].inputs[part]) if gradient is None else gradient[0]
 
 
 def _terms(spec: Spec, seed: int) -> Iterator[tuple[str, int, Problem, Problem | None]]:
