@@ -1,12 +1,15 @@
 """Check a function: run every claim, write the card."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from tacref.verify import claims
-from tacref.verify.batches import batches, source_times
-from tacref.verify.problems import Inputs, Loss, Spec
-from tacref.verify.report import Report
+from tacref.verify.claims import CLAIMS
+from tacref.verify.claims.batches import find_reduction
+from tacref.verify.guard import ReturnedError
+from tacref.verify.probe import always_fails, check_framework, first_case
+from tacref.verify.report import Report, Row
+from tacref.verify.snippets import head, steps
+from tacref.verify.spec import Inputs, Loss, Spec
 from tacref.verify.subject import Framework, Subject, takes
 
 _EQUATIONS = {
@@ -34,10 +37,10 @@ def check(
     fn : callable
         The loss. With torch: `fn(D, gamma=...)` with D `(B, n, m)`, or `fn(x, y, gamma=...)` with
         `(B, n, d)` and `(B, m, d)`; `fn(x, sigma=..., margin=...)` for Contrastive-IDM;
-        `fn(x, y, gamma=..., alpha=..., sigma=..., margin=...)` for LAV. It returns `(B,)`, or one
-        number for the batch. `lengths_x`, `lengths_y` (`lengths`) and `band` are tried if it has
-        parameters of these names. With NumPy: arrays of one item, and `(value, gradient, ...)`
-        is returned.
+        `fn(x, y, gamma=..., alpha=..., sigma=..., margin=...)` for LAV. It returns `(B,)`, or the
+        sum or the mean over the batch. `lengths_x`, `lengths_y` (`lengths`) and `band` are tried
+        if it has parameters of these names. With NumPy: arrays of one item, and
+        `(value, gradient, ...)` is returned.
     loss : {"dtw", "soft_dtw", "contrastive_idm", "lav"}
         What it claims to compute.
     inputs : {"costs", "embeddings"}, optional
@@ -50,41 +53,51 @@ def check(
     name : str, optional
         What to call it in the card; by default its module and name.
     seed : int
-        Of the inputs.
+        Of the inputs, >= 0.
 
     Returns
     -------
     Report
-        `report.passed`, and a row a claim; `print(report)` shows it.
+        `report.passed`, and a row a claim; `print(report)` shows it. `report.error` says why a
+        function could not be checked: it raised at every call.
 
     Raises
     ------
     ValueError
-        If `loss`, `inputs`, `variant` or `framework` is unknown, or `fn` does not take what the
-        loss does.
+        If `loss`, `inputs`, `variant`, `framework` or `seed` is not valid, `fn` does not take what
+        the loss does, or it works with the other framework alone.
     """
+    if not callable(fn):
+        raise ValueError(f"fn must be a function, got {type(fn).__name__}")
     if framework not in ("torch", "numpy"):
         raise ValueError(f"framework must be torch or numpy, got {framework!r}")
+    if seed < 0:
+        raise ValueError(f"seed must be >= 0, got {seed}")
     spec = Spec(loss, inputs or takes(fn), variant)
-    own_name = f"{getattr(fn, '__module__', '?')}:{getattr(fn, '__qualname__', type(fn).__name__)}"
-    subject = Subject(fn, spec, name or own_name, framework)
+    subject = Subject(fn, spec, name or _own_name(fn), framework)
     subject.check_parameters()
-    rows = [
-        *claims.value_and_gradients(subject, seed),
-        *([claims.dead_terms(subject, seed)] if spec.gradients else []),
-        claims.second_order(subject, seed),
-        *claims.band(subject, seed),
-        *batches(subject, seed),
-        *source_times(subject, seed),
-        *claims.laws(subject, seed),
-        *claims.extremes(subject, seed),
-        claims.single_precision(subject, seed),
-        claims.inputs_unchanged(subject, seed),
-    ]
     equation = f"{loss}, {_EQUATIONS[loss]}, of {spec.inputs}"
     if loss in ("contrastive_idm", "lav"):
         equation += f", variant {variant}"
-    return Report(subject.name, equation, tuple(rows))
+    error = always_fails(subject, seed)
+    if error is None:
+        return Report(subject.name, equation, tuple(claim_rows(subject, seed)))
+    check_framework(subject, seed, error)
+    case = first_case(subject, seed)
+    result = "value" if framework == "torch" else "result"
+    lines = [*head(subject, case), *steps(subject, case), f"print({result})"]
+    shown = "\n".join([*lines, f"# right: {case.problems[0].answer[0]!r}"])
+    row = Row("value", "FAIL", note=f"at every call: {error}", snippet=shown)
+    # What returns something of the wrong kind was checked, and is wrong.
+    told = "" if isinstance(error, ReturnedError) else f"{subject.name}: always {error}"
+    return Report(subject.name, equation, (row,), told)
+
+
+def claim_rows(subject: Subject, seed: int) -> Iterator[Row]:
+    """Yield the rows of the card, one claim after the other."""
+    find_reduction(subject, seed)
+    for claim in CLAIMS:
+        yield from claim(subject, seed)
 
 
 def assert_loss_correct(fn: Callable[..., Any], loss: Loss, **options: Any) -> None:
@@ -98,10 +111,18 @@ def assert_loss_correct(fn: Callable[..., Any], loss: Loss, **options: Any) -> N
     Raises
     ------
     AssertionError
-        If a claim fails.
+        If a claim fails, or the function raises at every call.
     ValueError
-        If an option is unknown.
+        If an option is not valid.
     """
     report = check(fn, loss, **options)
     if not report.passed:
         raise AssertionError(f"\n{report}")
+
+
+def _own_name(fn: Callable[..., Any]) -> str:
+    module = getattr(fn, "__module__", None)
+    name = getattr(fn, "__qualname__", None)
+    if isinstance(module, str) and isinstance(name, str):
+        return f"{module}:{name}"
+    return f"<{type(fn).__name__}>"

@@ -1,18 +1,26 @@
 """`python -m tacref.verify`: a report card for a loss, ours or anybody's."""
 
+import argparse
+import contextlib
 import json
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tacref.checks import VARIANTS
-from tacref.commands import Parser, command
+from tacref.commands import Parser, command, printable
 from tacref.files import check_new_file, replacing
-from tacref.verify.problems import LOSSES
+from tacref.verify.spec import LOSSES
+
+if TYPE_CHECKING:
+    from tacref.verify.report import Report
 
 
 @command("verify")
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the cards; status 1 if a claim fails."""
+    """Print the cards; status 1 if a claim fails, 2 if a function could not be checked."""
     parser = Parser(
         prog="tacref verify",
         description="Check a loss against what is right, to 50 digits where that is quick: value, "
@@ -52,14 +60,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.html:
         check_new_file(options.html)
 
-    from tacref.verify.check import check
-    from tacref.verify.own import implementations
-    from tacref.verify.report import summary, to_html
-    from tacref.verify.subject import load_callable
+    reports = _reports(options)
+    from tacref.verify.page import to_html
+    from tacref.verify.report import summary, to_json
 
-    if options.function:
-        reports = [
-            check(
+    if options.html:
+        with replacing(options.html) as path:
+            Path(path).write_text(to_html(reports), encoding="utf-8")
+    if options.json:
+        print(json.dumps(to_json(reports)))
+    elif not reports[0].error:
+        print(reports[0] if options.function else summary(reports))
+    for report in reports:
+        if report.error:
+            print(f"tacref verify: {printable(report.error)}", file=sys.stderr)
+    if any(report.error for report in reports):
+        return 2
+    return 0 if all(report.passed for report in reports) else 1
+
+
+def _reports(options: argparse.Namespace) -> "list[Report]":
+    """Make the cards; what the function prints goes nowhere."""
+    from tacref.verify.check import check
+    from tacref.verify.guard import line
+    from tacref.verify.load import load_callable
+    from tacref.verify.own import implementations
+
+    if not options.function:
+        return [check(fn, seed=options.seed, **given) for fn, given in implementations()]
+    try:
+        with _silent_output():
+            report = check(
                 load_callable(options.function),
                 options.loss,
                 inputs=options.inputs,
@@ -68,16 +99,27 @@ def main(argv: Sequence[str] | None = None) -> int:
                 name=options.function,
                 seed=options.seed,
             )
-        ]
-    else:
-        reports = [check(fn, seed=options.seed, **given) for fn, given in implementations()]
-    if options.html:
-        with replacing(options.html) as path:
-            Path(path).write_text(to_html(reports), encoding="utf-8")
-    passed = all(report.passed for report in reports)
-    if options.json:
-        cards = [report.to_json() for report in reports]
-        print(json.dumps({"passed": passed, "reports": cards}))
-    else:
-        print(reports[0] if options.function else summary(reports))
-    return 0 if passed else 1
+    except (ValueError, OSError, ImportError, MemoryError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # a function that damages Python itself, say
+        raise ValueError(f"{options.function}: could not be checked ({line(error)})") from error
+    return [report]
+
+
+@contextlib.contextmanager
+def _silent_output() -> Iterator[None]:
+    """Discard what is written to the process's standard output, as by C code, for a while."""
+    try:
+        sys.stdout.flush()
+        kept = os.dup(1)
+    except OSError:  # there is none
+        yield
+        return
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.close(nowhere)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)

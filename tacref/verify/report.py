@@ -1,24 +1,18 @@
-"""The report card: a row a claim, as text, JSON or HTML."""
+"""The report card: a row a claim, as text or JSON."""
 
-import html
 import math
+import platform
+import sys
 import textwrap
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Literal
 
-Status = Literal["pass", "FAIL", "refused", "not offered"]
+import numpy as np
 
-_STYLE = """
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; margin: 1rem 0 2rem; }
-th, td { text-align: left; vertical-align: top; padding: .35rem .75rem; }
-tr { border-bottom: 1px solid #8884; }
-td:nth-child(2) { white-space: nowrap; }
-.pass { color: light-dark(#176b34, #6fd08c); }
-.FAIL { color: light-dark(#b3261e, #ff8a80); font-weight: 700; }
-pre { overflow-x: auto; padding: .75rem; background: #8881; border-radius: 6px; }
-"""
+import tacref
+
+Status = Literal["pass", "FAIL", "refused", "not offered"]
 
 
 @dataclass(frozen=True)
@@ -61,23 +55,33 @@ class Report:
         What it claims to compute.
     rows : tuple of Row
         One a claim.
+    error : str
+        Why it could not be checked, if so.
     """
 
     name: str
     equation: str
     rows: tuple[Row, ...]
+    error: str = ""
 
     @property
     def passed(self) -> bool:
-        """True if no claim failed."""
-        return all(row.status != "FAIL" for row in self.rows)
+        """True if it was checked and no claim failed."""
+        return not self.error and all(row.status != "FAIL" for row in self.rows)
+
+    @property
+    def verdict(self) -> str:
+        """Return "passed", "FAILED" or "could not be checked"."""
+        if self.error:
+            return "could not be checked"
+        return "passed" if self.passed else "FAILED"
 
     def __str__(self) -> str:
         """Return the card as text."""
         width = max(len(row.claim) for row in self.rows)
-        lines = [f"{self.name}  ({self.equation}): {'passed' if self.passed else 'FAILED'}"]
+        lines = [f"{self.name}  ({self.equation}): {self.verdict}"]
         for row in self.rows:
-            line = f"  {row.claim:<{width}}  {row.status:<11}  {_measure(row)}"
+            line = f"  {row.claim:<{width}}  {row.status:<11}  {measure(row)}"
             lines.append(f"{line}  {row.note}".rstrip())
         for row in self.rows:
             if row.snippet:
@@ -91,6 +95,8 @@ class Report:
             "name": self.name,
             "equation": self.equation,
             "passed": self.passed,
+            "verdict": self.verdict,
+            "error": self.error,
             "rows": [_plain(row) for row in self.rows],
         }
 
@@ -105,42 +111,36 @@ def summary(reports: list[Report]) -> str:
             for status in ("pass", "FAIL", "refused", "not offered")
         }
         told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-        lines.append(f"{report.name:<{width}}  {'passed' if report.passed else 'FAILED'}  {told}")
+        lines.append(f"{report.name:<{width}}  {report.verdict}  {told}")
     lines += [f"\n{report}" for report in reports if not report.passed]
     return "\n".join(lines)
 
 
-def to_html(reports: list[Report]) -> str:
-    """Return the cards as one self-contained HTML page; all text is escaped."""
-    parts = [
-        "<!DOCTYPE html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>tacref verify</title><style>{_STYLE}</style></head><body>",
-        "<h1>Report cards</h1>",
-    ]
-    for report in reports:
-        parts.append(f"<h2>{html.escape(report.name)}</h2><p>{html.escape(report.equation)}</p>")
-        parts.append(
-            "<table><tr><th>claim</th><th>outcome</th><th>largest error (allowed)</th>"
-            "<th>note</th></tr>"
-        )
-        for row in report.rows:
-            cells = (row.claim, _measure(row), row.note)
-            claim, measure, note = (html.escape(cell) for cell in cells)
-            kind = row.status.replace(" ", "-")
-            parts.append(
-                f'<tr><td>{claim}</td><td class="{kind}">{row.status}</td><td>{measure}</td>'
-                f"<td>{note}</td></tr>"
-            )
-        parts.append("</table>")
-        parts.extend(
-            f"<p>{html.escape(row.claim)}, smallest failing input found:</p>"
-            f"<pre>{html.escape(row.snippet)}</pre>"
-            for row in report.rows
-            if row.snippet
-        )
-    return "\n".join([*parts, "</body></html>", ""])
+def verdict(reports: list[Report]) -> str:
+    """Return "passed" if all cards did, else the gravest of their verdicts."""
+    verdicts = {report.verdict for report in reports}
+    return next((each for each in ("could not be checked", "FAILED") if each in verdicts), "passed")
+
+
+def made_with() -> dict[str, str]:
+    """Return the date, and the versions of what the cards were made with."""
+    versions = {"tacref": tacref.__version__, "Python": platform.python_version()}
+    versions["NumPy"] = np.__version__
+    if "torch" in sys.modules:
+        versions["torch"] = str(sys.modules["torch"].__version__)
+    return {"date": datetime.now().astimezone().isoformat(timespec="seconds")} | versions
+
+
+def to_json(reports: list[Report]) -> dict[str, Any]:
+    """Return the cards, their verdict, the date and the versions as plain JSON values."""
+    made = made_with()
+    return {
+        "passed": all(report.passed for report in reports),
+        "verdict": verdict(reports),
+        "date": made.pop("date"),
+        "versions": made,
+        "reports": [report.to_json() for report in reports],
+    }
 
 
 def _plain(row: Row) -> dict[str, Any]:
@@ -149,7 +149,8 @@ def _plain(row: Row) -> dict[str, Any]:
     return asdict(row) | {"error": error}
 
 
-def _measure(row: Row) -> str:
+def measure(row: Row) -> str:
+    """Return the largest error and what is allowed, as a row tells them."""
     if row.error is None or row.allowed is None:
         return ""
     return f"{row.error:.1e} ({row.allowed:.1e})"

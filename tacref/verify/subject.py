@@ -1,35 +1,40 @@
-"""The function under test, called as its adapter promises, and what came back."""
+"""The function under test: its parameters, and what was noticed while it was called."""
 
-import importlib
 import inspect
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
-from tacref.verify.problems import DEFAULTS, Inputs, Problem, Spec
+from tacref.verify.cases import Case
+from tacref.verify.spec import DEFAULTS, OTHERS, Inputs, Spec
 
 Framework = Literal["torch", "numpy"]
 
 
-class SubjectError(Exception):
-    """The function raised, or returned what no adapter may return."""
-
-
 @dataclass(frozen=True)
 class Outcome:
-    """What a function returned: a value an item, gradients `(B, ...)`, None where there is none."""
+    """What a function returned.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (B,) or (1,)
+        A value an item, or one number for the batch.
+    gradients : tuple of ndarray of float64 or None
+        One an input, `(B, ...)`; None where there is none.
+    no_gradient : str
+        Why there is none at all.
+    """
 
     values: np.ndarray
-    gradients: tuple[np.ndarray | None, ...]
+    gradients: tuple[np.ndarray | None, ...] = ()
+    no_gradient: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Subject:
-    """A function and the equation that it claims to compute.
+    """A function, the equation that it claims to compute, and what is known of it so far.
 
     Parameters
     ----------
@@ -43,19 +48,55 @@ class Subject:
         What to call it.
     framework : {"torch", "numpy"}
         Which of the two.
+    reduction : {"none", "sum", "mean", "neither"}
+        What it returns of a batch, once that is known.
+    differentiable : bool
+        False once the card says that it has no gradients; they are not looked at again.
+    heeds_upstream : bool
+        False once the card says that the gradient from above is wrong; 1 is used from then on.
+    wrong_options : set of str
+        Options that the card says are wrong; they have their default from then on.
+    seconds : float
+        What the last call took, with its gradients.
+    modified_by : Case, optional
+        A call that wrote into its inputs.
+    changed : dict of str to Case
+        Global state that was changed, and the call that did.
     """
 
     fn: Callable[..., Any]
     spec: Spec
     name: str
     framework: Framework = "torch"
+    reduction: str = "none"
+    differentiable: bool = True
+    heeds_upstream: bool = True
+    wrong_options: set[str] = field(default_factory=set)
+    seconds: float = 0.0
+    modified_by: Case | None = None
+    changed: dict[str, Case] = field(default_factory=dict)
 
-    def offers(self, option: str) -> bool:
-        """Whether the function names an option among its parameters."""
-        try:
-            return option in inspect.signature(self.fn).parameters
-        except (TypeError, ValueError):
-            return False
+    @property
+    def gradients(self) -> tuple[str, ...]:
+        """Names of the inputs whose gradients are looked at."""
+        return self.spec.gradients if self.differentiable else ()
+
+    @property
+    def takes_batches(self) -> bool:
+        """Whether a batch can be held to anything."""
+        return self.framework == "torch" and self.reduction != "neither"
+
+    def other_options(self) -> dict[str, Any]:
+        """Return other options than by default, as far as they are not known to be wrong."""
+        return {
+            name: (DEFAULTS if name in self.wrong_options else OTHERS)[name]
+            for name in self.spec.options
+        }
+
+    def offers(self, *options: str) -> bool:
+        """Whether the function names all of these among its parameters."""
+        signature = _signature(self.fn)
+        return signature is not None and all(each in signature.parameters for each in options)
 
     def check_parameters(self) -> None:
         """Refuse a function that cannot be called as the equation asks.
@@ -65,9 +106,8 @@ class Subject:
         ValueError
             If its parameters do not fit; names those that it must take.
         """
-        try:
-            signature = inspect.signature(self.fn)
-        except (TypeError, ValueError):  # one that Python knows no parameters of
+        signature = _signature(self.fn)
+        if signature is None:
             return
         try:
             signature.bind(*self.spec.names, **dict.fromkeys(self.spec.options))
@@ -85,103 +125,15 @@ class Subject:
                 f"{self.spec.inputs}, takes {bare}"
             ) from None
 
-    def run(self, problem: Problem, dtype: type = np.float64) -> Outcome:
-        """Call the function on one problem, as a batch of one.
-
-        Raises
-        ------
-        SubjectError
-            If the function raises, or returns something else than promised.
-        """
-        arrays: list[np.ndarray] = [array.astype(dtype) for array in problem.inputs]
-        if self.framework == "numpy":
-            return self._run_numpy(arrays, problem.options)
-        return self.run_batch([array[None] for array in arrays], problem.options)
-
-    def run_batch(self, arrays: Sequence[np.ndarray], options: dict[str, Any]) -> Outcome:
-        """Call a torch function on arrays `(B, ...)`.
-
-        Raises
-        ------
-        SubjectError
-            If the function raises, or returns something else than promised.
-        """
-        import torch
-
-        leaves = [torch.tensor(array, requires_grad=True) for array in arrays]
-        given = {
-            name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
-            for name, value in options.items()
-        }
-        values = self.values(leaves, given)
-        if not values.requires_grad:
-            return Outcome(values.numpy(), (None,) * len(leaves))
-        try:
-            gradients = torch.autograd.grad(values.sum(), leaves, allow_unused=True)
-        except Exception as error:  # anybody's code may raise anything
-            raise SubjectError(f"backward raised {_line(error)}") from error
-        for leaf, array in zip(leaves, arrays, strict=True):
-            if not np.array_equal(leaf.detach().numpy(), array, equal_nan=True):
-                raise InputModifiedError("the function changed its input in place")
-        return Outcome(
-            values.detach().to(torch.float64).numpy(),
-            tuple(None if g is None else g.to(torch.float64).numpy() for g in gradients),
-        )
-
-    def values(self, leaves: Sequence[Any], options: dict[str, Any]) -> Any:
-        """Call a torch function on tensors; return its values, `(B,)` or `(1,)`.
-
-        Raises
-        ------
-        SubjectError
-            If the function raises, or returns something else than promised.
-        """
-        import torch
-
-        try:
-            returned = self.fn(*leaves, **options)
-        except Exception as error:  # anybody's code may raise anything
-            raise SubjectError(f"raised {_line(error)}") from error
-        if not isinstance(returned, torch.Tensor):
-            raise SubjectError(f"returned {type(returned).__name__}, expected a tensor (B,)")
-        if returned.numel() not in (1, len(leaves[0])):
-            raise SubjectError(
-                f"returned a tensor of shape {tuple(returned.shape)}, expected ({len(leaves[0])},)"
-            )
-        return returned.reshape(-1)
-
-    def _run_numpy(self, arrays: list[np.ndarray], options: dict[str, Any]) -> Outcome:
-        given = [array.copy() for array in arrays]
-        try:
-            returned = self.fn(*given, **options)
-        except Exception as error:  # anybody's code may raise anything
-            raise SubjectError(f"raised {_line(error)}") from error
-        for array, before in zip(given, arrays, strict=True):
-            if not np.array_equal(array, before, equal_nan=True):
-                raise InputModifiedError("the function changed its input in place")
-        value, *gradients = returned if isinstance(returned, tuple) else (returned,)
-        if np.size(value) != 1:
-            raise SubjectError(f"returned a value of shape {np.shape(value)}, expected a number")
-        padded = [*gradients, *[None] * (len(arrays) - len(gradients))][: len(arrays)]
-        return Outcome(
-            np.asarray(value, np.float64).reshape(1),
-            tuple(None if g is None else np.asarray(g, np.float64)[None] for g in padded),
-        )
-
-
-class InputModifiedError(SubjectError):
-    """The function wrote into an array that it was given."""
-
 
 def takes(fn: Callable[..., Any]) -> Inputs:
     """Tell by its parameters whether a function takes costs or two embeddings."""
-    try:
-        parameters = inspect.signature(fn).parameters.values()
-    except (TypeError, ValueError):
+    signature = _signature(fn)
+    if signature is None:
         return "costs"
     arrays = [
         each
-        for each in parameters
+        for each in signature.parameters.values()
         if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
         and each.default is each.empty
         and each.name not in DEFAULTS
@@ -189,31 +141,8 @@ def takes(fn: Callable[..., Any]) -> Inputs:
     return "embeddings" if len(arrays) == 2 else "costs"
 
 
-def load_callable(target: str) -> Callable[..., Any]:
-    """Import `module:name`, with the current folder on the path.
-
-    Raises
-    ------
-    ValueError
-        If `target` has another form, cannot be imported, or is not callable.
-    """
-    module_name, colon, attribute = target.partition(":")
-    if not (module_name and colon and attribute):
-        raise ValueError(f"function must be given as module:name, got {target!r}")
-    folder = str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+def _signature(fn: Callable[..., Any]) -> inspect.Signature | None:
     try:
-        fn: Any = importlib.import_module(module_name)
-        for part in attribute.split("."):
-            fn = getattr(fn, part)
-    except Exception as error:  # importing runs anybody's code
-        raise ValueError(f"{target}: cannot be imported ({_line(error)})") from error
-    if not callable(fn):
-        raise ValueError(f"{target}: is a {type(fn).__name__}, not a function")
-    return fn
-
-
-def _line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
+        return inspect.signature(fn)
+    except Exception:  # Python knows no parameters of it, or it answers with code of its own
+        return None

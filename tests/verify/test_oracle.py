@@ -1,4 +1,4 @@
-"""The decimal oracle against a list of all paths and of all pairs, and mpmath's own arithmetic."""
+"""The oracles: one against the other, the decimal one against all paths and mpmath."""
 
 from decimal import Decimal
 
@@ -7,7 +7,10 @@ import numpy as np
 import oracles
 import pytest
 
-from tacref.verify import oracle
+from tacref.checks import VARIANTS
+from tacref.verify import answers, oracle
+from tacref.verify.draw import draw
+from tacref.verify.spec import Spec
 
 
 def test_soft_dtw_is_the_soft_minimum_over_all_paths():
@@ -62,3 +65,25 @@ def test_contrastive_idm_gradient_by_differences(variant):
                 moved[1][i][k] -= step
                 slope = (value(moved[0]) - value(moved[1])) / (2 * step)
                 assert abs(slope - gradient[i][k]) < Decimal("1e-15")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        Spec("dtw"),
+        Spec("soft_dtw"),
+        Spec("soft_dtw", "embeddings"),
+        *(Spec(loss, variant=v) for loss in ("contrastive_idm", "lav") for v in VARIANTS),
+    ],
+)
+@pytest.mark.parametrize("band", [None, 4])
+def test_wide_floats_agree_with_decimals(spec, band, monkeypatch):
+    options = {"band": band} if band and spec.loss == "soft_dtw" else {}
+    problem = draw(spec, (3,), 14, 12, **options)
+    decimals = answers.right_answer(spec, problem.inputs, problem.options)
+    monkeypatch.setattr(answers, "MOST_DECIMAL_CELLS", 0)
+    wide = answers.right_answer(spec, problem.inputs, problem.options)
+    # Both are rounded to float64; the wide floats of some machines are no wider.
+    assert wide[0] == pytest.approx(decimals[0], rel=1e-14)
+    for found, right in zip(wide[1], decimals[1], strict=True):
+        np.testing.assert_allclose(found, right, rtol=1e-12, atol=1e-13 * np.abs(right).max())

@@ -1,0 +1,71 @@
+"""Count the seeds at which the report card convicts a loss that is right.
+
+python -m benchmarks.verify_seeds [SEEDS]
+
+The right losses are tacref's own on the CPU and plain ones in torch (`tests/verify/plain.py`) that
+share nothing with them. The plain ones take the longest sequences, 740 x 710, at every 20th seed
+alone. A seed takes some 10 seconds.
+"""
+
+import sys
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+from tacref.checks import VARIANTS
+from tacref.losses import LAVLoss, soft_dtw
+from tacref.verify import check
+from tacref.verify.claims import extremes
+from tacref.verify.draw import forget
+from tacref.verify.own import implementations
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "verify"))
+import plain
+
+
+def right_losses(seed):
+    """Yield functions and the options of `check`; of those with variants one a seed, in turn."""
+    variant = VARIANTS[seed % len(VARIANTS)]
+    for fn, options in implementations():
+        if options.get("variant", variant) == variant and not options["name"].endswith(" torch"):
+            yield fn, options
+    yield sum_of_costs, {"loss": "soft_dtw", "name": "sum of losses.soft_dtw"}
+    fn = partial(mean_of_pairs, variant=variant)
+    yield fn, {"loss": "lav", "variant": variant, "name": f"mean of LAVLoss {variant}"}
+    yield plain.soft_dtw, {"loss": "soft_dtw", "name": "plain.soft_dtw"}
+    yield plain.soft_dtw_of, {"loss": "soft_dtw", "name": "plain.soft_dtw_of"}
+    for name, loss in (("contrastive_idm", "contrastive_idm"), ("lav", "lav")):
+        fn = partial(getattr(plain, name), variant=variant)
+        yield fn, {"loss": loss, "variant": variant, "name": f"plain.{name} {variant}"}
+
+
+def sum_of_costs(D, *, gamma):
+    """Soft-DTW, one number for a batch."""
+    return soft_dtw(D, gamma).sum()
+
+
+def mean_of_pairs(x, y, **options):
+    """LAV, one number for a batch."""
+    return LAVLoss(reduction="mean", **options)(x, y).loss
+
+
+def main(seeds=200):
+    """Print each conviction, and the counts."""
+    cards, convicted = Counter(), Counter()
+    for seed in range(seeds):
+        forget()
+        for fn, options in right_losses(seed):
+            everything = seed % 20 == 0 or "plain" not in options["name"]
+            extremes.SECONDS_A_RUN = 4.0 if everything else 0.3
+            report = check(fn, seed=seed, **options)
+            cards[report.name] += 1
+            if not report.passed:
+                convicted[report.name] += 1
+                print(f"seed {seed}: {report}", flush=True)
+    for name, count in cards.items():
+        print(f"{name}: {convicted[name]} of {count} convicted")
+    print(f"{convicted.total()} of {cards.total()} cards of {seeds} seeds convict a right loss")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

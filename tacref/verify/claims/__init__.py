@@ -1,0 +1,61 @@
+"""What a loss must hold to. A claim is a function of a subject and a seed that yields its rows.
+
+A new claim is a function in one of these modules and a line in `CLAIMS`, which is the order in
+which they stand in the card.
+"""
+
+from collections.abc import Callable, Iterator
+
+from tacref.verify.claims.batches import (
+    band_and_lengths,
+    items_of_a_batch,
+    lengths_and_padding,
+    one_number,
+    source_times,
+)
+from tacref.verify.claims.calls import (
+    called_again,
+    gradients_one_at_a_time,
+    memory_layout,
+    nothing_changed,
+)
+from tacref.verify.claims.extremes import (
+    large_cost,
+    long_sequences,
+    single_precision,
+    small_gamma,
+)
+from tacref.verify.claims.laws import laws
+from tacref.verify.claims.second_order import second_order
+from tacref.verify.claims.values import (
+    band,
+    dead_terms,
+    options,
+    upstream_gradient,
+    value_and_gradients,
+)
+from tacref.verify.report import Row
+from tacref.verify.subject import Subject
+
+CLAIMS: tuple[Callable[[Subject, int], Iterator[Row]], ...] = (
+    value_and_gradients,
+    options,
+    called_again,
+    upstream_gradient,
+    dead_terms,
+    second_order,
+    band,
+    one_number,
+    items_of_a_batch,
+    lengths_and_padding,
+    band_and_lengths,
+    source_times,
+    gradients_one_at_a_time,
+    memory_layout,
+    laws,
+    small_gamma,
+    large_cost,
+    long_sequences,
+    single_precision,
+    nothing_changed,
+)

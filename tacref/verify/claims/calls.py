@@ -1,0 +1,126 @@
+"""What a loss must hold to from call to call: no memory, no side effects, any layout of memory."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+
+from tacref.verify.cases import Case
+from tacref.verify.claims.values import upstream_of
+from tacref.verify.draw import CLEARANCE, draw, is_clear
+from tacref.verify.guard import STATE
+from tacref.verify.judge import findings, rows
+from tacref.verify.report import Row
+from tacref.verify.snippets import head, inputs, steps
+from tacref.verify.subject import Subject
+
+_TORCH_LAYOUTS = {
+    "transposed": "{}.mT.contiguous().mT",
+    "batch last": "{}.movedim(0, -1).contiguous().movedim(-1, 0)",
+    "every other number of a tensor": "{}.repeat_interleave(2, -1)[..., ::2]",
+    "every other row of a tensor": "{}.repeat_interleave(2, 1)[:, 1::2]",
+    "the middle of a tensor": "torch.nn.functional.pad({}, (1, 2))[..., 1:-2]",
+    "one item, expanded": "{0}[:1].expand({0}.shape)",
+}
+_NUMPY_LAYOUTS = {
+    "transposed": "np.asfortranarray({})",
+    "negative strides": "{}[::-1, ::-1].copy()[::-1, ::-1]",
+    "negative strides in one axis": "{}[:, ::-1].copy()[:, ::-1]",
+    "every other number of an array": "np.repeat({}, 2, 1)[:, ::2]",
+    "every other row of an array": "np.repeat({}, 2, 0)[1::2]",
+}
+
+
+def called_again(subject: Subject, seed: int) -> Iterator[Row]:
+    """Call it again: the same call, other data of the same shape, other options, in any order."""
+    spec = subject.spec
+    drawn = (draw(spec, (seed, 1, 4, number), 4, 3) for number in itertools.count())
+    pairs = (
+        (each, replace(each, options=each.options | subject.other_options())) for each in drawn
+    )
+    problem, varied = next(pair for pair in pairs if is_clear(pair[1], CLEARANCE))
+    first = Case((problem,))
+    other = Case((draw(spec, (seed, 2, 4), 4, 3),))
+    cases = [
+        Case(first.problems, "the same call once more", before=(first,)),
+        Case(first.problems, "the same call a fourth time", before=(first, first, first)),
+        Case(other.problems, "other numbers of the same shape", before=(first,)),
+        Case(first.problems, "another call comes before the result is read", between=(other,)),
+        Case(
+            other.problems,
+            "other numbers written into the same inputs",
+            before=(first,),
+            same_tensors=True,
+        ),
+    ]
+    if spec.options:
+        cases.append(Case((varied,), "the same numbers, other options", before=(first,)))
+    if subject.gradients and subject.framework == "torch":
+        label = "a second gradient of the same result"
+        cases.append(Case(first.problems, label, backward_twice=True))
+    yield from rows(subject, "called again", cases)
+
+
+def gradients_one_at_a_time(subject: Subject, seed: int) -> Iterator[Row]:
+    """Ask for the gradient of one input alone, and for none."""
+    if subject.framework != "torch" or not subject.gradients:
+        return
+    B = 2 if subject.takes_batches else 1
+    problems = tuple(draw(subject.spec, (seed, 3 + item), 4, 3) for item in range(B))
+    count = len(subject.spec.names)
+    above = upstream_of(seed, len(problems))
+    cases = [
+        Case(problems, f"only {name} requires a gradient", above, wants=wants)
+        for which, name in enumerate(subject.spec.names)
+        if count > 1
+        for wants in [tuple(k == which for k in range(count))]
+    ]
+    cases.append(Case(problems, "no input requires a gradient", wants=(False,) * count))
+    yield from rows(subject, "gradients asked for", cases)
+
+
+def memory_layout(subject: Subject, seed: int) -> Iterator[Row]:
+    """Lay the inputs out in memory in other ways than one number after the other."""
+    cases = []
+    if subject.framework == "numpy":
+        for label, code in _NUMPY_LAYOUTS.items():
+            problem = draw(subject.spec, (seed, 8), 6, 5)
+            cases.append(Case((problem,), label, layout=code))
+    else:
+        B = 3 if subject.takes_batches else 1
+        for label, code in _TORCH_LAYOUTS.items():
+            same = "expand" in code
+            problems = tuple(
+                draw(subject.spec, (seed, 8, 0 if same else item), 6, 5) for item in range(B)
+            )
+            cases.append(Case(problems, label, upstream_of(seed, B), layout=code))
+            # Without a gradient from above, it is one number, expanded.
+            cases.append(Case(problems, label, layout=code))
+    yield from rows(subject, "memory layout", cases)
+
+
+def nothing_changed(subject: Subject, seed: int) -> Iterator[Row]:
+    """Watch that no call of the card wrote into its inputs or changed global state."""
+    count = len(subject.spec.names)
+    problem = draw(subject.spec, (seed, 0), 2, 2)
+    findings(subject, Case((problem,)))
+    if subject.framework == "torch":
+        findings(subject, Case((problem,), wants=(False,) * count))
+    claim = "inputs left unchanged"
+    if subject.modified_by is None:
+        yield Row(claim, "pass")
+    else:
+        case = subject.modified_by
+        names = ", ".join(case.spec.names)
+        lines = [*head(subject, case), *steps(subject, case), f"print({names})"]
+        shown = "\n".join([*lines, "# right: as they were before the call"])
+        yield Row(claim, "FAIL", note="the function changed its input in place", snippet=shown)
+    claim = "global state left unchanged"
+    if not subject.changed:
+        yield Row(claim, "pass")
+        return
+    name, case = next(iter(subject.changed.items()))
+    before = f"before = {STATE[name]}"
+    lines = [*head(subject, case), "import os", *inputs(subject, case), before]
+    lines += [*steps(subject, case), f"print(before, {STATE[name]})", "# right: the same twice"]
+    note = f"changes {', '.join(subject.changed)}"
+    yield Row(claim, "FAIL", note=note, snippet="\n".join(lines))

@@ -1,0 +1,203 @@
+"""Value and gradients of one item: shapes, the gradient from above, options, bands."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tacref.verify.calls import run
+from tacref.verify.cases import Case
+from tacref.verify.draw import draw
+from tacref.verify.guard import SubjectError
+from tacref.verify.judge import Finding, findings, row, rows, rows_apart
+from tacref.verify.problems import Problem
+from tacref.verify.report import Row
+from tacref.verify.snippets import snippet
+from tacref.verify.spec import TRIED, Spec
+from tacref.verify.subject import Subject
+
+# Small ones first, so that the first failure is a small one.
+SHAPES = ((1, 1), (1, 3), (3, 1), (2, 2), (3, 4), (6, 5), (12, 9))
+
+
+def upstream_of(seed: int, B: int) -> tuple[float, ...]:
+    """Draw gradients from above: of both signs, none of them 1, 0 or equal to its neighbor."""
+    rng = np.random.default_rng([seed, B, 7])
+    sizes = rng.permutation(np.linspace(0.3, 2.5, max(B, 4)))[:B]
+    signs = np.where((np.arange(B) + rng.integers(2)) % 2 == 0, 1.0, -1.0)
+    return tuple(float(each) for each in (signs * sizes).round(3) + 0.0005)
+
+
+def value_and_gradients(subject: Subject, seed: int) -> Iterator[Row]:
+    """Value and each gradient, at small shapes and several gammas, to 50 digits."""
+    spec = subject.spec
+    settings: list[dict[str, Any]] = [{"gamma": gamma} for gamma in (0.1, 1.0, 0.01, 10.0)]
+    if spec.loss == "dtw":
+        settings = [{}]
+    if spec.loss == "contrastive_idm":
+        settings = [{"sigma": sigma} for sigma in (0.0, 1.0, 2.5, 20.0)]
+    problems = [
+        draw(spec, (seed, n, m), n, m, **setting) for n, m in SHAPES for setting in settings
+    ]
+    if spec.inputs == "embeddings":
+        problems += [draw(spec, (seed, 3, d), 3, 4, d=d) for d in (1, 17)]
+    cases = [Case((problem,)) for problem in problems]
+    found = [each for case in cases for each in findings(subject, case)]
+    yield from rows_apart(subject, "", found)
+    of_gradients = [each for each in found if each.part is not None]
+    # One that has no gradient anywhere is told so here, and not in every row.
+    if of_gradients and all(each.message for each in of_gradients):
+        subject.differentiable = False
+
+
+def upstream_gradient(subject: Subject, seed: int) -> Iterator[Row]:
+    """Multiply the gradient by what comes from above, and each item's by its own."""
+    claim = "upstream gradient"
+    if subject.framework != "torch":
+        if subject.spec.gradients:
+            yield Row(claim, "not offered", note="a NumPy function returns its gradients")
+        return
+    if not subject.gradients:
+        return
+    problems = [draw(subject.spec, (seed, n, m), n, m) for n, m in ((1, 1), (2, 2), (6, 5))]
+    problems += [draw(subject.spec, (seed, item, 6), 6, 5) for item in range(4)]
+    single = [
+        Case((problem,), f"a gradient from above of {above}", (above,))
+        for problem in problems[:3]
+        for above in (2.0, -1.0, upstream_of(seed, 1)[0])
+    ]
+    several = []
+    if subject.reduction != "neither":
+        each = upstream_of(seed, 4)
+        several = [
+            Case(tuple(problems[3:]), "gradients from above that differ", each),
+            Case(tuple(problems[3:]), "a gradient from above of 0", (0.0, *each[1:])),
+        ]
+    # The gradient at 1 has a row of its own.
+    wrong = {f.part for p in problems[1:3] for f in findings(subject, Case((p,))) if f.fails}
+    found = [each for case in (*single, *several) for each in findings(subject, case)]
+    found = [each for each in found if each.part is not None and each.part not in wrong]
+    told = row(subject, claim, found) if found else _doubles(subject, claim, problems[2])
+    yield told
+    subject.heeds_upstream = told.status != "FAIL"
+
+
+def _doubles(subject: Subject, claim: str, problem: Problem) -> Row:
+    """Hold gradients that are wrong at 1 to themselves: 2 from above doubles them."""
+    at_1, at_2 = Case((problem,)), Case((problem,), upstream=(2.0,))
+    for part in range(len(subject.gradients)):
+        one, two = (_gradient(subject, case, part) for case in (at_1, at_2))
+        if one is None or two is None:
+            continue  # it raised, which is told elsewhere
+        error, allowed = float(np.abs(two - 2 * one).max()), 1e-2 * float(np.abs(one).max())
+        if not error <= allowed:
+            shown = snippet(subject, Finding(at_2, part), f"{(2 * one[None]).tolist()}, as at 1")
+            note = "2 from above does not double the gradient"
+            return Row(claim, "FAIL", error, allowed, note, shown)
+    return Row(claim, "pass", note="2 from above doubles the gradient, which is wrong at 1")
+
+
+def options(subject: Subject, seed: int) -> Iterator[Row]:
+    """Let each option have several values, alone and together with the others."""
+    for name in subject.spec.options:
+        cases = [
+            Case((draw(subject.spec, (seed, 6, 5), 6, 5, **_one(name, value)),), f"{name} {value}")
+            for value in TRIED[name]
+        ]
+        for told in rows(subject, f"option {name}", cases):
+            if told.status == "FAIL":
+                subject.wrong_options.add(name)
+            yield told
+    if len(subject.spec.options) > 1:
+        together = []
+        for name in subject.spec.options:
+            for value in TRIED[name][: 0 if name in subject.wrong_options else None]:
+                given = subject.other_options() | {name: value}
+                label = ", ".join(f"{option} {number}" for option, number in given.items())
+                together.append(Case((draw(subject.spec, (seed, 5, 6), 5, 6, **given),), label))
+        if together:
+            yield from rows(subject, "options together", together)
+
+
+def _one(name: str, value: float) -> dict[str, Any]:
+    return {name: value}
+
+
+def band(subject: Subject, seed: int) -> Iterator[Row]:
+    """Hold a Sakoe-Chiba band, which forbids cells with |i - j| > band, to the oracle."""
+    if subject.spec.loss != "soft_dtw" or not subject.offers("band"):
+        yield Row("band", "not offered", note="takes no band")
+        return
+    cases = []
+    for n, m, width in (
+        (1, 1, 0),
+        (3, 3, 1),
+        (4, 3, 1),
+        (3, 4, 9),
+        (4, 4, 0),
+        (6, 6, 2),
+        (9, 6, 3),
+    ):
+        cases.append(Case((draw(subject.spec, (seed, n, m), n, m, band=width),)))
+    for n, m, width in ((40, 38, 5), (90, 100, 31)):
+        cases.append(Case((draw(subject.spec, (seed, n, m), n, m, band=width, gamma=1.0),)))
+    yield from rows(subject, "band", cases, apart=True)
+
+
+def dead_terms(subject: Subject, seed: int) -> Iterator[Row]:
+    """No term of the loss has a gradient that is zero wherever one looks."""
+    if not subject.spec.gradients:
+        return
+    claim = "no dead term"
+    if not subject.differentiable:
+        yield Row(claim, "FAIL", note="it has no gradient at all")
+        return
+    dead: list[tuple[str, Finding]] = []
+    for term, part, problem, without in _terms(subject.spec, seed):
+        found, rest = _gradient(subject, Case((problem,)), part), None
+        if without is not None:
+            rest = _gradient(subject, Case((without,)), part)
+        if found is None or (without is not None and rest is None):
+            continue  # it raised, which is told elsewhere
+        moved = float(np.abs(found - (0.0 if rest is None else rest)).max())
+        if moved == 0.0:
+            each = next(f for f in findings(subject, Case((problem,))) if f.part == part)
+            dead.append((term, each))
+    if not dead:
+        yield Row(claim, "pass")
+        return
+    note = "zero gradient: " + ", ".join(term for term, _ in dead)
+    yield Row(claim, "FAIL", note=note, snippet=snippet(subject, dead[0][1]))
+
+
+def _gradient(subject: Subject, case: Case, part: int) -> np.ndarray | None:
+    try:
+        outcome = run(subject, case)
+    except SubjectError:
+        return None
+    if outcome.no_gradient:
+        return None
+    gradient = outcome.gradients[part]
+    return np.zeros_like(case.problems[0].inputs[part]) if gradient is None else gradient[0]
+
+
+def _terms(spec: Spec, seed: int) -> Iterator[tuple[str, int, Problem, Problem | None]]:
+    """Each term: its name, the argument, a problem that it moves, and one without the term."""
+    if spec.loss in ("dtw", "soft_dtw"):
+        for index, name in enumerate(spec.gradients):
+            yield f"alignment to {name}", index, draw(spec, (seed,), 3, 2), None
+        return
+    # With sigma 0 only a frame and itself are near, and they are at distance 0.
+    near: dict[str, Any] = {"sigma": 20.0, "margin": 2.0}
+    far: dict[str, Any] = {"sigma": 0.0, "margin": 1e3}
+    if spec.loss == "contrastive_idm":
+        yield "near frames", 0, draw(spec, (seed,), 3, 3, **near), None
+        yield "far frames", 0, draw(spec, (seed,), 3, 3, **far), None
+        return
+    for index, name in enumerate(spec.names):
+        alone = draw(spec, (seed,), 3, 3, **near, alpha=0.0)
+        yield f"alignment to {name}", index, alone, None
+        for term, given in (("near", near), ("far", far)):
+            without = draw(spec, (seed,), 3, 3, **given, alpha=0.0)
+            problem = draw(spec, (seed,), 3, 3, **given)
+            yield f"regularizer, {term} frames, to {name}", index, problem, without

@@ -1,0 +1,10 @@
+"""Losses with one planted fault each, for the report card to convict.
+
+A fault is a small function, registered by `fault` with its kind, what it claims to compute, and the
+rows of the card of which the first to fail must be one.
+"""
+
+from faults import aligned, arrays, batched, calls, numeric, regularized
+from faults.registry import FAULTS, Fault
+
+__all__ = ["FAULTS", "Fault", "aligned", "arrays", "batched", "calls", "numeric", "regularized"]
