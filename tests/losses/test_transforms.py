@@ -38,11 +38,12 @@ def runs():
         process.kill()
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("backend", PARTS)
 def test_every_cell_is_right_or_refused_by_name(runs, backend):
     if backend not in runs:
         pytest.skip("triton is not installed")
-    output, _ = runs[backend].communicate(timeout=280)
+    output, _ = runs[backend].communicate(timeout=580)
     cells = json.loads(output)
     losses = transforms.WITHOUT_BACKEND if backend == "none" else transforms.LOSSES
     losses = transforms.FEW_LOSSES if PARTS[backend] == "few" else losses
