@@ -47,7 +47,7 @@ class Operator:
         jvp: Callable[..., Any],
     ) -> None:
         name = function.__name__.strip("_")
-        self.function = function
+        self.function, self._fake = function, fake
         _LIBRARY.define(name + infer_schema(function, mutates_args=()))
         _LIBRARY.impl(name, function, "CompositeExplicitAutograd")
         register_fake(f"tacref::{name}", fake, lib=_LIBRARY)
@@ -95,19 +95,23 @@ class Operator:
 
     def _fold(self, info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]:
         """Compute under vmap: its dimension becomes part of the batch."""
-        folded = []
+        size, folded = info.batch_size, []
         for arg, dim in zip(args, in_dims, strict=True):
             if not isinstance(arg, Tensor):
                 folded.append(arg)
                 continue
-            whole = arg.expand(info.batch_size, *arg.shape) if dim is None else arg.movedim(dim, 0)
+            whole = arg.expand(size, *arg.shape) if dim is None else arg.movedim(dim, 0)
+            items = whole.shape[1]
             folded.append(whole.flatten(0, 1))
-        result = self(*folded)
+        # Of no items there is nothing to compute.
+        result = self(*folded) if size else self._fake(*folded)
         outputs = result if isinstance(result, tuple) else (result,)
+        # A gradient that was not asked for is empty.
+        dims = tuple(None if size and not out.numel() else 0 for out in outputs)
         unfolded = tuple(
-            out.unflatten(0, (info.batch_size, -1)) if out.numel() else out for out in outputs
+            out if dim is None else out.unflatten(0, (size, items))
+            for out, dim in zip(outputs, dims, strict=True)
         )
-        dims = tuple(0 if out.numel() else None for out in outputs)
         return (unfolded, dims) if isinstance(result, tuple) else (unfolded[0], dims[0])
 
 

@@ -209,3 +209,9 @@ def test_a_trace_counts_the_rows_of_the_tensor_that_comes(trace):
         traced = torch.jit.trace(value, of(4), check_trace=False)
     for n in (4, 7):
         torch.testing.assert_close(traced(*of(n)), value(*of(n)))
+
+
+def test_vmap_over_nothing():
+    x, y = torch.empty(0, 2, 5, 3), torch.empty(0, 2, 6, 3)
+    assert torch.vmap(SoftDTWLoss(reduction="none"))(x, y).shape == (0, 2)
+    assert torch.vmap(torch.func.grad(SoftDTWLoss()))(x, y).shape == x.shape
