@@ -14,6 +14,9 @@ def soft_dtw(D, *, gamma, lengths_x=None, lengths_y=None, band=None, soft_min=No
     soft_min = soft_min or plain_soft_min
     inside_x, inside_y = torch.arange(n) < ends_x[:, None], torch.arange(m) < ends_y[:, None]
     D = torch.where(inside_x[:, :, None] & inside_y[:, None], D, 0.0)
+    # Row i of diagonal k is D[:, i, k - i]; taken out at once, for the sake of the backward pass.
+    columns = torch.arange(n + m - 1)[:, None] - torch.arange(n)
+    diagonals = D[:, torch.arange(n), columns.clamp(0, m - 1)].unbind(1)
     last = {}
 
     def infinite(count):
@@ -30,7 +33,7 @@ def soft_dtw(D, *, gamma, lengths_x=None, lengths_y=None, band=None, soft_min=No
             one_before[:, first:end],
             one_before[:, first + 1 : end + 1],
         )
-        new = D[:, rows, k - rows] + soft_min(torch.stack(before), gamma)
+        new = diagonals[k][:, first:end] + soft_min(torch.stack(before), gamma)
         if band is not None:
             new = torch.where((2 * rows - k).abs() <= band, new, torch.inf)
         last[k] = torch.cat((infinite(first + 1), new, infinite(n - end)), 1)
