@@ -20,9 +20,10 @@ demo: $(READY)
 	rm -rf $(DEMO)
 	$(BIN)/python -m tacref.demo --out $(DEMO)
 
-# All tests, then those of the reference again without compiling, which shows each line they reach.
+# All tests, a file at a time on each core; then those of the reference again without compiling,
+# which shows each line they reach.
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -q tests/reference
 	$(BIN)/python -m coverage report
 

@@ -42,12 +42,15 @@ def check_not_negative(value: float, name: str) -> float:
 
 def _number(value: float, name: str) -> float:
     """Return a number, or an array or a tensor of no dimension, as a float."""
-    if type(value) is float:
-        return value
+    if type(value) in (float, int):
+        try:
+            return float(value)
+        except OverflowError:
+            raise ValueError(f"{name} must be a number, got {value!r}") from None
     if _wants_derivative(value):
         raise ValueError(
-            f"{name} must be a number: there is no derivative along it; got a tensor that wants "
-            "one, pass it detached"
+            f"{name} must be a number, which is not differentiated or traced; got a tensor that "
+            "is, pass it detached"
         )
     if isinstance(value, (bool, str, bytes)) or getattr(value, "ndim", 0) != 0:
         raise ValueError(f"{name} must be a number, got {_line(value)}")
@@ -66,6 +69,8 @@ def _wants_derivative(value: Any) -> bool:
     if torch is None or not isinstance(value, torch.Tensor):
         return False
     forward_ad = torch.autograd.forward_ad
+    if torch._C._get_tracing_state() is not None:  # a trace would keep the example's number
+        return True
     return value.requires_grad or (
         forward_ad._current_level >= 0 and forward_ad.unpack_dual(value).tangent is not None
     )

@@ -167,7 +167,7 @@ def _together(
     halves_y: np.ndarray,
     threads: int,
 ) -> float:
-    """Return the value of a pair, each thread taking every so manieth strip; write gradients."""
+    """Return the value of a pair, each thread taking every `threads`-th strip; write gradients."""
     sums = _new_sums(problem.n, problem.m)
     found = np.empty(threads)
     size = room(-(-problem.n // threads), problem.m, with_grad)

@@ -1,19 +1,13 @@
-"""What the losses check: shapes, types, and lengths where no device need be waited for."""
+"""What the losses check: shapes, types, options; and which backend computes."""
 
 import os
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.amp.autocast_mode import is_autocast_available
 
-from tacref.checks import check_band, read_array
-from tacref.losses._operator import traced, unwatched
-
-Lengths = Tensor | Sequence[int]
+from tacref.losses._lengths import Lengths, check_lengths
 
 BACKENDS = ("cpu", "triton", "torch")
 REDUCTIONS = ("mean", "sum", "none")
@@ -65,147 +59,6 @@ def check_pair(
         check_lengths(lengths_x, x, "lengths_x"),
         check_lengths(lengths_y, y, "lengths_y"),
     )
-
-
-def check_lengths(lengths: Lengths | None, rows: Tensor, name: str, dim: int = 1) -> Tensor:
-    """Return the valid rows of each item of `rows` `(B, n, d)` as int64 `(B,)` on its device.
-
-    Values are checked where they are on the CPU, so that a device is never waited for. `dim` is 2
-    for the valid columns of costs.
-
-    Raises
-    ------
-    ValueError
-        If they are not B whole numbers from 1 to n.
-    """
-    B, n = rows.shape[0], rows.shape[dim]
-    if lengths is None:
-        if traced():  # counted from the tensor, as another one may come
-            return torch.ones_like(rows.select(3 - dim, 0), dtype=torch.int64).sum(1)
-        return torch.full((B,), n, dtype=torch.int64, device=rows.device)
-    given = _as_tensor(lengths, name)
-    _check_whole(given, (B,), name)
-    if isinstance(lengths, (list, tuple)) and not torch.compiler.is_compiling():
-        wrong = not all(1 <= int(length) <= n for length in lengths)
-    else:
-        wrong = _readable(given) and not bool(((given >= 1) & (given <= n)).all())
-    if wrong:
-        raise ValueError(f"{name} must be from 1 to {n}, got {given.tolist()}")
-    return given.to(rows.device, torch.int64)
-
-
-def valid_rows(lengths: Tensor, n: int) -> Tensor:
-    """Return which of n rows are valid, bool `(B, n)`."""
-    return torch.arange(n, device=lengths.device) < lengths[:, None]
-
-
-def check_times(
-    times: Tensor | None,
-    video_lengths: Lengths | None,
-    counts: Tensor,
-    rows: Tensor,
-    suffix: str = "",
-) -> tuple[Tensor, Tensor]:
-    """Return frame numbers int64 `(B, n)` and video lengths int64 `(B,)`.
-
-    By default 0 … n-1 and the number of valid rows.
-
-    Parameters
-    ----------
-    times, video_lengths
-        As given by the user.
-    counts : Tensor of int64, shape (B,)
-        Valid rows; the others are not checked.
-    rows : Tensor, shape (B, n, d)
-        Embeddings.
-    suffix : str
-        Of the arguments' names.
-
-    Raises
-    ------
-    ValueError
-        If they are not whole numbers, negative, or at or beyond the video's length.
-    """
-    (B, n, _), device = rows.shape, rows.device
-    if times is None:
-        if traced():
-            frames = torch.ones_like(rows.select(2, 0), dtype=torch.int64).cumsum(1) - 1
-        else:
-            frames = torch.arange(n, device=device).expand(B, n)
-    else:
-        frames = _as_tensor(times, f"times{suffix}")
-        _check_whole(frames, (B, n), f"times{suffix}")
-        if video_lengths is None:
-            raise ValueError(f"video_lengths{suffix} must be given with times{suffix}, got None")
-    if video_lengths is None:
-        return frames, counts
-    ends = _as_tensor(video_lengths, f"video_lengths{suffix}")
-    _check_whole(ends, (B,), f"video_lengths{suffix}")
-    if _readable(frames, ends, counts):
-        wrong = valid_rows(counts, n) & ((frames < 0) | (frames >= ends[:, None]))
-        if bool(wrong.any()):
-            item, row = (int(index) for index in wrong.nonzero()[0])
-            raise ValueError(
-                f"times{suffix} must be >= 0 and < video_lengths{suffix}, got "
-                f"{int(frames[item, row])} at {(item, row)} of a video of {int(ends[item])} frames"
-            )
-    return frames.to(device, torch.int64), ends.to(device, torch.int64)
-
-
-def check_moments(times: Tensor | None, counts: Tensor, rows: Tensor, name: str) -> Tensor:
-    """Return the times `(B, n)` of embeddings `rows` `(B, n, d)`, in their dtype.
-
-    By default 0 … n-1; those that are not valid are 0.
-
-    Raises
-    ------
-    ValueError
-        If they are not B x n real numbers, or one of a valid row is not finite.
-    """
-    B, n, _ = rows.shape
-    if times is None:
-        return torch.arange(n, dtype=rows.dtype, device=rows.device).expand(B, n)
-    given = _as_tensor(times, name)
-    if given.shape != (B, n):
-        raise ValueError(f"{name} must have shape {(B, n)}, got {tuple(given.shape)}")
-    if given.is_complex() or given.dtype == torch.bool:
-        raise ValueError(f"{name} must be real numbers, got {given.dtype}")
-    valid = valid_rows(counts, n)
-    if _readable(given, counts):
-        wrong = valid & ~given.isfinite()
-        if bool(wrong.any()):
-            raise ValueError(f"{name} must be finite, got {given[wrong][0].item()}")
-    return torch.where(valid, given.to(rows.device, rows.dtype), 0.0)
-
-
-def check_bands(
-    band: int | None, n: int, m: int, lengths_x: Lengths | None, lengths_y: Lengths | None
-) -> int:
-    """Return `band`, -1 for none, if it lets a path through every item.
-
-    Lengths on a device are not waited for: there, an item without a path gives +inf.
-
-    Raises
-    ------
-    ValueError
-        If `band` is not a whole number >= 0, or less than |n - m| of an item.
-    """
-    if lengths_x is None and lengths_y is None:
-        checked = check_band(band, n, m)
-    else:
-        checked = check_band(band, 0, 0)
-        ends = [
-            torch.as_tensor(size if lengths is None else lengths)
-            for size, lengths in ((n, lengths_x), (m, lengths_y))
-        ]
-        if checked is not None and _readable(*ends):
-            difference = int((ends[0] - ends[1]).abs().max())
-            if checked < difference:
-                raise ValueError(
-                    f"band must be >= |n - m| of each item, at most {difference}, or no path "
-                    f"fits, got {band!r}"
-                )
-    return -1 if checked is None else checked
 
 
 def check_backend(backend: str | None) -> str | None:
@@ -290,30 +143,3 @@ def reduce(values: Tensor, reduction: str) -> Tensor:
     if reduction == "none":
         return values
     return values.mean() if reduction == "mean" else values.sum()
-
-
-def _as_tensor(values: Any, name: str) -> Tensor:
-    if isinstance(values, Tensor):
-        return values
-    if isinstance(values, np.ma.MaskedArray):
-        values = read_array(values, name)
-    try:
-        return torch.as_tensor(values)
-    except (TypeError, ValueError, RuntimeError) as error:  # words, objects, ragged
-        raise ValueError(f"{name} must be numbers: {error}") from None
-
-
-def _check_whole(tensor: Tensor, shape: tuple[int, ...], name: str) -> None:
-    if tensor.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {tuple(tensor.shape)}")
-    if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
-        raise ValueError(f"{name} must be whole numbers, got {tensor.dtype}")
-
-
-def _readable(*tensors: Tensor) -> bool:
-    """Whether values may be read here, without waiting for a device or breaking a graph."""
-    return (
-        not torch.compiler.is_compiling()
-        and all(tensor.device.type == "cpu" for tensor in tensors)
-        and unwatched(tensors)
-    )

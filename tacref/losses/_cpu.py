@@ -88,13 +88,15 @@ def contrastive_idm(
 ) -> tuple[Tensor, Tensor]:
     """Return values `(B,)` in float64, and the gradient of x, or an empty tensor."""
     embeddings, counts = _contiguous(x), _lengths(rows, x, 1)
-    frames = _frames(times, variant)
+    frames, ends = _frames(times, variant), video_lengths.numpy()
+    if variant == "official" and ends.min() < 1:
+        raise ValueError(f"video_lengths must be >= 1, got {ends.tolist()}")
     options = _idm_options(sigma, margin, variant)
     grad = np.zeros_like(embeddings if with_grad else embeddings[:0])
     values = np.empty(len(x))
     run_parts(
         lambda start, stop: idm_kernels.idm_items(
-            embeddings, counts, frames, video_lengths.numpy(), *options, with_grad, start, stop,
+            embeddings, counts, frames, ends, *options, with_grad, start, stop,
             values, grad,
         ),
         counts**2,

@@ -22,8 +22,8 @@ _LARGE = 1e290
 _SCALE = 2.0**-64
 
 
-class Exact(NamedTuple):
-    """A value, and its gradient along the costs: 0 where the value is +inf."""
+class Solved(NamedTuple):
+    """A value, its gradient along the costs (0 where the value is +inf), and softmin weights."""
 
     value: float
     E: np.ndarray
@@ -35,8 +35,8 @@ def out_of_range(
 ) -> np.ndarray:
     """Return the items whose values the kernels may have wrong.
 
-    They are not finite, or very large, or smaller than gamma, whose roundings they have, where
-    there is but one path.
+    These are values that are not finite or very large; and where there is only one path, values
+    smaller than gamma, as the kernels' values are rounded in units of gamma.
     """
     size = np.abs(values)
     wrong = ~(size < _MOST * gamma)
@@ -46,31 +46,31 @@ def out_of_range(
     return np.flatnonzero(wrong | (one_path & (size < gamma)))
 
 
-def soft_dtw(D: np.ndarray, gamma: float, band: int) -> Exact:
+def soft_dtw(D: np.ndarray, gamma: float, band: int) -> Solved:
     """Soft-DTW of valid costs `(n, m)`; where one of them is NaN or -inf, all is NaN."""
     n, m = D.shape
     costs = D.astype(np.float64)
     if band >= 0:
         costs[np.abs(np.subtract.outer(np.arange(n), np.arange(m))) > band] = np.inf
     if not (costs > -np.inf).all():
-        return Exact(np.nan, np.full((n, m), np.nan), np.full((n, m, 3), np.nan))
+        return Solved(np.nan, np.full((n, m), np.nan), np.full((n, m, 3), np.nan))
     forbidden = costs == np.inf
     if forbidden.all(1).any() or forbidden.all(0).any():  # spares the memory below
-        return Exact(np.inf, np.zeros((n, m)), np.zeros((n, m, 3)))
+        return Solved(np.inf, np.zeros((n, m)), np.zeros((n, m, 3)))
     scale = _SCALE if costs.max(initial=0.0, where=costs < np.inf) > _LARGE else 1.0
     value, weights = forward(costs * scale, gamma * scale)
     value /= scale
     E = np.zeros((n, m)) if math.isinf(value) else backward(weights)
-    return Exact(value, E, weights)
+    return Solved(value, E, weights)
 
 
 def soft_dtw_hvp(D: np.ndarray, Z: np.ndarray, gamma: float, band: int) -> np.ndarray:
     """Hessian of soft-DTW of valid costs times the direction Z, both `(n, m)`."""
-    exact = soft_dtw(D, gamma, band)
-    if math.isinf(exact.value):
-        return np.zeros_like(exact.E)
-    slopes = tangent(Z.astype(np.float64), exact.weights)
-    return backward_tangent(exact.weights, exact.E, slopes, gamma)
+    solved = soft_dtw(D, gamma, band)
+    if math.isinf(solved.value):
+        return np.zeros_like(solved.E)
+    slopes = tangent(Z.astype(np.float64), solved.weights)
+    return backward_tangent(solved.weights, solved.E, slopes, gamma)
 
 
 def soft_dtw_embeddings(

@@ -3,7 +3,10 @@
 from torch import nn
 
 from tacref.checks import check_band, check_positive
-from tacref.losses._checks import check_backend, check_reduction
+from tacref.losses._checks import (
+    check_backend,
+    check_reduction,
+)
 
 
 class LossModule(nn.Module):

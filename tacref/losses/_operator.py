@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch._functorch.autograd_function import enable_single_level_autograd_function
 from torch.autograd import forward_ad
-from torch.autograd.function import _SingleLevelFunction
+from torch.autograd.function import Function, _SingleLevelFunction
 from torch.library import Library, infer_schema, register_fake, register_vmap
 
 # The operators live as long as this does.
@@ -64,6 +64,7 @@ class Operator:
                 ),
                 "backward": staticmethod(lambda ctx, *grads: (None, *backward(ctx, *grads))),
                 "jvp": staticmethod(_nested(jvp)),
+                "_compiled_autograd_key": staticmethod(Function._compiled_autograd_key),
             },
         )
         self._recorded = kind.apply
@@ -146,12 +147,15 @@ def unwatched(tensors: Sequence[Tensor]) -> bool:
         not torch._C._are_functorch_transforms_active()
         and not traced()
         and forward_ad._current_level < 0
-        and all(
-            type(tensor) in (Tensor, torch.nn.Parameter)
-            and torch._C._dispatch_keys(tensor).raw_repr() in _plain_keys(tensor.device)
-            for tensor in tensors
-        )
+        and all(map(is_plain, tensors))
     )
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor holds its numbers as they are, neither wrapped nor batched nor negated."""
+    return type(tensor) in (Tensor, torch.nn.Parameter) and torch._C._dispatch_keys(
+        tensor
+    ).raw_repr() in _plain_keys(tensor.device)
 
 
 @cache
@@ -162,7 +166,25 @@ def _plain_keys(device: torch.device) -> frozenset[int]:
     """
     if device.type == "meta":
         return frozenset()
-    usual = torch.empty(0, device=device)
+    with torch.inference_mode(False):
+        usual = torch.empty(0, device=device)
     with torch.inference_mode():
         inference = torch.empty(0, device=device)
     return frozenset(torch._C._dispatch_keys(tensor).raw_repr() for tensor in (usual, inference))
+
+
+def _of_size(tensor: Tensor, shape: list[int]) -> Tensor:
+    """Return a copy of a tensor, which must have this shape."""
+    if list(tensor.shape) != shape:
+        raise ValueError(f"traced for tensors of shape {tuple(shape)}, got {tuple(tensor.shape)}")
+    return tensor.clone()
+
+
+# Differentiable, and nothing but its argument.
+of_size = Operator(
+    _of_size,
+    fake=lambda tensor, shape: torch.empty_like(tensor),
+    setup=lambda ctx, inputs, output: None,
+    backward=lambda ctx, grad: (grad, None),
+    jvp=lambda ctx, tangent, _: tangent.clone(),
+)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, func
 
 from tacref.losses import _torch
+from tacref.losses._lengths import valid_rows
 from tacref.losses._operator import Operator, primals
 from tacref.losses.costs import cost_matrix, gradients_of_embeddings, slopes_along
 
@@ -28,7 +29,10 @@ def module(backend: str) -> ModuleType:
 
 
 def loss_operator(
-    function: Callable[..., tuple[Tensor, ...]], count: int, hvp: Callable[..., Directions]
+    function: Callable[..., tuple[Tensor, ...]],
+    count: int,
+    valid: Callable[..., Sequence[Tensor]],
+    hvp: Callable[..., Directions],
 ) -> Operator:
     """Make the operator of a loss.
 
@@ -39,6 +43,9 @@ def loss_operator(
         gradient along each of the first `count` tensors, empty unless `with_grad`.
     count : int
         Tensors that are differentiated, each `(B, ., .)`.
+    valid : callable
+        `valid(tensors, *others, backend)` returns where each tensor is valid: what lies beyond is
+        NaN, perhaps, also in a direction.
     hvp : callable
         `hvp(tensors, directions, *others, backend)` returns the Hessian times the directions,
         None being zeros, in the dtypes of the tensors.
@@ -74,6 +81,13 @@ def loss_operator(
     def jvp(ctx: Any, *tangents: Tensor | None) -> Directions:
         directions = tangents[:count]
         inputs, gradients = recall(ctx, primals(ctx))
+        *arguments, _, backend = inputs
+        directions = tuple(
+            None if direction is None else torch.where(inside, direction, 0.0)
+            for direction, inside in zip(
+                directions, valid(arguments[:count], *arguments[count:], backend), strict=True
+            )
+        )
         slope = add(
             *(
                 None if direction is None else (gradient.double() * direction).sum((1, 2))
@@ -124,10 +138,32 @@ def add(*terms: Tensor | None) -> Tensor | None:
     return sum(present[1:], present[0]) if present else None
 
 
+def check_shapes(dtype: torch.dtype, *named: tuple[str, Tensor, tuple[int, ...]]) -> None:
+    """Check what a compiled or traced call may be given: kernels read and write by these shapes.
+
+    Raises
+    ------
+    ValueError
+        If a tensor has another shape, or is neither integers nor of this dtype.
+    """
+    for name, tensor, shape in named:
+        if tensor.shape != shape:
+            raise ValueError(f"{name} must have shape {shape}, got {tuple(tensor.shape)}")
+        if tensor.dtype not in (dtype, torch.int64) or dtype not in (torch.float32, torch.float64):
+            raise ValueError(f"{name} must be of {dtype}, float32 or float64, got {tensor.dtype}")
+
+
+def _check_costs(D: Tensor, rows: Tensor, columns: Tensor, *others: tuple[str, Tensor]) -> None:
+    B, n, m = D.shape
+    lengths = ("lengths_x", rows, (B,)), ("lengths_y", columns, (B,))
+    check_shapes(D.dtype, ("D", D, (B, n, m)), *lengths, *((*each, (B, n, m)) for each in others))
+
+
 def _soft_dtw_hvp(
     D: Tensor, Z: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int, backend: str
 ) -> Tensor:
     """Hessian of each value of `soft_dtw` times the direction Z `(B, n, m)`."""
+    _check_costs(D, rows, columns, ("Z", Z.to(D.dtype)))
     return module(backend).soft_dtw_hvp(D, Z, gamma, rows, columns, band)
 
 
@@ -149,11 +185,11 @@ def _backward_soft_dtw_hvp(ctx: Any, grad: Tensor | None) -> Directions:
 
 
 def _wanted(ctx: Any) -> bool:
-    """Whether the gradient along D, the first tensor, will be used."""
-    if not ctx.needs_input_grad[1]:  # after the dispatcher's key set
+    """Whether the gradient along D will be used."""
+    if not ctx.needs_input_grad[1]:  # of all arguments, the dispatcher's key set being the first
         return False
     try:
-        return torch._C._will_engine_execute_node(ctx.next_functions[0][0])
+        return torch._C._will_engine_execute_node(ctx.next_functions[0][0])  # of tensors alone
     except RuntimeError:  # it is what `torch.autograd.grad` was asked for
         return True
 
@@ -201,14 +237,22 @@ def _soft_dtw(
     backend: str,
 ) -> tuple[Tensor, Tensor]:
     """Soft-DTW of costs `(B, n, m)`: values `(B,)` in float64, and E, empty unless `with_grad`."""
+    _check_costs(D, rows, columns)
     return module(backend).soft_dtw(D, gamma, rows, columns, band, with_grad)
+
+
+def _valid_costs(
+    tensors: Sequence[Tensor], gamma: float, rows: Tensor, columns: Tensor, *others: Any
+) -> Sequence[Tensor]:
+    _, n, m = tensors[0].shape
+    return (valid_rows(rows, n)[:, :, None] & valid_rows(columns, m)[:, None],)
 
 
 def _hvp_of_costs(tensors: Sequence[Tensor], directions: Directions, *others: Any) -> Directions:
     return (soft_dtw_hvp(tensors[0], directions[0], *others),)
 
 
-soft_dtw = loss_operator(_soft_dtw, 1, _hvp_of_costs)
+soft_dtw = loss_operator(_soft_dtw, 1, _valid_costs, _hvp_of_costs)
 
 
 def _soft_dtw_embeddings(
@@ -222,7 +266,17 @@ def _soft_dtw_embeddings(
     backend: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Soft-DTW of embeddings: values `(B,)` in float64, and both gradients."""
+    (B, n, d), m = x.shape, y.shape[1]
+    lengths = ("lengths_x", rows, (B,)), ("lengths_y", columns, (B,))
+    check_shapes(x.dtype, ("x", x, (B, n, d)), ("y", y, (B, m, d)), *lengths)
     return module(backend).soft_dtw_embeddings(x, y, gamma, rows, columns, band, with_grad)
+
+
+def _valid_embeddings(
+    tensors: Sequence[Tensor], gamma: float, rows: Tensor, columns: Tensor, *others: Any
+) -> Sequence[Tensor]:
+    pairs = zip(tensors, (rows, columns), strict=True)
+    return [valid_rows(lengths, z.shape[1])[:, :, None] for z, lengths in pairs]
 
 
 def _hvp_of_embeddings(
@@ -249,7 +303,7 @@ def _hvp_of_embeddings(
     return tuple((a + b).to(dtype) for a, b in zip(of_weights, of_rows, strict=True))
 
 
-soft_dtw_embeddings = loss_operator(_soft_dtw_embeddings, 2, _hvp_of_embeddings)
+soft_dtw_embeddings = loss_operator(_soft_dtw_embeddings, 2, _valid_embeddings, _hvp_of_embeddings)
 
 
 def _contrastive_idm(
@@ -264,9 +318,21 @@ def _contrastive_idm(
     backend: str,
 ) -> tuple[Tensor, Tensor]:
     """Contrastive-IDM of embeddings: values `(B,)` in float64, and the gradient."""
+    B, n, d = x.shape
+    check_shapes(
+        x.dtype,
+        ("x", x, (B, n, d)),
+        ("lengths", rows, (B,)),
+        ("times", times, (B, n)),
+        ("video_lengths", video_lengths, (B,)),
+    )
     return module(backend).contrastive_idm(
         x, rows, times, video_lengths, sigma, margin, variant, with_grad
     )
+
+
+def _valid_frames(tensors: Sequence[Tensor], rows: Tensor, *others: Any) -> Sequence[Tensor]:
+    return (valid_rows(rows, tensors[0].shape[1])[:, :, None],)
 
 
 def _hvp_of_idm(tensors: Sequence[Tensor], directions: Directions, *others: Any) -> Directions:
@@ -275,4 +341,4 @@ def _hvp_of_idm(tensors: Sequence[Tensor], directions: Directions, *others: Any)
     return (product.to(tensors[0].dtype),)
 
 
-contrastive_idm = loss_operator(_contrastive_idm, 1, _hvp_of_idm)
+contrastive_idm = loss_operator(_contrastive_idm, 1, _valid_frames, _hvp_of_idm)

@@ -7,7 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tacref.losses._checks import valid_rows
+from tacref.losses._lengths import (
+    valid_rows,
+)
+from tacref.losses._operator import of_size, traced
 from tacref.losses.costs import cost_matrix, exact, gradients_of_embeddings, slopes_along
 
 MOST = torch.iinfo(torch.int64).max
@@ -15,7 +18,12 @@ MOST = torch.iinfo(torch.int64).max
 
 def exact_rows(x: Tensor, lengths: Tensor) -> Tensor:
     """Return embeddings `(B, n, d)` as `exact` does, with zeros in place of what is not valid."""
-    return torch.where(valid_rows(lengths, x.shape[1])[..., None], exact(x), 0.0)
+    return torch.where(valid_rows(lengths, x.shape[1])[..., None], exact(_of_one_size(x)), 0.0)
+
+
+def _of_one_size(tensor: Tensor) -> Tensor:
+    """Return the tensor; a trace, whose loops are for its size, refuses others when it is run."""
+    return of_size(tensor, [int(side) for side in tensor.shape]) if traced() else tensor
 
 
 def soft_dtw_embeddings(
@@ -74,7 +82,7 @@ def _sweep(
     """Return values, and softmin weights `(3, B, .)` of the cells of each anti-diagonal."""
     B, n, m = D.shape
     inside = valid_rows(rows, n)[:, :, None] & valid_rows(columns, m)[:, None]
-    D = torch.where(inside, exact(D), 0.0)
+    D = torch.where(inside, exact(_of_one_size(D)), 0.0)
     if band >= 0:
         steps = torch.arange(n, device=D.device)[:, None] - torch.arange(m, device=D.device)
         D = torch.where(steps.abs() > band, torch.inf, D)
@@ -114,7 +122,7 @@ def _sweep(
 
 
 class _Sums(NamedTuple):
-    """Accumulated costs, and what is missing to them, which has no derivative."""
+    """Accumulated costs, and what rounding cut off from them, which has no derivative."""
 
     high: Tensor
     low: Tensor
@@ -141,7 +149,7 @@ def _soft_sum(predecessors: _Sums, costs: Tensor, gamma: float) -> tuple[_Sums, 
 
 
 def _rounding(a: Tensor, b: Tensor, total: Tensor) -> Tensor:
-    """Return what is missing to the rounded sum of a and b (Knuth), without a derivative."""
+    """Return what rounding cut off from the sum of a and b (Knuth), without a derivative."""
     a, b, total = a.detach(), b.detach(), total.detach()
     part = total - a
     return (a - (total - part)) + (b - part)

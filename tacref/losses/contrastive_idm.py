@@ -5,17 +5,19 @@ from torch import Tensor
 from tacref.checks import check_not_negative, check_positive, check_variant
 from tacref.losses import _operators, _torch
 from tacref.losses._checks import (
-    Lengths,
     check_backend,
     check_batch,
-    check_lengths,
     check_reduction,
-    check_times,
     choose_backend,
     full_precision,
     needs_grad,
     reduce,
     storable,
+)
+from tacref.losses._lengths import (
+    Lengths,
+    check_lengths,
+    check_times,
 )
 from tacref.losses._module import LossModule
 

@@ -5,7 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tacref.losses._checks import check_pair
+from tacref.losses._checks import (
+    check_pair,
+)
 from tacref.losses._operator import Operator, primals
 
 # Numbers of a block of differences; bounds the memory of (B, n, m, d).

@@ -6,15 +6,17 @@ from torch import Tensor
 
 from tacref.checks import check_band, check_not_negative, check_positive, check_variant
 from tacref.losses._checks import (
-    Lengths,
     check_backend,
-    check_bands,
     check_pair,
     check_reduction,
-    check_times,
     full_precision,
     reduce,
     storable,
+)
+from tacref.losses._lengths import (
+    Lengths,
+    check_bands,
+    check_times,
 )
 from tacref.losses._module import LossModule
 from tacref.losses.contrastive_idm import idm_of_embeddings

@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from tacref.checks import check_not_negative, check_variant
-from tacref.losses._checks import Lengths
+from tacref.losses._lengths import (
+    Lengths,
+)
 from tacref.losses.lav import LAVLoss
 from tacref.losses.soft_dtw_divergence import SoftDTWDivergenceLoss
 from tacref.losses.tcc import TCCLoss
@@ -75,7 +77,7 @@ def make_objective(
     nn.Module
         Called as `objective(x, y, times_x=, times_y=, video_lengths_x=, video_lengths_y=)` with
         embeddings `x` `(B, n, d)` and `y` `(B, m, d)`, it returns `Terms`: means over the batch.
-        What a name has no use for is checked all the same, and not read.
+        Unused arguments are still validated.
 
     Raises
     ------

@@ -7,12 +7,14 @@ from torch import Tensor
 
 from tacref.checks import check_positive
 from tacref.losses._checks import (
-    Lengths,
-    check_moments,
     check_pair,
     check_reduction,
     full_precision,
     reduce,
+)
+from tacref.losses._lengths import (
+    Lengths,
+    check_moments,
     valid_rows,
 )
 from tacref.losses._module import LossModule

@@ -5,16 +5,18 @@ from torch import Tensor
 from tacref.checks import check_positive
 from tacref.losses import _operators, _torch
 from tacref.losses._checks import (
-    Lengths,
-    check_bands,
     check_batch,
-    check_lengths,
     check_pair,
     choose_backend,
     full_precision,
     needs_grad,
     reduce,
     storable,
+)
+from tacref.losses._lengths import (
+    Lengths,
+    check_bands,
+    check_lengths,
 )
 from tacref.losses._module import SoftDTWModule
 
@@ -43,11 +45,11 @@ def soft_dtw(
         has no influence, even if it is NaN, and a gradient of exactly 0.
     band : int, optional
         Sakoe-Chiba band: cells with |i - j| > band are forbidden. At least |n - m| of each item,
-        by its lengths. By default none is.
+        by its lengths. By default there is no band.
     backend : {"cpu", "triton", "torch"}, optional
-        "cpu": Numba kernels, for tensors on the CPU; "triton": CUDA kernels, with Triton; both
-        have first and second derivatives. "torch": tensor operations on any device, derivatives
-        of any order. By default "cpu" for tensors on the CPU, "triton" for CUDA where Triton is
+        "cpu": Numba kernels, for tensors on the CPU; "triton": CUDA kernels, with Triton;
+        "torch": tensor operations on any device. All have derivatives of any order; the first two
+        refuse third derivatives in forward mode. By default "cpu" for tensors on the CPU, "triton" for CUDA where Triton is
         installed, and "torch" for others. One that cannot be had is an error.
 
     Returns

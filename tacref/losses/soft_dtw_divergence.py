@@ -4,12 +4,14 @@ from torch import Tensor
 
 from tacref.checks import check_positive
 from tacref.losses._checks import (
-    Lengths,
-    check_bands,
     check_pair,
     full_precision,
     reduce,
     storable,
+)
+from tacref.losses._lengths import (
+    Lengths,
+    check_bands,
 )
 from tacref.losses._module import SoftDTWModule
 from tacref.losses.soft_dtw import soft_dtw_of_embeddings

@@ -5,12 +5,14 @@ from torch import Tensor
 
 from tacref.checks import check_positive
 from tacref.losses._checks import (
-    Lengths,
     check_pair,
     check_reduction,
-    check_times,
     full_precision,
     reduce,
+)
+from tacref.losses._lengths import (
+    Lengths,
+    check_times,
     valid_rows,
 )
 from tacref.losses._module import LossModule

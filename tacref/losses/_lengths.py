@@ -1,0 +1,203 @@
+"""What the losses check of lengths, times and bands, where no device need be waited for."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tacref.checks import check_band, read_array
+from tacref.losses._operator import is_plain, traced
+
+Lengths = Tensor | Sequence[int]
+
+
+def check_lengths(lengths: Lengths | None, rows: Tensor, name: str, dim: int = 1) -> Tensor:
+    """Return the valid rows of each item of `rows` `(B, n, d)` as int64 `(B,)` on its device.
+
+    Values are checked where they are on the CPU, so that a device is never waited for. `dim` is 2
+    for the valid columns of costs.
+
+    Raises
+    ------
+    ValueError
+        If they are not B whole numbers from 1 to n.
+    """
+    B, n = rows.shape[0], rows.shape[dim]
+    if lengths is None:
+        if traced():  # counted from the tensor, as another one may come
+            return torch.ones_like(rows.select(3 - dim, 0), dtype=torch.int64).sum(1)
+        with _outside_transforms():
+            return torch.full((B,), n, dtype=torch.int64, device=rows.device)
+    tensor = _as_tensor(lengths, name)
+    _check_whole(tensor, (B,), name)
+    numbers = _numbers(lengths)
+    if numbers is not None and not ((numbers >= 1) & (numbers <= n)).all():
+        raise ValueError(f"{name} must be from 1 to {n}, got {numbers.tolist()}")
+    return tensor.to(rows.device, torch.int64)
+
+
+def valid_rows(lengths: Tensor, n: int) -> Tensor:
+    """Return which of n rows are valid, bool `(B, n)`."""
+    return torch.arange(n, device=lengths.device) < lengths[:, None]
+
+
+def check_times(
+    times: Tensor | None,
+    video_lengths: Lengths | None,
+    counts: Tensor,
+    rows: Tensor,
+    suffix: str = "",
+) -> tuple[Tensor, Tensor]:
+    """Return frame numbers int64 `(B, n)` and video lengths int64 `(B,)`.
+
+    By default 0 … n-1 and the number of valid rows.
+
+    Parameters
+    ----------
+    times, video_lengths
+        As given by the user.
+    counts : Tensor of int64, shape (B,)
+        Valid rows; the others are not checked.
+    rows : Tensor, shape (B, n, d)
+        Embeddings.
+    suffix : str
+        Of the arguments' names.
+
+    Raises
+    ------
+    ValueError
+        If they are not whole numbers, negative, or at or beyond the video's length.
+    """
+    (B, n, _), device = rows.shape, rows.device
+    if times is None:
+        if traced():
+            frames = torch.ones_like(rows.select(2, 0), dtype=torch.int64).cumsum(1) - 1
+        else:
+            with _outside_transforms():
+                frames = torch.arange(n, device=device).expand(B, n)
+    else:
+        frames = _as_tensor(times, f"times{suffix}")
+        _check_whole(frames, (B, n), f"times{suffix}")
+        if video_lengths is None:
+            raise ValueError(f"video_lengths{suffix} must be given with times{suffix}, got None")
+    if video_lengths is None:
+        return frames, counts
+    ends = _as_tensor(video_lengths, f"video_lengths{suffix}")
+    _check_whole(ends, (B,), f"video_lengths{suffix}")
+    steps = _numbers(frames if times is None else times)
+    stops, valid = _numbers(video_lengths), _numbers(counts)
+    if steps is not None and stops is not None and valid is not None:
+        wrong = (np.arange(n) < valid[:, None]) & ((steps < 0) | (steps >= stops[:, None]))
+        if wrong.any():
+            item, row = np.argwhere(wrong)[0].tolist()
+            raise ValueError(
+                f"times{suffix} must be >= 0 and < video_lengths{suffix}, got "
+                f"{steps[item, row]} at {(item, row)} of a video of {stops[item]} frames"
+            )
+    return frames.to(device, torch.int64), ends.to(device, torch.int64)
+
+
+def check_moments(times: Tensor | None, counts: Tensor, rows: Tensor, name: str) -> Tensor:
+    """Return the times `(B, n)` of embeddings `rows` `(B, n, d)`, in their dtype.
+
+    By default 0 … n-1; those that are not valid are 0.
+
+    Raises
+    ------
+    ValueError
+        If they are not B x n real numbers, or one of a valid row is not finite.
+    """
+    B, n, _ = rows.shape
+    if times is None:
+        return torch.arange(n, dtype=rows.dtype, device=rows.device).expand(B, n)
+    tensor = _as_tensor(times, name)
+    if tensor.shape != (B, n):
+        raise ValueError(f"{name} must have shape {(B, n)}, got {tuple(tensor.shape)}")
+    if tensor.is_complex() or tensor.dtype == torch.bool:
+        raise ValueError(f"{name} must be real numbers, got {tensor.dtype}")
+    moments, valid = _numbers(times), _numbers(counts)
+    if moments is not None and valid is not None:
+        wrong = (np.arange(n) < valid[:, None]) & ~np.isfinite(moments)
+        if wrong.any():
+            raise ValueError(f"{name} must be finite, got {moments[wrong][0]}")
+    return torch.where(valid_rows(counts, n), tensor.to(rows.device, rows.dtype), 0.0)
+
+
+def check_bands(
+    band: int | None, n: int, m: int, lengths_x: Lengths | None, lengths_y: Lengths | None
+) -> int:
+    """Return `band`, -1 for none, if it lets a path through every item.
+
+    Lengths on a device are not waited for: there, an item without a path gives +inf.
+
+    Raises
+    ------
+    ValueError
+        If `band` is not a whole number >= 0, or less than |n - m| of an item.
+    """
+    if band is None:
+        return -1
+    if lengths_x is None and lengths_y is None:
+        checked = check_band(band, n, m)
+    else:
+        checked = check_band(band, 0, 0)
+        ns = np.array(n) if lengths_x is None else _numbers(lengths_x)
+        ms = np.array(m) if lengths_y is None else _numbers(lengths_y)
+        if checked is not None and ns is not None and ms is not None:
+            difference = int(np.abs(ns - ms).max())
+            if checked < difference:
+                raise ValueError(
+                    f"band must be >= |n - m| of each item, at most {difference}, or no path "
+                    f"fits, got {band!r}"
+                )
+    assert checked is not None
+    return checked
+
+
+def _outside_transforms() -> AbstractContextManager[object]:
+    """Return a context in which torch.func's levels do not wrap what is made of plain tensors."""
+    if torch.compiler.is_compiling() or not torch._C._are_functorch_transforms_active():
+        return nullcontext()
+    return torch._C._DisableFuncTorch()
+
+
+def _as_tensor(values: Any, name: str) -> Tensor:
+    if isinstance(values, Tensor):
+        return values
+    if isinstance(values, np.ma.MaskedArray):
+        values = read_array(values, name)
+    try:
+        if torch.compiler.is_compiling():
+            return torch.as_tensor(values)
+        # On the CPU and in float64, whatever torch's defaults are.
+        return torch.as_tensor(np.asarray(values), device="cpu")
+    except (TypeError, ValueError, RuntimeError) as error:  # words, objects, ragged
+        raise ValueError(f"{name} must be numbers: {error}") from None
+
+
+def _check_whole(tensor: Tensor, shape: tuple[int, ...], name: str) -> None:
+    if tensor.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {tuple(tensor.shape)}")
+    if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
+        raise ValueError(f"{name} must be whole numbers, got {tensor.dtype}")
+
+
+def _numbers(values: Tensor | Sequence[Any]) -> np.ndarray | None:
+    """Return what can be read without waiting for a device or breaking a graph, else None."""
+    if torch.compiler.is_compiling():
+        return None
+    while isinstance(values, Tensor) and torch._C._functorch.is_gradtrackingtensor(values):
+        values = torch._C._functorch.get_unwrapped(values)
+    if not isinstance(values, Tensor):
+        array = np.asarray(values)
+    elif values.device.type == "cpu" and is_plain(values) and not traced():
+        with _outside_transforms():
+            tensor = values.detach()
+            array = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+    else:
+        return None
+    # Differences of unsigned numbers would wrap.
+    return array.astype(np.int64) if array.dtype.kind in "iu" else array
