@@ -29,7 +29,8 @@ def dtw(x: ArrayLike, y: ArrayLike, *, band: int | None = None) -> float:
     y : array_like, shape (m, d)
         Frame embeddings of the other. Not modified.
     band : int, optional
-        Sakoe-Chiba band, >= |n - m|: cells with |i - j| > band are forbidden. By default there is no band.
+        Sakoe-Chiba band, >= |n - m|: cells with |i - j| > band are forbidden. By default there is
+        no band.
 
     Returns
     -------
@@ -77,7 +78,8 @@ def dtw_path(
     y : array_like, shape (m, d)
         Frame embeddings of the other. Not modified.
     band : int, optional
-        Sakoe-Chiba band, >= |n - m|: cells with |i - j| > band are forbidden. By default there is no band.
+        Sakoe-Chiba band, >= |n - m|: cells with |i - j| > band are forbidden. By default there is
+        no band.
     progress : bool
         Show a progress bar if it takes longer than a few seconds (on a terminal only; needs tqdm).
 

@@ -34,7 +34,8 @@ def check_lengths(lengths: Lengths | None, rows: Tensor, name: str, dim: int = 1
     tensor = _as_tensor(lengths, name)
     _check_whole(tensor, (B,), name)
     numbers = _numbers(lengths)
-    if numbers is not None and not ((numbers >= 1) & (numbers <= n)).all():
+    # In numbers of Python's own, as n may be symbolic.
+    if numbers is not None and not (int(numbers.min()) >= 1 and int(numbers.max()) <= n):
         raise ValueError(f"{name} must be from 1 to {n}, got {numbers.tolist()}")
     return tensor.to(rows.device, torch.int64)
 
@@ -90,7 +91,9 @@ def check_times(
     steps = _numbers(frames if times is None else times)
     stops, valid = _numbers(video_lengths), _numbers(counts)
     if steps is not None and stops is not None and valid is not None:
-        wrong = (np.arange(n) < valid[:, None]) & ((steps < 0) | (steps >= stops[:, None]))
+        wrong = (np.arange(steps.shape[1]) < valid[:, None]) & (
+            (steps < 0) | (steps >= stops[:, None])
+        )
         if wrong.any():
             item, row = np.argwhere(wrong)[0].tolist()
             raise ValueError(
@@ -120,7 +123,7 @@ def check_moments(times: Tensor | None, counts: Tensor, rows: Tensor, name: str)
         raise ValueError(f"{name} must be real numbers, got {tensor.dtype}")
     moments, valid = _numbers(times), _numbers(counts)
     if moments is not None and valid is not None:
-        wrong = (np.arange(n) < valid[:, None]) & ~np.isfinite(moments)
+        wrong = (np.arange(moments.shape[1]) < valid[:, None]) & ~np.isfinite(moments)
         if wrong.any():
             raise ValueError(f"{name} must be finite, got {moments[wrong][0]}")
     return torch.where(valid_rows(counts, n), tensor.to(rows.device, rows.dtype), 0.0)
@@ -144,8 +147,8 @@ def check_bands(
         checked = check_band(band, n, m)
     else:
         checked = check_band(band, 0, 0)
-        ns = np.array(n) if lengths_x is None else _numbers(lengths_x)
-        ms = np.array(m) if lengths_y is None else _numbers(lengths_y)
+        ns = np.array(int(n)) if lengths_x is None else _numbers(lengths_x)
+        ms = np.array(int(m)) if lengths_y is None else _numbers(lengths_y)
         if checked is not None and ns is not None and ms is not None:
             difference = int(np.abs(ns - ms).max())
             if checked < difference:

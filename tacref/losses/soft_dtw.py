@@ -49,8 +49,9 @@ def soft_dtw(
     backend : {"cpu", "triton", "torch"}, optional
         "cpu": Numba kernels, for tensors on the CPU; "triton": CUDA kernels, with Triton;
         "torch": tensor operations on any device. All have derivatives of any order; the first two
-        refuse third derivatives in forward mode. By default "cpu" for tensors on the CPU, "triton" for CUDA where Triton is
-        installed, and "torch" for others. One that cannot be had is an error.
+        refuse third derivatives in forward mode. By default "cpu" for tensors on the CPU,
+        "triton" for CUDA where Triton is installed, and "torch" for others. One that is not
+        available is an error.
 
     Returns
     -------

@@ -18,7 +18,8 @@ def dtw(D: ArrayLike, *, band: int | None = None) -> float:
     D : array_like, shape (n, m)
         Costs between frames; +inf forbids a cell. Not modified.
     band : int, optional
-        Sakoe-Chiba band, >= |n - m|: cells with |i - j| > band are forbidden. By default there is no band.
+        Sakoe-Chiba band, >= |n - m|: cells with |i - j| > band are forbidden. By default there is
+        no band.
 
     Returns
     -------
@@ -49,7 +50,8 @@ def dtw_path(D: ArrayLike, *, band: int | None = None) -> np.ndarray:
     D : array_like, shape (n, m)
         Costs between frames; +inf forbids a cell. Not modified.
     band : int, optional
-        Sakoe-Chiba band, >= |n - m|: cells with |i - j| > band are forbidden. By default there is no band.
+        Sakoe-Chiba band, >= |n - m|: cells with |i - j| > band are forbidden. By default there is
+        no band.
 
     Returns
     -------

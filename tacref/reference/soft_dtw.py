@@ -46,7 +46,8 @@ def soft_dtw(D: ArrayLike, *, gamma: float = 0.1, band: int | None = None) -> fl
     gamma : float
         Smoothing, > 0, in the unit of `D`; small values approach DTW.
     band : int, optional
-        Sakoe-Chiba band, >= |n - m|: cells with |i - j| > band are forbidden. By default there is no band.
+        Sakoe-Chiba band, >= |n - m|: cells with |i - j| > band are forbidden. By default there is
+        no band.
 
     Returns
     -------

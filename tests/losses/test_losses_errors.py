@@ -42,7 +42,7 @@ def lav(**options):
         (lambda: soft_dtw(lengths_x=[3, 4]), r"lengths_x must be from 1 to 3, got \[3, 4\]"),
         (lambda: soft_dtw(lengths_y=[0, 4]), r"lengths_y must be from 1 to 4, got \[0, 4\]"),
         (lambda: soft_dtw(lengths_y=[4]), r"lengths_y must have shape \(2,\), got \(1,\)"),
-        (lambda: soft_dtw(lengths_x=[1.0, 2.0]), "lengths_x must be whole .* got torch.float32"),
+        (lambda: soft_dtw(lengths_x=[1.0, 2.0]), "lengths_x must be whole .* got torch.float64"),
         (lambda: soft_dtw(backend="triton"), "backend 'triton' (cannot be used here|needs)"),
         (lambda: losses.expected_alignment(D, backend="triton"), "backend 'triton' "),
         (lambda: idm(backend="triton"), "backend 'triton' "),
