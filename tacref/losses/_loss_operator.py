@@ -1,0 +1,122 @@
+"""The factory of a loss's operator: values, their gradients, and rules by the Hessian's product."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tacref.losses._operator import Operator, primals
+
+# One a tensor; None is zeros.
+Directions = Sequence[Any]
+
+
+def loss_operator(
+    function: Callable[..., tuple[Tensor, ...]],
+    count: int,
+    valid: Callable[..., Sequence[Tensor]],
+    hvp: Callable[..., Directions],
+) -> Operator:
+    """Make the operator of a loss.
+
+    Parameters
+    ----------
+    function : callable
+        `function(*tensors, *others, with_grad, backend)` returns values `(B,)` in float64 and the
+        gradient along each of the first `count` tensors, empty unless `with_grad`.
+    count : int
+        Tensors that are differentiated, each `(B, ., .)`.
+    valid : callable
+        `valid(tensors, *others, backend)` returns where each tensor is valid: what lies beyond is
+        NaN, perhaps, also in a direction.
+    hvp : callable
+        `hvp(tensors, directions, *others, backend)` returns the Hessian times the directions,
+        None being zeros, in the dtypes of the tensors.
+    """
+
+    def fake(*inputs: Any) -> tuple[Tensor, ...]:
+        tensors, with_grad = inputs[:count], inputs[-2]
+        values = tensors[0].new_empty(tensors[0].shape[0], dtype=torch.float64)
+        return (values, *(gradient_like(tensor, with_grad) for tensor in tensors))
+
+    def setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        keep(ctx, inputs, output[1:])
+
+    def recall(ctx: Any, tensors: Iterable[Tensor]) -> tuple[tuple[Any, ...], Sequence[Tensor]]:
+        inputs, gradients = kept(ctx, tensors)
+        *arguments, with_grad, backend = inputs
+        if not with_grad:
+            gradients = operator(*arguments, True, backend)[1:]
+        return inputs, gradients
+
+    def second(inputs: tuple[Any, ...], directions: Directions) -> Directions:
+        *arguments, with_grad, backend = inputs
+        if not with_grad or all(direction is None for direction in directions):
+            return (None,) * count
+        return hvp(arguments[:count], directions, *arguments[count:], backend)
+
+    def backward(ctx: Any, grad: Tensor | None, *directions: Tensor | None) -> Directions:
+        inputs, gradients = recall(ctx, ctx.saved_tensors)
+        first = [scaled(grad, gradient) for gradient in gradients]
+        terms = zip(first, second(inputs, directions), strict=True)
+        return (*(add(*pair) for pair in terms), *[None] * (len(inputs) - count))
+
+    def jvp(ctx: Any, *tangents: Tensor | None) -> Directions:
+        directions = tangents[:count]
+        inputs, gradients = recall(ctx, primals(ctx))
+        *arguments, _, backend = inputs
+        directions = tuple(
+            None if direction is None else torch.where(inside, direction, 0.0)
+            for direction, inside in zip(
+                directions, valid(arguments[:count], *arguments[count:], backend), strict=True
+            )
+        )
+        slope = add(
+            *(
+                None if direction is None else (gradient.double() * direction).sum((1, 2))
+                for gradient, direction in zip(gradients, directions, strict=True)
+            )
+        )
+        # An output that is not differentiated must have a tangent all the same: an empty one.
+        empty = gradients[0].new_zeros(0)
+        bends = second(inputs, directions)
+        return (slope, *(empty if bend is None else bend for bend in bends))
+
+    operator = Operator(function, fake, setup, backward, jvp)
+    return operator
+
+
+def gradient_like(tensor: Tensor, with_grad: bool) -> Tensor:
+    """Return an empty tensor of the shape of a gradient, if there is to be one."""
+    if not with_grad:
+        return tensor.new_empty(0)
+    return torch.empty_like(tensor, memory_format=torch.contiguous_format)
+
+
+def keep(ctx: Any, inputs: tuple[Any, ...], outputs: Sequence[Tensor]) -> None:
+    """Keep what derivatives need: the inputs, and some outputs."""
+    ctx.options = [None if isinstance(each, Tensor) else each for each in inputs]
+    tensors = [each for each in inputs if isinstance(each, Tensor)]
+    ctx.save_for_backward(*tensors, *outputs)
+    ctx.save_for_forward(*tensors, *outputs)
+    # None tells that a gradient was not asked for.
+    ctx.set_materialize_grads(False)
+
+
+def kept(ctx: Any, tensors: Iterable[Tensor]) -> tuple[tuple[Any, ...], Sequence[Tensor]]:
+    """Return the inputs and the outputs that were kept, of the tensors that were."""
+    saved = iter(tensors)
+    inputs = tuple(next(saved) if option is None else option for option in ctx.options)
+    return inputs, tuple(saved)
+
+
+def scaled(grad: Tensor | None, gradient: Tensor) -> Tensor | None:
+    """Return what flows back from values: `(B,)` times `(B, ., .)`."""
+    return None if grad is None else grad.to(gradient.dtype)[:, None, None] * gradient
+
+
+def add(*terms: Tensor | None) -> Tensor | None:
+    """Return the sum of the terms that there are."""
+    present = [term for term in terms if term is not None]
+    return sum(present[1:], present[0]) if present else None
