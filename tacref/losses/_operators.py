@@ -47,17 +47,18 @@ def check_shapes(dtype: torch.dtype, *named: tuple[str, Tensor, tuple[int, ...]]
             raise ValueError(f"{name} must be of {dtype}, float32 or float64, got {tensor.dtype}")
 
 
-def _check_costs(D: Tensor, rows: Tensor, columns: Tensor, *others: tuple[str, Tensor]) -> None:
+def _check_costs(D: Tensor, rows: Tensor, columns: Tensor) -> None:
     B, n, m = D.shape
     lengths = ("lengths_x", rows, (B,)), ("lengths_y", columns, (B,))
-    check_shapes(D.dtype, ("D", D, (B, n, m)), *lengths, *((*each, (B, n, m)) for each in others))
+    check_shapes(D.dtype, ("D", D, (B, n, m)), *lengths)
 
 
 def _soft_dtw_hvp(
     D: Tensor, Z: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int, backend: str
 ) -> Tensor:
     """Hessian of each value of `soft_dtw` times the direction Z `(B, n, m)`."""
-    _check_costs(D, rows, columns, ("Z", Z.to(D.dtype)))
+    _check_costs(D, rows, columns)
+    check_shapes(Z.dtype, ("Z", Z, tuple(D.shape)))
     return module(backend).soft_dtw_hvp(D, Z, gamma, rows, columns, band)
 
 

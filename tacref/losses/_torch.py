@@ -45,7 +45,9 @@ def soft_dtw(D: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int) 
 def expected_alignment(D: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int) -> Tensor:
     """Return E, the gradient of `soft_dtw`, as a flow from the last cell to the first."""
     B, n, m = D.shape
-    values, weights = _sweep(D, gamma, rows, columns, band)
+    values, logits = _sweep(D, gamma, rows, columns, band)
+    # In cells that no path reaches they say nothing, and no mass comes there.
+    weights = [each.softmax(0) for each in logits]
     # No path, no mass; NaN stays.
     unit = torch.where(values == torch.inf, 0.0, torch.where(values.isnan(), torch.nan, 1.0))
     # Mass on the anti-diagonals k + 2 and k + 1, one column a row i.
@@ -79,7 +81,7 @@ def _passed(mass: Tensor, weights: list[Tensor], k: int, predecessor: int, m: in
 def _sweep(
     D: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int
 ) -> tuple[Tensor, list[Tensor]]:
-    """Return values, and softmin weights `(3, B, .)` of the cells of each anti-diagonal."""
+    """Return values, and logits of softmin weights `(3, B, .)` of each anti-diagonal's cells."""
     B, n, m = D.shape
     inside = valid_rows(rows, n)[:, :, None] & valid_rows(columns, m)[:, None]
     D = torch.where(inside, exact(_of_one_size(D)), 0.0)
@@ -91,7 +93,7 @@ def _sweep(
     # rounding cut off from it: a difference of two costs, over gamma, would show it.
     before = _Sums(D.new_empty((B, 0)), D.new_empty((B, 0)))
     previous = _Sums(D[:, 0, :1], torch.zeros_like(D[:, 0, :1]))
-    diagonals, weights = [previous], [torch.zeros_like(D[:, 0, :1]).expand(3, -1, -1)]
+    diagonals, logits = [previous], [torch.zeros_like(D[:, 0, :1]).expand(3, -1, -1)]
     for k in range(1, n + m - 1):
         first, last = max(0, k - m + 1), min(n - 1, k)
         costs = flipped.diagonal(m - 1 - k, 1, 2)  # D[:, i, k - i], i rising
@@ -107,9 +109,9 @@ def _sweep(
             )
         )
         before = previous
-        previous, shares = _soft_sum(predecessors, costs, gamma)
+        previous, exponents = _soft_sum(predecessors, costs, gamma)
         diagonals.append(previous)
-        weights.append(shares)
+        logits.append(exponents)
     # An item's value stands in its last valid cell; what lies beyond does not flow into it.
     last_diagonal = rows + columns - 2
     position = rows - 1 - (last_diagonal - m + 1).clamp(min=0)
@@ -118,7 +120,7 @@ def _sweep(
     table = torch.stack([functional.pad(end, (0, width - end.shape[1])) for end in ends], 1)
     values = table[torch.arange(B, device=D.device), last_diagonal, position]
     # no path, no gradient
-    return torch.where(values == torch.inf, values.detach(), values), weights
+    return torch.where(values == torch.inf, values.detach(), values), logits
 
 
 class _Sums(NamedTuple):
@@ -129,7 +131,7 @@ class _Sums(NamedTuple):
 
 
 def _soft_sum(predecessors: _Sums, costs: Tensor, gamma: float) -> tuple[_Sums, Tensor]:
-    """Return costs `(B, k)` plus the softmin of three predecessors `(3, B, k)`, and its weights."""
+    """Return costs `(B, k)` plus the softmin of three predecessors `(3, B, k)`, and its logits."""
     # The least one is subtracted first; that it is a constant changes no derivative.
     high = predecessors.high.detach()
     least = high.amin(0)
@@ -145,7 +147,7 @@ def _soft_sum(predecessors: _Sums, costs: Tensor, gamma: float) -> tuple[_Sums, 
     low = least_low + _rounding(costs, least, here) + _rounding(here, soft, there)
     there = torch.where(free, there, torch.inf)
     R = _Sums(there, torch.where(there.detach() < torch.inf, low, 0.0))
-    return R, torch.where(free, logits.softmax(0), 0.0)
+    return R, logits
 
 
 def _rounding(a: Tensor, b: Tensor, total: Tensor) -> Tensor:
