@@ -6,7 +6,7 @@ from tacref.data.dataset import PairBatch, PairDataset
 from tacref.data.loader import iter_batches
 from tacref.data.phases import Phase, check_phases, phase_labels, read_phases
 from tacref.data.sampling import context_windows, segment_uniform
-from tacref.data.video import write_video
+from tacref.data.writing import write_video
 
 __all__ = [
     "Clip",

@@ -9,7 +9,7 @@ import numpy as np
 
 from tacref.data import phases
 from tacref.data.scene import PHASES, Scene, pose
-from tacref.data.video import write_video
+from tacref.data.writing import write_video
 from tacref.files import new_folder
 
 FRAMES_A_PHASE = 14.0

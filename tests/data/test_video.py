@@ -12,7 +12,8 @@ from numpy.testing import assert_allclose
 from PIL import Image
 
 from tacref.data import video
-from tacref.data.video import iter_video, write_video
+from tacref.data.video import iter_video
+from tacref.data.writing import write_video
 
 
 def encode(path, pictures, codec="libx264", times=None, **options):
