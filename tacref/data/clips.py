@@ -127,31 +127,33 @@ def iter_frames(path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
     path : str or Path
         A video file, a folder of pictures or a `.npy` file.
 
-    Yields
-    ------
-    frame : ndarray of uint8, shape (H, W, 3), or of float32, shape (F,)
-        A picture (RGB) or a row of features.
-    timestamp : float
-        Seconds: a video's own; 25 frames a second for folders and arrays.
+    Returns
+    -------
+    iterator of (frame, timestamp)
+        A picture, uint8 `(H, W, 3)` RGB, or a row of features, float32 `(F,)`; and seconds: a
+        video's own, 25 frames a second for folders and arrays. Of a video it is a `VideoFrames`,
+        which also has the shape of a pixel.
 
     Raises
     ------
     FileNotFoundError
         If there is nothing at `path`.
     ValueError
-        If it is damaged or no clip.
+        When it is read: if it is damaged or no clip.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     if path.is_dir():
-        for index, picture in enumerate(iter_pictures(path)):
-            yield picture, index / FPS
-    elif clip_kind(path) == "features":
-        for index, row in enumerate(load_features(path)):
-            yield row, index / FPS
-    else:  # whatever its suffix, ffmpeg knows best
-        yield from iter_video(path)
+        return ((picture, index / FPS) for index, picture in enumerate(iter_pictures(path)))
+    if clip_kind(path) == "features":
+        return _iter_features(path)
+    return iter_video(path)  # whatever its suffix, ffmpeg knows best
+
+
+def _iter_features(path: Path) -> Iterator[tuple[np.ndarray, float]]:
+    for index, row in enumerate(load_features(path)):
+        yield row, index / FPS
 
 
 def load_clip(path: str | Path, size: int | None = None) -> LoadedClip:

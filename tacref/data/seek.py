@@ -1,13 +1,15 @@
 """Some frames of a long video for the price of some frames: from the key frame before each."""
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import av
 import numpy as np
 
 from tacref.data.index import VideoIndex
-from tacref.data.video import iter_video, open_video, unreadable, upright, video_stream
+from tacref.data.picture import PictureReader
+from tacref.data.video import iter_video, open_video, unreadable, video_stream
 
 
 def read_frames(
@@ -41,25 +43,32 @@ def read_frames(
         found = _seek(path, index.pts[wanted], index)
         if len(found) == len(set(wanted)):
             return [found[int(index.pts[position])] for position in wanted]
-    # The file does not say where its frames are, or not truly: all of them are decoded.
+    # The file does not say where its frames are, or not truly: it is decoded from its start.
     every = set(wanted)
-    kept = {at: frame for at, (frame, _) in enumerate(iter_video(path)) if at in every}
+    frames = islice(iter_video(path), max(wanted, default=-1) + 1)
+    kept = {at: frame for at, (frame, _) in enumerate(frames) if at in every}
     if len(kept) < len(every):
         raise ValueError(f"{path}: has changed: {index.length} frames were found before")
     return [kept[position] for position in wanted]
 
 
 def _seek(path: str | Path, times: np.ndarray, index: VideoIndex) -> dict[int, np.ndarray]:
+    """Return the frames at some times; fewer if a seek leads elsewhere than it should."""
     found: dict[int, np.ndarray] = {}
     # The key frame from which each wanted frame can be decoded, and the wanted ones of each.
-    keys = np.maximum(np.searchsorted(index.key_pts, times, side="right") - 1, 0)
+    keys = np.searchsorted(index.key_pts, times, side="right") - 1
+    pictures = PictureReader(path)
     with open_video(path) as container:
         stream = video_stream(path, container)
         try:
             for key in np.unique(keys):
                 missing = {int(time) for time in times[keys == key]}
-                container.seek(int(index.key_dts[key]), stream=stream)
-                _decode_until(path, container, stream, missing, found)
+                key_pts = None
+                if key >= 0:
+                    key_pts = int(index.key_pts[key])
+                    container.seek(int(index.key_dts[key]), stream=stream)
+                # Frames before the first key frame are decoded from where the file begins.
+                _decode_until(path, container, stream, key_pts, missing, found, pictures)
                 if missing:
                     break
         except av.FFmpegError as error:
@@ -71,12 +80,23 @@ def _decode_until(
     path: str | Path,
     container: av.container.InputContainer,
     stream: av.VideoStream,
+    key_pts: int | None,
     missing: set[int],
     found: dict[int, np.ndarray],
+    pictures: PictureReader,
 ) -> None:
-    """Decode from where the container stands until nothing is missing, or its end."""
+    """Decode from a key frame, at or after where the container stands, until nothing is missing."""
     last = max(missing)
+    started = key_pts is None
     for packet in container.demux(stream):
+        if not started:
+            # Some containers land before the key frame: what is there refers to frames before.
+            # Others land after it: then it never comes.
+            if packet.pts is None or packet.pts > last:
+                return
+            if packet.pts != key_pts:
+                continue
+            started = True
         if packet.is_corrupt:
             raise ValueError(f"{path}: damaged")
         # Frames that no other refers to need not be decoded unless they are wanted.
@@ -86,7 +106,7 @@ def _decode_until(
             if frame.pts in missing:
                 if frame.is_corrupt:
                     raise ValueError(f"{path}: damaged")
-                found[frame.pts] = upright(frame)
+                found[frame.pts] = pictures.read(frame)
                 missing.remove(frame.pts)
             if not missing or (frame.pts is not None and frame.pts > last):
                 return

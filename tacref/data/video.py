@@ -1,15 +1,19 @@
 """Video files through PyAV: any codec that ffmpeg reads, upright, with their own timestamps."""
 
 import errno
-import os
-import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
+
+from tacref.data.clock import Clock
+from tacref.data.extent import Extent
+from tacref.data.picture import PictureReader
+from tacref.data.writing import write_video
+
+__all__ = ["VideoFrames", "iter_video", "write_video"]
 
 # fmt: off
 SUFFIXES = frozenset((
@@ -18,58 +22,127 @@ SUFFIXES = frozenset((
 ))
 # fmt: on
 
+# ffmpeg's names of the containers that hold their frames themselves. What only points to other
+# files (playlists, lists of files, session descriptions) or makes pictures of text is no video.
+_CONTAINERS = (
+    "asf", "avi", "dv", "flv", "gif", "h264", "hevc", "ivf", "m4v", "matroska", "mjpeg", "mov",
+    "mpeg", "mpegts", "mpegvideo", "mxf", "nut", "obu", "ogg", "wtv", "yuv4mpegpipe",
+)  # fmt: skip
+
 # Threads of a decoder; 0 is one a core. Processes that decode side by side share the cores.
 decoder_threads = 0
 
 
-def iter_video(path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
-    """Decode a video file frame by frame.
+def iter_video(path: str | Path) -> "VideoFrames":
+    """Decode a video file frame by frame, from its start.
 
     Parameters
     ----------
     path : str or Path
-        Anything ffmpeg reads. Its first video stream is taken; cover pictures are not video.
+        A video in one of the containers that docs/data.md names. The stream that the file presents
+        is taken: the one marked as default, or else the one that ffmpeg holds for the best; cover
+        pictures are not video.
 
-    Yields
-    ------
-    frame : ndarray of uint8, shape (H, W, 3)
-        RGB, turned and mirrored upright as the file's display matrix says.
-    timestamp : float
-        Seconds, as in the file; the steps between them need not be equal.
+    Returns
+    -------
+    VideoFrames
+        An iterator of (frame, timestamp): uint8 `(H, W, 3)` RGB, turned and mirrored upright as
+        the file says, and seconds, as in the file; they rise, by steps that need not be equal.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        When the first frame is asked for: if there is no such file.
     ValueError
         If it is not a video, or damaged or cut off; says how much was read. (A file cut between
-        two frames is found by the length it states; some formats, such as MPEG-TS, state none.)
+        two frames is found by the bytes that its container speaks of; some formats, such as
+        MPEG-TS, do not say.)
+
+    Warns
+    -----
+    UserWarning
+        If the file is whole and yet shorter than it says.
     """
-    with open_video(path) as container:
-        stream = video_stream(path, container)
-        read = _Read(container, stream)
-        shape: tuple[int, ...] | None = None
-        try:
-            for packet in container.demux(stream):
-                if packet.is_corrupt:
-                    raise ValueError(f"{path}: damaged or cut off: {read}")
-                for frame in packet.decode():
-                    if frame.is_corrupt:
-                        raise ValueError(f"{path}: damaged: {read}")
-                    picture = upright(frame)
-                    shape = shape or picture.shape
+    return VideoFrames(path)
+
+
+class VideoFrames(Iterator[tuple[np.ndarray, float]]):
+    """The frames and timestamps of a video file, from `iter_video`."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = path
+        self._aspect = Fraction(1)
+        self._peeked: list[tuple[np.ndarray, float]] | None = None
+        self._rest = self._decode()
+
+    def __next__(self) -> tuple[np.ndarray, float]:
+        """Return the next frame and its timestamp."""
+        if self._peeked:
+            return self._peeked.pop()
+        self._peeked = []
+        return next(self._rest)
+
+    @property
+    def pixel_aspect(self) -> Fraction:
+        """Width over height of a pixel as it is meant to be shown, of the upright picture."""
+        if self._peeked is None:
+            self._peeked = [next(self._rest)]
+        return self._aspect
+
+    def close(self) -> None:
+        """Close the file."""
+        self._rest.close()
+
+    def _decode(self) -> Generator[tuple[np.ndarray, float]]:
+        path = self._path
+        with open_video(path) as container:
+            stream = video_stream(path, container)
+            extent = Extent(container, stream)
+            clock = Clock(stream, extent.interval)
+            pictures = PictureReader(path)
+            shape: tuple[int, ...] | None = None
+            try:
+                for frame, time in _timed_frames(path, container, stream, clock, extent):
+                    picture = pictures.read(frame)
+                    if shape is None:
+                        shape = picture.shape
+                        aspect = Fraction(stream.sample_aspect_ratio or 1)
+                        self._aspect = 1 / aspect if pictures.is_turned else aspect
                     if picture.shape != shape:
                         raise ValueError(
                             f"{path}: frames change size, from {shape[1]}x{shape[0]} to "
-                            f"{picture.shape[1]}x{picture.shape[0]} at frame {read.count}"
+                            f"{picture.shape[1]}x{picture.shape[0]} at frame {extent.count}"
                         )
-                    yield picture, read.add(frame)
-        except av.FFmpegError as error:
-            raise unreadable(path, f"damaged or cut off: {read}", error) from None
-        if read.count == 0:
-            raise ValueError(f"{path}: has no frames")
-        if read.misses_the_end or _cut_gif(path, container):
-            raise ValueError(f"{path}: cut off: {read}")
+                    duration = frame.duration and frame.time_base
+                    extent.add(time, float(frame.duration * duration) if duration else None)
+                    yield picture, time
+            except av.FFmpegError as error:
+                raise unreadable(path, f"damaged or cut off: {extent}", error) from None
+            extent.check(path)
+
+
+def _timed_frames(
+    path: str | Path,
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    clock: Clock,
+    extent: Extent,
+) -> Iterator[tuple[av.VideoFrame, float]]:
+    try:
+        for packet in container.demux(stream):
+            if packet.is_corrupt:
+                yield from clock.rest()
+                raise ValueError(f"{path}: damaged or cut off: {extent}")
+            clock.see(packet)
+            for frame in packet.decode():
+                if frame.is_corrupt:
+                    yield from clock.rest()
+                    raise ValueError(f"{path}: damaged: {extent}")
+                yield from clock.add(frame)
+    except av.FFmpegError as error:
+        yield from clock.rest()
+        raise unreadable(path, f"damaged or cut off: {extent}", error) from None
+    yield from clock.rest()
 
 
 def open_video(path: str | Path) -> av.container.InputContainer:
@@ -85,7 +158,14 @@ def open_video(path: str | Path) -> av.container.InputContainer:
     try:
         # "file:" keeps ffmpeg from taking "12:30.mp4" for a protocol; a tag in another
         # encoding is no reason to refuse the video.
-        return av.open(f"file:{path}", metadata_errors="replace")
+        return av.open(
+            f"file:{path}",
+            metadata_errors="replace",
+            container_options={
+                "format_whitelist": ",".join(_CONTAINERS),
+                "protocol_whitelist": "file",
+            },
+        )
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such video file") from None
     except (av.FFmpegError, OSError) as error:
@@ -94,98 +174,24 @@ def open_video(path: str | Path) -> av.container.InputContainer:
 
 
 def video_stream(path: str | Path, container: av.container.InputContainer) -> av.VideoStream:
-    """Return the first stream that is video and not a cover picture.
+    """Return the video stream that a file presents, ready to be decoded.
 
     Raises
     ------
     ValueError
-        If there is none.
+        If there is none, or no decoder for it.
     """
     cover = av.stream.Disposition.attached_pic
-    for stream in container.streams.video:
-        if not stream.disposition & cover:
-            stream.thread_type = "AUTO"
-            stream.codec_context.thread_count = decoder_threads
-            return stream
-    raise ValueError(f"{path}: has no video stream, or is cut off before it")
-
-
-class _Read:
-    """What has been read of a stream, held against what the file says it holds."""
-
-    def __init__(self, container: av.container.InputContainer, stream: av.VideoStream) -> None:
-        self._container, self._stream = container, stream
-        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-        self._interval = self._longest = float(1 / rate)
-        self._last: float | None = None
-        self.count, self.end = 0, 0.0
-
-    def add(self, frame: av.VideoFrame) -> float:
-        """Count a frame and return its timestamp."""
-        if frame.time is not None:
-            timestamp = float(frame.time)
-        else:  # without a time of its own, a frame follows the one before
-            timestamp = 0.0 if self._last is None else self._last + self._interval
-        if self._last is not None:
-            self._longest = max(self._longest, timestamp - self._last)
-        duration = self._interval
-        if frame.duration and frame.time_base:
-            duration = float(frame.duration * frame.time_base)
-        self._last, self.end, self.count = timestamp, timestamp + duration, self.count + 1
-        return timestamp
-
-    @property
-    def misses_the_end(self) -> bool:
-        """True if the file says that it goes on after the last frame."""
-        # An edit list may rightly hide some of the stored frames: both lengths must say so.
-        counted = self._stream.frames > 0 and self.count >= self._stream.frames
-        stated = self._stated_end()
-        # Where frames come at unequal steps, the last one may be the longest.
-        return not counted and stated is not None and self.end < stated - 0.75 * self._longest
-
-    def __str__(self) -> str:
-        frames, stated = self._stream.frames, self._stated_end()
-        said = [f"{frames} frames"] if frames else []
-        said += [] if stated is None else [f"{stated:.2f} s"]
-        of = f" of {', '.join(said)}" if said else ""
-        return f"{self.count} frames ({self.end:.2f} s) were read{of}"
-
-    def _stated_end(self) -> float | None:
-        """Seconds at which the file says its video ends, or None where it does not."""
-        container, stream = self._container, self._stream
-        start = float((stream.start_time or 0) * stream.time_base) if stream.time_base else 0.0
-        if stream.duration and stream.time_base:
-            return start + float(stream.duration * stream.time_base)
-        # Matroska has a tag, hours:minutes:seconds.
-        clock = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
-        if clock:
-            return 3600 * int(clock[1]) + 60 * int(clock[2]) + float(clock[3])
-        if container.duration and len(container.streams) == 1:
-            return container.duration / av.time_base  # from 0, wherever the first frame is
-        return None
-
-
-def _cut_gif(path: str | Path, container: av.container.InputContainer) -> bool:
-    """Return whether a GIF, which states no length, lacks the byte that ends one."""
-    if container.format.name != "gif":
-        return False
-    with open(path, "rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read() != b";"
-
-
-def upright(frame: av.VideoFrame) -> np.ndarray:
-    """Return a decoded frame as RGB `(H, W, 3)`, turned as the file's display matrix says."""
-    picture = frame.to_ndarray(format="rgb24")
-    matrix: Any = frame.side_data.get("DISPLAYMATRIX")  # a buffer
-    if matrix is None:
-        return picture
-    # A pixel at (p, q) is shown at (a p + c q, b p + d q). Players round to quarter turns, too.
-    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
-    across, down = a, d
-    if abs(b) > abs(a):
-        picture, across, down = picture.swapaxes(0, 1), c, b
-    return np.ascontiguousarray(picture[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1])
+    streams = [stream for stream in container.streams.video if not stream.disposition & cover]
+    if not streams:
+        raise ValueError(f"{path}: has no video stream, or is cut off before it")
+    best = container.streams.best("video")  # the default stream, or the one with most frames
+    stream = next((stream for stream in streams if stream is best), streams[0])
+    if stream.codec_context is None:
+        raise ValueError(f"{path}: its video is in a codec that ffmpeg has no decoder for here")
+    stream.thread_type = "AUTO"
+    stream.codec_context.thread_count = decoder_threads
+    return stream
 
 
 def failure(error: Exception) -> str:
@@ -198,17 +204,3 @@ def unreadable(path: str | Path, said: str, error: Exception) -> ValueError:
     if getattr(error, "errno", None) in (errno.EAGAIN, errno.ENOMEM):
         said = "cannot be decoded, as this machine has no threads or memory left"
     return ValueError(f"{path}: {said} ({failure(error)})")
-
-
-def pixel_aspect(path: str | Path) -> Fraction:
-    """Return how wide a pixel of a video is shown, as a multiple of its height; 1 if unstated.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        As `open_video`, and if no frame can be decoded.
-    """
-    with open_video(path) as container:
-        stream = video_stream(path, container)
-        aspect = stream.sample_aspect_ratio
-        return Fraction(aspect) if aspect else Fraction(1)

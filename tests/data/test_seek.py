@@ -72,7 +72,9 @@ def test_only_what_is_needed_is_decoded(tmp_path, monkeypatch):
     assert len(index.key_pts) == 30
     turned = []
 
-    monkeypatch.setattr("tacref.data.seek.upright", lambda frame: turned.append(frame.pts))
+    monkeypatch.setattr(
+        "tacref.data.picture.PictureReader.read", lambda self, frame: turned.append(frame.pts)
+    )
     read_frames(path, [5, 205], index)
     assert turned == [index.pts[5], index.pts[205]]
 

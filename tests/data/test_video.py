@@ -216,8 +216,9 @@ def test_a_long_last_frame_is_no_missing_end(tmp_path, make_picture):
     path.write_bytes(data.replace(b"00:00:01.160000000", b"00:00:01.600000000"))
     assert len(list(iter_video(path))) == len(times)
     path.write_bytes(data.replace(b"00:00:01.160000000", b"00:00:03.160000000"))
-    with pytest.raises(ValueError, match=r"cut off: 5 frames \(1\.16 s\) were read of 3\.16 s"):
-        list(iter_video(path))
+    # All bytes are there: a wrong length is the fault of whoever wrote it.
+    with pytest.warns(UserWarning, match=r"5 frames \(1\.16 s\) were read of 3\.16 s"):
+        assert len(list(iter_video(path))) == len(times)
 
 
 def test_no_such_file(tmp_path):
@@ -311,7 +312,7 @@ def test_a_machine_without_threads_is_not_taken_for_a_damaged_file(tmp_path, mon
     def refuse(self, *arguments):
         raise av.error.BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable", "a.mp4")
 
-    monkeypatch.setattr(video, "upright", refuse)
+    monkeypatch.setattr(video.PictureReader, "read", refuse)
     with pytest.raises(
         ValueError, match=r"a\.mp4: cannot be decoded, as this machine has no threads"
     ):

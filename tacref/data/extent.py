@@ -1,0 +1,81 @@
+"""How much of a video there is, held against what its container says there should be."""
+
+import re
+import warnings
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from tacref.data.container import is_cut
+
+
+class Extent:
+    """The frames of a stream so far, their number and their end in seconds."""
+
+    def __init__(self, container: av.container.InputContainer, stream: av.VideoStream) -> None:
+        self._container, self._stream = container, stream
+        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+        self.interval = self._longest = float(1 / rate)
+        self._last: float | None = None
+        self.count, self.end = 0, 0.0
+
+    def add(self, time: float, duration: float | None) -> None:
+        """Count a frame shown from `time` on, in seconds, for `duration` if that is known."""
+        if self._last is not None:
+            self._longest = max(self._longest, time - self._last)
+        self._last, self.end = time, time + (duration or self.interval)
+        self.count += 1
+
+    def check(self, path: str | Path) -> None:
+        """Hold what was read to the end against what the container says.
+
+        Raises
+        ------
+        ValueError
+            If there are no frames, or bytes that the container speaks of are missing from the
+            file's end and frames with them. (Where all bytes are there, a length that differs is
+            a guess of the program that wrote it: a warning.)
+        """
+        if self.count == 0:
+            raise ValueError(f"{path}: has no frames")
+        if is_cut(path, self._container.format.name) and self._misses_frames(unknown=True):
+            raise ValueError(f"{path}: cut off: {self}")
+        if self._misses_frames(unknown=False):
+            warnings.warn(f"{path}: shorter than it says: {self}", stacklevel=2)
+
+    def __str__(self) -> str:
+        frames, stated = self._stream.frames, self._stated_end()
+        said = [f"{frames} frames"] if frames else []
+        said += [] if stated is None else [f"{stated:.2f} s"]
+        of = f" of {', '.join(said)}" if said else ""
+        return f"{self.count} frames ({self.end:.2f} s) were read{of}"
+
+    def _misses_frames(self, *, unknown: bool) -> bool:
+        """Return whether the container speaks of more frames; `unknown` where it says nothing."""
+        if self._container.format.name == "gif":  # its length is what ffmpeg found in it
+            return unknown
+        # An edit list may rightly hide some of the stored frames: both lengths must say so.
+        if self._stream.frames > 0 and self.count >= self._stream.frames:
+            return False
+        stated = self._stated_end()
+        if stated is None:
+            return unknown
+        # Where frames come at unequal steps, the last one may be the longest.
+        return self.end < stated - 0.75 * self._longest
+
+    def _stated_end(self) -> float | None:
+        """Seconds at which the file says its video ends, or None where it does not.
+
+        A stated length may count from 0 or from the first frame; the earlier end is taken.
+        """
+        container, stream = self._container, self._stream
+        if stream.duration and stream.time_base:
+            return float(stream.duration * stream.time_base)
+        # Matroska has a tag, hours:minutes:seconds.
+        clock = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+        if clock:
+            return 3600 * int(clock[1]) + 60 * int(clock[2]) + float(clock[3])
+        if container.duration and len(container.streams) == 1:
+            return container.duration / av.time_base
+        return None

@@ -1,0 +1,117 @@
+"""A decoded frame as an upright RGB picture."""
+
+import warnings
+from pathlib import Path
+from typing import Any, cast
+
+import av
+import numpy as np
+from av.sidedata.sidedata import Type
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+
+# Matrix coefficients (ITU-T H.273, table 4).
+_YCGCO = 8
+_BT2020 = (9, 10, 14)  # non-constant and constant luminance; ICtCp
+
+
+def _unnamed(cls: type[Type], value: object) -> Type:
+    """Give a kind of side data that PyAV has no name for one, instead of an error."""
+    member: Any = object.__new__(cls)
+    member._name_, member._value_ = f"TYPE_{value}", value
+    return cast(Type, member)
+
+
+# Frames may carry what this PyAV does not know, such as the EXIF data of motion JPEG: what they
+# carry besides could not be read.
+Type._missing_ = classmethod(_unnamed)  # type: ignore[assignment,method-assign]
+
+
+class PictureReader:
+    """Turns the frames of one stream, in their order, into pictures.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file, named in warnings.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = path
+        self._reformatter = VideoReformatter()
+        # Orientation that is stated once, as by H.264's own message, holds for what follows.
+        self._matrix = (1, 0, 0, 1)
+
+    @property
+    def is_turned(self) -> bool:
+        """True if pictures are turned by a quarter, so that width and height change places."""
+        a, b, _, _ = self._matrix
+        return abs(b) > abs(a)
+
+    def look(self, frame: av.VideoFrame) -> None:
+        """Note what a frame says of orientation; for frames that are not read, too."""
+        matrix: Any = frame.side_data.get("DISPLAYMATRIX")  # a buffer
+        if matrix is not None:
+            a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
+            self._matrix = (a, b, c, d)
+
+    def read(self, frame: av.VideoFrame) -> np.ndarray:
+        """Return a frame as RGB `(H, W, 3)` uint8, turned as the display matrix says."""
+        self.look(frame)
+        picture = self._rgb(frame)
+        # A pixel at (p, q) is shown at (a p + c q, b p + d q). Players round to quarter turns, too.
+        a, b, c, d = self._matrix
+        across, down = a, d
+        if self.is_turned:
+            picture, across, down = picture.swapaxes(0, 1), c, b
+        return np.ascontiguousarray(picture[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1])
+
+    def _rgb(self, frame: av.VideoFrame) -> np.ndarray:
+        # More threads would be started for every frame, and cost more than they save.
+        convert = self._reformatter.reformat
+        try:
+            return convert(frame, format="rgb24", threads=1).to_ndarray()
+        except av.FFmpegError:
+            tag = int(frame.colorspace)
+            if tag in (0, 1, 2, 4, 5, 6, 7, 9):  # which swscale converts: it was something else
+                raise
+        if tag == _YCGCO:
+            return self._from_ycgco(frame)
+        matrix = Colorspace.BT2020 if tag in _BT2020 else Colorspace.ITU709
+        warnings.warn(
+            f"{self._path}: its colors are converted by the matrix of {matrix.name}, which is near "
+            f"to its own (number {tag} of H.273)",
+            stacklevel=2,
+        )
+        rgb = convert(
+            frame, format="rgb24", src_colorspace=matrix, dst_colorspace=matrix, threads=1
+        )
+        return rgb.to_ndarray()
+
+    def _from_ycgco(self, frame: av.VideoFrame) -> np.ndarray:
+        """Convert by the equations 48 to 51 of H.273, as swscale has none."""
+        tag, wide = frame.colorspace, int(frame.color_range) == av.video.reformatter.ColorRange.JPEG
+        frame.colorspace = (
+            Colorspace.ITU601
+        )  # the same on both sides: nothing but the format changes
+        try:
+            planes = self._reformatter.reformat(
+                frame,
+                format="yuv444p",
+                src_color_range=ColorRange.JPEG if wide else ColorRange.MPEG,
+                dst_color_range=ColorRange.JPEG if wide else ColorRange.MPEG,
+                threads=1,
+            ).to_ndarray()
+        finally:
+            frame.colorspace = tag
+        luma, green, orange = planes.astype(np.float32)  # (3, H, W)
+        if not wide:
+            luma = (luma - 16) * (255 / 219)
+        green, orange = ((plane - 128) * (1 if wide else 255 / 224) for plane in (green, orange))
+        rest = luma - green
+        rgb = np.stack([rest + orange, luma + green, rest - orange], axis=-1)
+        return np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
+
+
+def has_matrix(frame: av.VideoFrame) -> bool:
+    """Return whether a frame says how it is turned."""
+    return frame.side_data.get("DISPLAYMATRIX") is not None
