@@ -39,9 +39,9 @@ class Extent:
         """
         if self.count == 0:
             raise ValueError(f"{path}: has no frames")
-        if is_cut(path, self._container.format.name) and self._misses_frames(unknown=True):
+        if is_cut(path, self._container.format.name) and self._misses_frames(0.75, unknown=True):
             raise ValueError(f"{path}: cut off: {self}")
-        if self._misses_frames(unknown=False):
+        if self._misses_frames(2.0, unknown=False):  # a frame more or less is not worth a word
             warnings.warn(f"{path}: shorter than it says: {self}", stacklevel=2)
 
     def __str__(self) -> str:
@@ -51,8 +51,12 @@ class Extent:
         of = f" of {', '.join(said)}" if said else ""
         return f"{self.count} frames ({self.end:.2f} s) were read{of}"
 
-    def _misses_frames(self, *, unknown: bool) -> bool:
-        """Return whether the container speaks of more frames; `unknown` where it says nothing."""
+    def _misses_frames(self, intervals: float, *, unknown: bool) -> bool:
+        """Return whether the container says that its video ends so many intervals later.
+
+        The longest interval counts: where frames come at unequal steps, it may be the last.
+        `unknown` is returned where the container says nothing.
+        """
         if self._container.format.name == "gif":  # its length is what ffmpeg found in it
             return unknown
         # An edit list may rightly hide some of the stored frames: both lengths must say so.
@@ -61,8 +65,7 @@ class Extent:
         stated = self._stated_end()
         if stated is None:
             return unknown
-        # Where frames come at unequal steps, the last one may be the longest.
-        return self.end < stated - 0.75 * self._longest
+        return self.end < stated - intervals * self._longest
 
     def _stated_end(self) -> float | None:
         """Seconds at which the file says its video ends, or None where it does not.

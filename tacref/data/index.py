@@ -98,9 +98,7 @@ def _read_packets(path: str | Path) -> _Packets | None:
             for packet in container.demux(stream):
                 if packet.size == 0 or packet.is_discard:
                     continue
-                if packet.is_corrupt:
-                    raise ValueError(f"{path}: damaged or cut off after {len(pts)} frames")
-                if packet.pts is None:
+                if packet.is_corrupt or packet.pts is None:  # decoding it will say what is wrong
                     return None
                 if packet.dts is not None:
                     if latest_dts is not None and packet.dts < latest_dts:  # two clips, joined

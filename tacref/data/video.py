@@ -29,6 +29,9 @@ _CONTAINERS = (
     "mpeg", "mpegts", "mpegvideo", "mxf", "nut", "obu", "ogg", "wtv", "yuv4mpegpipe",
 )  # fmt: skip
 
+# Packets from where a transport stream's count breaks off to where its time starts again.
+_PACKETS_TO_A_JOIN = 20
+
 # Threads of a decoder; 0 is one a core. Processes that decode side by side share the cores.
 decoder_threads = 0
 
@@ -128,9 +131,21 @@ def _timed_frames(
     clock: Clock,
     extent: Extent,
 ) -> Iterator[tuple[av.VideoFrame, float]]:
+    suspect, latest_dts = 0, None
     try:
         for packet in container.demux(stream):
-            if packet.is_corrupt:
+            # A transport stream counts its packets. Where another one is joined to it the count
+            # breaks off, too, though nothing is lost; but then time starts again, soon.
+            if latest_dts is not None and packet.dts is not None and packet.dts < latest_dts:
+                suspect = 0
+            latest_dts = packet.dts if packet.dts is not None else latest_dts
+            if suspect == 1 or (suspect and packet.size == 0):
+                yield from clock.rest()
+                raise ValueError(f"{path}: damaged: {extent}")
+            suspect -= suspect > 0
+            if packet.is_corrupt and container.format.name == "mpegts":
+                suspect = _PACKETS_TO_A_JOIN
+            elif packet.is_corrupt:
                 yield from clock.rest()
                 raise ValueError(f"{path}: damaged or cut off: {extent}")
             clock.see(packet)
