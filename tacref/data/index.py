@@ -1,6 +1,7 @@
 """Where the frames of a video file are: read from its packets, without decoding them."""
 
 from fractions import Fraction
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,8 +9,7 @@ import av
 import numpy as np
 
 from tacref.data.extent import Extent
-from tacref.data.keys import is_start
-from tacref.data.picture import has_matrix
+from tacref.data.keys import KeyPacket
 from tacref.data.video import iter_video, open_video, unreadable, video_stream
 
 # One packet of these is one shown frame, so that packets can be counted instead of frames. (VP8
@@ -42,8 +42,8 @@ class VideoIndex(NamedTuple):
 def index_video(path: str | Path) -> VideoIndex:
     """Find the frames of a video file.
 
-    Its packets are read, and the first frames decoded, which takes about a hundredth of the time;
-    a file that does not tell its frames that way, or not credibly, is decoded.
+    Its packets are read and not decoded, which takes about a hundredth of the time; a file that
+    does not tell its frames that way, or not credibly, is decoded.
 
     Parameters
     ----------
@@ -64,11 +64,10 @@ def index_video(path: str | Path) -> VideoIndex:
     """
     packets = _read_packets(path)
     if packets is not None:
-        shown = _shown_before(path, int(packets.key_pts[0]))
-        if shown is not None:
-            late = packets.pts >= packets.key_pts[0]
-            pts = packets.pts[late | np.isin(packets.pts, shown)]
-            return VideoIndex(len(pts), pts, packets.key_pts, packets.key_dts)
+        pts, first_key = packets.pts, packets.key_pts[0]
+        if pts[0] < first_key:
+            pts = pts[(pts >= first_key) | np.isin(pts, _shown_before(path, first_key))]
+        return VideoIndex(len(pts), pts, packets.key_pts, packets.key_dts)
     return VideoIndex(sum(1 for _ in iter_video(path)), None, _NONE, _NONE)
 
 
@@ -105,8 +104,12 @@ def _read_packets(path: str | Path) -> _Packets | None:
                         return None
                     latest_dts = packet.dts
                 times_go_back = times_go_back or (bool(pts) and packet.pts < pts[-1])
-                if packet.is_keyframe and is_start(packet, codec, context.extradata):
-                    keys.append((packet.pts, packet.pts if packet.dts is None else packet.dts))
+                if packet.is_keyframe:
+                    key = KeyPacket(packet, codec, context.extradata)
+                    if key.states_orientation:  # a seek past it would not know
+                        return None
+                    if key.is_start:
+                        keys.append((packet.pts, packet.pts if packet.dts is None else packet.dts))
                 pts.append(packet.pts)
                 durations.append(packet.duration or 0)
         except av.FFmpegError as error:
@@ -125,27 +128,16 @@ def _read_packets(path: str | Path) -> _Packets | None:
     return _Packets(np.sort(np.array(pts, np.int64)), by_time[:, 0], by_time[:, 1])
 
 
-def _shown_before(path: str | Path, first_key: int) -> list[int] | None:
-    """Return the times of the frames that are shown before the first key frame.
+def _shown_before(path: str | Path, first_key: int) -> list[int]:
+    """Return the times of the frames that can be shown before the first key frame.
 
     Where a recording begins, or a video was cut without being encoded anew, some refer to frames
-    that are not there. None where decoding shows that packets do not tell all.
+    that are not there.
     """
-    shown: list[int] = []
-    orientation: list[bool] = []
     with open_video(path) as container:
-        stream = video_stream(path, container)
+        frames = container.decode(video_stream(path, container))
         try:
-            for frame in container.decode(stream):
-                if frame.pts is None or frame.is_corrupt:
-                    return None
-                orientation.append(has_matrix(frame))
-                if frame.pts < first_key:
-                    shown.append(frame.pts)
-                elif len(orientation) > 1:
-                    break
-        except av.FFmpegError:
-            return None  # decoding all of it will say what is wrong
-    # Orientation stated once holds for frames that a seek would reach without it.
-    stated_once = any(orientation) and not all(orientation)
-    return None if stated_once else shown
+            before = takewhile(lambda frame: frame.pts is None or frame.pts < first_key, frames)
+            return [frame.pts for frame in before if frame.pts is not None]
+        except av.FFmpegError as error:
+            raise unreadable(path, "damaged or cut off at its start", error) from None

@@ -4,43 +4,55 @@ from collections.abc import Iterator
 
 import av
 
-# The types of NAL units (ITU-T H.264, table 7-1; H.265, table 7-1).
+# How units are numbered (ITU-T H.264, table 7-1; H.265, table 7-1), and messages in them (annex D).
 _H264_IDR, _H264_SEI = 5, 6
-_H265_RANDOM_ACCESS = range(16, 22)
-# Messages (H.264, annex D).
-_RECOVERY_POINT = 6
+_H265_RANDOM_ACCESS, _H265_SEI = range(16, 22), 39
+_RECOVERY_POINT, _DISPLAY_ORIENTATION = 6, 47
 
 
-def is_start(packet: av.Packet, codec: str, extradata: bytes | None) -> bool:
-    """Return whether all frames shown from a key frame on can be decoded from it.
+class KeyPacket:
+    """What is in a packet that its container marks as a key frame.
 
-    Containers also mark as key frames those from which a picture is refreshed strip by strip, and
-    frames that others refer past.
+    Containers also mark frames from which a picture is refreshed strip by strip, and frames that
+    others refer past.
 
     Parameters
     ----------
     packet : Packet
-        One that its container marks as a key frame.
+        The packet.
     codec : str
-        Its codec.
+        Its codec, as ffmpeg calls it.
     extradata : bytes, optional
         Of its codec; says how the units in a packet are laid out.
     """
-    if codec == "h264":
-        for unit in _units(packet, extradata, at=4):
-            kind = unit[0] & 0x1F
-            if kind == _H264_IDR:
-                return True
-            if kind == _H264_SEI:
-                # "Recovered after 0 frames" is a single bit 1.
-                recovered = (m[:1] for k, m in _messages(unit[1:]) if k == _RECOVERY_POINT)
-                if any(first and first[0] & 0x80 for first in recovered):
-                    return True
-        return False
-    if codec == "hevc":
-        units = _units(packet, extradata, at=21)
-        return any(unit[0] >> 1 & 0x3F in _H265_RANDOM_ACCESS for unit in units)
-    return True
+
+    def __init__(self, packet: av.Packet, codec: str, extradata: bytes | None) -> None:
+        self.is_start = codec not in ("h264", "hevc")
+        self.states_orientation = False
+        if codec == "h264":
+            for unit in _units(packet, extradata, at=4):
+                kind = unit[0] & 0x1F
+                self.is_start |= kind == _H264_IDR
+                if kind == _H264_SEI:
+                    self._look(unit[1:])
+        elif codec == "hevc":
+            for unit in _units(packet, extradata, at=21):
+                kind = unit[0] >> 1 & 0x3F
+                self.is_start |= kind in _H265_RANDOM_ACCESS
+                if kind == _H265_SEI:
+                    self._look(unit[2:])
+
+    is_start: bool
+    """True if all frames that are shown from this one on can be decoded from it."""
+
+    states_orientation: bool
+    """True if it says how pictures are turned, which holds for frames after it."""
+
+    def _look(self, messages: bytes) -> None:
+        for kind, content in _messages(messages):
+            # "Recovered after 0 frames" is a single bit 1; the next says that it is exactly so.
+            self.is_start |= kind == _RECOVERY_POINT and content[:1] >= b"\xc0"
+            self.states_orientation |= kind == _DISPLAY_ORIENTATION
 
 
 def _units(packet: av.Packet, extradata: bytes | None, *, at: int) -> Iterator[bytes]:

@@ -110,8 +110,3 @@ class PictureReader:
         rest = luma - green
         rgb = np.stack([rest + orange, luma + green, rest - orange], axis=-1)
         return np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
-
-
-def has_matrix(frame: av.VideoFrame) -> bool:
-    """Return whether a frame says how it is turned."""
-    return frame.side_data.get("DISPLAYMATRIX") is not None
