@@ -63,17 +63,24 @@ def _seek(path: str | Path, times: np.ndarray, index: VideoIndex) -> dict[int, n
         try:
             for key in np.unique(keys):
                 missing = {int(time) for time in times[keys == key]}
-                key_pts = None
-                if key >= 0:
-                    key_pts = int(index.key_pts[key])
-                    container.seek(int(index.key_dts[key]), stream=stream)
-                # Frames before the first key frame are decoded from where the file begins.
+                # The first key frame, and frames before it, are near to where the file begins.
+                if key > 0 and not _seek_to(container, stream, int(index.key_dts[key])):
+                    break
+                key_pts = int(index.key_pts[key]) if key >= 0 else None
                 _decode_until(path, container, stream, key_pts, missing, found, pictures)
                 if missing:
                     break
         except av.FFmpegError as error:
             raise unreadable(path, "damaged", error) from None
     return found
+
+
+def _seek_to(container: av.container.InputContainer, stream: av.VideoStream, time: int) -> bool:
+    try:
+        container.seek(time, stream=stream)
+    except av.FFmpegError:  # some containers have no way to where they say that a frame is
+        return False
+    return True
 
 
 def _decode_until(

@@ -1,0 +1,66 @@
+"""Videos of every kind for the tests: pictures that differ from frame to frame, encoded by PyAV."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+
+
+def moving_picture(number, height=48, width=64):
+    """Return picture `number`: a texture that moves by two pixels, under a bar of its own level."""
+    rng = np.random.default_rng(0)
+    texture = rng.integers(0, 200, (height, width, 3), dtype=np.uint8)
+    picture = np.roll(texture, 2 * number, axis=1)
+    picture[: height // 4] = 8 * number % 256
+    return picture
+
+
+def encode(path, codec="libx264", options=None, count=60, pixels="yuv420p", muxer=None, **shape):
+    """Write `count` moving pictures at 25 a second; with options of the encoder and the muxer."""
+    with av.open(str(path), "w", options=muxer or {}) as file:
+        stream = file.add_stream(codec, rate=25, options=options or {})
+        first = moving_picture(0, **shape)
+        stream.height, stream.width = first.shape[:2]
+        stream.pix_fmt = pixels
+        for number in range(count):
+            frame = av.VideoFrame.from_ndarray(moving_picture(number, **shape), format="rgb24")
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return path
+
+
+def copy(source, target, change):
+    """Copy a video's packets, given as a list to `change`, which returns those to write."""
+    with av.open(str(source)) as read, av.open(str(target), "w") as written:
+        stream = read.streams.video[0]
+        packets = [packet for packet in read.demux(stream) if packet.size]
+        copied = written.add_stream_from_template(stream)
+        for packet in change(packets):
+            packet.stream = copied
+            written.mux(packet)
+    return target
+
+
+def cut(packets, start):
+    """Keep the packets from `start` on, times counted from the first that is shown."""
+    packets = packets[start:]
+    first = min(packet.pts for packet in packets)
+    for packet in packets:
+        packet.pts -= first
+        packet.dts = None if packet.dts is None else packet.dts - first
+    return packets
+
+
+def times_of_decoding(packets):
+    """Give packets the times at which they are decoded, as careless programs do."""
+    for number, packet in enumerate(packets):
+        packet.pts = packet.dts = number
+        packet.time_base = Fraction(1, 25)
+    return packets
+
+
+def decode_everything(path):
+    """Return all pictures of the best video stream, by PyAV alone: `(T, H, W, 3)`."""
+    with av.open(str(path)) as file:
+        frames = file.decode(file.streams.best("video"))
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in frames])
