@@ -215,9 +215,9 @@ def test_a_long_last_frame_is_no_missing_end(tmp_path, make_picture):
     assert data.count(b"00:00:01.160000000") == 1
     path.write_bytes(data.replace(b"00:00:01.160000000", b"00:00:01.600000000"))
     assert len(list(iter_video(path))) == len(times)
-    path.write_bytes(data.replace(b"00:00:01.160000000", b"00:00:03.160000000"))
+    path.write_bytes(data.replace(b"00:00:01.160000000", b"00:00:04.160000000"))
     # All bytes are there: a wrong length is the fault of whoever wrote it.
-    with pytest.warns(UserWarning, match=r"5 frames \(1\.16 s\) were read of 3\.16 s"):
+    with pytest.warns(UserWarning, match=r"5 frames \(1\.16 s\) were read of 4\.16 s"):
         assert len(list(iter_video(path))) == len(times)
 
 
