@@ -9,7 +9,7 @@ import av
 import numpy as np
 
 from tacref.data.extent import Extent
-from tacref.data.keys import KeyPacket
+from tacref.data.units import KeyPacket
 from tacref.data.video import iter_video, open_video, unreadable, video_stream
 
 # One packet of these is one shown frame, so that packets can be counted instead of frames. (VP8

@@ -9,6 +9,7 @@ import av
 import numpy as np
 
 from tacref.data.clock import Clock
+from tacref.data.damage import Damage, DamageError
 from tacref.data.extent import Extent
 from tacref.data.picture import PictureReader
 from tacref.data.writing import write_video
@@ -28,9 +29,6 @@ _CONTAINERS = (
     "asf", "avi", "dv", "flv", "gif", "h264", "hevc", "ivf", "m4v", "matroska", "mjpeg", "mov",
     "mpeg", "mpegts", "mpegvideo", "mxf", "nut", "obu", "ogg", "wtv", "yuv4mpegpipe",
 )  # fmt: skip
-
-# Packets from where a transport stream's count breaks off to where its time starts again.
-_PACKETS_TO_A_JOIN = 20
 
 # Threads of a decoder; 0 is one a core. Processes that decode side by side share the cores.
 decoder_threads = 0
@@ -131,29 +129,18 @@ def _timed_frames(
     clock: Clock,
     extent: Extent,
 ) -> Iterator[tuple[av.VideoFrame, float]]:
-    suspect, latest_dts = 0, None
+    damage = Damage(container, stream)
     try:
         for packet in container.demux(stream):
-            # A transport stream counts its packets. Where another one is joined to it the count
-            # breaks off, too, though nothing is lost; but then time starts again, soon.
-            if latest_dts is not None and packet.dts is not None and packet.dts < latest_dts:
-                suspect = 0
-            latest_dts = packet.dts if packet.dts is not None else latest_dts
-            if suspect == 1 or (suspect and packet.size == 0):
-                yield from clock.rest()
-                raise ValueError(f"{path}: damaged: {extent}")
-            suspect -= suspect > 0
-            if packet.is_corrupt and container.format.name == "mpegts":
-                suspect = _PACKETS_TO_A_JOIN
-            elif packet.is_corrupt:
-                yield from clock.rest()
-                raise ValueError(f"{path}: damaged or cut off: {extent}")
+            damage.see_packet(packet)
             clock.see(packet)
             for frame in packet.decode():
-                if frame.is_corrupt:
-                    yield from clock.rest()
-                    raise ValueError(f"{path}: damaged: {extent}")
+                damage.see_frame(frame)
                 yield from clock.add(frame)
+        damage.see_end()
+    except DamageError:
+        yield from clock.rest()
+        raise ValueError(f"{path}: damaged or cut off: {extent}") from None
     except av.FFmpegError as error:
         yield from clock.rest()
         raise unreadable(path, f"damaged or cut off: {extent}", error) from None

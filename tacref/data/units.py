@@ -1,11 +1,12 @@
-"""Which packets a video can be decoded from, told by what is in them."""
+"""What is in the packets of H.264 and HEVC, told by the units that they are made of."""
 
 from collections.abc import Iterator
 
 import av
 
 # How units are numbered (ITU-T H.264, table 7-1; H.265, table 7-1), and messages in them (annex D).
-_H264_IDR, _H264_SEI = 5, 6
+_H264_PICTURES, _H264_IDR, _H264_SEI = (1, 2, 5), 5, 6
+_H265_PICTURES, _H265_SKIPPED = range(32), (8, 9)
 _H265_RANDOM_ACCESS, _H265_SEI = range(16, 22), 39
 _RECOVERY_POINT, _DISPLAY_ORIENTATION = 6, 47
 
@@ -53,6 +54,20 @@ class KeyPacket:
             # "Recovered after 0 frames" is a single bit 1; the next says that it is exactly so.
             self.is_start |= kind == _RECOVERY_POINT and content[:1] >= b"\xc0"
             self.states_orientation |= kind == _DISPLAY_ORIENTATION
+
+
+def holds_picture(packet: av.Packet, codec: str, extradata: bytes | None) -> bool:
+    """Return whether a packet holds a picture that a decoder must show.
+
+    HEVC's decoders skip those that refer past a key frame where decoding starts there.
+    """
+    if codec == "h264":
+        units = _units(packet, extradata, at=4)
+        return any(unit[0] & 0x1F in _H264_PICTURES for unit in units)
+    if codec == "hevc":
+        kinds = {unit[0] >> 1 & 0x3F for unit in _units(packet, extradata, at=21)}
+        return any(kind in _H265_PICTURES and kind not in _H265_SKIPPED for kind in kinds)
+    return True
 
 
 def _units(packet: av.Packet, extradata: bytes | None, *, at: int) -> Iterator[bytes]:
