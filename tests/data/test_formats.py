@@ -68,3 +68,16 @@ def test_readers_agree_and_the_page_says_how(tmp_path, codec):
     row = [codec, *(cell(tmp_path / name, codec) for name in names)]
     assert set(row[1:]) != {NOT_TAKEN}
     assert f"| {' | '.join(row)} |" in PAGE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("size", [(2, 2), (16, 18), (47, 61), (34, 722), (720, 2)])
+@pytest.mark.parametrize("codec", ["libx264", "libvpx-vp9", "mjpeg", "ffv1"])
+def test_frame_sizes(tmp_path, codec, size):
+    height, width = size
+    pixels = "yuvj444p" if codec == "mjpeg" else "yuv444p"
+    path = encode(tmp_path / "clip.mkv", codec, {}, 5, pixels, height=height, width=width)
+    every = decode_everything(path)
+    frames = np.stack([frame for frame, _ in iter_video(path)])
+    assert frames.shape == (5, height, width, 3)
+    assert_array_equal(frames, every)
+    assert_array_equal(np.stack(read_frames(path, range(5), index_video(path))), every)
