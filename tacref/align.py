@@ -22,13 +22,14 @@ from tacref.alignment.groups import MAX_CELLS, barycenter, medoid, outliers, pai
 from tacref.alignment.labels import matched_frames, read_labels, transfer_labels, write_labels
 from tacref.alignment.report import Shown, write_report
 from tacref.checks import check_band
-from tacref.commands import Parser, command, printable
+from tacref.commands import Parser, command
 from tacref.data import iter_frames
 from tacref.data.cache import clip_length
 from tacref.data.clips import clip_kind
 from tacref.data.named import clip_names, named_clips
 from tacref.embed import embed_clip, open_encoder
 from tacref.files import check_new_folder, new_folder
+from tacref.terminal import printable
 
 FORMAT = 2
 # Tau compares all pairs of frames; of longer videos it looks at every second, third, ... one.

@@ -18,10 +18,11 @@ import numpy as np
 
 from tacref.alignment import OnlineAligner, Position
 from tacref.alignment.labels import read_labels
-from tacref.commands import Parser, command, positive_int, printable
+from tacref.commands import Parser, command, positive_int
 from tacref.data.cache import clip_length
 from tacref.data.live import is_camera, iter_live
 from tacref.embed import Embedder, embed_clip, embed_frames, open_encoder
+from tacref.terminal import printable
 
 BAR = 24  # characters
 

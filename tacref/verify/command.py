@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tacref.checks import VARIANTS
-from tacref.commands import Parser, command, printable
+from tacref.commands import Parser, command
 from tacref.files import check_new_file, replacing
+from tacref.terminal import printable
 from tacref.verify.spec import LOSSES
 
 if TYPE_CHECKING:

@@ -1,10 +1,15 @@
 """`tacref NAME`: dispatch, one line and status 2 on bad input, light imports."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import torch
+from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 
 import tacref
 from tacref.commands import COMMANDS, command, main
@@ -65,8 +70,9 @@ def test_other_endings(capsys, monkeypatch):
     assert "tacref try: interrupted" in capsys.readouterr().err
     assert ending(ImportError("No module named 'av'"))() == 2
     assert "pip install 'tacref[all]'" in capsys.readouterr().err
-    assert ending(ValueError("two\nlines"))() == 2
-    assert capsys.readouterr().err == "tacref try: two lines\n"
+    assert ending(ValueError("two\nlines, \x1b[2J\u202e and caf\xe9\u3000.mp4"))() == 2
+    line = "tacref try: two\\nlines, \\x1b[2J\\u202e and caf\xe9\u3000.mp4\n"
+    assert capsys.readouterr().err == line
     with pytest.raises(RuntimeError):
         ending(RuntimeError("ours"))()
     monkeypatch.setenv("TACREF_DEBUG", "1")
@@ -150,6 +156,134 @@ def test_another_broken_pipe(capsys):
 
     assert main() == 2
     assert capsys.readouterr().err == "tacref align: the camera's\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (MemoryError(), "out of memory"),
+        (MemoryError("Unable to allocate 7 EiB"), "out of memory (Unable to allocate 7 EiB)"),
+        (torch.OutOfMemoryError("CUDA says no"), "out of memory (CUDA says no)"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "out of memory ("),
+        (RuntimeError("std::bad_alloc"), "out of memory ("),
+        (RuntimeException("Failed to allocate memory for requested buffer"), "out of memory ("),
+    ],
+)
+def test_no_memory_left(capsys, error, line):
+    @command("align")
+    def main():
+        raise error
+
+    assert main() == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith(f"tacref align: {line}")
+    assert shown.count("\n") == 1
+
+
+def start(code, **options):
+    code = f"import sys, time; from tacref.commands import command\n{code}\nsys.exit(main())"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
+    return subprocess.Popen([sys.executable, "-c", code], **pipes)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_leaves_nothing_half_written(tmp_path, number, status):
+    code = (
+        "from tacref.files import new_folder\n"
+        "@command('align')\n"
+        "def main():\n"
+        f"    with new_folder({str(tmp_path / 'out')!r}) as folder:\n"
+        "        try: (folder / 'half').touch(); print('begun', flush=True); time.sleep(60)\n"
+        "        except Exception: pass\n"
+        "        finally: time.sleep(0.2)\n"
+    )
+    with start(code) as process:
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(number)
+        process.send_signal(signal.SIGTERM)  # as `timeout`, to the process and to its group
+        assert process.wait() == status
+        assert process.stderr.read() == f"tacref align: ended by {number.name}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_handlers_of_others_stay():
+    @command("train")
+    def main():
+        return signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        assert main()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert not main()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+WORK = (
+    "@command('align')\n"
+    "def main():\n"
+    "    for k in range(2000): print('a line', k)\n"
+    "    print('a word', file=sys.stderr)\n"
+    "    open(DONE, 'w').close(); return 0\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("streams", "status", "line"),
+    [
+        ({"stdout": "/dev/full"}, 2, "tacref align: done, but the output could not be written (No"),
+        ({"stderr": "/dev/full"}, 0, None),
+        ({"stdout": "/dev/full", "stderr": "/dev/full"}, 2, None),
+    ],
+)
+def test_output_that_cannot_be_written_ends_no_work(tmp_path, streams, status, line):
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    with contextlib.ExitStack() as stack:
+        files = {name: stack.enter_context(open(path, "w")) for name, path in streams.items()}
+        process = stack.enter_context(start(f"DONE = {str(tmp_path / 'done')!r}\n{WORK}", **files))
+        _, error = process.communicate()
+    assert process.returncode == status
+    assert (tmp_path / "done").exists()
+    if line:
+        assert error.splitlines()[1].startswith(line)
+        assert error.count("\n") == 2
+
+
+def test_nobody_reads_but_the_work_is_done(tmp_path):
+    with start(f"DONE = {str(tmp_path / 'done')!r}\n{WORK}") as process:
+        process.stdout.close()
+        assert process.stderr.read() == "a word\n"
+        assert process.wait() == 141
+    assert (tmp_path / "done").exists()
+
+
+def test_what_c_code_says_goes_into_no_file(tmp_path):
+    code = (
+        "import os\n"
+        "@command('align')\n"
+        "def main():\n"
+        f"    with open({str(tmp_path / 'file')!r}, 'w') as file:\n"
+        "        os.write(1, b'to stdout'); os.write(2, b'to stderr'); return file.fileno() < 3\n"
+    )
+    shell = 'exec "$0" -c "$1" <&- >&- 2>&-'
+    code = f"import sys; from tacref.commands import command\n{code}sys.exit(main())"
+    assert subprocess.run(["sh", "-c", shell, sys.executable, code]).returncode == 0
+    assert (tmp_path / "file").read_bytes() == b""
+
+
+def test_control_characters_become_escapes_in_all_that_is_printed(capsys):
+    @command("embed")
+    def main():
+        print("a\x1b[2J\x07\x9bb\rc", "\ttab")
+        print("\rbar \x1b[1A\r", end="", file=sys.stderr)
+        return 0
+
+    assert main() == 0
+    shown = capsys.readouterr()
+    assert shown.out == "a\\x1b[2J\\x07\\x9bb\\rc \\ttab\n"
+    assert shown.err == "\rbar \\x1b[1A\\r"
 
 
 @pytest.mark.parametrize("name", ["nothing", "torch"])
