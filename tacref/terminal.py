@@ -4,8 +4,13 @@ import contextlib
 import os
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator
-from typing import Any, TextIO, cast
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TextIO, TypeVar, cast
+
+T = TypeVar("T")
+
+# A bar shows for what takes longer than this, in seconds.
+BAR_DELAY = 3.0
 
 
 def printable(text: str) -> str:
@@ -116,3 +121,35 @@ def _open_closed_descriptors() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free: this one
+
+
+def progress_bar(
+    items: Iterable[T], title: str, total: int | None, unit: str, *, wanted: bool = True
+) -> Iterable[T]:
+    """Show on a terminal how far a loop is and how long it still takes, after a few seconds.
+
+    Parameters
+    ----------
+    items : iterable
+        What the loop takes.
+    title : str
+        Any text; made printable.
+    total : int or None
+        How many items there are, if known.
+    unit : str
+        What they are.
+    wanted : bool
+        False for none.
+    """
+    from tqdm import tqdm
+
+    bar: Iterable[T] = tqdm(
+        items,
+        printable(title),
+        total,
+        unit=f" {unit}",
+        delay=BAR_DELAY,
+        leave=False,
+        disable=None if wanted else True,
+    )
+    return bar

@@ -86,7 +86,16 @@ def test_json_prints_one_object(tmp_path, capsys, fake_encoder):
     assert tacref.align.main([*files, "--encoder", "fake", "-o", str(out), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["reference"] == "slow.npy"
-    assert printed["pairs"] == [{"name": "fast.npy", "cost": 0, "mean_cost": 0, "steps": 6}]
+    assert printed["pairs"] == [
+        {
+            "name": "fast.npy",
+            "cost": 0,
+            "mean_cost": 0,
+            "relative_cost": 0,
+            "mismatch": False,
+            "steps": 6,
+        }
+    ]
     assert printed["report"] == str(out / "report.html")
     assert printed["alignment"] == str(out / "alignment.json")
 
@@ -291,7 +300,8 @@ def test_names_that_a_terminal_cannot_show(tmp_path, monkeypatch, fake_encoder):
     arguments = [str(tmp_path / name), files[1], "--encoder", "fake", "-o", str(tmp_path / "out")]
     assert tacref.align.main(arguments) == 0
     out.seek(0)
-    assert out.read().startswith("a?[2J?.npy (6 frames) and fast.npy (3 frames): cost 0")
+    shown = out.read()
+    assert shown.startswith("a\\x1b[2J\\udcff.npy (6 frames) and fast.npy (3 frames): cost 0")
 
 
 def test_nothing_half_written(tmp_path, monkeypatch, capsys, fake_encoder):

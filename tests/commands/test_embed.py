@@ -37,6 +37,7 @@ def test_names_near_the_longest(run, tmp_path, capsys):
     assert [path.name for path in (tmp_path / "out").iterdir()] == [f"{fits.stem}.npz"]
     too_long = tmp_path / ("b" * 252)  # with .npz
     too_long.mkdir()
+    (too_long / "1.png").touch()
     capsys.readouterr()
     assert main(["embed", "no run is opened", str(too_long), "-o", str(tmp_path / "out")]) == 2
     assert "bbb.npz: the name is too long" in capsys.readouterr().err
