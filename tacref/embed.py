@@ -286,7 +286,7 @@ def _is_whole(file: Path, encoder: Embedder) -> bool:
         If they are of another encoder, as far as can be told.
     """
     try:
-        with np.load(file, allow_pickle=False) as saved:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as saved:
             embeddings, timestamps = saved["embeddings"], saved["timestamps"]
     except (ValueError, OSError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error):
         return False

@@ -1,5 +1,6 @@
 """Frames as they come: from a camera, standard input or a URL, or from a clip read like them."""
 
+import errno
 import io
 import os
 import re
@@ -156,7 +157,10 @@ def _iter_stream(name: str, source: Any, **options: Any) -> Iterator[tuple[np.nd
     try:
         container = av.open(source, metadata_errors="replace", **options)
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise ValueError(f"{name}: does not open ({failure(error)})") from None
+        said = failure(error)
+        if "options" in options and getattr(error, "errno", None) == errno.EINVAL:
+            said = "a playlist, or another format that is not read from a stream"
+        raise ValueError(f"{name}: does not open ({said})") from None
     with container:
         if not container.streams.video:
             raise ValueError(f"{name}: gives no pictures")

@@ -1,5 +1,6 @@
 """`tacref align`: what it writes and prints, and what it refuses before any work."""
 
+import csv
 import io
 import json
 import sys
@@ -98,6 +99,54 @@ def test_json_prints_one_object(tmp_path, capsys, fake_encoder):
     ]
     assert printed["report"] == str(out / "report.html")
     assert printed["alignment"] == str(out / "alignment.json")
+
+
+def test_clips_that_do_not_match_are_told(tmp_path, capsys, fake_encoder):
+    angles = np.linspace(0, 3, 40)
+    rows = np.stack((np.cos(angles), np.sin(angles)), 1).astype(np.float32)
+    for name, clip in {
+        "a": rows,
+        "like": rows[::2] + 0.1,
+        "still": np.ones_like(rows),
+        "other": rows + 3,
+    }.items():
+        np.save(tmp_path / f"{name}.npy", clip)
+    files = [str(tmp_path / f"{name}.npy") for name in ("a", "like", "still", "other")]
+    arguments = [*files, "--encoder", "fake", "-o", str(tmp_path / "out")]
+    assert tacref.align.main(arguments) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "hardly" in line]
+    assert [line.split(" hardly")[0] for line in lines] == [
+        "  a.npy and still.npy",
+        "  a.npy and other.npy",
+    ]
+    assert lines[0].endswith("relative cost 1.00, above 0.4 (1: as frames drawn at random)")
+    record = json.loads((tmp_path / "out" / "alignment.json").read_text(encoding="utf-8"))
+    assert [each["mismatch"] for each in record["alignments"]] == [False, True, True]
+    assert record["alignments"][1]["relative_cost"] == pytest.approx(1)
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert report.count("These two hardly show the same.") == 2
+
+
+def test_tables_of_any_name(tmp_path, fake_encoder):
+    files = write_features(tmp_path)
+    names = ["=1+1\r.npy", "-b.npy"]
+    try:
+        for file, name in zip(files, names, strict=True):
+            Path(file).rename(tmp_path / name)
+    except (OSError, UnicodeError):
+        pytest.skip("this file system has no such names")
+    (tmp_path / "labels.csv").write_text(
+        "video,start_frame,end_frame,phase\n-b.npy,0,3,@up\n", encoding="utf-8"
+    )
+    arguments = [*(str(tmp_path / name) for name in names), "--encoder", "fake"]
+    arguments += ["--phases", str(tmp_path / "labels.csv"), "-o", str(tmp_path / "out")]
+    assert tacref.align.main(arguments) == 0
+    with (tmp_path / "out" / "alignment.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert len(rows) == 7
+    assert {row[0] for row in rows[1:]} == {"'-b.npy"}
+    labels = read_labels(tmp_path / "out" / "phases.csv", {names[0]: 6, names[1]: 3})
+    assert labels == {names[0]: ["@up"] * 6, names[1]: ["@up"] * 3}
 
 
 def test_barycenter_of_too_much(tmp_path, capsys, fake_encoder, monkeypatch):

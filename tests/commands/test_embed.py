@@ -1,8 +1,12 @@
 """`tacref embed` and what opens an encoder."""
 
+import contextlib
+import json
+
 import numpy as np
 import pytest
 
+import tacref.embed
 from tacref.commands import main
 from tacref.embed import embed_clip, open_encoder
 from tacref.encoder import EncoderConfig, build_encoder, save_encoder
@@ -64,6 +68,80 @@ def test_processes_share_the_clips(run, tmp_path, monkeypatch):
         assert sorted(path.name for path in out.iterdir()) == made
 
 
+def embed_folder(run, folder, *more):
+    return main(["embed", str(run), str(folder), "-o", str(folder.parent / "out"), *more])
+
+
+@pytest.fixture
+def clips(tmp_path):
+    (tmp_path / "clips").mkdir()
+    for name in "abc":
+        save_rows(tmp_path / "clips" / f"{name}.npy", 9)
+    (tmp_path / "clips" / "phases.csv").touch()
+    return tmp_path / "clips"
+
+
+def test_goes_on_where_it_stopped(run, clips, capsys):
+    out = clips.parent / "out"
+    assert embed_folder(run, clips) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["a.npz", "b.npz", "c.npz"]
+    capsys.readouterr()
+    assert embed_folder(run, clips) == 2
+    assert (
+        "a.npz: exists already; name another folder, remove it, or go on with --skip-existing"
+        in (capsys.readouterr().err)
+    )
+    (out / "b.npz").unlink()
+    whole = (out / "c.npz").read_bytes()
+    (out / "c.npz").write_bytes(whole[:-40])  # copied in part, say
+    kept = (out / "a.npz").stat().st_mtime_ns
+    assert embed_folder(run, clips, "--skip-existing", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [each["clip"][-5:] for each in found["embedded"]] == ["b.npy", "c.npy"]
+    assert found["skipped"] == [{"clip": str(clips / "a.npy"), "file": str(out / "a.npz")}]
+    assert found["failed"] == []
+    assert (out / "a.npz").stat().st_mtime_ns == kept
+    assert (out / "c.npz").read_bytes()[:20] == whole[:20]
+    assert embed_folder(run, clips, "--skip-existing") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{out / name}.npz: is there, skipped" for name in "abc"
+    ]
+
+
+def test_what_another_encoder_made_is_not_skipped(run, clips, capsys):
+    out = clips.parent / "out"
+    out.mkdir()
+    np.savez(out / "b.npz", embeddings=np.zeros((9, 3), np.float32), timestamps=np.arange(9))
+    assert embed_folder(run, clips, "--skip-existing") == 2
+    assert "b.npz: holds 3 dimensions, the encoder gives 8" in capsys.readouterr().err
+
+
+def test_a_clip_that_cannot_be_read_does_not_cost_the_others(run, clips, capsys):
+    (clips / "b.npy").write_bytes(b"text")
+    assert embed_folder(run, clips) == 2
+    shown = capsys.readouterr()
+    assert shown.err.splitlines() == [
+        f"tacref embed: {clips / 'b.npy'}: not a plain .npy array, or cut off",
+        "tacref embed: 1 of 3 clips failed",
+    ]
+    assert len(shown.out.splitlines()) == 2
+    assert sorted(path.name for path in (clips.parent / "out").iterdir()) == ["a.npz", "c.npz"]
+
+
+def test_processes_wait_for_each_other_before_one_fails(monkeypatch):
+    from tacref.training import distributed
+
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "job")
+    for name, value in (("RANK", "0"), ("WORLD_SIZE", "2"), ("LOCAL_RANK", "0")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
+    monkeypatch.setattr(
+        distributed, "process_group", lambda ranks, device: contextlib.nullcontext()
+    )
+    monkeypatch.setattr(distributed.Ranks, "gather", lambda ranks, value: [value, True])
+    assert tacref.embed._any_failed(False)
+
+
 def test_long_clips_in_chunks_equal_the_whole(run, tmp_path):
     encoder = open_encoder(run)
     clip = save_rows(tmp_path / "long.npy", 9000)  # more than one chunk holds
@@ -76,17 +154,28 @@ def test_long_clips_in_chunks_equal_the_whole(run, tmp_path):
     [
         (["absent", "a.npy"], "absent: no such run folder or ONNX file"),
         (["RUN", "none.npy"], "none.npy: no such file or folder"),
-        (["RUN", "wide.npy"], "wide.npy: not what the encoder takes"),
+        (
+            ["RUN", "wide.npy"],
+            "wide.npy: not what the encoder takes: rows of 4 features; the clip has rows of 5",
+        ),
         (["RUN", "a.npy", "--device", "warp"], "device 'warp'"),
         (["RUN", "a.npy", "--device", "cuda:99"], "device 'cuda:99'"),
         (["RUN", "a.npy", "a.npy"], "two clips would both be written to"),
+        (["RUN/encoder.safetensors", "a.npy"], "is a file of a run; name the run's folder, "),
+        (["RUN", "text"], "text: holds 0 clips; at least one is needed"),
+        (["RUN", "nan.npy"], "nan.npy: holds nan at frame 3, feature 1"),
     ],
 )
 def test_bad_input(run, tmp_path, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(tmp_path)
     save_rows(tmp_path / "a.npy")
     save_rows(tmp_path / "wide.npy", features=5)
-    given = [str(run) if each == "RUN" else each for each in arguments]
+    rows = np.load(save_rows(tmp_path / "nan.npy"))
+    rows[3, 1] = np.nan
+    np.save(tmp_path / "nan.npy", rows)
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "a.txt").touch()
+    given = [each.replace("RUN", str(run)) for each in arguments]
     assert main(["embed", *given, "-o", "out"]) == 2
     error = capsys.readouterr().err
     assert message in error

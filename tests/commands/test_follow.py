@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import tacref.follow
 from tacref.alignment import OnlineAligner
 from tacref.data import write_video
 from tacref.encoder import EncoderConfig
+from tacref.terminal import Output
 
 
 class FakeEncoder:
@@ -122,6 +124,49 @@ def test_leaving_the_script_is_said(clips, capsys):
     np.save(clips / "wild.npy", rows)
     assert tacref.follow.main(arguments(clips, source="wild.npy")) == 0
     assert "OFF SCRIPT" in capsys.readouterr().out
+
+
+def test_a_video_on_standard_input(clips, capsys, monkeypatch):
+    class Pictures:
+        config = EncoderConfig.default("small", offsets=(0,))
+
+        def embed(self, frames):
+            return frames.mean(axis=(1, 2)).astype(np.float32)
+
+    monkeypatch.setattr(tacref.follow, "open_encoder", lambda path, device: Pictures())
+    video = clips / "v.mkv"
+    levels = range(0, 200, 20)
+    write_video(video, [np.full((32, 32, 3), level, np.uint8) for level in levels])
+    kept = os.dup(0)
+    try:
+        with video.open("rb") as file:
+            os.dup2(file.fileno(), 0)
+        status = tacref.follow.main(["-", "--reference", str(video), "--encoder", "e", "--json"])
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
+    assert status == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [record["reference_frame"] for record in records] == list(range(10))
+
+
+def test_it_ends_when_nobody_reads(clips, monkeypatch):
+    taken = []
+
+    def positions():
+        aligner = OnlineAligner(np.eye(3))
+        for frame in range(100):
+            taken.append(frame)
+            yield frame / 25, aligner.update(np.ones(3))
+
+    class Closed(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError("nobody reads")
+
+    for show in (tacref.follow._lines, tacref.follow._screen):
+        taken.clear()
+        show(positions(), np.arange(3) / 25, Output(Closed()))
+        assert taken == [0]
 
 
 def test_refusals_are_one_line(clips, capsys):
