@@ -21,8 +21,7 @@ from tacref.alignment.groups import MAX_CELLS, barycenter, medoid, outliers, pai
 from tacref.alignment.labels import read_labels, transfer_labels, write_labels
 from tacref.alignment.report import Shown, write_report
 from tacref.alignment.report.results import Results, Video
-from tacref.checks import check_band
-from tacref.commands import Parser, command
+from tacref.commands import Parser, command, natural_int
 from tacref.data.cache import clip_length
 from tacref.data.clips import clip_kind
 from tacref.data.named import clip_names, named_clips
@@ -52,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="new folder")
     parser.add_argument(
         "--band",
-        type=int,
+        type=natural_int,
         metavar="N",
         help="match frames whose number differs by at most N frames (default: any)",
     )
@@ -155,7 +154,6 @@ def _read_labels(path: str, lengths: Mapping[str, int]) -> dict[str, list[str]]:
 
 def _check_lengths(paths: Sequence[Path], references: Sequence[Path], options: Any) -> None:
     """Refuse what could not be aligned, before the clips are embedded."""
-    check_band(options.band, 0, 0)
     if options.band is None and not options.barycenter:
         return
     lengths = {path: clip_length(path) for path in paths}

@@ -96,7 +96,7 @@ def _status(title: str, call: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         line, status = "interrupted", 128 + signal.SIGINT
     except Exception as error:
-        line, status = str(error).strip(), 2
+        line, status = _said(error), 2
         if _out_of_memory(error):
             line = f"out of memory ({line})" if line else "out of memory"
         elif not isinstance(error, ValueError | OSError):
@@ -104,6 +104,12 @@ def _status(title: str, call: Callable[[], int]) -> int:
     # A message may quote a name or what a file says: keep it to one line.
     print(f"{title}: {printable(line)}", file=sys.stderr)
     return status
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"  # as our own errors begin
+    return str(error).strip()
 
 
 def _out_of_memory(error: Exception) -> bool:
@@ -183,6 +189,17 @@ def positive_int(text: str) -> int:
 
 
 positive_int.__name__ = "whole number"  # which argparse says of what is none
+
+
+def natural_int(text: str) -> int:
+    """Read an option's whole number >= 0, as `positive_int`."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"must be >= 0, got {text}")
+    return value
+
+
+natural_int.__name__ = "whole number"
 
 
 def seed(text: str) -> int:

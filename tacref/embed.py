@@ -76,11 +76,15 @@ def open_encoder(path: str | Path, *, device: str = "cpu") -> Embedder:
         raise FileNotFoundError(f"{path}: no such run folder or ONNX file")
     if path.suffix != ".onnx" and (path.parent / "config.json").is_file():
         raise ValueError(f"{path}: is a file of a run; name the run's folder, {path.parent}")
-    from tacref_export.providers import PROVIDERS
+    from tacref_export.providers import PROVIDERS, missing_parts
     from tacref_export.session import EncoderSession
 
     if device not in PROVIDERS:
         raise ValueError(f"device must be {', '.join(PROVIDERS)} for an ONNX file, got {device!r}")
+    if device != "cpu" and (missing := missing_parts(device)):
+        raise ValueError(
+            f"device {device!r}: is not available here: {missing}; --device cpu runs on the CPU"
+        )
     return EncoderSession(path, providers=(device,))
 
 
@@ -110,7 +114,7 @@ def embed_clip(
     FileNotFoundError
         If there is no such clip.
     ValueError
-        If the clip is damaged, or not what the encoder takes.
+        If the clip is damaged, not what the encoder takes, or its embeddings are not finite.
     """
     timestamps: list[float] = []
     seen = progress and sys.stderr.isatty()
@@ -129,7 +133,14 @@ def embed_clip(
             timestamps.append(timestamp)
             yield frame
 
-    return np.concatenate(list(embed_frames(encoder, frames()))), np.asarray(timestamps)
+    parts: list[np.ndarray] = []
+    try:
+        for rows in embed_frames(encoder, frames()):
+            check_rows(rows, path, sum(map(len, parts)))
+            parts.append(rows)
+        return np.concatenate(parts), np.asarray(timestamps)
+    except MemoryError as error:
+        raise MemoryError(f"{path}: {error}") from None
 
 
 def check_frame(encoder: Embedder, frame: np.ndarray, source: str | Path) -> None:
@@ -149,6 +160,22 @@ def check_frame(encoder: Embedder, frame: np.ndarray, source: str | Path) -> Non
         raise ValueError(
             f"{source}: not what the encoder takes: {takes}; the clip has {has}"
         ) from None
+
+
+def check_rows(rows: np.ndarray, source: str | Path, first: int) -> None:
+    """Refuse embeddings that are not finite, of frames number `first` and on.
+
+    Raises
+    ------
+    ValueError
+        If one holds NaN or infinity; names the source and the frame.
+    """
+    finite = np.isfinite(rows).all(axis=1)
+    if not finite.all():
+        raise ValueError(
+            f"{source}: its embedding at frame {first + int(finite.argmin())} is not finite: its "
+            "numbers are too large, or the encoder is damaged"
+        )
 
 
 def embed_frames(

@@ -107,6 +107,12 @@ def _run(options: Namespace, rank: int, world: int, gather: GatherResults) -> No
             continue
         activities[title] = {}
         for activity, members in clips.items():
+            longest = max(len(rows[clip.path]) for clip in members)
+            if options.stride >= longest:
+                raise ValueError(
+                    f"--stride must be < {longest}, the frames of the longest clip of "
+                    f"{Path(options.data, options.split, activity)}, got {options.stride}"
+                )
             train = train_clips.get(activity, [])
             activities[title][activity or ALL] = score_clips(
                 members, train, rows, stride=options.stride, seed=options.seed

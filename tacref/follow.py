@@ -20,8 +20,8 @@ from tacref.alignment import OnlineAligner, Position
 from tacref.alignment.labels import read_labels
 from tacref.commands import Parser, command, positive_int
 from tacref.data.cache import clip_length
-from tacref.data.live import is_live, iter_live
-from tacref.embed import Embedder, check_frame, embed_clip, embed_frames, open_encoder
+from tacref.data.live import is_live, iter_live, source_name
+from tacref.embed import Embedder, check_frame, check_rows, embed_clip, embed_frames, open_encoder
 from tacref.terminal import printable, unwritten
 
 BAR = 24  # characters
@@ -117,16 +117,19 @@ def follow(
     ValueError
         If the camera does not open, or the source is not what the encoder takes.
     """
-    timestamps: list[float] = []
+    name, timestamps = source_name(source), list[float]()
 
     def frames() -> Iterator[np.ndarray]:
         for number, (frame, timestamp) in enumerate(iter_live(source)):
             if number == 0:
-                check_frame(encoder, frame, source)
+                check_frame(encoder, frame, name)
             timestamps.append(timestamp)
             yield frame
 
+    count = 0
     for rows in embed_frames(encoder, frames(), batch):
+        check_rows(rows, name, count)
+        count += len(rows)
         for embedding in rows:
             yield timestamps.pop(0), aligner.update(embedding)
 

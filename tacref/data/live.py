@@ -46,6 +46,14 @@ def is_live(source: str | Path) -> bool:
     return is_camera(source) or str(source) == STDIN or _scheme(source) is not None
 
 
+def source_name(source: str | Path) -> str:
+    """Return what a source is called in messages; a URL without the password in it."""
+    text = str(source)
+    if text == STDIN:
+        return "standard input"
+    return text if _scheme(text) is None else re.sub(r"//[^/@]*@", "//***@", text)
+
+
 def iter_live(source: str | Path) -> Iterator[tuple[np.ndarray, float]]:
     """Read frames one by one, from a camera or a stream until it ends, or from a clip of any kind.
 
@@ -132,7 +140,7 @@ def iter_url(url: str) -> Iterator[tuple[np.ndarray, float]]:
         If the scheme is another, the stream does not open, or it fails.
     """
     scheme = _scheme(url)
-    shown = re.sub(r"//[^/@]*@", "//***@", url)  # without a password
+    shown = source_name(url)
     if scheme not in SCHEMES:
         raise ValueError(f"{shown}: must begin with one of {', '.join(SCHEMES)}, got {scheme!r}")
     options = {"format_whitelist": _FORMATS, "protocol_whitelist": _PROTOCOLS}
@@ -143,13 +151,15 @@ def _iter_stdin() -> Iterator[tuple[np.ndarray, float]]:
     """Read frames of a video that is written to standard input, as it comes."""
     descriptor = 0
     if os.isatty(descriptor):
-        raise ValueError("standard input: is a terminal; write a video into it, as from ffmpeg")
+        raise ValueError(
+            f"{source_name(STDIN)}: is a terminal; write a video into it, as from ffmpeg"
+        )
     # Unbuffered: a read gives what is there and does not wait until a buffer is full. A file may
     # be read by seeking, as mp4 needs; a pipe may not.
     with io.FileIO(descriptor, closefd=False) as file:
         # Nothing that the video names is opened.
         options = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
-        yield from _iter_stream("standard input", file, options=options)
+        yield from _iter_stream(source_name(STDIN), file, options=options)
 
 
 def _iter_stream(name: str, source: Any, **options: Any) -> Iterator[tuple[np.ndarray, float]]:

@@ -166,8 +166,8 @@ def test_band(tmp_path, capsys, fake_encoder, monkeypatch):
     arguments = [slow, fast, "--encoder", "fake", "-o", str(out)]
     for band, line in (
         ("2", f"--band must be >= 3, the frames by which {slow} and {fast} differ, got 2"),
-        ("-1", "band must be a whole number >= 0 or None, got -1"),
-        ("wide", "argument --band: invalid int value: 'wide'"),
+        ("-1", "argument --band: must be >= 0, got -1"),
+        ("wide", "argument --band: invalid whole number value: 'wide'"),
     ):
         assert tacref.align.main([*arguments, "--band", band]) == 2
         assert capsys.readouterr().err.startswith(f"tacref align: {line}")

@@ -164,6 +164,11 @@ def test_long_clips_in_chunks_equal_the_whole(run, tmp_path):
         (["RUN/encoder.safetensors", "a.npy"], "is a file of a run; name the run's folder, "),
         (["RUN", "text"], "text: holds 0 clips; at least one is needed"),
         (["RUN", "nan.npy"], "nan.npy: holds nan at frame 3, feature 1"),
+        (["RUN", "large.npy"], "large.npy: its embedding at frame 7 is not finite"),
+        (["RUN", "lies.npy"], "out of memory (lies.npy: "),
+        (["deep", "a.npy"], "config.json: not JSON (maximum recursion depth exceeded"),
+        (["digits", "a.npy"], "config.json: not JSON (Exceeds the limit"),
+        (["RUN", "n" * 300], f"tacref embed: {'n' * 300}: File name too long"),
     ],
 )
 def test_bad_input(run, tmp_path, monkeypatch, capsys, arguments, message):
@@ -173,6 +178,14 @@ def test_bad_input(run, tmp_path, monkeypatch, capsys, arguments, message):
     rows = np.load(save_rows(tmp_path / "nan.npy"))
     rows[3, 1] = np.nan
     np.save(tmp_path / "nan.npy", rows)
+    rows[:7], rows[7:] = 0, 3e38
+    np.save(tmp_path / "large.npy", rows)
+    header = {"descr": "<f8", "fortran_order": False, "shape": (10**13, 4)}
+    with (tmp_path / "lies.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+    for name, config in (("deep", "[" * 100_000), ("digits", "1" * 5000)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(config)
     (tmp_path / "text").mkdir()
     (tmp_path / "text" / "a.txt").touch()
     given = [each.replace("RUN", str(run)) for each in arguments]
@@ -181,6 +194,15 @@ def test_bad_input(run, tmp_path, monkeypatch, capsys, arguments, message):
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_an_onnx_file_on_a_provider_that_is_not_there(tmp_path, monkeypatch):
+    from tacref_export import providers
+
+    monkeypatch.setattr(providers, "missing_parts", lambda name: "no such library")
+    (tmp_path / "encoder.onnx").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"device 'cuda': .* no such library; --device cpu"):
+        open_encoder(tmp_path / "encoder.onnx", device="cuda")
 
 
 def test_an_onnx_file_runs_on_the_cpu_or_on_cuda(tmp_path):

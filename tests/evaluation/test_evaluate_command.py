@@ -202,6 +202,13 @@ def test_labels_that_do_not_cover_a_clip(capsys, data, run):
     assert metrics["throw"]["phase_accuracy@10%"] == metrics["throw"]["phase_accuracy@100%"]
 
 
+def test_a_stride_beyond_the_clips(capsys, data, run):
+    error = refused(capsys, run, "--data", data, "--stride", 2**63)
+    assert f"--stride must be < 13, the frames of the longest clip of {data / 'val' / 'swing'}" in (
+        error
+    )
+
+
 def test_pictures(capsys, data, run, tmp_path):
     folder = tmp_path / "plots"
     found = report(capsys, run, "--data", data, "--no-baselines", "--plots", folder)
