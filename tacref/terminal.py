@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -11,6 +12,8 @@ T = TypeVar("T")
 
 # A bar shows for what takes longer than this, in seconds.
 BAR_DELAY = 3.0
+
+_BAR = re.compile(r"(\x1b\[A)+$|\r")
 
 
 def printable(text: str) -> str:
@@ -31,9 +34,9 @@ def _visible(character: str) -> str:
 class Output:
     """A standard stream that takes any text and never raises.
 
-    Control characters become escapes, except for the ends of lines and for the carriage return
-    with which a progress bar begins. What the stream's encoding lacks becomes an escape, too. Once
-    the stream has failed, what is written goes nowhere.
+    Control characters become escapes, except for the ends of lines and what progress bars need: a
+    carriage return where they begin, and a line up. What the stream's encoding lacks becomes an
+    escape, too. Once the stream has failed, what is written goes nowhere.
 
     Parameters
     ----------
@@ -56,7 +59,8 @@ class Output:
 
     def write(self, text: str) -> int:
         """Write text and return its length."""
-        start = "\r" if text.startswith("\r") else ""
+        bar = _BAR.match(text)
+        start = bar[0] if bar else ""
         shown = start + "\n".join(map(printable, text.removeprefix(start).split("\n")))
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
         self._try(self._stream.write, shown.encode(encoding, "backslashreplace").decode(encoding))
@@ -125,7 +129,7 @@ def _open_closed_descriptors() -> None:
 
 def progress_bar(
     items: Iterable[T], title: str, total: int | None, unit: str, *, wanted: bool = True
-) -> Iterable[T]:
+) -> Iterator[T]:
     """Show on a terminal how far a loop is and how long it still takes, after a few seconds.
 
     Parameters
@@ -143,7 +147,8 @@ def progress_bar(
     """
     from tqdm import tqdm
 
-    bar: Iterable[T] = tqdm(
+    # Made where the loop begins: of two that are made at once, one is shown below the other.
+    yield from tqdm(
         items,
         printable(title),
         total,
@@ -152,4 +157,3 @@ def progress_bar(
         leave=False,
         disable=None if wanted else True,
     )
-    return bar

@@ -34,7 +34,7 @@ class Video(NamedTuple):
             return zip(self.x, self.times, strict=True)
         frames = iter_frames(self.path)
         name = f"{title} {self.name}"
-        return iter(progress_bar(frames, name, len(self.x), "frames", wanted=bool(title)))
+        return progress_bar(frames, name, len(self.x), "frames", wanted=bool(title))
 
     @property
     def has_pictures(self) -> bool:
