@@ -74,7 +74,8 @@ def command(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
                 if os.environ.get("TACREF_DEBUG"):
                     return main(*args, **kwargs)
                 status = _status(title, lambda: main(*args, **kwargs))
-                return status if out is None else status or _output_status(title, out)
+                written = 0 if out is None else _output_status(title, out)
+                return status or written
 
         return guarded
 

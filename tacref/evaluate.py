@@ -25,6 +25,7 @@ from tacref.evaluation.labeled import ALL, labeled_training_clips, mean_tau, sco
 from tacref.evaluation.table import format_table
 from tacref.figures import load_matplotlib
 from tacref.files import check_new_folder, new_folder
+from tacref.terminal import printable
 
 
 @command("evaluate")
@@ -210,16 +211,16 @@ def _print(
         }
         print(json.dumps(report))
         return
-    total = sum(map(len, clips.values()))
+    total, split = sum(map(len, clips.values())), str(Path(options.data) / options.split)
     print(
-        f"Held-out clips of {Path(options.data) / options.split}: {total}; Kendall's tau at stride "
-        f"{options.stride}; 95 % intervals over clips\n"
+        f"Held-out clips of {printable(split)}: {total}; Kendall's tau at stride {options.stride}; "
+        "95 % intervals over clips\n"
     )
     print(format_table({title: _with_pairs(means[title], undefined[title]) for title in means}))
     if len(clips) > 1:
         print("\nThe table has means over activities. Kendall's tau of each:\n")
         lines = {
-            f"{activity or ALL} ({len(members)} clips)": {
+            f"{printable(activity or ALL)} ({len(members)} clips)": {
                 title: each[activity or ALL]["kendall_tau"] for title, each in single.items()
             }
             for activity, members in clips.items()
@@ -228,7 +229,7 @@ def _print(
             format_table({title: {line: lines[line][title] for line in lines} for title in single})
         )
     if plots:
-        print(f"\n{len(plots)} pictures in {options.plots}")
+        print(f"\n{len(plots)} pictures in {printable(options.plots)}")
 
 
 def _with_pairs(

@@ -18,7 +18,7 @@ from tacref.data.video import failure, upright, video_stream
 STDIN = "-"
 SCHEMES = ("rtsp", "http", "https", "udp", "tcp", "rtmp", "srt")
 # Seconds without a sign of life after which a URL has failed.
-TIMEOUT = 30.0
+TIMEOUT = 10.0
 
 # How ffmpeg calls the cameras of an operating system, and the first of them there.
 _CAMERAS = {

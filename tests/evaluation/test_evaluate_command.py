@@ -101,6 +101,17 @@ def test_table(capsys, data, run):
     }  # fmt: skip
 
 
+def test_activities_of_any_name(capsys, data, run):
+    try:
+        (data / "val" / "throw").rename(data / "val" / "thr\now\x1b[2J")
+    except (OSError, UnicodeError):
+        pytest.skip("this file system has no such names")
+    shutil.rmtree(data / "train")
+    assert evaluate.main([str(run), "--data", str(data), "--no-baselines"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("thr\\now\\x1b[2J (3 clips)  ") for line in lines)
+
+
 def test_pairs_without_a_tau_are_counted(capsys, data, run):
     for activity, clips in (("swing", "0"), ("throw", "012")):
         for clip in clips:
