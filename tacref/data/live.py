@@ -167,7 +167,7 @@ def _iter_stream(name: str, source: Any, **options: Any) -> Iterator[tuple[np.nd
     try:
         container = av.open(source, metadata_errors="replace", **options)
     except (av.FFmpegError, OSError, ValueError) as error:
-        said = failure(error)
+        said = _reason(error)
         if "options" in options and getattr(error, "errno", None) == errno.EINVAL:
             said = "a playlist, or another format that is not read from a stream"
         raise ValueError(f"{name}: does not open ({said})") from None
@@ -195,9 +195,15 @@ def _iter_stream(name: str, source: Any, **options: Any) -> Iterator[tuple[np.nd
                     last = last if frame.time is None else float(frame.time)
                     yield picture, last
         except av.FFmpegError as error:
-            raise ValueError(f"{name}: failed ({failure(error)})") from None
+            raise ValueError(f"{name}: failed ({_reason(error)})") from None
         if shape is None:
             raise ValueError(f"{name}: gives no pictures")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, av.error.ExitError):  # PyAV's, after the timeout
+        return f"nothing came for {TIMEOUT:g} seconds"
+    return failure(error)
 
 
 def _scheme(source: str | Path) -> str | None:

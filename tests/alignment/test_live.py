@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import http.server
+import socket
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ import av
 import numpy as np
 import pytest
 
+import tacref.data.live
 from tacref.data import write_video
 from tacref.data.live import is_camera, is_live, iter_device, iter_live
 
@@ -135,3 +137,11 @@ def test_a_stream_goes_on_after_damage(tmp_path):
     data[len(data) // 2 : len(data) // 2 + 300] = bytes(300)
     frames = eval(read_from_stdin(bytes(data)))
     assert 1 <= len(frames) <= 10
+
+
+def test_nothing_comes(monkeypatch):
+    monkeypatch.setattr(tacref.data.live, "TIMEOUT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(ValueError, match=r"does not open .nothing came for 0\.2 seconds"):
+            next(iter_live(url))
