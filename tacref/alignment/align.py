@@ -74,7 +74,8 @@ class Alignment:
         """Mean cost on the path as a share of the mean cost of any frame of x and any frame of y.
 
         0 where the path's frames are equal; 1 where they are no more alike than frames drawn at
-        random, as on every path where one of the videos is still.
+        random. Near 1 where one of the videos is still: a path may only stay longer at what is
+        least unlike it.
         """
         center_x, center_y = self.x.mean(axis=0), self.y.mean(axis=0)
         # Mean squared distance of all pairs, in closed form: of the centers, and around them.

@@ -51,7 +51,7 @@ def source_name(source: str | Path) -> str:
     text = str(source)
     if text == STDIN:
         return "standard input"
-    return text if _scheme(text) is None else re.sub(r"//[^/@]*@", "//***@", text)
+    return text if _scheme(text) is None else re.sub(r"//[^/]*@", "//***@", text)
 
 
 def iter_live(source: str | Path) -> Iterator[tuple[np.ndarray, float]]:

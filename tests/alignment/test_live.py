@@ -112,7 +112,7 @@ def test_a_url_and_no_playlist(tmp_path):
         with pytest.raises(ValueError, match=r"list\.m3u8: "):
             next(iter_live(tmp_path / "list.m3u8"))
         assert asked == []
-        name = url.replace("//", "//me:secret@")
+        name = url.replace("//", "//me:sec@ret@")
         with pytest.raises(ValueError, match=r"http://\*\*\*@127\.0\.0\.1:\d+/none: does not open"):
             next(iter_live(f"{name}/none"))
 
