@@ -7,51 +7,31 @@ if __name__ == "__main__":  # before what is below is loaded, of which some may 
 
     sys.exit(run(["align", *sys.argv[1:]]))
 
-import csv
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from tacref.alignment import Alignment, align
 from tacref.alignment.groups import MAX_CELLS, barycenter, medoid, outliers, pair_costs
-from tacref.alignment.labels import matched_frames, read_labels, transfer_labels, write_labels
+from tacref.alignment.labels import read_labels, transfer_labels, write_labels
 from tacref.alignment.report import Shown, write_report
-from tacref.checks import check_band
-from tacref.commands import Parser, command, printable
-from tacref.data import iter_frames
+from tacref.alignment.report.results import Results, Video
+from tacref.commands import Parser, command, natural_int
 from tacref.data.cache import clip_length
 from tacref.data.clips import clip_kind
 from tacref.data.named import clip_names, named_clips
 from tacref.embed import embed_clip, open_encoder
 from tacref.files import check_new_folder, new_folder
+from tacref.terminal import printable, progress_bar
 
-FORMAT = 2
 # Tau compares all pairs of frames; of longer videos it looks at every second, third, ... one.
 TAU_FRAMES = 2000
 BARYCENTER = "barycenter"
-
-
-class Video(NamedTuple):
-    """A clip and its embeddings; the barycenter has no path."""
-
-    name: str
-    path: Path | None
-    x: np.ndarray
-    times: np.ndarray
-
-    def frames(self) -> Iterator[tuple[np.ndarray, float]]:
-        """Read the clip; of the barycenter, its embeddings."""
-        return zip(self.x, self.times, strict=True) if self.path is None else iter_frames(self.path)
-
-    @property
-    def has_pictures(self) -> bool:
-        """True if there is something to see."""
-        return self.path is not None and clip_kind(self.path) != "features"
 
 
 @command("align")
@@ -71,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="new folder")
     parser.add_argument(
         "--band",
-        type=int,
+        type=natural_int,
         metavar="N",
         help="match frames whose number differs by at most N frames (default: any)",
     )
@@ -108,12 +88,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         labels = _read_labels(options.phases, {video.name: len(video.x) for video in videos})
     first = 0
     if chosen:
-        first = medoid(pair_costs([video.x for video in videos]))
+        first = medoid(pair_costs([video.x for video in videos], progress=True))
         _check_reach(options.band, {video.name: len(video.x) for video in videos}, [names[first]])
     reference = videos[first]
     others = videos[:first] + videos[first + 1 :]
     if options.barycenter:
-        center = barycenter([video.x for video in videos], reference.x).astype(np.float32)
+        rows = [video.x for video in videos]
+        center = barycenter(rows, reference.x, progress=True).astype(np.float32)
         reference, others = Video(BARYCENTER, None, center, reference.times), videos
     alignments = [
         align(
@@ -122,24 +103,27 @@ def main(argv: Sequence[str] | None = None) -> int:
             times_x=reference.times,
             times_y=other.times,
             band=options.band,
-            progress=True,
+            progress=len(others) == 1,
         )
-        for other in others
+        for other in progress_bar(others, "align", len(others), "videos", wanted=len(others) > 1)
     ]
     odd = outliers([alignment.mean_cost for alignment in alignments])
     given = set(labels)
     if given:
         _transfer(reference, others, alignments, labels)
     taus, stride = _taus(reference, others)
-    with new_folder(options.out) as folder:
-        _write_json(folder, options, reference, others, alignments, odd)
-        _write_csv(folder, others, alignments)
+    results = Results(options.encoder, options.band, reference, others, alignments, odd)
+    out = Path(options.out)
+    with new_folder(out) as folder:
+        results.write(folder)
         if given:
             write_labels(
                 folder / "phases.csv", {video.name: labels[video.name] for video in videos}
             )
         reference_shown, *others_shown = (
-            Shown(video.name, video.frames(), labels.get(video.name), video.name not in given)
+            Shown(
+                video.name, video.frames("report"), labels.get(video.name), video.name not in given
+            )
             for video in (reference, *others)
         )
         write_report(
@@ -152,8 +136,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             outliers=odd,
         )
         if options.video:
-            _write_video(folder, reference, others, alignments)
-    _say(options, reference, others, alignments, odd)
+            results.write_video(folder / "aligned.mp4")
+    paths_written = {"alignment": str(out / "alignment.json"), "report": str(out / "report.html")}
+    if options.json:
+        print(json.dumps(results.to_json() | paths_written))
+    else:
+        print(*results.lines(), f"report: {printable(paths_written['report'])}", sep="\n")
     return 0
 
 
@@ -166,7 +154,6 @@ def _read_labels(path: str, lengths: Mapping[str, int]) -> dict[str, list[str]]:
 
 def _check_lengths(paths: Sequence[Path], references: Sequence[Path], options: Any) -> None:
     """Refuse what could not be aligned, before the clips are embedded."""
-    check_band(options.band, 0, 0)
     if options.band is None and not options.barycenter:
         return
     lengths = {path: clip_length(path) for path in paths}
@@ -220,101 +207,7 @@ def _taus(reference: Video, others: Sequence[Video]) -> tuple[list[float | None]
     try:
         from tacref.evaluation import kendall_tau
 
-        return [kendall_tau([reference.x, other.x], stride=stride) for other in others], stride
+        pairs = progress_bar(others, "order", len(others), "videos")
+        return [kendall_tau([reference.x, other.x], stride=stride) for other in pairs], stride
     except ImportError:  # SciPy is not there: the report says that it was not computed
         return [None] * len(others), stride
-
-
-def _write_json(
-    folder: Path,
-    options: Any,
-    reference: Video,
-    others: Sequence[Video],
-    alignments: Sequence[Alignment],
-    odd: Sequence[int],
-) -> None:
-    record = {
-        "format": FORMAT,
-        "encoder": options.encoder,
-        "band": options.band,
-        "reference": reference.name,
-        "outliers": [others[k].name for k in odd],
-        "alignments": [
-            {"name_x": reference.name, "name_y": other.name, **alignment.to_json()}
-            for other, alignment in zip(others, alignments, strict=True)
-        ],
-    }
-    (folder / "alignment.json").write_text(json.dumps(record) + "\n", encoding="utf-8")
-
-
-def _write_csv(folder: Path, others: Sequence[Video], alignments: Sequence[Alignment]) -> None:
-    """Write one line a step: the frame of the reference, that of the other, times and cost."""
-    path = folder / "alignment.csv"
-    with path.open("w", newline="", encoding="utf-8", errors="replace") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("video", "reference_frame", "frame", "reference_time", "time", "cost"))
-        for other, alignment in zip(others, alignments, strict=True):
-            steps = zip(
-                alignment.path.tolist(),
-                alignment.path_times.tolist(),
-                alignment.step_costs.tolist(),
-                strict=True,
-            )
-            writer.writerows(
-                (other.name, i, j, f"{s:.6f}", f"{t:.6f}", f"{cost:.9g}")
-                for (i, j), (s, t), cost in steps
-            )
-
-
-def _write_video(
-    folder: Path, reference: Video, others: Sequence[Video], alignments: Sequence[Alignment]
-) -> None:
-    from tacref.alignment.report.mosaic import write_mosaic
-
-    shown = [np.arange(len(reference.x))]
-    shown += [matched_frames(alignment.path[:, ::-1]) for alignment in alignments]
-    write_mosaic(
-        folder / "aligned.mp4",
-        reference.times,
-        [
-            ((frame for frame, _ in video.frames()), frames)
-            for video, frames in zip((reference, *others), shown, strict=True)
-            if video.has_pictures
-        ],
-    )
-
-
-def _say(
-    options: Any,
-    reference: Video,
-    others: Sequence[Video],
-    alignments: Sequence[Alignment],
-    odd: Sequence[int],
-) -> None:
-    out = Path(options.out)
-    if options.json:
-        summary = {
-            "reference": reference.name,
-            "pairs": [
-                {
-                    "name": other.name,
-                    "cost": alignment.cost,
-                    "mean_cost": alignment.mean_cost,
-                    "steps": len(alignment.path),
-                }
-                for other, alignment in zip(others, alignments, strict=True)
-            ],
-            "outliers": [others[k].name for k in odd],
-            "alignment": str(out / "alignment.json"),
-            "report": str(out / "report.html"),
-        }
-        print(json.dumps(summary))
-        return
-    for k, (other, alignment) in enumerate(zip(others, alignments, strict=True)):
-        one, two = printable(reference.name), printable(other.name)
-        print(
-            f"{one} ({len(reference.x)} frames) and {two} ({len(other.x)} frames): "
-            f"cost {alignment.cost:.4g}, mean {alignment.mean_cost:.4g} in "
-            f"{len(alignment.path)} steps{', an outlier' if k in odd else ''}"
-        )
-    print(f"report: {printable(str(out / 'report.html'))}")

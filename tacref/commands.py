@@ -1,17 +1,21 @@
 """The commands: one name each, one line on bad input, one exit status."""
 
 import argparse
+import contextlib
 import difflib
 import functools
 import importlib
-import io
+import math
 import os
 import re
-import select
 import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn, ParamSpec
+
+from tacref.terminal import Output, printable, safe_streams
 
 COMMANDS = {
     "train": "train an encoder on a folder of clips, or on the built-in activity",
@@ -30,9 +34,30 @@ _MODULES = {name: f"tacref.{name}" for name in COMMANDS} | {
 
 P = ParamSpec("P")
 
+# A signal that comes again so soon, in seconds, does not interrupt the cleaning up: `timeout` sends
+# SIGTERM to a process and then to its group.
+SAME_SIGNAL = 5.0
+# How allocators say that there is no memory left: those of torch, CUDA, C++ and onnxruntime.
+_NO_MEMORY = re.compile(
+    "out of memory|not enough memory|can't allocate memory|bad.?alloc|ALLOC_FAILED"
+    "|failed to allocate memory",
+    re.IGNORECASE,
+)
+
+
+class _SignalledError(KeyboardInterrupt):
+    """A signal has come that ends the process, once everything is cleaned up as after ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        self.number = signal.Signals(number)
+
 
 def command(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
     """Make a `main(argv) -> status` report bad input as one line and status 2.
+
+    SIGTERM and SIGHUP end it like an error, so that nothing half-written stays, with status 143
+    and 129. Output that cannot be written ends nothing; the status says so when the work is done:
+    141 where nobody reads any more, else 2.
 
     Parameters
     ----------
@@ -44,59 +69,94 @@ def command(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
     def decorate(main: Callable[P, int]) -> Callable[P, int]:
         @functools.wraps(main)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> int:
-            _make_streams_take_any_text()
-            if os.environ.get("TACREF_DEBUG"):
-                return main(*args, **kwargs)
-            try:
-                status = main(*args, **kwargs)
-                sys.stdout.flush()
-                return status
-            except (ValueError, OSError, MemoryError) as error:
-                if isinstance(error, BrokenPipeError) and _nobody_reads():
-                    return 128 + signal.SIGPIPE
-                # A message may quote what a file says: keep it to one line.
-                print(f"tacref {name}: {' '.join(str(error).split())}", file=sys.stderr)
-                return 2
-            except ImportError as error:
-                print(
-                    f"tacref {name}: needs a package that is not installed ({error}); "
-                    "pip install 'tacref[all]' has all of them",
-                    file=sys.stderr,
-                )
-                return 2
-            except KeyboardInterrupt:
-                print(f"tacref {name}: interrupted", file=sys.stderr)
-                return 130
+            title = f"tacref {name}".rstrip()
+            with safe_streams() as out, _signals_raise():
+                if os.environ.get("TACREF_DEBUG"):
+                    return main(*args, **kwargs)
+                status = _status(title, lambda: main(*args, **kwargs))
+                written = 0 if out is None else _output_status(title, out)
+                return status or written
 
         return guarded
 
     return decorate
 
 
-def _make_streams_take_any_text() -> None:
-    """Let nothing that is printed, such as a file's name, end a command after its work."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:  # closed by whoever started the process
-            nowhere = open(os.devnull, "w", encoding="utf-8", errors="replace")  # noqa: SIM115
-            setattr(sys, name, nowhere)
-        elif isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _nobody_reads() -> bool:
-    """Return whether stdout is a pipe that its reader has closed, as `head` does."""
+def _status(title: str, call: Callable[[], int]) -> int:
+    """Return a call's status; of one that fails, after a line that says why."""
     try:
-        stdout = sys.stdout.fileno()
-    except OSError:  # no file at all
-        return False
-    poll = select.poll()
-    poll.register(stdout, 0)
-    if not any(event & select.POLLERR for _, event in poll.poll(0)):
-        return False
-    # What is still to be written goes nowhere, without another error at the very end.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stdout)
-    return True
+        return call()
+    except ImportError as error:
+        line = (
+            f"needs a package that is not installed ({error}); "
+            "pip install 'tacref[all]' has all of them"
+        )
+        status = 2
+    except _SignalledError as ended:
+        line, status = f"ended by {ended.number.name}", 128 + ended.number
+    except KeyboardInterrupt:
+        line, status = "interrupted", 128 + signal.SIGINT
+    except Exception as error:
+        line, status = _said(error), 2
+        if _out_of_memory(error):
+            line = f"out of memory ({line})" if line else "out of memory"
+        elif not isinstance(error, ValueError | OSError):
+            raise
+    # A message may quote a name or what a file says: keep it to one line.
+    print(f"{title}: {printable(line)}", file=sys.stderr)
+    return status
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"  # as our own errors begin
+    return str(error).strip()
+
+
+def _out_of_memory(error: Exception) -> bool:
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's
+        return True
+    # onnxruntime's errors are of no common class.
+    ours = isinstance(error, RuntimeError) or type(error).__module__.startswith("onnxruntime")
+    return ours and _NO_MEMORY.search(str(error)) is not None
+
+
+def _output_status(title: str, out: Output) -> int:
+    """Return 0, or what says that a command's output could not be written."""
+    out.flush()
+    if out.failure is None:
+        return 0
+    if isinstance(out.failure, BrokenPipeError):  # its reader has seen enough, as `head`
+        return 128 + signal.SIGPIPE
+    reason = out.failure.strerror or out.failure
+    print(f"{title}: done, but the output could not be written ({reason})", file=sys.stderr)
+    return 2
+
+
+@contextlib.contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP unwind the stack, where nobody else handles them."""
+    last = -math.inf
+
+    def end(number: int, frame: Any) -> None:
+        nonlocal last
+        before, last = last, time.monotonic()
+        if last - before > SAME_SIGNAL:
+            raise _SignalledError(number)
+
+    numbers = []
+    if threading.current_thread() is threading.main_thread():  # only it may handle signals
+        ending = (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP"))  # not on Windows
+        numbers = [
+            number for number in ending if number and signal.getsignal(number) is signal.SIG_DFL
+        ]
+    for number in numbers:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
 
 
 class Parser(argparse.ArgumentParser):
@@ -113,14 +173,6 @@ class Parser(argparse.ArgumentParser):
         if message.endswith("expected one argument"):
             hint = " (one that begins with - is given as --name=-15,0)"
         raise ValueError(f"{message}{hint} (--help shows the options)")
-
-
-def printable(text: str) -> str:
-    """Return any text, such as a label or a file name, as what a terminal can be given.
-
-    Control characters, which would move its cursor, and bytes that are no text become "?".
-    """
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def positive_int(text: str) -> int:
@@ -140,6 +192,17 @@ def positive_int(text: str) -> int:
 positive_int.__name__ = "whole number"  # which argparse says of what is none
 
 
+def natural_int(text: str) -> int:
+    """Read an option's whole number >= 0, as `positive_int`."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"must be >= 0, got {text}")
+    return value
+
+
+natural_int.__name__ = "whole number"
+
+
 def seed(text: str) -> int:
     """Read a seed, a whole number that NumPy and torch both take.
 
@@ -157,6 +220,7 @@ def seed(text: str) -> int:
 seed.__name__ = "whole number"
 
 
+@command("")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `tacref NAME …` and return its exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -171,8 +235,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[0] not in COMMANDS:
         near = difflib.get_close_matches(arguments[0], COMMANDS)
         hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(COMMANDS)}"
-        print(f"tacref: unknown command {arguments[0]!r}; {hint}", file=sys.stderr)
-        return 2
+        raise ValueError(f"unknown command {arguments[0]!r}; {hint}")
     return _run(arguments[0], arguments[1:])
 
 

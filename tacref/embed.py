@@ -9,6 +9,9 @@ if __name__ == "__main__":  # before what is below is loaded, of which some may 
 
 import json
 import os
+import zipfile
+import zlib
+from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -17,9 +20,11 @@ import numpy as np
 
 from tacref.commands import Parser, command
 from tacref.data import iter_frames
+from tacref.data.named import expected_frames, named_clips
 from tacref.encoder.chunks import iter_chunks
 from tacref.encoder.config import EncoderConfig
 from tacref.files import check_new_file, replacing
+from tacref.terminal import printable, progress_bar
 
 # A clip's path to its embeddings; a call in this process to what it gives in all processes.
 Embed = Callable[[Path], np.ndarray]
@@ -69,11 +74,17 @@ def open_encoder(path: str | Path, *, device: str = "cpu") -> Embedder:
         return load_encoder(path, device=device)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such run folder or ONNX file")
-    from tacref_export.providers import PROVIDERS
+    if path.suffix != ".onnx" and (path.parent / "config.json").is_file():
+        raise ValueError(f"{path}: is a file of a run; name the run's folder, {path.parent}")
+    from tacref_export.providers import PROVIDERS, missing_parts
     from tacref_export.session import EncoderSession
 
     if device not in PROVIDERS:
         raise ValueError(f"device must be {', '.join(PROVIDERS)} for an ONNX file, got {device!r}")
+    if device != "cpu" and (missing := missing_parts(device)):
+        raise ValueError(
+            f"device {device!r}: is not available here: {missing}; --device cpu runs on the CPU"
+        )
     return EncoderSession(path, providers=(device,))
 
 
@@ -103,31 +114,68 @@ def embed_clip(
     FileNotFoundError
         If there is no such clip.
     ValueError
-        If the clip is damaged, or not what the encoder takes.
+        If the clip is damaged, not what the encoder takes, or its embeddings are not finite.
     """
-    from tqdm import tqdm
-
-    config = encoder.config
     timestamps: list[float] = []
-    bar = tqdm(
+    seen = progress and sys.stderr.isatty()
+    clip = progress_bar(
         iter_frames(path),
-        desc=Path(path).name,
-        unit=" frames",
-        leave=False,
-        disable=None if progress else True,
+        Path(path).name,
+        expected_frames(path) if seen else None,
+        "frames",
+        wanted=progress,
     )
 
     def frames() -> Iterator[np.ndarray]:
-        for frame, timestamp in bar:
+        for frame, timestamp in clip:
             if not timestamps:
-                try:
-                    config.as_frames(frame[None])
-                except ValueError as error:
-                    raise ValueError(f"{path}: not what the encoder takes: {error}") from None
+                check_frame(encoder, frame, path)
             timestamps.append(timestamp)
             yield frame
 
-    return np.concatenate(list(embed_frames(encoder, frames()))), np.asarray(timestamps)
+    parts: list[np.ndarray] = []
+    try:
+        for rows in embed_frames(encoder, frames()):
+            check_rows(rows, path, sum(map(len, parts)))
+            parts.append(rows)
+        return np.concatenate(parts), np.asarray(timestamps)
+    except MemoryError as error:
+        raise MemoryError(f"{path}: {error}") from None
+
+
+def check_frame(encoder: Embedder, frame: np.ndarray, source: str | Path) -> None:
+    """Refuse a clip by its first frame.
+
+    Raises
+    ------
+    ValueError
+        If the frame is not what the encoder takes; names the source and the shape of a frame.
+    """
+    config = encoder.config
+    try:
+        config.as_frames(frame[None])
+    except ValueError:
+        takes = "pictures" if config.takes_pictures else f"rows of {config.channels} features"
+        has = "pictures" if frame.ndim == 3 else f"rows of {frame.shape[0]} features"
+        raise ValueError(
+            f"{source}: not what the encoder takes: {takes}; the clip has {has}"
+        ) from None
+
+
+def check_rows(rows: np.ndarray, source: str | Path, first: int) -> None:
+    """Refuse embeddings that are not finite, of frames number `first` and on.
+
+    Raises
+    ------
+    ValueError
+        If one holds NaN or infinity; names the source and the frame.
+    """
+    finite = np.isfinite(rows).all(axis=1)
+    if not finite.all():
+        raise ValueError(
+            f"{source}: its embedding at frame {first + int(finite.argmin())} is not finite: its "
+            "numbers are too large, or the encoder is damaged"
+        )
 
 
 def embed_frames(
@@ -182,9 +230,8 @@ def embed_shares(
     progress : bool
         Show one (on a terminal only).
     """
-    from tqdm import tqdm
-
-    bar = tqdm(paths[rank::world], title, unit=" clips", disable=None if progress else True)
+    own = paths[rank::world]
+    bar = progress_bar(own, title, len(own), "clips", wanted=progress)
     shares = gather(lambda: {path: embed(path) for path in bar})
     return {path: rows for share in shares for path, rows in share.items()}
 
@@ -192,36 +239,100 @@ def embed_shares(
 @command("embed")
 def main(argv: Sequence[str] | None = None) -> int:
     """Write `NAME.npz` (embeddings, timestamps) for each clip; torchrun's processes share them."""
-    parser = Parser(prog="tacref embed", description="Write the frame embeddings of videos.")
+    parser = Parser(
+        prog="tacref embed",
+        description="Write the frame embeddings of videos. A clip that cannot be read is named, "
+        "the others are embedded all the same, and the status is 2.",
+    )
     parser.add_argument("encoder", metavar="RUN_OR_ONNX", help="a run's folder, or an ONNX file")
-    parser.add_argument("clips", nargs="+", metavar="VIDEO", help="video, folder of frames or .npy")
+    parser.add_argument(
+        "clips", nargs="+", metavar="VIDEO", help="videos, folders of frames or .npy; or one FOLDER"
+    )
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="folder for NAME.npz")
+    parser.add_argument(
+        "--skip-existing",
+        action="store_true",
+        help="go on where it stopped: leave out clips whose file is there and whole",
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, ... (default: cpu)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
 
-    targets = [Path(options.out) / f"{Path(clip).stem}.npz" for clip in options.clips]
-    for target, clip in zip(targets, options.clips, strict=True):
+    clips, _ = named_clips(options.clips, least=1)
+    targets = [Path(options.out) / f"{clip.stem}.npz" for clip in clips]
+    for target, clip in zip(targets, clips, strict=True):
         check_new_file(target)
         if targets.count(target) > 1:
             raise ValueError(f"{clip}: two clips would both be written to {target}")
-        if not Path(clip).exists():
-            raise FileNotFoundError(f"{clip}: no such file or folder")
     # Of several processes, torchrun's, each takes a share.
     share = slice(int(os.environ.get("RANK", 0)), None, int(os.environ.get("WORLD_SIZE", 1)))
-    clips, targets = options.clips[share], targets[share]
-    for target in targets:
-        if target.exists():
-            raise ValueError(f"{target}: exists already; name another folder or remove it")
+    work = dict(zip(clips[share], targets[share], strict=True))
+    done = {clip: target for clip, target in work.items() if target.exists()}
+    if done and not options.skip_existing:
+        target = next(iter(done.values()))
+        raise ValueError(
+            f"{target}: exists already; name another folder, remove it, or go on with "
+            "--skip-existing"
+        )
     encoder = open_encoder(options.encoder, device=options.device)
-    written = []
-    for target, clip in zip(targets, clips, strict=True):
-        embeddings, timestamps = embed_clip(encoder, clip, progress=True)
+    done = {clip: target for clip, target in done.items() if _is_whole(target, encoder)}
+    embedded, failed = [], []
+    for clip, target in work.items():
+        if clip in done:
+            _say(options, f"{target}: is there, skipped")
+            continue
+        try:
+            embeddings, timestamps = embed_clip(encoder, clip, progress=True)
+        except (ValueError, OSError) as error:
+            failed.append({"clip": str(clip), "error": str(error)})
+            print(f"tacref embed: {printable(str(error))}", file=sys.stderr)
+            continue
         with replacing(target) as path:
             np.savez(path, embeddings=embeddings, timestamps=timestamps)
-        written.append({"clip": clip, "file": str(target), "shape": list(embeddings.shape)})
-        if not options.json:
-            print(f"{target}: {len(embeddings)} frames, {embeddings.shape[1]} dimensions")
+        embedded.append({"clip": str(clip), "file": str(target), "shape": list(embeddings.shape)})
+        _say(options, f"{target}: {len(embeddings)} frames, {embeddings.shape[1]} dimensions")
     if options.json:
-        print(json.dumps({"embedded": written}))
-    return 0
+        skipped = [{"clip": str(clip), "file": str(target)} for clip, target in done.items()]
+        print(json.dumps({"embedded": embedded, "skipped": skipped, "failed": failed}))
+    if failed and len(work) > 1:
+        print(f"tacref embed: {len(failed)} of {len(work)} clips failed", file=sys.stderr)
+    return 2 if _any_failed(bool(failed)) else 0
+
+
+def _say(options: Namespace, line: str) -> None:
+    if not options.json:
+        print(printable(line))
+
+
+def _is_whole(file: Path, encoder: Embedder) -> bool:
+    """Say whether a file holds the embeddings of a clip; one that is damaged is made again.
+
+    Raises
+    ------
+    ValueError
+        If they are of another encoder, as far as can be told.
+    """
+    try:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as saved:
+            embeddings, timestamps = saved["embeddings"], saved["timestamps"]
+    except (ValueError, OSError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error):
+        return False
+    if embeddings.ndim != 2 or len(embeddings) != len(timestamps) or not len(embeddings):
+        return False
+    if embeddings.shape[1] != encoder.config.dim:
+        raise ValueError(
+            f"{file}: holds {embeddings.shape[1]} dimensions, the encoder gives "
+            f"{encoder.config.dim}; name another folder or remove it"
+        )
+    return True
+
+
+def _any_failed(failed: bool) -> bool:
+    """Wait for torchrun's other processes, which it would end when the first one fails."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return failed
+    from tacref.training.distributed import Ranks, process_group
+
+    ranks = Ranks.from_environment()
+    with process_group(ranks, "cpu"):
+        return any(ranks.gather(failed))

@@ -25,6 +25,7 @@ from tacref.evaluation.labeled import ALL, labeled_training_clips, mean_tau, sco
 from tacref.evaluation.table import format_table
 from tacref.figures import load_matplotlib
 from tacref.files import check_new_folder, new_folder
+from tacref.terminal import printable
 
 
 @command("evaluate")
@@ -107,6 +108,12 @@ def _run(options: Namespace, rank: int, world: int, gather: GatherResults) -> No
             continue
         activities[title] = {}
         for activity, members in clips.items():
+            longest = max(len(rows[clip.path]) for clip in members)
+            if options.stride >= longest:
+                raise ValueError(
+                    f"--stride must be < {longest}, the frames of the longest clip of "
+                    f"{Path(options.data, options.split, activity)}, got {options.stride}"
+                )
             train = train_clips.get(activity, [])
             activities[title][activity or ALL] = score_clips(
                 members, train, rows, stride=options.stride, seed=options.seed
@@ -204,16 +211,16 @@ def _print(
         }
         print(json.dumps(report))
         return
-    total = sum(map(len, clips.values()))
+    total, split = sum(map(len, clips.values())), str(Path(options.data) / options.split)
     print(
-        f"Held-out clips of {Path(options.data) / options.split}: {total}; Kendall's tau at stride "
-        f"{options.stride}; 95 % intervals over clips\n"
+        f"Held-out clips of {printable(split)}: {total}; Kendall's tau at stride {options.stride}; "
+        "95 % intervals over clips\n"
     )
     print(format_table({title: _with_pairs(means[title], undefined[title]) for title in means}))
     if len(clips) > 1:
         print("\nThe table has means over activities. Kendall's tau of each:\n")
         lines = {
-            f"{activity or ALL} ({len(members)} clips)": {
+            f"{printable(activity or ALL)} ({len(members)} clips)": {
                 title: each[activity or ALL]["kendall_tau"] for title, each in single.items()
             }
             for activity, members in clips.items()
@@ -222,7 +229,7 @@ def _print(
             format_table({title: {line: lines[line][title] for line in lines} for title in single})
         )
     if plots:
-        print(f"\n{len(plots)} pictures in {options.plots}")
+        print(f"\n{len(plots)} pictures in {printable(options.plots)}")
 
 
 def _with_pairs(

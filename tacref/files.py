@@ -82,7 +82,7 @@ def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
     for text in Path(path).read_text(encoding="utf-8").splitlines():
         try:
             line = json.loads(text)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             break
         if isinstance(line, dict):
             lines.append(line)

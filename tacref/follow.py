@@ -18,10 +18,11 @@ import numpy as np
 
 from tacref.alignment import OnlineAligner, Position
 from tacref.alignment.labels import read_labels
-from tacref.commands import Parser, command, positive_int, printable
+from tacref.commands import Parser, command, positive_int
 from tacref.data.cache import clip_length
-from tacref.data.live import is_camera, iter_live
-from tacref.embed import Embedder, embed_clip, embed_frames, open_encoder
+from tacref.data.live import is_live, iter_live, source_name
+from tacref.embed import Embedder, check_frame, check_rows, embed_clip, embed_frames, open_encoder
+from tacref.terminal import printable, unwritten
 
 BAR = 24  # characters
 
@@ -33,7 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="tacref follow",
         description="Show where in a reference video a performer is, frame by frame.",
     )
-    parser.add_argument("source", metavar="VIDEO_OR_CAMERA", help="clip, or camera: 0, /dev/video0")
+    parser.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="clip; camera: 0, /dev/video0; - for a video on standard input; or a URL: rtsp://, "
+        "http://, https://, udp://, tcp://, rtmp://, srt://",
+    )
     parser.add_argument("--reference", required=True, metavar="A", help="the clip to follow")
     parser.add_argument(
         "--encoder", required=True, metavar="RUN_OR_ONNX", help="a run's folder, or an ONNX file"
@@ -56,12 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object a frame")
     options = parser.parse_args(argv)
 
-    clips = (
-        [options.reference] if is_camera(options.source) else [options.reference, options.source]
-    )
-    for clip in clips:
-        if not Path(clip).exists():
-            raise FileNotFoundError(f"{clip}: no such file or folder, and no camera")
+    if not Path(options.reference).exists():
+        raise FileNotFoundError(f"{options.reference}: no such file or folder")
+    if not is_live(options.source) and not Path(options.source).exists():
+        raise FileNotFoundError(f"{options.source}: no such file or folder, no camera and no URL")
     if options.phases is not None:  # what is wrong with the file, before any work
         _phases(options, clip_length(Path(options.reference)))
     encoder = open_encoder(options.encoder, device=options.device)
@@ -113,22 +117,19 @@ def follow(
     ValueError
         If the camera does not open, or the source is not what the encoder takes.
     """
-    timestamps: list[float] = []
-    checked = False
+    name, timestamps = source_name(source), list[float]()
 
     def frames() -> Iterator[np.ndarray]:
-        nonlocal checked
-        for frame, timestamp in iter_live(source):
-            if not checked:
-                try:
-                    encoder.config.as_frames(frame[None])
-                except ValueError as error:
-                    raise ValueError(f"{source}: not what the encoder takes: {error}") from None
-                checked = True
+        for number, (frame, timestamp) in enumerate(iter_live(source)):
+            if number == 0:
+                check_frame(encoder, frame, name)
             timestamps.append(timestamp)
             yield frame
 
+    count = 0
     for rows in embed_frames(encoder, frames(), batch):
+        check_rows(rows, name, count)
+        count += len(rows)
         for embedding in rows:
             yield timestamps.pop(0), aligner.update(embedding)
 
@@ -147,13 +148,15 @@ def _lines(positions: Iterator[tuple[float, Position]], times: np.ndarray, out: 
             "off_script": position.off_script,
         }
         print(json.dumps(record), file=out, flush=True)
+        if unwritten(out):  # nobody is there to follow for
+            return
 
 
 def _screen(positions: Iterator[tuple[float, Position]], times: np.ndarray, out: TextIO) -> None:
     """Show one line that is written over on a terminal, elsewhere one a change of what it says."""
     terminal = out.isatty()
     said: tuple[str | None, bool] | None = None
-    line, count = "", 0
+    line, count, length = "", 0, 0  # length of the line that is written over
     try:
         for timestamp, position in positions:
             count += 1
@@ -161,10 +164,14 @@ def _screen(positions: Iterator[tuple[float, Position]], times: np.ndarray, out:
             news = (position.phase, position.off_script)
             if terminal:  # a line that is wrapped could not be written over
                 width = shutil.get_terminal_size().columns - 1
-                print(f"\r\x1b[K{line[:width]}", end="", file=out, flush=True)
+                shown = line[:width]
+                print(f"\r{shown:<{length}}", end="", file=out, flush=True)
+                length = len(shown)
             elif news != said:
                 print(line, file=out, flush=True)
             said = news
+            if unwritten(out):
+                return
     finally:  # a camera is stopped by Ctrl-C: what is said then has a line of its own
         if terminal and line:
             print(file=out)

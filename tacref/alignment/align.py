@@ -13,6 +13,8 @@ from tacref.reference.checks import as_float64, check_embeddings
 
 # The whole matrix of costs is made on demand, up to 1 GiB.
 MAX_CELLS = 2**27
+# With a relative cost above it, two videos hardly show the same. Calibrated: docs/report.md.
+MISMATCH = 0.4
 
 
 @dataclass(frozen=True, eq=False, repr=False)  # comparing arrays has no single answer
@@ -66,6 +68,25 @@ class Alignment:
     def mean_cost(self) -> float:
         """Mean of the costs along the path."""
         return float(self.step_costs.mean())
+
+    @property
+    def relative_cost(self) -> float:
+        """Mean cost on the path as a share of the mean cost of any frame of x and any frame of y.
+
+        0 where the path's frames are equal; 1 where they are no more alike than frames drawn at
+        random. Near 1 where one of the videos is still: a path may only stay longer at what is
+        least unlike it.
+        """
+        center_x, center_y = self.x.mean(axis=0), self.y.mean(axis=0)
+        # Mean squared distance of all pairs, in closed form: of the centers, and around them.
+        mean = float(((center_x - center_y) ** 2).sum() + self.x.var(0).sum() + self.y.var(0).sum())
+        lengths = float((center_x**2).sum() + (center_y**2).sum())
+        return self.mean_cost / mean if mean > 1e-12 * lengths else 1.0
+
+    @property
+    def mismatch(self) -> bool:
+        """True if the videos hardly show the same: `relative_cost` is above `MISMATCH`."""
+        return self.relative_cost > MISMATCH
 
     @property
     def path_times(self) -> np.ndarray:
@@ -123,15 +144,17 @@ class Alignment:
         Returns
         -------
         dict of str to Any
-            `frames_x`, `frames_y` (counts), `cost`, `mean_cost`; `path` ([[i, j], ...]),
-            `path_times` and `step_costs`, one entry a step; `times_x` and `matches_x`, one a
-            frame of x; `times_y` and `matches_y`, one a frame of y.
+            `frames_x`, `frames_y` (counts), `cost`, `mean_cost`, `relative_cost`, `mismatch`;
+            `path` ([[i, j], ...]), `path_times` and `step_costs`, one entry a step; `times_x` and
+            `matches_x`, one a frame of x; `times_y` and `matches_y`, one a frame of y.
         """
         return {
             "frames_x": len(self.x),
             "frames_y": len(self.y),
             "cost": self.cost,
             "mean_cost": self.mean_cost,
+            "relative_cost": self.relative_cost,
+            "mismatch": self.mismatch,
             "path": self.path.tolist(),
             "path_times": self.path_times.tolist(),
             "step_costs": self.step_costs.tolist(),

@@ -10,9 +10,7 @@ from tacref.alignment.bound import upper_bound
 from tacref.alignment.path import find_path, plan_blocks
 from tacref.alignment.sweep import Progress, as_pair, borders, nothing_kept, run, whole
 from tacref.reference.checks import check_embeddings
-
-# A bar shows for what takes longer than this, in seconds.
-BAR_DELAY = 3.0
+from tacref.terminal import BAR_DELAY
 
 
 def dtw(x: ArrayLike, y: ArrayLike, *, band: int | None = None) -> float:

@@ -1,6 +1,7 @@
 """Groups of videos: the best reference among them, a mean of them, and those that do not fit."""
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,20 +10,23 @@ from tacref.alignment.dtw import dtw
 from tacref.checks import check_positive
 from tacref.reference import cost_matrix, soft_dtw_value_and_grad
 from tacref.reference.checks import as_float64, check_embeddings
+from tacref.terminal import progress_bar
 
-# Costs above so many robust standard deviations from the median belong to outliers.
+# Costs more than this many robust standard deviations above the median belong to outliers.
 OUTLIER_DEVIATIONS = 3.0
 # The weights of a matrix that a barycenter needs stay below 400 MiB.
 MAX_CELLS = 2**24
 
 
-def pair_costs(videos: Sequence[ArrayLike]) -> np.ndarray:
+def pair_costs(videos: Sequence[ArrayLike], *, progress: bool = False) -> np.ndarray:
     """Mean alignment cost of every pair of videos.
 
     Parameters
     ----------
     videos : sequence of array_like, each of shape (n_v, d)
         Frame embeddings.
+    progress : bool
+        Show a progress bar if it takes longer than a few seconds (on a terminal only; needs tqdm).
 
     Returns
     -------
@@ -36,10 +40,10 @@ def pair_costs(videos: Sequence[ArrayLike]) -> np.ndarray:
         If a shape does not fit or a value is not finite.
     """
     costs = np.zeros((len(videos), len(videos)))
-    for a in range(len(videos)):
-        for b in range(a + 1, len(videos)):
-            x, y = check_embeddings(videos[a], videos[b])
-            costs[a, b] = costs[b, a] = dtw(x, y) / (len(x) + len(y))
+    pairs = list(combinations(range(len(videos)), 2))
+    for a, b in progress_bar(pairs, "compare", len(pairs), "pairs") if progress else pairs:
+        x, y = check_embeddings(videos[a], videos[b])
+        costs[a, b] = costs[b, a] = dtw(x, y) / (len(x) + len(y))
     return costs
 
 
@@ -79,6 +83,7 @@ def barycenter(
     *,
     gamma: float = 0.1,
     iterations: int = 10,
+    progress: bool = False,
 ) -> np.ndarray:
     """Find a sequence whose soft-DTW to all videos is small.
 
@@ -97,6 +102,8 @@ def barycenter(
         Smoothing, > 0, in squared distance.
     iterations : int
         How often to improve it, >= 1.
+    progress : bool
+        Show a progress bar if it takes longer than a few seconds (on a terminal only; needs tqdm).
 
     Returns
     -------
@@ -127,7 +134,8 @@ def barycenter(
                 f"{len(center)} x {len(y)}"
             )
     center = pairs[0][0]
-    for _ in range(iterations):
+    rounds = range(iterations)
+    for _ in progress_bar(rounds, "barycenter", iterations, "rounds") if progress else rounds:
         total, weights = np.zeros_like(center), np.zeros((len(center), 1))
         for _, y in pairs:
             _, E = soft_dtw_value_and_grad(cost_matrix(center, y), gamma=gamma)

@@ -1,6 +1,5 @@
 """Phase labels of some videos, and their transfer along a path to the others."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 
 from tacref.data.phases import COLUMNS, phase_labels, read_phase_file
 from tacref.files import replacing
+from tacref.tables import as_text, write_rows
 
 
 def read_labels(path: str | Path, lengths: Mapping[str, int]) -> dict[str, list[str]]:
@@ -94,7 +94,7 @@ def intervals(labels: Sequence[str]) -> list[tuple[int, int, str]]:
 
 
 def write_labels(path: str | Path, labels: Mapping[str, Sequence[str]]) -> None:
-    """Write a label file.
+    """Write a label file, from which `read_labels` reads the same.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def write_labels(path: str | Path, labels: Mapping[str, Sequence[str]]) -> None:
         replacing(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8", errors="replace") as file,
     ):
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        write_rows(file, [COLUMNS])
         for name, phases in labels.items():
-            writer.writerows((name, *interval) for interval in intervals(phases))
+            rows = intervals(phases)
+            write_rows(file, ((as_text(name), s, e, as_text(phase)) for s, e, phase in rows))

@@ -1,5 +1,6 @@
 """Alignment while a video runs: where in a reference the performer is now."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,8 +30,9 @@ class Position:
     phase : str or None
         The reference's phase there, where the aligner knows phases.
     confidence : float
-        In (0, 1]: the share of all alignments, weighted by their cost, that end within a twentieth
-        of the reference from `frame`.
+        In [0, 1]: the share of all alignments, weighted by their cost, that end within a twentieth
+        of the reference from `frame`, among all alignments and the possibility that the performer
+        has left the script. Below 1/2 where `off_script` is True.
     cost : float
         Sum of squared distances along the cheapest alignment of all frames so far.
     local_cost : float
@@ -113,7 +115,7 @@ class OnlineAligner:
         self._limit = check_positive(tolerance, "tolerance") * spread
         self._gamma = RESOLUTION * spread or 1.0
         self._radius = int(NEARNESS * self._n)
-        self._rate = 1.0 / recent
+        self._recent_frames = recent
         self._row = np.empty(self._n)
         self._costs = np.empty(self._reference.shape[2])
         self.reset()
@@ -155,11 +157,17 @@ class OnlineAligner:
         )
         self._seen += 1
         # The mean of the first frames, then one that forgets.
-        self._recent += max(self._rate, 1.0 / self._seen) * (local_cost - self._recent)
+        frames = min(self._recent_frames, self._seen)
+        self._recent += (local_cost - self._recent) / frames
+        # To be off the script costs the limit for each recent frame. Of the weights exp(-cost /
+        # gamma) of both, the share of the script's:
+        excess = frames * (self._recent - self._limit) / self._gamma
+        on_script = 0.5 - 0.5 * math.tanh(0.5 * excess)
+        share = share_near(self._row, best, self._radius, self._gamma)
         return Position(
             frame=best,
             phase=None if self._phases is None else self._phases[best],
-            confidence=share_near(self._row, best, self._radius, self._gamma),
+            confidence=on_script * share,
             cost=float(self._row[best]),
             local_cost=local_cost,
             off_script=self._recent > self._limit,

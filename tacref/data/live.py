@@ -1,14 +1,24 @@
-"""Frames as they come: from a camera, or from a clip read like one."""
+"""Frames as they come: from a camera, standard input or a URL, or from a clip read like them."""
 
+import errno
+import io
+import os
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 
 from tacref.data.clips import iter_frames
+from tacref.data.video import failure, upright, video_stream
+
+STDIN = "-"
+SCHEMES = ("rtsp", "http", "https", "udp", "tcp", "rtmp", "srt")
+# Seconds without a sign of life after which a URL has failed.
+TIMEOUT = 10.0
 
 # How ffmpeg calls the cameras of an operating system, and the first of them there.
 _CAMERAS = {
@@ -16,6 +26,13 @@ _CAMERAS = {
     "darwin": ("avfoundation", "{}"),
     "win32": ("dshow", "video={}"),
 }
+# What may come from elsewhere: containers and bare streams. A playlist (HLS, DASH, concat, SDP) is
+# not among them: it could make this machine open any file or address that it names.
+_FORMATS = (
+    "avi,flv,h264,hevc,ivf,live_flv,matroska,webm,mjpeg,mov,mp4,m4a,3gp,3g2,mj2,mpeg,mpegts,mpjpeg,"
+    "mpegvideo,m4v,nut,ogg,rtsp,yuv4mpegpipe"
+)
+_PROTOCOLS = "rtsp,rtp,http,https,udp,tcp,tls,rtmp,srt"
 
 
 def is_camera(source: str | Path) -> bool:
@@ -24,13 +41,27 @@ def is_camera(source: str | Path) -> bool:
     return text.isdecimal() or re.fullmatch(r"/dev/video\d+|video=.+", text) is not None
 
 
+def is_live(source: str | Path) -> bool:
+    """Say whether a source is no clip: a camera, "-" for standard input, or a URL."""
+    return is_camera(source) or str(source) == STDIN or _scheme(source) is not None
+
+
+def source_name(source: str | Path) -> str:
+    """Return what a source is called in messages; a URL without the password in it."""
+    text = str(source)
+    if text == STDIN:
+        return "standard input"
+    return text if _scheme(text) is None else re.sub(r"//[^/]*@", "//***@", text)
+
+
 def iter_live(source: str | Path) -> Iterator[tuple[np.ndarray, float]]:
-    """Read frames one by one, from a camera until it stops, or from a clip of any kind.
+    """Read frames one by one, from a camera or a stream until it ends, or from a clip of any kind.
 
     Parameters
     ----------
     source : str or Path
-        A camera's number or device (/dev/video0), or a clip as `iter_frames` takes it.
+        A camera's number or device (/dev/video0), "-" for a video on standard input, a URL of one
+        of `SCHEMES`, or a clip as `iter_frames` takes it.
 
     Yields
     ------
@@ -44,13 +75,17 @@ def iter_live(source: str | Path) -> Iterator[tuple[np.ndarray, float]]:
     FileNotFoundError
         If there is no such clip.
     ValueError
-        If the camera does not open or fails, or the clip is damaged.
+        If the camera or the stream does not open or fails, or the clip is damaged.
     """
     if is_camera(source):
         format_name, device = _CAMERAS.get(sys.platform, _CAMERAS["linux"])
         text = str(source)
         name = device.format(text) if text.isdecimal() else text
         frames = iter_device(name, format_name)
+    elif str(source) == STDIN:
+        frames = _iter_stdin()
+    elif _scheme(source) is not None:
+        frames = iter_url(str(source))
     else:
         frames = iter_frames(source)
     start: float | None = None
@@ -81,21 +116,96 @@ def iter_device(name: str, format_name: str) -> Iterator[tuple[np.ndarray, float
     ValueError
         If it does not open, gives no pictures, or fails.
     """
+    yield from _iter_stream(f"camera {name}", name, format=format_name)
+
+
+def iter_url(url: str) -> Iterator[tuple[np.ndarray, float]]:
+    """Read frames of a video that comes over a network.
+
+    Parameters
+    ----------
+    url : str
+        Its scheme is one of `SCHEMES`. What is there must be a video: playlists are refused.
+
+    Yields
+    ------
+    frame : ndarray of uint8, shape (H, W, 3)
+        RGB.
+    timestamp : float
+        Seconds, of the stream's own clock.
+
+    Raises
+    ------
+    ValueError
+        If the scheme is another, the stream does not open, or it fails.
+    """
+    scheme = _scheme(url)
+    shown = source_name(url)
+    if scheme not in SCHEMES:
+        raise ValueError(f"{shown}: must begin with one of {', '.join(SCHEMES)}, got {scheme!r}")
+    options = {"format_whitelist": _FORMATS, "protocol_whitelist": _PROTOCOLS}
+    yield from _iter_stream(shown, url, options=options, timeout=TIMEOUT)
+
+
+def _iter_stdin() -> Iterator[tuple[np.ndarray, float]]:
+    """Read frames of a video that is written to standard input, as it comes."""
+    descriptor = 0
+    if os.isatty(descriptor):
+        raise ValueError(
+            f"{source_name(STDIN)}: is a terminal; write a video into it, as from ffmpeg"
+        )
+    # Unbuffered: a read gives what is there and does not wait until a buffer is full. A file may
+    # be read by seeking, as mp4 needs; a pipe may not.
+    with io.FileIO(descriptor, closefd=False) as file:
+        # Nothing that the video names is opened.
+        options = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
+        yield from _iter_stream(source_name(STDIN), file, options=options)
+
+
+def _iter_stream(name: str, source: Any, **options: Any) -> Iterator[tuple[np.ndarray, float]]:
+    """Open and decode; what is damaged on the way is left out, as a stream goes on after it."""
     try:
-        container = av.open(name, format=format_name)
+        container = av.open(source, metadata_errors="replace", **options)
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise ValueError(f"camera {name}: does not open ({_reason(error)})") from None
+        said = _reason(error)
+        if "options" in options and getattr(error, "errno", None) == errno.EINVAL:
+            said = "a playlist, or another format that is not read from a stream"
+        raise ValueError(f"{name}: does not open ({said})") from None
     with container:
         if not container.streams.video:
-            raise ValueError(f"camera {name}: gives no pictures")
+            raise ValueError(f"{name}: gives no pictures")
+        stream = video_stream(name, container)
+        stream.thread_type = "SLICE"  # several frames at a time would come that much later
+        shape: tuple[int, ...] | None = None
         last = 0.0
         try:
-            for frame in container.decode(video=0):
-                last = last if frame.time is None else float(frame.time)
-                yield frame.to_ndarray(format="rgb24"), last
+            for packet in container.demux(stream):
+                try:
+                    frames = packet.decode()
+                except av.InvalidDataError:
+                    continue
+                for frame in frames:
+                    picture = upright(frame)
+                    shape = shape or picture.shape
+                    if picture.shape != shape:
+                        raise ValueError(
+                            f"{name}: frames change size, from {shape[1]}x{shape[0]} to "
+                            f"{picture.shape[1]}x{picture.shape[0]}"
+                        )
+                    last = last if frame.time is None else float(frame.time)
+                    yield picture, last
         except av.FFmpegError as error:
-            raise ValueError(f"camera {name}: failed ({_reason(error)})") from None
+            raise ValueError(f"{name}: failed ({_reason(error)})") from None
+        if shape is None:
+            raise ValueError(f"{name}: gives no pictures")
 
 
 def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error)
+    if isinstance(error, av.error.ExitError):  # PyAV's, after the timeout
+        return f"nothing came for {TIMEOUT:g} seconds"
+    return failure(error)
+
+
+def _scheme(source: str | Path) -> str | None:
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", str(source))
+    return match[1].lower() if match else None

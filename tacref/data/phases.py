@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from tacref.tables import from_text
+
 FILE = "phases.csv"
 COLUMNS = ("video", "start_frame", "end_frame", "phase")
 
@@ -122,7 +124,7 @@ def phase_labels(phases: list[Phase]) -> list[str]:
 def _parse(row: list[str], where: str) -> tuple[str, Phase]:
     if len(row) != len(COLUMNS):
         raise ValueError(f"{where}: must have {len(COLUMNS)} fields, got {len(row)}: {row}")
-    name, start, end, phase = (field.strip() for field in row)
+    name, start, end, phase = (from_text(field.strip()) for field in row)
     try:
         interval = int(start), int(end)
     except ValueError:

@@ -101,7 +101,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         raise FileNotFoundError(f"{path}: no such file; {folder} is not a run of tacref")
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no text, no JSON, too many digits, too deep
         raise ValueError(f"{path}: not JSON ({error})") from None
     if not isinstance(config, dict) or config.get("format") != FORMAT or "encoder" not in config:
         raise ValueError(f"{path}: not a run's configuration of format {FORMAT}")

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tacref.checks import VARIANTS
-from tacref.commands import Parser, command, printable
+from tacref.commands import Parser, command, seed
 from tacref.files import check_new_file, replacing
+from tacref.terminal import printable
 from tacref.verify.spec import LOSSES
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         default="torch",
         help="what the function works on (default: torch)",
     )
-    add("--seed", type=int, default=0, help="of the inputs, >= 0 (default: 0)")
+    add("--seed", type=seed, default=0, help="of the inputs, >= 0 (default: 0)")
     add("--html", metavar="FILE", help="write the cards as a page, too")
     add("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
@@ -55,8 +56,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ValueError(f"--as must say what the function claims to compute: {', '.join(LOSSES)}")
     if options.loss and not options.function:
         raise ValueError(f"--as {options.loss} needs a function, module:name")
-    if options.seed < 0:
-        raise ValueError(f"--seed must be >= 0, got {options.seed}")
     if options.html:
         check_new_file(options.html)
 

@@ -118,3 +118,23 @@ def test_only_the_matrix_is_limited(monkeypatch):
     assert alignment.to_json()["frames_x"] == 13
     with pytest.raises(ValueError, match="D must have at most 12 cells, got 13 x 1"):
         assert alignment.D is None
+
+
+def test_relative_cost():
+    rng = np.random.default_rng(0)
+    angles = np.linspace(0, 4, 60)
+    x = np.stack((np.cos(angles), np.sin(angles)), 1)
+    y = x[::2] + 0.05 * rng.normal(size=(30, 2))
+    alignment = align(x, y)
+    # The mean cost of any two frames, by its definition.
+    assert_allclose(alignment.relative_cost, alignment.mean_cost / alignment.D.mean(), rtol=1e-12)
+    assert alignment.relative_cost < 0.05
+    assert not alignment.mismatch
+    assert_allclose(align(3 * x + 7, 3 * y + 7).relative_cost, alignment.relative_cost, rtol=1e-9)
+    still = np.ones((50, 2))
+    for one, other in ((x, still), (still, x), (still, still), (still, -still), (x[:1], x[:1])):
+        assert align(one, other).relative_cost == pytest.approx(1)
+        assert align(one, other).mismatch
+    assert align(x, x[rng.permutation(60)]).relative_cost > 0.4
+    assert align(x, x).relative_cost == 0
+    assert align(np.zeros((3, 2)), np.zeros((4, 2))).mismatch

@@ -1,5 +1,6 @@
 """`tacref align`: what it writes and prints, and what it refuses before any work."""
 
+import csv
 import io
 import json
 import sys
@@ -86,9 +87,66 @@ def test_json_prints_one_object(tmp_path, capsys, fake_encoder):
     assert tacref.align.main([*files, "--encoder", "fake", "-o", str(out), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["reference"] == "slow.npy"
-    assert printed["pairs"] == [{"name": "fast.npy", "cost": 0, "mean_cost": 0, "steps": 6}]
+    assert printed["pairs"] == [
+        {
+            "name": "fast.npy",
+            "cost": 0,
+            "mean_cost": 0,
+            "relative_cost": 0,
+            "mismatch": False,
+            "steps": 6,
+        }
+    ]
     assert printed["report"] == str(out / "report.html")
     assert printed["alignment"] == str(out / "alignment.json")
+
+
+def test_clips_that_do_not_match_are_told(tmp_path, capsys, fake_encoder):
+    angles = np.linspace(0, 3, 40)
+    rows = np.stack((np.cos(angles), np.sin(angles)), 1).astype(np.float32)
+    for name, clip in {
+        "a": rows,
+        "like": rows[::2] + 0.1,
+        "still": np.ones_like(rows),
+        "other": rows + 3,
+    }.items():
+        np.save(tmp_path / f"{name}.npy", clip)
+    files = [str(tmp_path / f"{name}.npy") for name in ("a", "like", "still", "other")]
+    arguments = [*files, "--encoder", "fake", "-o", str(tmp_path / "out")]
+    assert tacref.align.main(arguments) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "hardly" in line]
+    assert [line.split(" hardly")[0] for line in lines] == [
+        "  a.npy and still.npy",
+        "  a.npy and other.npy",
+    ]
+    assert lines[0].endswith("relative cost 1.00, above 0.4 (1: as frames drawn at random)")
+    record = json.loads((tmp_path / "out" / "alignment.json").read_text(encoding="utf-8"))
+    assert [each["mismatch"] for each in record["alignments"]] == [False, True, True]
+    assert record["alignments"][1]["relative_cost"] == pytest.approx(1)
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert report.count("These two hardly show the same.") == 2
+
+
+def test_tables_of_any_name(tmp_path, fake_encoder):
+    files = write_features(tmp_path)
+    names = ["=1+1\r.npy", "-b.npy"]
+    try:
+        for file, name in zip(files, names, strict=True):
+            Path(file).rename(tmp_path / name)
+    except (OSError, UnicodeError):
+        pytest.skip("this file system has no such names")
+    (tmp_path / "labels.csv").write_text(
+        "video,start_frame,end_frame,phase\n-b.npy,0,3,@up\n", encoding="utf-8"
+    )
+    arguments = [*(str(tmp_path / name) for name in names), "--encoder", "fake"]
+    arguments += ["--phases", str(tmp_path / "labels.csv"), "-o", str(tmp_path / "out")]
+    assert tacref.align.main(arguments) == 0
+    with (tmp_path / "out" / "alignment.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert len(rows) == 7
+    assert {row[0] for row in rows[1:]} == {"'-b.npy"}
+    labels = read_labels(tmp_path / "out" / "phases.csv", {names[0]: 6, names[1]: 3})
+    assert labels == {names[0]: ["@up"] * 6, names[1]: ["@up"] * 3}
 
 
 def test_barycenter_of_too_much(tmp_path, capsys, fake_encoder, monkeypatch):
@@ -108,8 +166,8 @@ def test_band(tmp_path, capsys, fake_encoder, monkeypatch):
     arguments = [slow, fast, "--encoder", "fake", "-o", str(out)]
     for band, line in (
         ("2", f"--band must be >= 3, the frames by which {slow} and {fast} differ, got 2"),
-        ("-1", "band must be a whole number >= 0 or None, got -1"),
-        ("wide", "argument --band: invalid int value: 'wide'"),
+        ("-1", "argument --band: must be >= 0, got -1"),
+        ("wide", "argument --band: invalid whole number value: 'wide'"),
     ):
         assert tacref.align.main([*arguments, "--band", band]) == 2
         assert capsys.readouterr().err.startswith(f"tacref align: {line}")
@@ -291,7 +349,8 @@ def test_names_that_a_terminal_cannot_show(tmp_path, monkeypatch, fake_encoder):
     arguments = [str(tmp_path / name), files[1], "--encoder", "fake", "-o", str(tmp_path / "out")]
     assert tacref.align.main(arguments) == 0
     out.seek(0)
-    assert out.read().startswith("a?[2J?.npy (6 frames) and fast.npy (3 frames): cost 0")
+    shown = out.read()
+    assert shown.startswith("a\\x1b[2J\\udcff.npy (6 frames) and fast.npy (3 frames): cost 0")
 
 
 def test_nothing_half_written(tmp_path, monkeypatch, capsys, fake_encoder):

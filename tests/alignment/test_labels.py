@@ -1,5 +1,7 @@
 """Phase labels: read for the clips of interest, transferred along a path, written as runs."""
 
+import csv
+
 import numpy as np
 import pytest
 
@@ -73,3 +75,14 @@ def test_refusals(text, message, tmp_path):
 def test_no_file(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such label file"):
         read_labels(tmp_path / "none.csv", {"a": 4})
+
+
+def test_any_name_and_label_comes_back_and_nothing_is_a_formula(tmp_path):
+    texts = ["=1+1", "+a", "-b", "@c", "'=d", "''-e", "'f", "g\rh", 'i"j', "k\nl", "=m\rn", "o p"]
+    labels = {name: [label] * 2 for name, label in zip(texts, reversed(texts), strict=True)}
+    write_labels(tmp_path / "phases.csv", labels)
+    assert read_labels(tmp_path / "phases.csv", dict.fromkeys(texts, 2)) == labels
+    with (tmp_path / "phases.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert len(rows) == len(texts) + 1
+    assert not any(field.startswith(tuple("=+-@\t\r")) for row in rows for field in row)

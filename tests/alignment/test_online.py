@@ -79,6 +79,10 @@ def test_off_script_and_back():
     flags = np.array([position.off_script for position in positions])
     assert not flags[:80].any()
     assert flags[90:120].all()
+    confidences = np.array([position.confidence for position in positions])
+    assert (confidences[flags] < 0.5).all()
+    assert (confidences[flags][5:20] < 0.01).all()
+    assert (confidences[10:80] > 0.9).all()
     assert not flags[140:].any()
     assert abs(positions[-1].frame - 199) <= 1
     assert abs(positions[150].frame - 110) <= 5

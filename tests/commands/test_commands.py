@@ -1,10 +1,12 @@
 """`tacref NAME`: dispatch, one line and status 2 on bad input, light imports."""
 
-import os
+import signal
 import subprocess
 import sys
 
 import pytest
+import torch
+from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 
 import tacref
 from tacref.commands import COMMANDS, command, main
@@ -65,8 +67,9 @@ def test_other_endings(capsys, monkeypatch):
     assert "tacref try: interrupted" in capsys.readouterr().err
     assert ending(ImportError("No module named 'av'"))() == 2
     assert "pip install 'tacref[all]'" in capsys.readouterr().err
-    assert ending(ValueError("two\nlines"))() == 2
-    assert capsys.readouterr().err == "tacref try: two lines\n"
+    assert ending(ValueError("two\nlines, \x1b[2J\u202e and caf\xe9\u3000.mp4"))() == 2
+    line = "tacref try: two\\nlines, \\x1b[2J\\u202e and caf\xe9\u3000.mp4\n"
+    assert capsys.readouterr().err == line
     with pytest.raises(RuntimeError):
         ending(RuntimeError("ours"))()
     monkeypatch.setenv("TACREF_DEBUG", "1")
@@ -102,47 +105,6 @@ def test_a_missing_package_is_one_line(name):
     assert done.stderr.count("\n") == 1
 
 
-def test_nobody_reads_the_output():
-    code = (
-        "import sys; from tacref.commands import command\n"
-        "def main():\n    for _ in range(10**5): print('a line')\n    return 0\n"
-        "sys.exit(command('align')(main)())"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        assert process.stdout.readline() == b"a line\n"
-        process.stdout.close()
-        assert process.stderr.read() == b""
-        assert process.wait() == 141
-
-
-NAMES = (
-    "import sys; from tacref.commands import command\n"
-    "def main():\n"
-    "    print('caf\\xe9', '\\udcff', file=sys.stdout); print('written'); sys.stdout.isatty()\n"
-    "    return 7 * sys.stderr.isatty()\n"
-    "sys.exit(command('embed')(main)())"
-)
-
-
-@pytest.mark.parametrize(
-    ("encoding", "shown"), [("ascii", rb"caf\xe9 \udcff"), ("utf-8", "café \\udcff".encode())]
-)
-def test_any_name_can_be_printed(encoding, shown):
-    done = subprocess.run(
-        [sys.executable, "-c", NAMES],
-        env=os.environ | {"PYTHONIOENCODING": encoding},
-        capture_output=True,
-    )
-    assert (done.returncode, done.stdout.splitlines()) == (0, [shown, b"written"])
-
-
-def test_no_streams_at_all():
-    start = 'exec "$0" -c "$1" >&- 2>&-'
-    assert subprocess.run(["sh", "-c", start, sys.executable, NAMES]).returncode == 0
-
-
 def test_another_broken_pipe(capsys):
     @command("align")
     def main():
@@ -150,6 +112,64 @@ def test_another_broken_pipe(capsys):
 
     assert main() == 2
     assert capsys.readouterr().err == "tacref align: the camera's\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (MemoryError(), "out of memory"),
+        (MemoryError("Unable to allocate 7 EiB"), "out of memory (Unable to allocate 7 EiB)"),
+        (torch.OutOfMemoryError("CUDA says no"), "out of memory (CUDA says no)"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "out of memory ("),
+        (RuntimeError("std::bad_alloc"), "out of memory ("),
+        (RuntimeException("Failed to allocate memory for requested buffer"), "out of memory ("),
+    ],
+)
+def test_no_memory_left(capsys, error, line):
+    @command("align")
+    def main():
+        raise error
+
+    assert main() == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith(f"tacref align: {line}")
+    assert shown.count("\n") == 1
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_leaves_nothing_half_written(tmp_path, number, status):
+    code = (
+        "from tacref.files import new_folder\n"
+        "@command('align')\n"
+        "def main():\n"
+        f"    with new_folder({str(tmp_path / 'out')!r}) as folder:\n"
+        "        try: (folder / 'half').touch(); print('begun', flush=True); time.sleep(60)\n"
+        "        except Exception: pass\n"
+        "        finally: time.sleep(0.2)\n"
+    )
+    code = f"import sys, time; from tacref.commands import command\n{code}\nsys.exit(main())"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], text=True, **pipes) as process:
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(number)
+        process.send_signal(signal.SIGTERM)  # as `timeout`, to the process and to its group
+        assert process.wait() == status
+        assert process.stderr.read() == f"tacref align: ended by {number.name}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_handlers_of_others_stay():
+    @command("train")
+    def main():
+        return signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        assert main()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert not main()
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.parametrize("name", ["nothing", "torch"])

@@ -101,6 +101,17 @@ def test_table(capsys, data, run):
     }  # fmt: skip
 
 
+def test_activities_of_any_name(capsys, data, run):
+    try:
+        (data / "val" / "throw").rename(data / "val" / "thr\now\x1b[2J")
+    except (OSError, UnicodeError):
+        pytest.skip("this file system has no such names")
+    shutil.rmtree(data / "train")
+    assert evaluate.main([str(run), "--data", str(data), "--no-baselines"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("thr\\now\\x1b[2J (3 clips)  ") for line in lines)
+
+
 def test_pairs_without_a_tau_are_counted(capsys, data, run):
     for activity, clips in (("swing", "0"), ("throw", "012")):
         for clip in clips:
@@ -200,6 +211,13 @@ def test_labels_that_do_not_cover_a_clip(capsys, data, run):
     train.write_text(HEADER + "0.npy,0,4,down\n0.npy,4,9,up\n")
     metrics = report(capsys, run, "--data", data)["activities"]["trained"]
     assert metrics["throw"]["phase_accuracy@10%"] == metrics["throw"]["phase_accuracy@100%"]
+
+
+def test_a_stride_beyond_the_clips(capsys, data, run):
+    error = refused(capsys, run, "--data", data, "--stride", 2**63)
+    assert f"--stride must be < 13, the frames of the longest clip of {data / 'val' / 'swing'}" in (
+        error
+    )
 
 
 def test_pictures(capsys, data, run, tmp_path):

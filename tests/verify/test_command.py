@@ -84,7 +84,7 @@ def test_what_damages_the_checking_itself_is_one_line(monkeypatch, capsys):
         (["no_such_module:f", "--as", "lav"], "cannot be imported"),
         (["math:pi", "--as", "lav"], "is a float, not a function"),
         (["math:sqrt", "--as", "new"], "invalid choice"),
-        (["--seed=-1"], "--seed must be >= 0, got -1"),
+        (["--seed=-1"], "argument --seed: must be >= 0 and < 2**63, got -1"),
         (["--html", "/"], "/: output file is a folder"),
         (["odd_losses:no_such", "--as", "lav"], "cannot be imported"),
         (["tacref.losses:soft_dtw", "--as", "lav"], "must take (x, y, gamma=, alpha=, sigma="),

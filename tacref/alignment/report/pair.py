@@ -25,6 +25,11 @@ POINTED_SIDE, EXPECTED_SIDE = 160, 400
 LINE_POINTS = 4000
 # Smoothing of the expected alignment, as a share of the mean cost.
 EXPECTED_GAMMA = 0.05
+MISMATCH_NOTE = (
+    '<p class="card padded mismatch"><strong>These two hardly show the same.</strong> The frames '
+    "that are matched are not much more alike than frames drawn at random: read nothing into this "
+    "alignment before you have looked at the videos.</p>\n"
+)
 
 Moment = tuple[int, int, float, np.ndarray | None, np.ndarray | None]
 
@@ -113,6 +118,8 @@ def pair_html(
         end_y=f"{ends_y[-1]:.2f}",
         cost=f"{alignment.cost:.4g}",
         mean_cost=f"{alignment.mean_cost:.4g}",
+        relative_cost=f"{alignment.relative_cost:.3f}",
+        mismatch=MISMATCH_NOTE if alignment.mismatch else "",
         steps=len(alignment.path),
         tau="not computed" if tau is None else f"{tau:.3f}",
         tau_note=f" (every {tau_stride} frames)" if tau is not None and tau_stride > 1 else "",

@@ -1,0 +1,159 @@
+"""What commands print: any text, without control characters, wherever it goes."""
+
+import contextlib
+import os
+import re
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TextIO, TypeVar, cast
+
+T = TypeVar("T")
+
+# A bar shows for what takes longer than this, in seconds.
+BAR_DELAY = 3.0
+
+_BAR = re.compile(r"(\x1b\[A)+$|\r")
+
+
+def printable(text: str) -> str:
+    r"""Return any text, such as a label or a file name, as one line that a terminal can be given.
+
+    Control characters, which would move its cursor, and whatever else cannot be seen or is not text
+    become escapes such as \x1b.
+    """
+    return text if text.isprintable() else "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
+    if character.isprintable() or unicodedata.category(character) == "Zs":  # any kind of space
+        return character
+    return character.encode("unicode_escape").decode("ascii")
+
+
+class Output:
+    """A standard stream that takes any text and never raises.
+
+    Control characters become escapes, except for the ends of lines and what progress bars need: a
+    carriage return where they begin, and a line up. What the stream's encoding lacks becomes an
+    escape, too. Once the stream has failed, what is written goes nowhere.
+
+    Parameters
+    ----------
+    stream : TextIO
+        Where to write.
+
+    Attributes
+    ----------
+    failure : OSError or None
+        Why the stream failed, if it did.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.failure: OSError | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        """Be like the stream in everything else."""
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write text and return its length."""
+        bar = _BAR.match(text)
+        start = bar[0] if bar else ""
+        shown = start + "\n".join(map(printable, text.removeprefix(start).split("\n")))
+        encoding = getattr(self._stream, "encoding", None) or "utf-8"
+        self._try(self._stream.write, shown.encode(encoding, "backslashreplace").decode(encoding))
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what was held back."""
+        self._try(self._stream.flush)
+
+    def _try(self, call: Callable[..., Any], *arguments: Any) -> None:
+        try:
+            call(*arguments)
+        except OSError as error:
+            self.failure = self.failure or error
+            # What was held back goes nowhere, without another error when the interpreter ends.
+            with contextlib.suppress(OSError):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, self._stream.fileno())
+                os.close(nowhere)
+
+
+@contextlib.contextmanager
+def safe_streams() -> Iterator[Output | None]:
+    """Make stdout and stderr each an `Output` for the length of a block.
+
+    Yields
+    ------
+    Output or None
+        Standard output; None where it was one already.
+    """
+    _open_closed_descriptors()
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = map(_safe, before)
+    try:
+        yield None if sys.stdout is before[0] else cast(Output, sys.stdout)
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        sys.stdout, sys.stderr = before
+
+
+def unwritten(out: TextIO) -> OSError | None:
+    """Return why a stream no longer takes what is written, if it does not."""
+    return out.failure if isinstance(out, Output) else None
+
+
+def _safe(stream: TextIO | None) -> TextIO:
+    if isinstance(stream, Output):
+        return cast(TextIO, stream)
+    if stream is None:  # closed by whoever started the process
+        stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    return cast(TextIO, Output(stream))
+
+
+def _open_closed_descriptors() -> None:
+    """Let no file that is opened later take the place of a closed stdin, stdout or stderr.
+
+    What a library's C code says there would be written into that file.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free: this one
+
+
+def progress_bar(
+    items: Iterable[T], title: str, total: int | None, unit: str, *, wanted: bool = True
+) -> Iterator[T]:
+    """Show on a terminal how far a loop is and how long it still takes, after a few seconds.
+
+    Parameters
+    ----------
+    items : iterable
+        What the loop takes.
+    title : str
+        Any text; made printable.
+    total : int or None
+        How many items there are, if known.
+    unit : str
+        What they are.
+    wanted : bool
+        False for none.
+    """
+    from tqdm import tqdm
+
+    # Made where the loop begins: of two that are made at once, one is shown below the other.
+    yield from tqdm(
+        items,
+        printable(title),
+        total,
+        unit=f" {unit}",
+        delay=BAR_DELAY,
+        leave=False,
+        disable=None if wanted else True,
+    )
