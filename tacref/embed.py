@@ -19,6 +19,7 @@ from tacref.commands import Parser, command
 from tacref.data import iter_frames
 from tacref.encoder.chunks import iter_chunks
 from tacref.encoder.config import EncoderConfig
+from tacref.encoder.frames import FrameError
 from tacref.files import check_new_file, replacing
 
 # A clip's path to its embeddings; a call in this process to what it gives in all processes.
@@ -103,7 +104,8 @@ def embed_clip(
     FileNotFoundError
         If there is no such clip.
     ValueError
-        If the clip is damaged, or not what the encoder takes.
+        If the clip is damaged, or not what the encoder takes, or an embedding comes out that is
+        not of unit length; names the frame.
     """
     from tqdm import tqdm
 
@@ -121,13 +123,17 @@ def embed_clip(
         for frame, timestamp in bar:
             if not timestamps:
                 try:
-                    config.as_frames(frame[None])
+                    config.check_frame(frame)
                 except ValueError as error:
                     raise ValueError(f"{path}: not what the encoder takes: {error}") from None
             timestamps.append(timestamp)
             yield frame
 
-    return np.concatenate(list(embed_frames(encoder, frames()))), np.asarray(timestamps)
+    try:
+        rows = list(embed_frames(encoder, frames()))
+    except FrameError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return np.concatenate(rows), np.asarray(timestamps)
 
 
 def embed_frames(
@@ -151,8 +157,20 @@ def embed_frames(
     """
     if isinstance(encoder, StreamingEmbedder):
         return encoder.embed_stream(frames, size)
-    chunks = iter_chunks(frames, encoder.config.offsets, size)
-    return (encoder.embed(chunk)[own] for chunk, own in chunks)
+    return _embed_chunks(encoder, iter_chunks(frames, encoder.config.offsets, size))
+
+
+def _embed_chunks(
+    encoder: Embedder, chunks: Iterable[tuple[np.ndarray, slice]]
+) -> Iterator[np.ndarray]:
+    done = 0
+    for chunk, own in chunks:
+        try:
+            rows = encoder.embed(chunk)[own]
+        except FrameError as error:  # counts from the chunk's first frame
+            raise error.after(done - own.start) from None
+        done += len(rows)
+        yield rows
 
 
 def embed_shares(

@@ -121,7 +121,7 @@ def follow(
         for frame, timestamp in iter_live(source):
             if not checked:
                 try:
-                    encoder.config.as_frames(frame[None])
+                    encoder.config.check_frame(frame)
                 except ValueError as error:
                     raise ValueError(f"{source}: not what the encoder takes: {error}") from None
                 checked = True

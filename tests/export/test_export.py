@@ -10,7 +10,7 @@ from exported_encoders import CONFIGS, clip
 
 from tacref.commands import main
 from tacref.encoder import EncoderConfig, build_encoder, load_encoder, save_encoder
-from tacref_export import EncoderSession, export_encoder
+from tacref_export import EncoderSession, convert, export_encoder, proof
 from tacref_export.proof import proof_videos
 
 
@@ -133,6 +133,35 @@ def test_bad_arguments(tmp_path, monkeypatch, capsys, run, arguments, message):
     line = capsys.readouterr().err
     assert line.count("\n") == 1
     assert pytest.raises(ValueError, match=message).matches(ValueError(line))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_file_stays(exported, tmp_path, capsys):
+    run, path = str(exported["features"].run), tmp_path / "encoder.onnx"
+    path.write_bytes(b"mine")
+    assert main(["export", run, "-o", str(path)]) == 2
+    line = capsys.readouterr().err
+    assert line == f"tacref export: {path}: exists already; force (--force) replaces it\n"
+    assert path.read_bytes() == b"mine"
+    assert main(["export", run, "-o", str(path), "--force"]) == 0
+    EncoderSession(path)
+
+
+def test_weights_beyond_what_an_onnx_file_holds(exported, tmp_path, monkeypatch):
+    monkeypatch.setattr(convert, "MAX_BYTES", 300_000)
+    with pytest.raises(ValueError, match=r"weights take 0\.0 GB as an ONNX graph, which holds at"):
+        export_encoder(exported["features"].run, tmp_path / "e.onnx")
+    export_encoder(exported["features"].run, tmp_path / "e.onnx", precision="float16")
+
+
+def test_memory_that_runs_out(exported, tmp_path, monkeypatch, capsys):
+    def fail(*_):
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes")
+
+    monkeypatch.setattr(proof, "proof_videos", fail)
+    assert main(["export", str(exported["features"].run), "-o", str(tmp_path / "e.onnx")]) == 2
+    line = capsys.readouterr().err
+    assert f"not enough memory for the export of {exported['features'].run}" in line
     assert list(tmp_path.iterdir()) == []
 
 
