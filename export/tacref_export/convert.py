@@ -76,10 +76,16 @@ def export_encoder(
         if not Path(clip).exists():
             raise FileNotFoundError(f"{clip}: no such file or folder")
     with memory_errors(f"the export of {run}"):
-        return _export(Path(run), path, precision, clips)
+        with lasting_interrupts():
+            graph, encoder, videos, made = _convert(Path(run), path, precision, clips)
+        with lasting_interrupts():
+            write(graph, encoder, Path(run), made, videos[0])
+    return made
 
 
-def _export(run: Path, path: Path, precision: Precision, clips: Sequence[str | Path]) -> Export:
+def _convert(
+    run: Path, path: Path, precision: Precision, clips: Sequence[str | Path]
+) -> "tuple[Graph, Encoder, list[Video], Export]":
     from tacref.encoder.storage import load_encoder
     from tacref_export.graph import to_graph
     from tacref_export.int8 import quantize, tau_loss
@@ -95,9 +101,7 @@ def _export(run: Path, path: Path, precision: Precision, clips: Sequence[str | P
         whole, graph = graph, quantize(graph, encoder.config, clips)
         tau = tau_loss(whole, graph, encoder.config, clips)
     parity = prove(encoder, graph, videos, precision, path)
-    made = Export(path, precision, tuple(parity), tau)
-    write(graph, encoder, run, made, videos[0])
-    return made
+    return graph, encoder, videos, Export(path, precision, tuple(parity), tau)
 
 
 def _check_size(encoder: "Encoder", run: Path, precision: Precision) -> None:
@@ -187,14 +191,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tacref_export.proof import ParityError
 
     try:
-        with lasting_interrupts():
-            made = export_encoder(
-                options.run,
-                options.out,
-                precision=precision,
-                clips=options.clips,
-                force=options.force,
-            )
+        made = export_encoder(
+            options.run, options.out, precision=precision, clips=options.clips, force=options.force
+        )
     except ParityError as error:
         print(f"tacref export: {error}", file=sys.stderr)
         return 1
