@@ -41,10 +41,11 @@ class ParityError(RuntimeError):
 
 @dataclass(frozen=True)
 class Video:
-    """Frames to compare on, and whether they are "decoded" or "noise"."""
+    """Frames to compare on, whether they are "decoded" or "noise", and the clip they are from."""
 
     kind: str
     frames: np.ndarray
+    clip: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def proof_videos(encoder: Encoder, clips: Sequence[str | Path] = ()) -> list[Vid
         frames = next_frames(clip, long, CLIP_BYTES)
         try:
             config.check_frame(frames[0])
-            decoded.append(Video("decoded", config.as_frames(frames)))
+            decoded.append(Video("decoded", config.as_frames(frames), str(clip)))
         except ValueError as error:
             raise ValueError(f"{clip}: not what the encoder takes: {error}") from None
     if not config.takes_pictures:
@@ -154,6 +155,8 @@ def measure_parity(encoder: Embedder, graph: Graph, videos: Sequence[Video]) -> 
 
     Raises
     ------
+    ValueError
+        If torch gives embeddings that are not of unit length; names clip and frame.
     ParityError
         If onnxruntime does not open the graph, or the graph does not run on one of them.
     """
@@ -167,7 +170,10 @@ def measure_parity(encoder: Embedder, graph: Graph, videos: Sequence[Video]) -> 
         raise ParityError(f"onnxruntime does not open it: {_line(error)}") from None
     measured = []
     for video in videos:
-        expected = encoder.embed(video.frames)
+        try:
+            expected = encoder.embed(video.frames)
+        except FrameError as error:
+            raise ValueError(f"{video.clip or video.kind}: {error}") from None
         try:
             rows = [run_graph(session, video.frames) for session in (plain, optimized)]
             stream = EncoderStream(runner, encoder.config)

@@ -39,7 +39,7 @@ def check_providers(providers: str | Sequence[str]) -> tuple[str, ...]:
     """
     names = (providers,) if isinstance(providers, str) else tuple(providers)
     for name in names:
-        if name not in PROVIDERS:
+        if not isinstance(name, str) or name not in PROVIDERS:
             raise ValueError(f"providers must be of {', '.join(PROVIDERS)}, got {name!r}")
     if not names:
         raise ValueError(f"providers must name at least one of {', '.join(PROVIDERS)}")
@@ -109,12 +109,12 @@ def open_session(
     missing = {name: parts for name in wanted if (parts := missing_parts(name))}
     if missing and not allow_cpu:
         lacks = "; ".join(f"{name} is not available here: {missing[name]}" for name in missing)
-        raise ValueError(f"providers: {lacks}. {_CPU_INSTEAD}")
+        raise ValueError(f"{lacks}. {_CPU_INSTEAD}")
     wanted = [name for name in wanted if name not in missing]
     # Its provider has no option for it.
     if "tensorrt" in wanted and not tf32 and os.environ.get("NVIDIA_TF32_OVERRIDE") != "0":
         raise ValueError(
-            "providers: TensorRT computes float32 in TF32, about 1e-3 off, unless "
+            "TensorRT computes float32 in TF32, about 1e-3 off, unless "
             "NVIDIA_TF32_OVERRIDE=0 is in the environment; set it (in Python, tf32=True accepts it)"
         )
     options = ort.SessionOptions()
@@ -198,7 +198,7 @@ def _verify(session: Any, wanted: Sequence[str]) -> None:
     for name in wanted:
         if PROVIDERS[name] not in got:
             raise ValueError(
-                f"providers: asked for {name}, but the session got {got}; onnxruntime could not "
+                f"{name} was asked for, but the session got {got}; onnxruntime could not "
                 "start it, and its log says why"
             )
     if not wanted:
@@ -212,8 +212,7 @@ def _verify(session: Any, wanted: Sequence[str]) -> None:
     })  # fmt: skip
     if elsewhere:
         raise ValueError(
-            f"providers: {', '.join(wanted)} would leave {', '.join(elsewhere)} to the CPU. "
-            f"{_CPU_INSTEAD}"
+            f"{', '.join(wanted)} would leave {', '.join(elsewhere)} to the CPU. {_CPU_INSTEAD}"
         )
 
 

@@ -129,10 +129,22 @@ def embed_stream(
     ------
     ndarray of float32, shape (N, d)
         One array a chunk; together one row a frame.
+
+    Raises
+    ------
+    ValueError
+        If a frame is not what the encoder takes, or not of the shape of the first.
     """
     held: list[np.ndarray] = []
-    for frame in frames:
-        chunk = chunk or default_chunk(frame, stream._config)
+    shape: tuple[int, ...] | None = None
+    for number, frame in enumerate(map(np.asarray, frames)):
+        if shape is None:
+            stream._config.check_frame(frame)
+            shape, chunk = frame.shape, chunk or default_chunk(frame, stream._config)
+        if frame.shape != shape:
+            raise ValueError(
+                f"frame {number}: must have shape {shape}, as the first, got {frame.shape}"
+            )
         held.append(frame)
         if len(held) == chunk:
             yield stream.push(np.stack(held))

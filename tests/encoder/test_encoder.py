@@ -88,6 +88,25 @@ def test_any_memory_layout():
 
 
 @pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB."),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+        MemoryError(),
+    ],
+)
+def test_memory_that_runs_out(monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    encoder = build_encoder(features_config()).train()
+    monkeypatch.setattr(encoder, "forward", fail)
+    with pytest.raises(MemoryError, match=r"not enough memory for frames of shape \(9, 6\)"):
+        encoder.embed(rows(9))
+    assert encoder.training
+
+
+@pytest.mark.parametrize(
     ("config", "frames", "message"),
     [
         (

@@ -165,6 +165,15 @@ def test_memory_that_runs_out(exported, tmp_path, monkeypatch, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_clips_beyond_what_the_encoder_can_compute(exported, tmp_path, capsys):
+    np.save(tmp_path / "high.npy", np.full((9, 6), 3e38, np.float32))
+    arguments = ["-o", str(tmp_path / "e.onnx"), "--clips", str(tmp_path / "high.npy")]
+    assert main(["export", str(exported["features"].run), *arguments]) == 2
+    line = capsys.readouterr().err
+    assert f"{tmp_path / 'high.npy'}: frame 0: its embedding has length" in line
+    assert [path.name for path in tmp_path.iterdir()] == ["high.npy"]
+
+
 def test_clips_that_the_encoder_does_not_take(exported, tmp_path, capsys):
     np.save(tmp_path / "wide.npy", np.ones((9, 7), np.float32))
     arguments = ["-o", str(tmp_path / "e.onnx"), "--clips", str(tmp_path / "wide.npy")]

@@ -151,6 +151,7 @@ def test_life_cycle(exported):
     ("options", "message"),
     [
         ({"providers": ("tpu",)}, "providers must be of cpu, cuda, tensorrt, got 'tpu'"),
+        ({"providers": (["cpu"],)}, "providers must be of cpu, cuda, tensorrt, got ['cpu']"),
         ({"providers": ()}, "providers must name at least one"),
         (
             {"providers": ("cpu", "cuda")},
@@ -229,6 +230,20 @@ def test_embeddings_that_are_no_unit_vectors(exported, tmp_path):
                 embed_clip(encoder, tmp_path / "high.npy")
             with pytest.raises(ValueError, match=message):
                 [*embed_frames(encoder, iter(frames), 7)]
+
+
+def test_a_frame_of_another_shape(exported):
+    session = EncoderSession(exported["small"].path)
+    frames = [*clip(session.config, 5, 20, 20), clip(session.config, 1, 20, 22)[0]]
+    with pytest.raises(
+        ValueError, match=r"frame 5: must have shape \(20, 20, 3\), as the first, got \(20, 22, 3\)"
+    ):
+        [*session.embed_stream(frames)]
+    with pytest.raises(
+        ValueError,
+        match=r"each frame must be uint8 of shape \(H, W, 3\), got uint8 of shape \(20,\)",
+    ):
+        [*session.embed_stream(frames[0][0].T)]
 
 
 def test_a_clip_of_another_shape(exported, tmp_path):
