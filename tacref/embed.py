@@ -23,6 +23,7 @@ from tacref.data import iter_frames
 from tacref.data.named import expected_frames, named_clips
 from tacref.encoder.chunks import iter_chunks
 from tacref.encoder.config import EncoderConfig
+from tacref.encoder.frames import FrameError
 from tacref.files import check_new_file, replacing
 from tacref.terminal import printable, progress_bar
 
@@ -114,7 +115,8 @@ def embed_clip(
     FileNotFoundError
         If there is no such clip.
     ValueError
-        If the clip is damaged, not what the encoder takes, or its embeddings are not finite.
+        If the clip is damaged, or not what the encoder takes, or an embedding comes out that is
+        not of unit length; names the frame.
     """
     timestamps: list[float] = []
     seen = progress and sys.stderr.isatty()
@@ -133,14 +135,13 @@ def embed_clip(
             timestamps.append(timestamp)
             yield frame
 
-    parts: list[np.ndarray] = []
     try:
-        for rows in embed_frames(encoder, frames()):
-            check_rows(rows, path, sum(map(len, parts)))
-            parts.append(rows)
-        return np.concatenate(parts), np.asarray(timestamps)
+        rows = list(embed_frames(encoder, frames()))
+    except FrameError as error:
+        raise ValueError(f"{path}: {error}") from None
     except MemoryError as error:
         raise MemoryError(f"{path}: {error}") from None
+    return np.concatenate(rows), np.asarray(timestamps)
 
 
 def check_frame(encoder: Embedder, frame: np.ndarray, source: str | Path) -> None:
@@ -153,29 +154,15 @@ def check_frame(encoder: Embedder, frame: np.ndarray, source: str | Path) -> Non
     """
     config = encoder.config
     try:
-        config.as_frames(frame[None])
+        config.check_frame(frame)
+    except FrameError as error:
+        raise ValueError(f"{source}: {error}") from None
     except ValueError:
         takes = "pictures" if config.takes_pictures else f"rows of {config.channels} features"
         has = "pictures" if frame.ndim == 3 else f"rows of {frame.shape[0]} features"
         raise ValueError(
             f"{source}: not what the encoder takes: {takes}; the clip has {has}"
         ) from None
-
-
-def check_rows(rows: np.ndarray, source: str | Path, first: int) -> None:
-    """Refuse embeddings that are not finite, of frames number `first` and on.
-
-    Raises
-    ------
-    ValueError
-        If one holds NaN or infinity; names the source and the frame.
-    """
-    finite = np.isfinite(rows).all(axis=1)
-    if not finite.all():
-        raise ValueError(
-            f"{source}: its embedding at frame {first + int(finite.argmin())} is not finite: its "
-            "numbers are too large, or the encoder is damaged"
-        )
 
 
 def embed_frames(
@@ -199,8 +186,20 @@ def embed_frames(
     """
     if isinstance(encoder, StreamingEmbedder):
         return encoder.embed_stream(frames, size)
-    chunks = iter_chunks(frames, encoder.config.offsets, size)
-    return (encoder.embed(chunk)[own] for chunk, own in chunks)
+    return _embed_chunks(encoder, iter_chunks(frames, encoder.config.offsets, size))
+
+
+def _embed_chunks(
+    encoder: Embedder, chunks: Iterable[tuple[np.ndarray, slice]]
+) -> Iterator[np.ndarray]:
+    done = 0
+    for chunk, own in chunks:
+        try:
+            rows = encoder.embed(chunk)[own]
+        except FrameError as error:  # counts from the chunk's first frame
+            raise error.after(done - own.start) from None
+        done += len(rows)
+        yield rows
 
 
 def embed_shares(

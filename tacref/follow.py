@@ -21,7 +21,8 @@ from tacref.alignment.labels import read_labels
 from tacref.commands import Parser, command, positive_int
 from tacref.data.cache import clip_length
 from tacref.data.live import is_live, iter_live, source_name
-from tacref.embed import Embedder, check_frame, check_rows, embed_clip, embed_frames, open_encoder
+from tacref.embed import Embedder, check_frame, embed_clip, embed_frames, open_encoder
+from tacref.encoder.frames import FrameError
 from tacref.terminal import printable, unwritten
 
 BAR = 24  # characters
@@ -127,11 +128,17 @@ def follow(
             yield frame
 
     count = 0
-    for rows in embed_frames(encoder, frames(), batch):
-        check_rows(rows, name, count)
-        count += len(rows)
-        for embedding in rows:
-            yield timestamps.pop(0), aligner.update(embedding)
+    try:
+        for rows in embed_frames(encoder, frames(), batch):
+            for embedding in rows:
+                try:
+                    position = aligner.update(embedding)
+                except ValueError as error:
+                    raise FrameError(count, str(error)) from None
+                yield timestamps.pop(0), position
+                count += 1
+    except FrameError as error:
+        raise ValueError(f"{name}: {error}") from None
 
 
 def _lines(positions: Iterator[tuple[float, Position]], times: np.ndarray, out: TextIO) -> None:

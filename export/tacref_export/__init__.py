@@ -1,5 +1,6 @@
 """The ONNX side: an encoder as one proven file (convert), and its use without torch (session)."""
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,11 @@ if TYPE_CHECKING:
     from tacref_export.proof import ParityError
     from tacref_export.session import EncoderSession
     from tacref_export.streaming import EncoderStream
+
+# onnxruntime from 1.29 on reports to its maker, unless it finds this when it is first imported:
+# it then makes no device id, keeps no record of runs and connects to nothing. All that imports it
+# here lies in this package, so it is always set in time, unless somebody else was first.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 # Loaded when first used, each alone: a session needs neither torch nor onnx.
 _MODULES = {

@@ -1,62 +1,25 @@
 """From a run to one ONNX file that is proven equal to torch before it appears."""
 
-import base64
-import dataclasses
-import hashlib
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from tacref.commands import Parser, command
-from tacref.files import check_new_file, replacing
+from tacref.files import check_new_file
+from tacref.interrupts import lasting_interrupts
+from tacref.memory import memory_errors
+from tacref_export.writing import Export, Precision, write
 
 if TYPE_CHECKING:
     import onnx
 
-    from tacref.encoder.config import EncoderConfig
     from tacref.encoder.encoder import Encoder
     from tacref_export.graph import Graph
-    from tacref_export.int8 import TauLoss
     from tacref_export.proof import Parity, Video
 
-Precision = Literal["float32", "float16", "int8"]
-
-
-@dataclass(frozen=True)
-class Export:
-    """What was written.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    precision : {"float32", "float16", "int8"}
-        Of its layers.
-    parity : tuple of Parity
-        The difference from torch on each video that was tried.
-    tau : TauLoss, optional
-        Of int8.
-    """
-
-    path: Path
-    precision: Precision
-    parity: "tuple[Parity, ...]"
-    tau: "TauLoss | None" = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return {
-            "file": str(self.path),
-            "bytes": self.path.stat().st_size,
-            "precision": self.precision,
-            "parity": [dataclasses.asdict(each) for each in self.parity],
-            **({"tau": dataclasses.asdict(self.tau)} if self.tau else {}),
-        }
+MAX_BYTES = (2 << 30) - (16 << 20)  # of weights; a protobuf message is below 2 GiB
 
 
 def export_encoder(
@@ -65,6 +28,7 @@ def export_encoder(
     *,
     precision: Precision = "float32",
     clips: Sequence[str | Path] = (),
+    force: bool = False,
 ) -> Export:
     """Write a run's encoder as one ONNX file, once it is proven equal to torch.
 
@@ -73,14 +37,16 @@ def export_encoder(
     run : str or Path
         A run's folder.
     path : str or Path
-        The file to write, `*.onnx`; replaced if it exists. Its input `frames` is uint8
-        `(T, H, W, 3)` RGB or float32 `(T, F)`, its output `embeddings` float32 `(T, d)`; T, H and
-        W are free, and resizing, scaling and context gathering are inside.
+        The file to write, `*.onnx`. Its input `frames` is uint8 `(T, H, W, 3)` RGB or float32
+        `(T, F)`, its output `embeddings` float32 `(T, d)`; T, H and W are free, and resizing,
+        scaling and context gathering are inside.
     precision : {"float32", "float16", "int8"}
         Of the layers; inputs and outputs are the same in all three.
     clips : sequence of str or Path
         Clips to prove it on, instead of the built-in activity. int8 needs at least two of one
         activity: its ranges and its loss in Kendall's tau are measured on them.
+    force : bool
+        Replace `path` if it exists.
 
     Returns
     -------
@@ -92,7 +58,9 @@ def export_encoder(
     ------
     FileNotFoundError, ValueError
         If `run` is not a run's folder, a clip is missing or not what the encoder takes, or `path`
-        does not end in `.onnx`.
+        does not end in `.onnx` or exists.
+    MemoryError
+        If there is not enough for it.
     ParityError
         If a difference is above its limit (float32: 1e-5 in any coordinate; float16: a cosine
         below 0.999); names the first layer that differs, and no file appears.
@@ -100,17 +68,31 @@ def export_encoder(
     path = check_new_file(path)
     if path.suffix != ".onnx":
         raise ValueError(f"{path}: name of the file to write must end in .onnx")
+    if path.exists() and not force:
+        raise ValueError(f"{path}: exists already; force (--force) replaces it")
     if precision == "int8" and len(clips) < 2:
         raise ValueError(f"clips must be at least two for int8, got {len(clips)}")
     for clip in clips:
         if not Path(clip).exists():
             raise FileNotFoundError(f"{clip}: no such file or folder")
+    with memory_errors(f"the export of {run}"):
+        with lasting_interrupts():
+            graph, encoder, videos, made = _convert(Path(run), path, precision, clips)
+        with lasting_interrupts():
+            write(graph, encoder, Path(run), made, videos[0])
+    return made
+
+
+def _convert(
+    run: Path, path: Path, precision: Precision, clips: Sequence[str | Path]
+) -> "tuple[Graph, Encoder, list[Video], Export]":
     from tacref.encoder.storage import load_encoder
     from tacref_export.graph import to_graph
     from tacref_export.int8 import quantize, tau_loss
     from tacref_export.proof import proof_videos
 
     encoder = load_encoder(run)
+    _check_size(encoder, run, precision)
     videos = proof_videos(encoder, clips)
     graph = to_graph(encoder, "float16" if precision == "float16" else "float32")
     tau = None
@@ -119,9 +101,18 @@ def export_encoder(
         whole, graph = graph, quantize(graph, encoder.config, clips)
         tau = tau_loss(whole, graph, encoder.config, clips)
     parity = prove(encoder, graph, videos, precision, path)
-    made = Export(path, precision, tuple(parity), tau)
-    write(graph, encoder, Path(run), made, videos[0])
-    return made
+    return graph, encoder, videos, Export(path, precision, tuple(parity), tau)
+
+
+def _check_size(encoder: "Encoder", run: Path, precision: Precision) -> None:
+    size = sum(value.numel() * value.element_size() for value in encoder.state_dict().values())
+    if precision == "float16":
+        size //= 2
+    if size > MAX_BYTES:  # int8, too, begins with a graph in float32
+        raise ValueError(
+            f"{run}: its weights take {size / 1e9:.1f} GB as an ONNX graph, which holds at most "
+            f"{MAX_BYTES / 1e9:.1f} GB"
+        )
 
 
 def prove(
@@ -160,71 +151,10 @@ def prove(
     return parity
 
 
-def write(graph: "Graph", encoder: "Encoder", run: Path, made: Export, video: "Video") -> None:
-    """Write the file with all that it says about itself, and open it as a user would."""
-    from tacref_export.metadata import HASH, content_hash
-    from tacref_export.proof import ParityError
-    from tacref_export.session import EncoderSession
-
-    _describe(graph, encoder.config, run, made)
-    _annotate(graph.model, HASH, "")
-    graph.model.metadata_props[-1].value = content_hash(graph.model.SerializeToString())
-    with replacing(made.path) as temporary:
-        temporary.write_bytes(graph.model.SerializeToString())
-        with EncoderSession(temporary) as session:
-            rows = session.embed(video.frames)
-        expected = encoder.embed(video.frames)
-        if not np.abs(rows - expected).max() <= max(each.max_abs for each in made.parity) + 1e-6:
-            raise ParityError(f"{made.path}: not written; read back it computes something else")
-
-
 def _streaming_model(graph: "Graph") -> "onnx.ModelProto":
     import onnx
 
     return onnx.load_from_string(graph.model.SerializeToString() + graph.streaming)
-
-
-def _describe(graph: "Graph", config: "EncoderConfig", run: Path, made: Export) -> None:
-    import onnxruntime
-    import torch
-
-    import tacref
-    from tacref.encoder.storage import WEIGHTS
-    from tacref_export.metadata import FORMAT
-
-    model = graph.model
-    model.producer_name, model.producer_version = "tacref", tacref.__version__
-    for part in (*model.graph.node, *model.graph.value_info):
-        del part.metadata_props[:]  # the exporter notes the source files of this machine
-    if config.takes_pictures:
-        preprocessing = (
-            f"uint8 RGB; resized to {config.size}x{config.size} by antialiased linear "
-            "interpolation (triangle filter), aspect ratio not kept; /255; ImageNet mean and "
-            "deviation"
-        )
-    else:
-        preprocessing = "float32 features; mean and deviation of the training set"
-    for key, value in {
-        "format": FORMAT,
-        "version": tacref.__version__,
-        "encoder": json.dumps(config.to_json()),
-        "precision": made.precision,
-        "preprocessing": preprocessing + " (all inside the graph)",
-        "parity": json.dumps([dataclasses.asdict(each) for each in made.parity]),
-        **({"tau": json.dumps(dataclasses.asdict(made.tau))} if made.tau else {}),
-        "weights_sha256": hashlib.sha256((run / WEIGHTS).read_bytes()).hexdigest(),
-        "torch": torch.__version__,
-        "onnxruntime": onnxruntime.__version__,
-        "streaming": base64.b64encode(graph.streaming).decode(),
-    }.items():
-        _annotate(model, key, value)
-
-
-def _annotate(model: "onnx.ModelProto", key: str, value: str) -> None:
-    from tacref_export.metadata import PREFIX
-
-    entry = model.metadata_props.add()
-    entry.key, entry.value = PREFIX + key, value
 
 
 @command("export")
@@ -242,6 +172,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("run", help="a run's folder")
     parser.add_argument("-o", "--out", required=True, metavar="FILE.onnx", help="file to write")
+    parser.add_argument("--force", action="store_true", help="replace the file if it exists")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--fp16", action="store_true", help="layers in float16")
     form.add_argument("--int8", action="store_true", help="layers in int8; needs --clips")
@@ -260,7 +191,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tacref_export.proof import ParityError
 
     try:
-        made = export_encoder(options.run, options.out, precision=precision, clips=options.clips)
+        made = export_encoder(
+            options.run, options.out, precision=precision, clips=options.clips, force=options.force
+        )
     except ParityError as error:
         print(f"tacref export: {error}", file=sys.stderr)
         return 1

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from tacref.commands import Parser, command
-from tacref_export.metadata import read_config, read_measured, read_metadata
-from tacref_export.providers import PROVIDERS, missing_parts, open_session, placement
+from tacref_export.exported import ExportedFile, read_exported
+from tacref_export.metadata import NEXT_CONTEXT
+from tacref_export.providers import PROVIDERS, missing_parts, placement
 
 
 def inspect(path: str | Path) -> dict[str, Any]:
@@ -34,27 +35,23 @@ def inspect(path: str | Path) -> dict[str, Any]:
     ValueError
         If it is not an encoder of this project, or was changed since it was written.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such ONNX file")
-    model = path.read_bytes()
-    metadata = read_metadata(path, model)
-    config, measured = read_config(path, metadata), read_measured(path, metadata)
-    session = _open(path, model, "cpu")
+    exported = read_exported(path)
+    metadata = exported.metadata
+    session = _open(exported, "cpu")
     places: dict[str, Any] = {"cpu": _placed(session)}
     for name in PROVIDERS:
         if name not in places:
             missing = missing_parts(name)
-            places[name] = {"missing": missing} if missing else _placed(_open(path, model, name))
+            places[name] = {"missing": missing} if missing else _placed(_open(exported, name))
     return {
         "file": str(path),
-        "bytes": len(model),
-        "encoder": config.to_json(),
+        "bytes": exported.size,
+        "encoder": exported.config.to_json(),
         "precision": metadata["precision"],
         "preprocessing": metadata["preprocessing"],
         "inputs": [_tensor(each) for each in session.get_inputs()],
-        "outputs": [_tensor(each) for each in session.get_outputs()],
-        **measured,
+        "outputs": [_tensor(each) for each in session.get_outputs() if each.name != NEXT_CONTEXT],
+        **exported.measured,
         "made_with": {name: metadata[name] for name in ("version", "torch", "onnxruntime")},
         "weights_sha256": metadata["weights_sha256"],
         "content_sha256": metadata["content_sha256"],
@@ -62,10 +59,8 @@ def inspect(path: str | Path) -> dict[str, Any]:
     }
 
 
-def _open(path: Path, model: bytes, provider: str) -> Any:
-    return open_session(
-        path, model, (provider,), allow_cpu=True, tf32=True, cuda_graph=False, threads=0
-    )
+def _open(exported: ExportedFile, provider: str) -> Any:
+    return exported.open((provider,), allow_cpu=True, tf32=True)
 
 
 def _placed(session: Any) -> dict[str, dict[str, int]]:
@@ -113,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     }  # fmt: skip
     for provider, places in found["providers"].items():
         if "missing" in places:
-            lines[provider] = f"not to be had here: {places['missing']}"
+            lines[provider] = f"not available here: {places['missing']}"
             continue
         parts = [
             f"{sum(operators.values())} nodes on {place} ("

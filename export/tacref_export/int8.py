@@ -12,6 +12,7 @@ import onnx
 from tacref.data import iter_frames
 from tacref.data.clips import resize
 from tacref.encoder.config import EncoderConfig
+from tacref.encoder.frames import FrameError
 from tacref.evaluation import kendall_tau
 from tacref_export.binding import ArrayRunner
 from tacref_export.graph import Graph
@@ -105,7 +106,10 @@ def tau_loss(
         for clip in clips:  # in chunks, as a session embeds it: clips may be long
             frames = (frame for frame, _ in iter_frames(clip))
             chunks = embed_stream(EncoderStream(runner, config), frames, None)
-            rows.append(np.concatenate(list(chunks)))
+            try:
+                rows.append(np.concatenate(list(chunks)))
+            except FrameError as error:
+                raise ValueError(f"{clip}: {error}") from None
         taus.append(kendall_tau(rows))
     return TauLoss(float32=taus[0], int8=taus[1], clips=len(clips))
 

@@ -140,12 +140,13 @@ def content_hash(model: bytes) -> str:
     It tells damage and careless edits; it is no signature.
     """
     digest = hashlib.sha256()
+    view = memoryview(model)  # whose slices are no copies
     kept = 0
     for start, content, end in _metadata_fields(model):
         if _entry(model[content:end])[0] == PREFIX + HASH:
-            digest.update(model[kept:start])
+            digest.update(view[kept:start])
             kept = end
-    digest.update(model[kept:])
+    digest.update(view[kept:])
     return digest.hexdigest()
 
 

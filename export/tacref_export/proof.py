@@ -15,6 +15,8 @@ from tacref.data import iter_frames, write_video
 from tacref.data.synthetic import draw_timeline, render
 from tacref.embed import Embedder
 from tacref.encoder.encoder import Encoder
+from tacref.encoder.frames import FrameError
+from tacref.memory import memory_errors
 from tacref_export.binding import ArrayRunner
 from tacref_export.graph import Graph
 from tacref_export.metadata import INPUT, OUTPUT, context_rows
@@ -39,10 +41,11 @@ class ParityError(RuntimeError):
 
 @dataclass(frozen=True)
 class Video:
-    """Frames to compare on, and whether they are "decoded" or "noise"."""
+    """Frames to compare on, whether they are "decoded" or "noise", and the clip they are from."""
 
     kind: str
     frames: np.ndarray
+    clip: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,8 @@ def proof_videos(encoder: Encoder, clips: Sequence[str | Path] = ()) -> list[Vid
     for clip in clips:
         frames = next_frames(clip, long, CLIP_BYTES)
         try:
-            decoded.append(Video("decoded", config.as_frames(frames)))
+            config.check_frame(frames[0])
+            decoded.append(Video("decoded", config.as_frames(frames), str(clip)))
         except ValueError as error:
             raise ValueError(f"{clip}: not what the encoder takes: {error}") from None
     if not config.takes_pictures:
@@ -151,6 +155,8 @@ def measure_parity(encoder: Embedder, graph: Graph, videos: Sequence[Video]) -> 
 
     Raises
     ------
+    ValueError
+        If torch gives embeddings that are not of unit length; names clip and frame.
     ParityError
         If onnxruntime does not open the graph, or the graph does not run on one of them.
     """
@@ -158,11 +164,16 @@ def measure_parity(encoder: Embedder, graph: Graph, videos: Sequence[Video]) -> 
     try:
         plain, optimized = open_graph(model, optimize=False), open_graph(model)
         runner = ArrayRunner(open_graph(model + graph.streaming))
+    except MemoryError:
+        raise
     except Exception as error:  # onnxruntime's kinds of error share no public base
         raise ParityError(f"onnxruntime does not open it: {_line(error)}") from None
     measured = []
     for video in videos:
-        expected = encoder.embed(video.frames)
+        try:
+            expected = encoder.embed(video.frames)
+        except FrameError as error:
+            raise ValueError(f"{video.clip or video.kind}: {error}") from None
         try:
             rows = [run_graph(session, video.frames) for session in (plain, optimized)]
             stream = EncoderStream(runner, encoder.config)
@@ -171,6 +182,10 @@ def measure_parity(encoder: Embedder, graph: Graph, videos: Sequence[Video]) -> 
                 for start in range(0, len(video.frames), _CHUNK)
             ]
             streamed = np.concatenate([*chunks, stream.finish()])
+        except FrameError:  # no number, which is within no limit
+            streamed = np.full_like(expected, np.nan)
+        except MemoryError:
+            raise
         except Exception as error:
             raise ParityError(
                 f"it does not run on frames of shape {video.frames.shape}: "
@@ -202,12 +217,16 @@ def open_graph(model: bytes, *, optimize: bool = True) -> Any:
     options.log_severity_level = 4
     if not optimize:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    with memory_errors(f"a session of {len(model)} bytes"):
+        return ort.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
 
 
 def run_graph(session: Any, frames: np.ndarray) -> np.ndarray:
     """Return the embeddings of a whole video."""
-    (rows,) = session.run([OUTPUT], {INPUT: frames})
+    with memory_errors(f"frames of shape {frames.shape}"):
+        (rows,) = session.run([OUTPUT], {INPUT: frames})
     return np.asarray(rows)
 
 

@@ -6,14 +6,19 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any
+
+from tacref.memory import memory_errors
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
 }
+
+MAX_THREADS = 1024  # onnxruntime starts as many as it is told to, whatever the machine has
 
 # What onnxruntime computes on the CPU on purpose, whatever the provider: numbers of frames and
 # rows, a few bytes each. Anything else there is the encoder itself.
@@ -34,7 +39,7 @@ def check_providers(providers: str | Sequence[str]) -> tuple[str, ...]:
     """
     names = (providers,) if isinstance(providers, str) else tuple(providers)
     for name in names:
-        if name not in PROVIDERS:
+        if not isinstance(name, str) or name not in PROVIDERS:
             raise ValueError(f"providers must be of {', '.join(PROVIDERS)}, got {name!r}")
     if not names:
         raise ValueError(f"providers must name at least one of {', '.join(PROVIDERS)}")
@@ -43,6 +48,19 @@ def check_providers(providers: str | Sequence[str]) -> tuple[str, ...]:
             f"providers: cpu takes all that comes to it, so it must be last, got {names}"
         )
     return names
+
+
+def check_threads(threads: int) -> None:
+    """Refuse a number of CPU threads that is not from 0 to 1024.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    whole = isinstance(threads, Integral) and not isinstance(threads, bool)
+    if not (whole and 0 <= threads <= MAX_THREADS):
+        raise ValueError(f"threads must be a whole number from 0 to {MAX_THREADS}, got {threads!r}")
 
 
 def open_session(
@@ -66,7 +84,7 @@ def open_session(
     providers : sequence of {"cpu", "cuda", "tensorrt"}
         In order of preference.
     allow_cpu : bool
-        Let the CPU take all or part of it where a provider is not to be had.
+        Let the CPU take all or part of it where a provider is not available.
     tf32, cuda_graph : bool
         Of the CUDA and TensorRT providers.
     threads : int
@@ -80,31 +98,43 @@ def open_session(
     Raises
     ------
     ValueError
-        If a provider is not to be had, or part of the encoder would run elsewhere; says what is
-        missing. Also if onnxruntime cannot read the model.
+        If a provider is not available, or part of the encoder would run elsewhere; says what is
+        missing. Also if onnxruntime cannot read the model, or part of it lies in another file.
+    MemoryError
+        If there is not enough for it.
     """
     import onnxruntime as ort
 
     wanted = [name for name in providers if name != "cpu"]
     missing = {name: parts for name in wanted if (parts := missing_parts(name))}
     if missing and not allow_cpu:
-        lacks = "; ".join(f"{name} is not to be had here: {missing[name]}" for name in missing)
-        raise ValueError(f"providers: {lacks}. allow_cpu=True would run on the CPU instead")
+        lacks = "; ".join(f"{name} is not available here: {missing[name]}" for name in missing)
+        raise ValueError(f"{lacks}. {_CPU_INSTEAD}")
     wanted = [name for name in wanted if name not in missing]
     # Its provider has no option for it.
     if "tensorrt" in wanted and not tf32 and os.environ.get("NVIDIA_TF32_OVERRIDE") != "0":
         raise ValueError(
-            "providers: TensorRT computes float32 in TF32, about 1e-3 off, unless "
-            "NVIDIA_TF32_OVERRIDE=0 is in the environment; set it, or say tf32=True"
+            "TensorRT computes float32 in TF32, about 1e-3 off, unless "
+            "NVIDIA_TF32_OVERRIDE=0 is in the environment; set it (in Python, tf32=True accepts it)"
         )
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = int(threads)
     options.log_severity_level = 4  # what goes wrong is raised below
     options.enable_mem_pattern = False  # it keeps memory for each number of frames that it has met
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    # The content hash knows nothing of weights in other files: there they are looked for in vain.
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", os.devnull
+    )
     chosen = [(PROVIDERS[name], _options(name, tf32, cuda_graph)) for name in wanted]
     try:
-        session = ort.InferenceSession(model, options, [*chosen, (PROVIDERS["cpu"], {})])
+        with memory_errors(f"the session of {path}"):
+            # Where a provider fails it would print, and go on with the CPU alone.
+            session = ort.InferenceSession(
+                model, options, [*chosen, (PROVIDERS["cpu"], {})], enable_fallback=0
+            )
+    except MemoryError:
+        raise
     except Exception as error:  # onnxruntime's kinds of error share no public base
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{path}: onnxruntime cannot run it ({reason})") from None
@@ -168,7 +198,7 @@ def _verify(session: Any, wanted: Sequence[str]) -> None:
     for name in wanted:
         if PROVIDERS[name] not in got:
             raise ValueError(
-                f"providers: asked for {name}, but the session got {got}; onnxruntime could not "
+                f"{name} was asked for, but the session got {got}; onnxruntime could not "
                 "start it, and its log says why"
             )
     if not wanted:
@@ -182,9 +212,11 @@ def _verify(session: Any, wanted: Sequence[str]) -> None:
     })  # fmt: skip
     if elsewhere:
         raise ValueError(
-            f"providers: {', '.join(wanted)} would leave {', '.join(elsewhere)} to the CPU; "
-            "allow_cpu=True accepts that"
+            f"{', '.join(wanted)} would leave {', '.join(elsewhere)} to the CPU. {_CPU_INSTEAD}"
         )
+
+
+_CPU_INSTEAD = "--device cpu runs all of it on the CPU (in Python, allow_cpu=True accepts that)"
 
 
 def _options(provider: str, tf32: bool, cuda_graph: bool) -> dict[str, str]:

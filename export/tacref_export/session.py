@@ -3,21 +3,13 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 
 from tacref_export.binding import ArrayRunner, DeviceRunner, Runner
-from tacref_export.metadata import (
-    INPUT,
-    NEXT_CONTEXT,
-    OUTPUT,
-    context_rows,
-    read_config,
-    read_metadata,
-    streaming_form,
-)
-from tacref_export.providers import PROVIDERS, check_providers, open_session
+from tacref_export.exported import read_exported
+from tacref_export.metadata import context_rows
+from tacref_export.providers import PROVIDERS, check_providers, check_threads
 from tacref_export.streaming import EncoderStream, check_chunk, default_chunk, embed_stream
 
 
@@ -33,9 +25,9 @@ class EncoderSession:
         A file that `export_encoder` wrote, unchanged since.
     providers : sequence of {"cpu", "cuda", "tensorrt"}
         Where to run, in order of preference. Each is verified, and where each part of the encoder
-        was placed: what cannot be had is an error, and never a silent change to the CPU.
+        was placed: what is not available is an error, and never a silent change to the CPU.
     allow_cpu : bool
-        Let the CPU take all or part of it where a provider is not to be had.
+        Let the CPU take all or part of it where a provider is not available.
     chunk : int, optional
         Frames that go through the encoder at once, >= 1. By default as many as a few hundred
         megabytes hold. The embeddings do not depend on it.
@@ -44,7 +36,7 @@ class EncoderSession:
     tf32 : bool
         Let NVIDIA GPUs round factors to ten bits: faster, and about 1e-3 off.
     threads : int
-        CPU threads, >= 0; 0 lets onnxruntime choose.
+        CPU threads, from 0 to 1024; 0 lets onnxruntime choose.
 
     Attributes
     ----------
@@ -60,8 +52,10 @@ class EncoderSession:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not an encoder of this project, or was changed; a provider is unknown or not to be
-        had; or another argument is out of range.
+        If it is not an encoder of this project, or was changed; a provider is unknown or not
+        available; or another argument is out of range.
+    MemoryError
+        If there is not enough for it.
     """
 
     def __init__(
@@ -75,28 +69,16 @@ class EncoderSession:
         tf32: bool = False,
         threads: int = 0,
     ) -> None:
-        path = Path(path)
         wanted = check_providers(providers)
         check_chunk(chunk)
-        if threads < 0:
-            raise ValueError(f"threads must be >= 0, got {threads!r}")
+        check_threads(threads)
         if cuda_graph and (chunk is None or wanted[0] == "cpu"):
             raise ValueError("cuda_graph needs a chunk and a provider other than cpu")
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such ONNX file")
-        model = path.read_bytes()
-        self.metadata = read_metadata(path, model)
-        self.config = read_config(path, self.metadata)
-        session = open_session(
-            path,
-            streaming_form(path, model, self.metadata),
-            wanted,
-            allow_cpu=allow_cpu,
-            tf32=tf32,
-            cuda_graph=cuda_graph,
-            threads=threads,
+        exported = read_exported(path)
+        self.metadata, self.config = exported.metadata, exported.config
+        session = exported.open(
+            wanted, allow_cpu=allow_cpu, tf32=tf32, cuda_graph=cuda_graph, threads=threads
         )
-        self._check_graph(path, session)
         got = session.get_providers()
         self.providers = tuple(name for name, full in PROVIDERS.items() if full in got)
         self._chunk = chunk
@@ -123,7 +105,10 @@ class EncoderSession:
         Raises
         ------
         ValueError
-            If `frames` is not what the encoder takes, or the session is closed.
+            If `frames` is not what the encoder takes, an embedding comes out that is not of unit
+            length, or the session is closed. Names the frame.
+        MemoryError
+            If there is not enough for a chunk.
         """
         stream = self.stream()
         frames = self.config.as_frames(frames)
@@ -239,20 +224,6 @@ class EncoderSession:
     def close(self) -> None:
         """Let go of the model and its memory; streams that are open may still end."""
         self._runner = None
-
-    def _check_graph(self, path: Path, session: Any) -> None:
-        if self.config.takes_pictures:
-            frames = (INPUT, "tensor(uint8)", ["T", "H", "W", 3])
-        else:
-            frames = (INPUT, "tensor(float)", ["T", self.config.channels])
-        said = [frames, (OUTPUT, "tensor(float)", ["T", self.config.dim])]
-        inputs, outputs = session.get_inputs(), session.get_outputs()
-        given = [(each.name, each.type, each.shape) for each in (*inputs, *outputs)]
-        names = [name for name, *_ in given]
-        if given[:2] != said or names != [INPUT, OUTPUT, NEXT_CONTEXT]:
-            raise ValueError(
-                f"{path}: what it takes and gives, {given}, is not what its metadata says"
-            )
 
     def __enter__(self) -> "EncoderSession":
         """Return the session itself."""

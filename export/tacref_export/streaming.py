@@ -1,11 +1,14 @@
 """A video frame by frame or chunk by chunk: the same embeddings as of the whole."""
 
 from collections.abc import Iterable, Iterator
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from tacref.encoder.config import EncoderConfig
+from tacref.encoder.frames import FrameError, check_embeddings
+from tacref.memory import memory_errors
 from tacref_export.binding import Runner
 
 
@@ -31,6 +34,7 @@ class EncoderStream:
         self._shape: tuple[int, ...] | None = None
         # Embeddings of the last `after` frames, right if the video ends here.
         self._last = np.empty((0, config.dim), np.float32)
+        self._taken, self._given = 0, 0  # frames and embeddings so far
         self._finished = False
 
     def push(self, frames: np.ndarray) -> np.ndarray:
@@ -49,20 +53,37 @@ class EncoderStream:
         Raises
         ------
         ValueError
-            If `frames` is not what the encoder takes, changes its size, or the stream is finished.
+            If `frames` is not what the encoder takes, changes its size, or the stream is finished;
+            or an embedding comes out that is not of unit length. Names the frame, counted from the
+            first of the video.
+        MemoryError
+            If there is not enough for these frames.
         """
         if self._finished:
             raise ValueError("the stream is finished; a new video needs a new one")
-        frames = self._config.as_frames(frames)
+        try:
+            frames = self._config.as_frames(frames)
+        except FrameError as error:
+            raise error.after(self._taken) from None
         self._shape = self._shape or frames.shape[1:]
         if frames.shape[1:] != self._shape:
             raise ValueError(
                 f"frames must all have shape {self._shape}, as the first, got {frames.shape[1:]}"
             )
-        rows, self._context = self._runner.run(frames, self._context)
+        try:
+            with memory_errors(f"frames of shape {frames.shape}"):
+                rows, self._context = self._runner.run(frames, self._context)
+        except MemoryError:
+            raise
+        except Exception as error:  # onnxruntime's kinds of error share no public base
+            reason = " ".join(str(error).split())[:300]
+            raise ValueError(
+                f"onnxruntime cannot embed frames of shape {frames.shape} ({reason})"
+            ) from error
+        self._taken += len(frames)
         ready = max(0, len(rows) - self._after)
         self._last = rows[ready:]
-        return rows[:ready]
+        return self._give(rows[:ready])
 
     def finish(self) -> np.ndarray:
         """End the video: beyond it, its last frame stands in.
@@ -71,9 +92,22 @@ class EncoderStream:
         -------
         ndarray of float32, shape (N, d)
             The embeddings that are left.
+
+        Raises
+        ------
+        ValueError
+            If one is not of unit length; names the frame.
         """
         rows, self._last, self._context = self._last, self._last[:0], None
         self._finished = True
+        return self._give(rows)
+
+    def _give(self, rows: np.ndarray) -> np.ndarray:
+        before, self._given = self._given, self._given + len(rows)
+        try:
+            check_embeddings(rows)
+        except FrameError as error:
+            raise error.after(before) from None
         return rows
 
 
@@ -95,10 +129,22 @@ def embed_stream(
     ------
     ndarray of float32, shape (N, d)
         One array a chunk; together one row a frame.
+
+    Raises
+    ------
+    ValueError
+        If a frame is not what the encoder takes, or not of the shape of the first.
     """
     held: list[np.ndarray] = []
-    for frame in frames:
-        chunk = chunk or default_chunk(frame, stream._config)
+    shape: tuple[int, ...] | None = None
+    for number, frame in enumerate(map(np.asarray, frames)):
+        if shape is None:
+            stream._config.check_frame(frame)
+            shape, chunk = frame.shape, chunk or default_chunk(frame, stream._config)
+        if frame.shape != shape:
+            raise ValueError(
+                f"frame {number}: must have shape {shape}, as the first, got {frame.shape}"
+            )
         held.append(frame)
         if len(held) == chunk:
             yield stream.push(np.stack(held))
@@ -109,15 +155,16 @@ def embed_stream(
 
 
 def check_chunk(chunk: int | None) -> None:
-    """Refuse a number of frames that is not >= 1; None stands for the default.
+    """Refuse a number of frames that is no whole number >= 1; None stands for the default.
 
     Raises
     ------
     ValueError
         If it is not.
     """
-    if chunk is not None and chunk < 1:
-        raise ValueError(f"chunk must be >= 1, got {chunk!r}")
+    whole = isinstance(chunk, Integral) and not isinstance(chunk, bool)
+    if chunk is not None and not (whole and chunk >= 1):
+        raise ValueError(f"chunk must be a whole number >= 1, got {chunk!r}")
 
 
 # Bytes that a chunk's frames and the largest maps that come of them may take.

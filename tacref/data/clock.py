@@ -26,13 +26,15 @@ class Clock:
         The stream that is decoded.
     interval : float
         Seconds from one frame to the next, for frames that have no time.
+    live : bool
+        Give every frame at once, at the time that it has; only time that goes back is mended.
     """
 
-    def __init__(self, stream: av.VideoStream, interval: float) -> None:
+    def __init__(self, stream: av.VideoStream, interval: float, *, live: bool = False) -> None:
         self._codec, self._interval = stream.codec_context, interval
         self._tick = float(stream.time_base) if stream.time_base else 1e-6
         self._latest_pts: int | None = None  # of the packets
-        self._shows_order = False
+        self._shows_order = live
         self._waiting: deque[av.VideoFrame] = deque()
         self._times: list[float] = []  # a heap, of the waiting frames
         self._offset = 0.0

@@ -13,7 +13,9 @@ import av
 import numpy as np
 
 from tacref.data.clips import iter_frames
-from tacref.data.video import failure, upright, video_stream
+from tacref.data.clock import Clock
+from tacref.data.picture import PictureReader
+from tacref.data.video import failure, video_stream
 
 STDIN = "-"
 SCHEMES = ("rtsp", "http", "https", "udp", "tcp", "rtmp", "srt")
@@ -177,23 +179,23 @@ def _iter_stream(name: str, source: Any, **options: Any) -> Iterator[tuple[np.nd
         stream = video_stream(name, container)
         stream.thread_type = "SLICE"  # several frames at a time would come that much later
         shape: tuple[int, ...] | None = None
-        last = 0.0
+        clock = Clock(stream, 1 / float(stream.average_rate or 25), live=True)
+        pictures = PictureReader(name)
         try:
             for packet in container.demux(stream):
                 try:
                     frames = packet.decode()
                 except av.InvalidDataError:
                     continue
-                for frame in frames:
-                    picture = upright(frame)
+                for frame, time in (timed for new in frames for timed in clock.add(new)):
+                    picture = pictures.read(frame)
                     shape = shape or picture.shape
                     if picture.shape != shape:
                         raise ValueError(
                             f"{name}: frames change size, from {shape[1]}x{shape[0]} to "
                             f"{picture.shape[1]}x{picture.shape[0]}"
                         )
-                    last = last if frame.time is None else float(frame.time)
-                    yield picture, last
+                    yield picture, time
         except av.FFmpegError as error:
             raise ValueError(f"{name}: failed ({_reason(error)})") from None
         if shape is None:

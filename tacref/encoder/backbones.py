@@ -108,7 +108,7 @@ class ResNet50Backbone(nn.Module):
         Raises
         ------
         ValueError
-            If a parameter is missing, unknown, or of another shape.
+            If a parameter is missing, unknown, or of another shape or kind of number.
         """
         beyond = ("layer4.", "fc.")
         given = {name: value for name, value in weights.items() if not name.startswith(beyond)}
@@ -129,6 +129,11 @@ class ResNet50Backbone(nn.Module):
                 raise ValueError(
                     f"{source}: not the weights of a torchvision ResNet-50: {name} has shape "
                     f"{tuple(value.shape)}, expected {tuple(wanted[name].shape)}"
+                )
+            if value.is_floating_point() != wanted[name].is_floating_point():
+                raise ValueError(
+                    f"{source}: not the weights of a torchvision ResNet-50: {name} is "
+                    f"{value.dtype}, expected {wanted[name].dtype}"
                 )
         self.load_state_dict(given)
 

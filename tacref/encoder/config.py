@@ -1,11 +1,14 @@
 """What an encoder is built from: all that config.json needs to build it again."""
 
 import dataclasses
+import operator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from tacref.encoder.frames import FrameError, check_features
 
 # Defaults of each encoder; docs/benchmarks.md has the measurements behind the offsets.
 ENCODERS: dict[str, dict[str, Any]] = {
@@ -51,14 +54,16 @@ class EncoderConfig:
 
     def __post_init__(self) -> None:
         """Check all values."""
-        if self.name not in ENCODERS:
+        if not isinstance(self.name, str) or self.name not in ENCODERS:
             raise ValueError(f"encoder must be one of {', '.join(ENCODERS)}, got {self.name!r}")
-        offsets = tuple(int(offset) for offset in self.offsets)
+        offsets = tuple(_whole(offset, "each of offsets") for offset in self.offsets)
         if not offsets or list(offsets) != sorted(set(offsets)):
             raise ValueError(f"offsets must be distinct and rising, got {self.offsets!r}")
         if max(-offsets[0], offsets[-1]) > MAX_OFFSET:
             raise ValueError(f"offsets must be within {MAX_OFFSET} frames, got {self.offsets!r}")
         object.__setattr__(self, "offsets", offsets)
+        for name in ("dim", "channels", "size"):
+            object.__setattr__(self, name, _whole(getattr(self, name), name))
         for name, most in (("dim", MAX_DIM), ("channels", MAX_CHANNELS)):
             if not 1 <= getattr(self, name) <= most:
                 raise ValueError(f"{name} must be from 1 to {most}, got {getattr(self, name)!r}")
@@ -94,6 +99,8 @@ class EncoderConfig:
         ------
         ValueError
             If rank, channels or dtype do not fit, or there is no frame.
+        FrameError
+            If a feature is not finite as float32; a ValueError that names frame and feature.
         """
         array = np.asarray(frames)
         given = f"got {array.dtype} of shape {array.shape}"
@@ -105,7 +112,32 @@ class EncoderConfig:
             raise ValueError(f"frames must be float of shape (T, {self.channels}), {given}")
         if not array.size:
             raise ValueError(f"frames must not be empty, {given}")
-        return np.require(array, dtype=np.float32, requirements=_PLAIN)
+        with np.errstate(over="ignore"):  # beyond float32 is infinity, refused below
+            features = np.require(array, dtype=np.float32, requirements=_PLAIN)
+        check_features(features)
+        return features
+
+    def check_frame(self, frame: np.ndarray) -> None:
+        """Check that an array is one frame of a video that this encoder takes.
+
+        Raises
+        ------
+        ValueError
+            If shape or dtype do not fit.
+        FrameError
+            If a feature is not finite.
+        """
+        try:
+            self.as_frames(frame[None])
+        except FrameError:
+            raise
+        except ValueError:
+            wanted = "uint8 of shape (H, W, 3)"
+            if not self.takes_pictures:
+                wanted = f"float of shape ({self.channels},)"
+            raise ValueError(
+                f"each frame must be {wanted}, got {frame.dtype} of shape {frame.shape}"
+            ) from None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain JSON values."""
@@ -123,13 +155,15 @@ class EncoderConfig:
         known = {field.name for field in dataclasses.fields(cls)}
         if not isinstance(fields, dict) or set(fields) != known:
             raise ValueError(f"encoder configuration must have the keys {sorted(known)}")
-        try:
-            return cls(
-                name=str(fields["name"]),
-                offsets=tuple(fields["offsets"]),
-                dim=int(fields["dim"]),
-                size=int(fields["size"]),
-                channels=int(fields["channels"]),
-            )
-        except (TypeError, OverflowError) as error:
-            raise ValueError(f"encoder configuration: {error}") from None
+        if not isinstance(fields["offsets"], list):
+            raise ValueError(f"offsets must be a list, got {fields['offsets']!r}")
+        return cls(**fields | {"offsets": tuple(fields["offsets"])})
+
+
+def _whole(value: Any, name: str) -> int:
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return operator.index(value)
+    except TypeError:
+        raise ValueError(f"{name} must be a whole number, got {value!r}") from None

@@ -7,8 +7,11 @@ from torch.nn import functional
 
 from tacref.encoder.backbones import Identity, ResNet50Backbone, SmallBackbone, read_weights
 from tacref.encoder.config import EncoderConfig
+from tacref.encoder.frames import check_embeddings
 from tacref.encoder.heads import ConvHead, LinearHead
 from tacref.encoder.preprocess import Pictures, Standardize
+from tacref.encoder.weights import check_finite
+from tacref.memory import memory_errors
 
 
 class Encoder(nn.Module):
@@ -87,15 +90,21 @@ class Encoder(nn.Module):
         Raises
         ------
         ValueError
-            If `frames` is not what the encoder takes.
+            If `frames` is not what the encoder takes, or an embedding comes out that is not of
+            unit length; names the frame.
+        MemoryError
+            If torch cannot allocate what they need.
         """
+        array = self.config.as_frames(frames)
         training = self.training
         self.eval()
         try:
-            tensor = torch.from_numpy(self.config.as_frames(frames)).to(self.offsets.device)
-            return self(tensor).cpu().numpy()
+            with memory_errors(f"frames of shape {array.shape}"):
+                rows = self(torch.from_numpy(array).to(self.offsets.device)).cpu().numpy()
         finally:
             self.train(training)
+        check_embeddings(rows)
+        return rows
 
 
 def build_encoder(config: EncoderConfig, *, seed: int = 0, weights: str | None = None) -> Encoder:
@@ -113,7 +122,7 @@ def build_encoder(config: EncoderConfig, *, seed: int = 0, weights: str | None =
     Raises
     ------
     ValueError
-        If `weights` is given for another encoder or does not fit.
+        If `weights` is given for another encoder, does not fit or is not finite.
     """
     if weights is not None and config.name != "resnet50":
         raise ValueError(f"weights are for the resnet50 encoder, not for {config.name!r}")
@@ -123,5 +132,6 @@ def build_encoder(config: EncoderConfig, *, seed: int = 0, weights: str | None =
         encoder = Encoder(config)
     if state is not None and weights is not None:
         assert isinstance(encoder.backbone, ResNet50Backbone)
+        check_finite(state, weights)
         encoder.backbone.load_torchvision(state, weights)
     return encoder

@@ -178,7 +178,10 @@ def test_refusals_are_one_line(clips, capsys):
     for given, line in (
         (arguments(clips, source="none.mp4"), f"{clips / 'none.mp4'}: no such file or folder"),
         (arguments(clips, source="v.mp4"), f"{clips / 'v.mp4'}: not what the encoder takes"),
-        (arguments(clips, source="inf.npy"), f"{clips / 'inf.npy'}: its embedding at frame 5 is"),
+        (
+            arguments(clips, source="inf.npy"),
+            f"{clips / 'inf.npy'}: frame 5: its embedding has length",
+        ),
         (["/dev/video99", *arguments(clips)[1:]], "camera /dev/video99: does not open"),
         (arguments(clips, "--batch", "0"), "argument --batch: must be >= 1, got 0"),
         (
@@ -192,6 +195,6 @@ def test_refusals_are_one_line(clips, capsys):
     ):
         assert tacref.follow.main(given) == 2
         shown = capsys.readouterr()
-        assert shown.out == ""
+        assert shown.out == "" or "inf.npy" in line  # the frames before it were followed
         assert shown.err.startswith(f"tacref follow: {line}")
         assert shown.err.count("\n") == 1

@@ -88,6 +88,25 @@ def test_any_memory_layout():
 
 
 @pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB."),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+        MemoryError(),
+    ],
+)
+def test_memory_that_runs_out(monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    encoder = build_encoder(features_config()).train()
+    monkeypatch.setattr(encoder, "forward", fail)
+    with pytest.raises(MemoryError, match=r"not enough memory for frames of shape \(9, 6\)"):
+        encoder.embed(rows(9))
+    assert encoder.training
+
+
+@pytest.mark.parametrize(
     ("config", "frames", "message"),
     [
         (
@@ -152,9 +171,9 @@ def test_damaged_runs_are_named(tmp_path):
     for text, message in (
         ("{", "not JSON"),
         ("[]", "not a run's configuration"),
-        (good.replace("-40", "-1e400"), r"config\.json: encoder configuration"),
+        (good.replace("-40", "-1e400"), r"config\.json: .* must be a whole number, got -inf"),
         (good.replace("-40", "-9000000000000000000"), "offsets must be within 100000 frames"),
-        (good.replace('"dim": 8', '"dim": 1e300'), "dim must be from 1 to 65536"),
+        (good.replace('"dim": 8', '"dim": 1e300'), "dim must be a whole number, got 1e[+]300"),
         (good.replace('"features"', '"magic"'), "got 'magic'"),
         (good.replace('"dim": 8', '"dim": 9'), "damaged, or not of the encoder in config.json"),
         (good.replace('"dim"', '"width"'), "must have the keys"),

@@ -10,7 +10,7 @@ from exported_encoders import CONFIGS, clip
 
 from tacref.commands import main
 from tacref.encoder import EncoderConfig, build_encoder, load_encoder, save_encoder
-from tacref_export import EncoderSession, export_encoder
+from tacref_export import EncoderSession, convert, export_encoder, proof
 from tacref_export.proof import proof_videos
 
 
@@ -134,6 +134,44 @@ def test_bad_arguments(tmp_path, monkeypatch, capsys, run, arguments, message):
     assert line.count("\n") == 1
     assert pytest.raises(ValueError, match=message).matches(ValueError(line))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_file_stays(exported, tmp_path, capsys):
+    run, path = str(exported["features"].run), tmp_path / "encoder.onnx"
+    path.write_bytes(b"mine")
+    assert main(["export", run, "-o", str(path)]) == 2
+    line = capsys.readouterr().err
+    assert line == f"tacref export: {path}: exists already; force (--force) replaces it\n"
+    assert path.read_bytes() == b"mine"
+    assert main(["export", run, "-o", str(path), "--force"]) == 0
+    EncoderSession(path)
+
+
+def test_weights_beyond_what_an_onnx_file_holds(exported, tmp_path, monkeypatch):
+    monkeypatch.setattr(convert, "MAX_BYTES", 300_000)
+    with pytest.raises(ValueError, match=r"weights take 0\.0 GB as an ONNX graph, which holds at"):
+        export_encoder(exported["features"].run, tmp_path / "e.onnx")
+    export_encoder(exported["features"].run, tmp_path / "e.onnx", precision="float16")
+
+
+def test_memory_that_runs_out(exported, tmp_path, monkeypatch, capsys):
+    def fail(*_):
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes")
+
+    monkeypatch.setattr(proof, "proof_videos", fail)
+    assert main(["export", str(exported["features"].run), "-o", str(tmp_path / "e.onnx")]) == 2
+    line = capsys.readouterr().err
+    assert f"not enough memory for the export of {exported['features'].run}" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_clips_beyond_what_the_encoder_can_compute(exported, tmp_path, capsys):
+    np.save(tmp_path / "high.npy", np.full((9, 6), 3e38, np.float32))
+    arguments = ["-o", str(tmp_path / "e.onnx"), "--clips", str(tmp_path / "high.npy")]
+    assert main(["export", str(exported["features"].run), *arguments]) == 2
+    line = capsys.readouterr().err
+    assert f"{tmp_path / 'high.npy'}: frame 0: its embedding has length" in line
+    assert [path.name for path in tmp_path.iterdir()] == ["high.npy"]
 
 
 def test_clips_that_the_encoder_does_not_take(exported, tmp_path, capsys):

@@ -87,7 +87,7 @@ def test_a_file_that_was_there_stays(exported, plant, tmp_path):
     plant(FAULTS["mean"][0])
     path = tmp_path / "encoder.onnx"
     path.write_bytes(b"mine")
-    assert main([str(exported["small"].run), "-o", str(path)]) == 1
+    assert main([str(exported["small"].run), "-o", str(path), "--force"]) == 1
     assert path.read_bytes() == b"mine"
 
 

@@ -1,4 +1,4 @@
-"""A provider that is not to be had, or that leaves work to the CPU, is an error that says why."""
+"""A provider that is not available, or that leaves work to the CPU, is an error that says why."""
 
 import ctypes
 import json
@@ -26,7 +26,9 @@ no_driver = pytest.mark.skipif(loads("libcuda.so.1"), reason="this machine has a
 @no_driver
 @pytest.mark.parametrize("providers", ["cuda", "tensorrt", ("tensorrt", "cuda"), ("cuda", "cpu")])
 def test_what_is_missing_is_named(exported, providers):
-    with pytest.raises(ValueError, match=r"is not to be had here: .*allow_cpu=True") as caught:
+    with pytest.raises(
+        ValueError, match=r"is not available here: .*device cpu .*allow_cpu=True"
+    ) as caught:
         EncoderSession(exported["features"].path, providers=providers)
     built = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
     assert ("no NVIDIA driver (libcuda.so.1" if built else "built without it") in str(caught.value)
@@ -86,7 +88,7 @@ CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 @pytest.mark.parametrize(
     ("got", "placed", "message"),
     [
-        ([CPU], {CPU: ["Conv"]}, "asked for cuda, but the session got"),
+        ([CPU], {CPU: ["Conv"]}, "cuda was asked for, but the session got"),
         ([CUDA, CPU], {CUDA: ["Conv"], CPU: ["Shape", "Gemm"]}, "would leave Gemm to the CPU"),
     ],
 )
@@ -103,7 +105,7 @@ def test_bookkeeping_may_be_on_the_cpu(monkeypatch):
     monkeypatch.setattr(module, "missing_parts", lambda name: "")
     asked = []
 
-    def open_fake(model, options, providers):
+    def open_fake(model, options, providers, enable_fallback):
         asked.extend(providers)
         return FakeSession([CUDA, CPU], {CUDA: ["Conv"], CPU: ["Shape", "Range"]})
 

@@ -1,0 +1,117 @@
+"""One ONNX file with all that it says about itself, written whole or not at all."""
+
+import base64
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from tacref.files import replacing
+
+if TYPE_CHECKING:
+    import onnx
+
+    from tacref.encoder.config import EncoderConfig
+    from tacref.encoder.encoder import Encoder
+    from tacref_export.graph import Graph
+    from tacref_export.int8 import TauLoss
+    from tacref_export.proof import Parity, Video
+
+Precision = Literal["float32", "float16", "int8"]
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    precision : {"float32", "float16", "int8"}
+        Of its layers.
+    parity : tuple of Parity
+        The difference from torch on each video that was tried.
+    tau : TauLoss, optional
+        Of int8.
+    """
+
+    path: Path
+    precision: Precision
+    parity: "tuple[Parity, ...]"
+    tau: "TauLoss | None" = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "file": str(self.path),
+            "bytes": self.path.stat().st_size,
+            "precision": self.precision,
+            "parity": [dataclasses.asdict(each) for each in self.parity],
+            **({"tau": dataclasses.asdict(self.tau)} if self.tau else {}),
+        }
+
+
+def write(graph: "Graph", encoder: "Encoder", run: Path, made: Export, video: "Video") -> None:
+    """Write the file with all that it says about itself, and open it as a user would."""
+    from tacref_export.metadata import HASH, content_hash
+    from tacref_export.proof import ParityError
+    from tacref_export.session import EncoderSession
+
+    _describe(graph, encoder.config, run, made)
+    _annotate(graph.model, HASH, "")
+    graph.model.metadata_props[-1].value = content_hash(graph.model.SerializeToString())
+    with replacing(made.path) as temporary:
+        temporary.write_bytes(graph.model.SerializeToString())
+        with EncoderSession(temporary) as session:
+            rows = session.embed(video.frames)
+        expected = encoder.embed(video.frames)
+        if not np.abs(rows - expected).max() <= max(each.max_abs for each in made.parity) + 1e-6:
+            raise ParityError(f"{made.path}: not written; read back it computes something else")
+
+
+def _describe(graph: "Graph", config: "EncoderConfig", run: Path, made: Export) -> None:
+    import onnxruntime
+    import torch
+
+    import tacref
+    from tacref.encoder.storage import WEIGHTS
+    from tacref_export.metadata import FORMAT
+
+    model = graph.model
+    model.producer_name, model.producer_version = "tacref", tacref.__version__
+    for part in (*model.graph.node, *model.graph.value_info):
+        del part.metadata_props[:]  # the exporter notes the source files of this machine
+    if config.takes_pictures:
+        preprocessing = (
+            f"uint8 RGB; resized to {config.size}x{config.size} by antialiased linear "
+            "interpolation (triangle filter), aspect ratio not kept; /255; ImageNet mean and "
+            "deviation"
+        )
+    else:
+        preprocessing = "float32 features; mean and deviation of the training set"
+    for key, value in {
+        "format": FORMAT,
+        "version": tacref.__version__,
+        "encoder": json.dumps(config.to_json()),
+        "precision": made.precision,
+        "preprocessing": preprocessing + " (all inside the graph)",
+        "parity": json.dumps([dataclasses.asdict(each) for each in made.parity]),
+        **({"tau": json.dumps(dataclasses.asdict(made.tau))} if made.tau else {}),
+        "weights_sha256": hashlib.sha256((run / WEIGHTS).read_bytes()).hexdigest(),
+        "torch": torch.__version__,
+        "onnxruntime": onnxruntime.__version__,
+        "streaming": base64.b64encode(graph.streaming).decode(),
+    }.items():
+        _annotate(model, key, value)
+
+
+def _annotate(model: "onnx.ModelProto", key: str, value: str) -> None:
+    from tacref_export.metadata import PREFIX
+
+    entry = model.metadata_props.add()
+    entry.key, entry.value = PREFIX + key, value
