@@ -169,7 +169,7 @@ def _together(
 ) -> float:
     """Return the value of a pair, each thread taking every `threads`-th strip; write gradients."""
     sums = _new_sums(problem.n, problem.m)
-    found = np.empty(threads)
+    found = np.full(threads, np.nan)
     size = room(-(-problem.n // threads), problem.m, with_grad)
 
     def part(thread: int, threads: int) -> None:
@@ -178,7 +178,7 @@ def _together(
                 problem, sums, with_grad, E, half_x, halves_y[thread], weights, thread, threads
             )
 
-    run_together(part, threads)
+    run_together(part, threads, sums.progress[:, -1])
     # The thread that has the last strip has the value.
     return float(found[~np.isnan(found)].sum()) if not np.isnan(found).all() else np.nan
 

@@ -37,7 +37,10 @@ class Problem(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """What goes from strip to strip; the threads on a pair share it."""
+    """What goes from strip to strip; the threads on a pair share it.
+
+    `progress` has a row a pass: a number a strip boundary, and last whether to halt.
+    """
 
     mantissas: np.ndarray
     exponents: np.ndarray
@@ -89,7 +92,7 @@ def new_sums(n: int, m: int) -> Sums:
         np.empty((count, m + 1)),
         np.empty((count, m + 1)),
         np.empty((count, 2, m + 2)),
-        np.empty((2, count), np.int64),
+        np.empty((2, count + 1), np.int64),
     )
 
 
@@ -116,6 +119,7 @@ def reset(sums: Sums, n: int, m: int) -> None:
     sums.progress[0, 0] = DONE
     sums.progress[1] = -DONE
     sums.progress[1, strips(n)] = DONE
+    sums.progress[:, -1] = 0
 
 
 @njit(cache=True)

@@ -42,7 +42,10 @@ def borrowed(size: int) -> Iterator[np.ndarray]:
 
     New memory costs more than what is computed in it: the system fills each page with zeros first.
     """
-    array = _spare.pop() if _spare else np.empty(0)
+    try:  # not a look first: another thread may take the last one
+        array = _spare.pop()
+    except IndexError:
+        array = np.empty(0)
     if len(array) < size:
         array = np.empty(size)
     try:
@@ -71,6 +74,11 @@ def run_parts(work: Callable[[int, int], None], costs: np.ndarray, threads: int)
         What each item takes, in any unit: parts cost about the same.
     threads : int
         At most so many parts.
+
+    Raises
+    ------
+    OSError
+        If the system has no more threads to give.
     """
     if threads == 1:
         work(0, len(costs))
@@ -92,10 +100,18 @@ def run_parts(work: Callable[[int, int], None], costs: np.ndarray, threads: int)
     if parallel is not None:
         parallel(_CALLBACK(claim), None, len(bounds) - 1, 0)
     else:
-        pending = [_threads().submit(claim) for _ in bounds[2:]]
-        claim()
-        for future in pending:
-            future.result()
+        pending = []
+        try:
+            for _ in bounds[2:]:
+                pending.append(_threads().submit(claim))
+            claim()
+        except RuntimeError as error:
+            raise OSError(f"{error}, of {len(bounds) - 1} that share a batch") from error
+        finally:
+            for _ in unclaimed:  # nobody wants these parts after an error
+                pass
+            for future in pending:
+                future.result()
     if errors:
         raise errors[0]
 
@@ -122,11 +138,27 @@ def _threads() -> ThreadPoolExecutor:
     return _pool
 
 
-def run_together(work: Callable[[int, int], None], threads: int) -> None:
-    """Call `work(thread, threads)` on so many threads, which may wait for each other.
+def run_together(work: Callable[[int, int], None], threads: int, halt: np.ndarray) -> None:
+    """Call `work(thread, threads)` on this many threads, which may wait for each other.
 
     Each has a thread of its own, and not one of a pool, where it might never start while another
     waits for it.
+
+    Parameters
+    ----------
+    work : callable
+        Does the share of one thread; ends early where `halt` is not 0.
+    threads : int
+        How many; this one is among them.
+    halt : ndarray of int64
+        Zeros. Set once a share cannot be done, as no thread can wait for it any more.
+
+    Raises
+    ------
+    OSError
+        If the system has no more threads to give.
+    MemoryError
+        If a thread finds no memory.
     """
     errors: list[BaseException] = []
 
@@ -134,20 +166,43 @@ def run_together(work: Callable[[int, int], None], threads: int) -> None:
         try:
             work(thread, threads)
         except BaseException as error:
+            halt[...] = 1
             errors.append(error)
 
-    others = [threading.Thread(target=guarded, args=(t,)) for t in range(1, threads)]
-    for other in others:
-        other.start()
-    guarded(0)
-    for other in others:
-        other.join()
+    started: list[threading.Thread] = []
+    try:
+        for thread in range(1, threads):
+            other = threading.Thread(target=guarded, args=(thread,))
+            other.start()
+            started.append(other)
+        guarded(0)
+        for other in started:
+            other.join()
+    except BaseException as error:  # no thread can be started, or ctrl-C
+        halt[...] = 1
+        for other in started:
+            other.join()
+        if isinstance(error, RuntimeError):
+            raise OSError(
+                f"{error}: {threads} share one long pair, and the system gave {len(started) + 1}; "
+                "torch.set_num_threads(1) computes it without any other"
+            ) from error
+        raise
     if errors:
         raise errors[0]
+    if halt.any():  # not even its error could be kept
+        raise MemoryError("a thread that computes one long pair found no memory")
 
 
 @njit(cache=True)
 def await_progress(progress: np.ndarray, place: int, needed: int) -> None:
-    """Wait until another thread has published `needed` or more."""
-    while observe(progress, place) < needed:
+    """Wait until another thread has published `needed` or more, or the last number is not 0."""
+    last = len(progress) - 1
+    while observe(progress, place) < needed and observe(progress, last) == 0:
         pass
+
+
+@njit(cache=True)
+def halted(progress: np.ndarray) -> bool:
+    """Whether a thread has failed, so that there is no more to wait for."""
+    return bool(observe(progress, len(progress) - 1) != 0)
