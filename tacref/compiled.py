@@ -170,7 +170,10 @@ def _read(path: Path, key: Any) -> Any:
         return None
     if hashlib.sha256(content).digest() != checksum:
         return None
-    kept, payload = pickle.loads(content)
+    try:
+        kept, payload = pickle.loads(content)
+    except Exception:  # whole, but of classes that are not there any more
+        return None
     return payload if kept == key else None
 
 
