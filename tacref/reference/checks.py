@@ -6,7 +6,16 @@ from numbers import Integral, Real
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tacref.checks import check_band, check_not_negative, check_positive, read_array
+from tacref.checks import (
+    MOST_TIME,
+    check_band,
+    check_not_negative,
+    check_positive,
+    in_one_line,
+    read_array,
+)
+
+_LARGEST_FLOAT = float(np.finfo(np.float64).max)
 
 
 def check_cost(D: ArrayLike, name: str = "D") -> np.ndarray:
@@ -91,7 +100,9 @@ def check_direction(Z: ArrayLike, D: np.ndarray, gamma: float) -> np.ndarray:
     largest = _largest(array)
     # A difference of two sums along paths, of up to n + m - 1 cells each.
     if math.isinf(2.0 * largest * sum(D.shape) / min(gamma, 1.0)):
-        raise ValueError(f"Z must stay finite when summed and divided by gamma, got {largest!r}")
+        raise ValueError(
+            f"Z must stay finite when summed and divided by gamma = {gamma!r}, got {largest!r}"
+        )
     return array
 
 
@@ -219,7 +230,7 @@ def check_times(
     if not (isinstance(video_length, Integral) and last < video_length < 2**63):
         raise ValueError(
             f"{length_name} must be a whole number > the last frame number {last}, "
-            f"got {video_length!r}"
+            f"got {in_one_line(video_length)}"
         )
     return frames.astype(np.int64), int(video_length)
 
@@ -230,9 +241,10 @@ def _check_timestamps(
     check_finite(seconds, name)
     check_not_negative(float(seconds.min()), name)
     last = float(seconds.max())
-    if not (isinstance(video_length, Real) and last < video_length < math.inf):
+    if not (isinstance(video_length, Real) and last < video_length <= _LARGEST_FLOAT):
         raise ValueError(
-            f"{length_name} must be finite and > the last timestamp {last}, got {video_length!r}"
+            f"{length_name} must be finite and > the last timestamp {last}, "
+            f"got {in_one_line(video_length)}"
         )
     return seconds, float(video_length)
 
@@ -243,12 +255,14 @@ def check_moments(times: ArrayLike | None, n: int, name: str) -> np.ndarray:
     Raises
     ------
     ValueError
-        If they are not n finite numbers.
+        If they are not n finite numbers, of at most `MOST_TIME`.
     """
     moments = np.arange(n, dtype=np.float64) if times is None else check_vector(times, name)
     if len(moments) != n:
         raise ValueError(f"{name} must have shape ({n},), one a row, got {moments.shape}")
-    return check_finite(moments, name)
+    wrong = ~(np.abs(moments) <= MOST_TIME)
+    _refuse(moments, wrong, f"{name} must be finite, at most {MOST_TIME:g} in size")
+    return moments
 
 
 def check_finite(array: np.ndarray, name: str) -> np.ndarray:
@@ -298,4 +312,4 @@ def _largest(array: np.ndarray) -> float:
 def _refuse(array: np.ndarray, wrong: np.ndarray, message: str) -> None:
     if wrong.any():
         where = tuple(int(index) for index in np.argwhere(wrong)[0])
-        raise ValueError(f"{message}, got {array[where]!r} at {where}")
+        raise ValueError(f"{message}, got {array[where].item()!r} at {where}")
