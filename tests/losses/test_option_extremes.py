@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
-from tacref import losses, reference
+from tacref import losses, reference, train
 from tacref.losses import make_objective
 from tacref.reference.costs import embedding_gradients
 
@@ -233,3 +233,21 @@ def test_two_embeddings_where_the_reference_takes_costs(name):
     message = rf"{name} takes costs, .* got 2 arguments .*; cost_matrix\(x, y\) computes"
     with pytest.raises(TypeError, match=message):
         getattr(reference, name)(x, y)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *((f"--{name}", "1e308") for name in ("gamma", "alpha", "margin", "tcc-weight")),
+        ("--alpha", str(2**63)),
+        ("--temperature", "1e-320"),
+        ("--view-weight", "1e308"),
+        ("--view-sigma", "1e-320"),
+    ],
+)
+def test_a_training_that_would_diverge_does_not_start(option, value, tmp_path, capsys):
+    assert train.main([option, value, "--out", str(tmp_path / "run")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"tacref train: {option[2:].replace('-', '_')} must be at ")
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
