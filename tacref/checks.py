@@ -105,9 +105,8 @@ def takes_costs(function: Callable[P, R]) -> Callable[P, R]:
     def checked(*arguments: P.args, **options: P.kwargs) -> R:
         if len(arguments) > 1:
             raise TypeError(
-                f"{function.__name__} takes costs, and its options by name, got "
-                f"{len(arguments)} arguments without a name; cost_matrix(x, y) computes the costs "
-                "of embeddings"
+                f"{function.__name__} takes one positional argument, the costs, got "
+                f"{len(arguments)}; cost_matrix(x, y) computes the costs of embeddings"
             )
         return function(*arguments, **options)
 

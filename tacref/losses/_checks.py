@@ -138,7 +138,8 @@ def check_gamma(gamma: float, n: int, m: int) -> float:
     ValueError
         If it is not.
     """
-    if getattr(gamma, "ndim", 0) > 1:  # the y of other packages' soft_dtw(x, y)
+    # The y of other packages' soft_dtw(x, y). A number's type first, which may be symbolic.
+    if type(gamma) not in (float, int) and getattr(gamma, "ndim", 0) > 1:
         raise ValueError(
             f"gamma must be a number, got a {type(gamma).__name__} of shape "
             f"{tuple(cast(Any, gamma).shape)}: this takes costs, which cost_matrix(x, y) computes "
