@@ -11,9 +11,9 @@ import numpy as np
 
 VARIANTS = ("paper", "official", "printed", "laser")
 # Weights, margins, windows and temperatures: beyond these their products and quotients overflow.
-SMALLEST, LARGEST = 1e-100, 1e100
+MIN_SCALE, MAX_WEIGHT = 1e-100, 1e100
 # Times whose differences, over the smallest window and squared, stay finite.
-MOST_TIME = 1e50
+MAX_TIME = 1e50
 # A band beyond the frames of any video forbids nothing, and kernels count in machine integers.
 _WIDEST_BAND = 2**31 - 1
 

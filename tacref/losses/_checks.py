@@ -15,7 +15,7 @@ from tacref.losses._lengths import Lengths, check_lengths
 BACKENDS = ("cpu", "triton", "torch")
 REDUCTIONS = ("mean", "sum", "none")
 # Above it, the number of frames decides whether a sum along a path is finite.
-_LARGE_GAMMA = 1e290
+_MAX_GAMMA_AT_ANY_LENGTH = 1e290
 
 
 def check_batch(tensor: Tensor, name: str, shape: str) -> Tensor:
@@ -147,7 +147,7 @@ def check_gamma(gamma: float, n: int, m: int) -> float:
         )
     smoothing = check_positive(gamma, "gamma")
     # Sizes, which may be symbolic, are not looked at for any usual gamma.
-    if smoothing > _LARGE_GAMMA and math.isinf(2.0 * smoothing * (n + m)):
+    if smoothing > _MAX_GAMMA_AT_ANY_LENGTH and math.isinf(2.0 * smoothing * (n + m)):
         raise ValueError(f"gamma must stay finite when summed along a path, got {smoothing!r}")
     return smoothing
 

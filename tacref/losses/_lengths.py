@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tacref.checks import MOST_TIME, check_band, in_one_line, read_array
+from tacref.checks import MAX_TIME, check_band, in_one_line, read_array
 from tacref.losses._operator import is_plain, traced
 
 Lengths = Tensor | Sequence[int]
@@ -114,7 +114,7 @@ def check_moments(times: Tensor | None, counts: Tensor, rows: Tensor, name: str)
     ------
     ValueError
         If they are not B x n real numbers, or one of a valid row is not finite or beyond
-        `MOST_TIME`.
+        `MAX_TIME`.
     """
     B, n, _ = rows.shape
     if times is None:
@@ -127,10 +127,10 @@ def check_moments(times: Tensor | None, counts: Tensor, rows: Tensor, name: str)
     moments, valid = _numbers(times), _numbers(counts)
     if moments is not None and valid is not None:
         inside = np.arange(moments.shape[1]) < valid[:, None]
-        wrong = inside & ~(np.abs(moments.astype(np.float64)) <= MOST_TIME)
+        wrong = inside & ~(np.abs(moments.astype(np.float64)) <= MAX_TIME)
         if wrong.any():
             raise ValueError(
-                f"{name} must be finite, at most {MOST_TIME:g} in size, got {moments[wrong][0]}"
+                f"{name} must be finite, at most {MAX_TIME:g} in size, got {moments[wrong][0]}"
             )
     return torch.where(valid_rows(counts, n), tensor.to(rows.device, rows.dtype), 0.0)
 

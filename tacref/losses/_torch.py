@@ -15,7 +15,7 @@ from tacref.losses.costs import cost_matrix, exact, gradients_of_embeddings, slo
 
 MOST = torch.iinfo(torch.int64).max
 # Autograd multiplies gradients by gamma, and divides them by it again: below, digits are lost.
-_LEAST_GAMMA = 1e-300
+_MIN_GAMMA = 1e-300
 
 
 def exact_rows(x: Tensor, lengths: Tensor) -> Tensor:
@@ -84,9 +84,9 @@ def _sweep(
     D: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int
 ) -> tuple[Tensor, list[Tensor]]:
     """Return values, and logits of softmin weights `(3, B, .)` of each anti-diagonal's cells."""
-    if gamma < _LEAST_GAMMA:
+    if gamma < _MIN_GAMMA:
         raise ValueError(
-            f"gamma must be at least {_LEAST_GAMMA:g} for backend 'torch', got {gamma!r}"
+            f"gamma must be at least {_MIN_GAMMA:g} for backend 'torch', got {gamma!r}"
         )
     B, n, m = D.shape
     inside = valid_rows(rows, n)[:, :, None] & valid_rows(columns, m)[:, None]

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from tacref.checks import LARGEST, check_not_negative, check_positive, check_variant
+from tacref.checks import MAX_WEIGHT, check_not_negative, check_positive, check_variant
 from tacref.losses import _operators, _torch
 from tacref.losses._checks import (
     check_backend,
@@ -79,7 +79,7 @@ def contrastive_idm(
     """
     check_batch(x, "x", "(B, n, d)")
     sigma = check_not_negative(sigma, "sigma")
-    margin = check_positive(margin, "margin", most=LARGEST)
+    margin = check_positive(margin, "margin", most=MAX_WEIGHT)
     check_variant(variant)
     counts = check_lengths(lengths, x, "lengths")
     frames, ends = check_times(times, video_lengths, counts, x)
@@ -138,7 +138,7 @@ class ContrastiveIDMLoss(LossModule):
     ) -> None:
         super().__init__()
         self.sigma = check_not_negative(sigma, "sigma")
-        self.margin = check_positive(margin, "margin", most=LARGEST)
+        self.margin = check_positive(margin, "margin", most=MAX_WEIGHT)
         self.variant = check_variant(variant)
         self.reduction = check_reduction(reduction)
         self.backend = check_backend(backend)

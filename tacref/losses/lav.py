@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from tacref.checks import LARGEST, check_band, check_not_negative, check_positive, check_variant
+from tacref.checks import MAX_WEIGHT, check_band, check_not_negative, check_positive, check_variant
 from tacref.losses._checks import (
     check_backend,
     check_gamma,
@@ -95,9 +95,9 @@ def lav_loss(
     """
     counts_x, counts_y = check_pair(x, y, lengths_x, lengths_y)
     gamma = check_gamma(gamma, x.shape[1], y.shape[1])
-    alpha = check_not_negative(alpha, "alpha", most=LARGEST)
+    alpha = check_not_negative(alpha, "alpha", most=MAX_WEIGHT)
     sigma = check_not_negative(sigma, "sigma")
-    margin, variant = check_positive(margin, "margin", most=LARGEST), check_variant(variant)
+    margin, variant = check_positive(margin, "margin", most=MAX_WEIGHT), check_variant(variant)
     frames_x = check_times(times_x, video_lengths_x, counts_x, x, "_x")
     frames_y = check_times(times_y, video_lengths_y, counts_y, y, "_y")
     width = check_bands(band, x.shape[1], y.shape[1], lengths_x, lengths_y)
@@ -144,9 +144,9 @@ class LAVLoss(LossModule):
     ) -> None:
         super().__init__()
         self.gamma = check_positive(gamma, "gamma")
-        self.alpha = check_not_negative(alpha, "alpha", most=LARGEST)
+        self.alpha = check_not_negative(alpha, "alpha", most=MAX_WEIGHT)
         self.sigma = check_not_negative(sigma, "sigma")
-        self.margin = check_positive(margin, "margin", most=LARGEST)
+        self.margin = check_positive(margin, "margin", most=MAX_WEIGHT)
         self.variant = check_variant(variant)
         self.reduction = check_reduction(reduction)
         self.band = check_band(band, 0, 0)

@@ -15,7 +15,7 @@ from tacref.losses.tcc import TCCLoss
 
 LOSSES = ("lav", "divergence", "tcc", "lav+tcc")
 # Of gamma, margin and weights in training, which squares gradients in float32.
-MOST_WEIGHT = 1e9
+MAX_TRAINING_WEIGHT = 1e9
 
 
 class Regularization(NamedTuple):
@@ -89,11 +89,11 @@ def make_objective(
     if name not in LOSSES:
         raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {name!r}")
     default = DEFAULTS[check_variant(variant)]
-    gamma = check_positive(gamma, "gamma", most=MOST_WEIGHT)
+    gamma = check_positive(gamma, "gamma", most=MAX_TRAINING_WEIGHT)
     if alpha is not None:
-        alpha = check_not_negative(alpha, "alpha", most=MOST_WEIGHT)
+        alpha = check_not_negative(alpha, "alpha", most=MAX_TRAINING_WEIGHT)
     if margin is not None:
-        margin = check_positive(margin, "margin", most=MOST_WEIGHT)
+        margin = check_positive(margin, "margin", most=MAX_TRAINING_WEIGHT)
     lav = LAVLoss(
         gamma=gamma,
         alpha=default.alpha if alpha is None else alpha,
@@ -102,8 +102,9 @@ def make_objective(
         variant=variant,
     )
     divergence = SoftDTWDivergenceLoss(gamma=gamma)
-    tcc = TCCLoss(temperature=check_positive(temperature, "temperature", least=1.0 / MOST_WEIGHT))
-    tcc_weight = check_not_negative(tcc_weight, "tcc_weight", most=MOST_WEIGHT)
+    temperature = check_positive(temperature, "temperature", least=1.0 / MAX_TRAINING_WEIGHT)
+    tcc = TCCLoss(temperature=temperature)
+    tcc_weight = check_not_negative(tcc_weight, "tcc_weight", most=MAX_TRAINING_WEIGHT)
     if name == "divergence":
         return _Divergence(divergence)
     return _Sum(

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from tacref.checks import SMALLEST, check_positive
+from tacref.checks import MIN_SCALE, check_positive
 from tacref.losses._checks import (
     check_pair,
     check_reduction,
@@ -78,8 +78,8 @@ def sequence_contrastive_loss(
     Learning", CVPR 2022, equations 1 to 3.
     """
     counts_x, counts_y = check_pair(x, y, lengths_x, lengths_y)
-    sigma = check_positive(sigma, "sigma", least=SMALLEST)
-    temperature = check_positive(temperature, "temperature", least=SMALLEST)
+    sigma = check_positive(sigma, "sigma", least=MIN_SCALE)
+    temperature = check_positive(temperature, "temperature", least=MIN_SCALE)
     with full_precision(x):
         rows_x, rows_y = exact_rows(x, counts_x), exact_rows(y, counts_y)
         moments_x = check_moments(times_x, counts_x, rows_x, "times_x")
@@ -133,8 +133,8 @@ class SequenceContrastiveLoss(LossModule):
         reduction: str = "mean",
     ) -> None:
         super().__init__()
-        self.sigma = check_positive(sigma, "sigma", least=SMALLEST)
-        self.temperature = check_positive(temperature, "temperature", least=SMALLEST)
+        self.sigma = check_positive(sigma, "sigma", least=MIN_SCALE)
+        self.temperature = check_positive(temperature, "temperature", least=MIN_SCALE)
         self.reduction = check_reduction(reduction)
 
     def forward(

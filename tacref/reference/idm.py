@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tacref.checks import LARGEST, check_not_negative, check_positive, check_variant
+from tacref.checks import MAX_WEIGHT, check_not_negative, check_positive, check_variant
 from tacref.compiled import njit
-from tacref.reference.checks import check_square, check_squared, check_times
+from tacref.reference.checks import check_square, check_squared
+from tacref.reference.times import check_times
 
 
 def idm(S_X: ArrayLike) -> float:
@@ -156,7 +157,7 @@ def contrastive_idm_value_and_grad(
     distances = check_square(D_X, "D_X")
     n = len(distances)
     sigma = check_not_negative(sigma, "sigma")
-    margin = check_positive(margin, "margin", most=LARGEST)
+    margin = check_positive(margin, "margin", most=MAX_WEIGHT)
     frames, length = check_times(times, video_length, n)
     if variant == "official":
         far, far_weights, near_weights = _official_weights(frames, length, sigma)

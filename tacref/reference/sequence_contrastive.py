@@ -5,9 +5,10 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tacref.checks import SMALLEST, check_positive
+from tacref.checks import MIN_SCALE, check_positive
 from tacref.compiled import njit
-from tacref.reference.checks import check_embeddings, check_finite, check_moments
+from tacref.reference.checks import check_embeddings, check_finite
+from tacref.reference.times import check_moments
 
 
 def sequence_contrastive_loss(
@@ -90,8 +91,8 @@ def sequence_contrastive_loss_value_and_grad(
         If an array or a number is not as described.
     """
     x, y = check_embeddings(x, y)
-    sigma = check_positive(sigma, "sigma", least=SMALLEST)
-    temperature = check_positive(temperature, "temperature", least=SMALLEST)
+    sigma = check_positive(sigma, "sigma", least=MIN_SCALE)
+    temperature = check_positive(temperature, "temperature", least=MIN_SCALE)
     gaps = np.subtract.outer(
         check_moments(times_x, len(x), "times_x"), check_moments(times_y, len(y), "times_y")
     )

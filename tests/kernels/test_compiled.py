@@ -118,7 +118,7 @@ def roots(tmp_path, monkeypatch):
     """Return two folders that take compiled code, the first one by preference."""
     folders = [tmp_path / "first", tmp_path / "second"]
     monkeypatch.setattr(compiled, "_roots", lambda: iter(folders))
-    monkeypatch.setattr(compiled, "_said", [])
+    monkeypatch.setattr(compiled, "_warnings", [])
     monkeypatch.setattr("numba.core.config.DISABLE_JIT", 0)
     return folders
 
@@ -224,7 +224,7 @@ def test_a_process_whose_disk_is_full(package):
 
 def test_a_numba_cache_dir_that_is_a_file(tmp_path, monkeypatch, caplog):
     (tmp_path / "file").touch()
-    monkeypatch.setattr(compiled, "_said", [])
+    monkeypatch.setattr(compiled, "_warnings", [])
     monkeypatch.setattr("numba.core.config.DISABLE_JIT", 0)
     monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path / "file"))
     assert kernel()(2) == 4
