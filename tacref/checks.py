@@ -1,19 +1,28 @@
 """Checks of options and arrays that the reference, the losses and the alignment share."""
 
+import functools
 import math
 import sys
+from collections.abc import Callable
 from numbers import Integral
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 VARIANTS = ("paper", "official", "printed", "laser")
+# Weights, margins, windows and temperatures: beyond these their products and quotients overflow.
+MIN_SCALE, MAX_WEIGHT = 1e-100, 1e100
+# Times whose differences, over the smallest window and squared, stay finite.
+MAX_TIME = 1e50
 # A band beyond the frames of any video forbids nothing, and kernels count in machine integers.
 _WIDEST_BAND = 2**31 - 1
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
-def check_positive(value: float, name: str) -> float:
-    """Return `value` as a float, if it is a number, finite and > 0.
+
+def check_positive(value: float, name: str, *, least: float = 0.0, most: float = math.inf) -> float:
+    """Return `value` as a float, if it is a number, finite, > 0 and from `least` to `most`.
 
     Raises
     ------
@@ -22,12 +31,14 @@ def check_positive(value: float, name: str) -> float:
     """
     number = _number(value, name)
     if not 0.0 < number < math.inf:
-        raise ValueError(f"{name} must be finite and > 0, got {value!r}")
-    return number
+        raise ValueError(f"{name} must be finite and > 0, got {in_one_line(value)}")
+    if number < least:
+        raise ValueError(f"{name} must be at least {least:g}, got {in_one_line(value)}")
+    return _at_most(number, name, most)
 
 
-def check_not_negative(value: float, name: str) -> float:
-    """Return `value` as a float, if it is a number, finite and >= 0.
+def check_not_negative(value: float, name: str, *, most: float = math.inf) -> float:
+    """Return `value` as a float, if it is a number, finite, >= 0 and at most `most`.
 
     Raises
     ------
@@ -36,7 +47,13 @@ def check_not_negative(value: float, name: str) -> float:
     """
     number = _number(value, name)
     if not 0.0 <= number < math.inf:
-        raise ValueError(f"{name} must be finite and >= 0, got {value!r}")
+        raise ValueError(f"{name} must be finite and >= 0, got {in_one_line(value)}")
+    return _at_most(number, name, most)
+
+
+def _at_most(number: float, name: str, most: float) -> float:
+    if number > most:
+        raise ValueError(f"{name} must be at most {most:g}, got {number!r}")
     return number
 
 
@@ -46,22 +63,27 @@ def _number(value: float, name: str) -> float:
         try:
             return float(value)
         except OverflowError:
-            raise ValueError(f"{name} must be a number, got {value!r}") from None
+            raise ValueError(f"{name} must be a number, got {in_one_line(value)}") from None
     if _wants_derivative(value):
         raise ValueError(
             f"{name} must be a number, which is not differentiated or traced; got a tensor that "
             "is, pass it detached"
         )
     if isinstance(value, (bool, str, bytes)) or getattr(value, "ndim", 0) != 0:
-        raise ValueError(f"{name} must be a number, got {_line(value)}")
+        raise ValueError(f"{name} must be a number, got {in_one_line(value)}")
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError, RuntimeError):  # torch under vmap: the last
-        raise ValueError(f"{name} must be a number, got {_line(value)}") from None
+        raise ValueError(f"{name} must be a number, got {in_one_line(value)}") from None
 
 
-def _line(value: Any) -> str:
-    return " ".join(repr(value).split())
+def in_one_line(value: Any) -> str:
+    """Return a value as a message shows it: on one line, and not all of a long one."""
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # Python writes no whole number of thousands of digits
+        return f"a {type(value).__name__}"
+    return text if len(text) <= 80 else f"{text[:70]}..."
 
 
 def _wants_derivative(value: Any) -> bool:
@@ -74,6 +96,21 @@ def _wants_derivative(value: Any) -> bool:
     return value.requires_grad or (
         forward_ad._current_level >= 0 and forward_ad.unpack_dual(value).tangent is not None
     )
+
+
+def takes_costs(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function of costs alone say what to do with embeddings, where it is called with two."""
+
+    @functools.wraps(function)
+    def checked(*arguments: P.args, **options: P.kwargs) -> R:
+        if len(arguments) > 1:
+            raise TypeError(
+                f"{function.__name__} takes one positional argument, the costs, got "
+                f"{len(arguments)}; cost_matrix(x, y) computes the costs of embeddings"
+            )
+        return function(*arguments, **options)
+
+    return checked
 
 
 def read_array(values: Any, name: str) -> np.ndarray:
@@ -120,10 +157,10 @@ def check_band(band: int | None, n: int, m: int) -> int | None:
     if band is None:
         return None
     if isinstance(band, bool) or not (isinstance(band, Integral) and band >= 0):
-        raise ValueError(f"band must be a whole number >= 0 or None, got {band!r}")
+        raise ValueError(f"band must be a whole number >= 0 or None, got {in_one_line(band)}")
     if band < abs(n - m):
         raise ValueError(
-            f"band must be >= |n - m| = {abs(n - m)} for D of shape {(n, m)}, or no path fits, "
+            f"band must be >= |n - m| = {abs(n - m)} for n = {n} and m = {m}, or no path fits, "
             f"got {band!r}"
         )
     return min(int(band), _WIDEST_BAND)

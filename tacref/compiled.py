@@ -33,11 +33,11 @@ from numba.misc.appdirs import AppDirs
 
 import tacref
 
-KEPT = 8  # folders of other sources and versions that stay beside the one in use
+MAX_OLD_FOLDERS = 8  # folders of other sources and versions that stay next to the one in use
 _FOLDER, _FILE = "tacref-kernels-", ".nbc"
 _PACKAGE = Path(__file__).parent
 _log = logging.getLogger("tacref")
-_said: list[str] = []  # why code could not be kept, once a process
+_warnings: list[str] = []  # why code could not be kept; one per process
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -106,7 +106,7 @@ class _KernelCache(FunctionCache):
                 return
             except OSError as error:
                 failed = f"{root}: {error.strerror}"
-        _say_once(failed)
+        _warn_once(failed)
 
     def flush(self) -> None:
         """Remove this kernel's code, as `recompile` wants it."""
@@ -170,7 +170,10 @@ def _read(path: Path, key: Any) -> Any:
         return None
     if hashlib.sha256(content).digest() != checksum:
         return None
-    kept, payload = pickle.loads(content)
+    try:
+        kept, payload = pickle.loads(content)
+    except Exception:  # whole, but of classes that are not there any more
+        return None
     return payload if kept == key else None
 
 
@@ -200,7 +203,7 @@ def _remove_old(root: Path, current: str) -> None:
         ours = [path for path in root.iterdir() if pattern.fullmatch(path.name)]
         ours = [path for path in ours if path.name != current and not path.is_symlink()]
         ours.sort(key=lambda path: path.stat().st_mtime)
-        for folder in ours[:-KEPT]:
+        for folder in ours[:-MAX_OLD_FOLDERS]:
             for file in folder.glob(f"*{_FILE}"):
                 file.unlink()
             with contextlib.suppress(OSError):  # where somebody keeps something else in it
@@ -213,9 +216,9 @@ def _mark_used(folder: Path) -> None:
         os.utime(folder)
 
 
-def _say_once(reason: str) -> None:
-    if not _said:
-        _said.append(reason)
+def _warn_once(reason: str) -> None:
+    if not _warnings:
+        _warnings.append(reason)
         _log.warning(
             "compiled kernels cannot be kept (%s), so that each process compiles them anew; "
             "NUMBA_CACHE_DIR may name a folder for them",

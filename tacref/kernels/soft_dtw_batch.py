@@ -19,12 +19,12 @@ from tacref.kernels.soft_dtw_problem import (
 )
 from tacref.kernels.threads import borrowed, run_parts, run_together, useful_threads
 
-# So many strips a thread, and the threads take one pair together, not a pair each.
-LONG = 8
-# Cells of a pair, below which threads of its own would take longer to start than to help.
-LARGE = 1 << 18
-# Softmin weights of a pair that are kept, at most so many (64 MB); of others, those of a strip.
-KEPT = 1 << 23
+# From this many strips per thread on, all threads work on one pair at a time, not on a pair each.
+MIN_STRIPS_PER_THREAD = 8
+# Threads for a smaller pair would take longer to start than they save.
+MIN_CELLS_FOR_THREADS = 1 << 18
+# Softmin weights kept for a whole pair (64 MB); of a larger pair, those of one strip are kept.
+MAX_KEPT_WEIGHTS = 1 << 23
 
 
 def of_embeddings(
@@ -53,7 +53,7 @@ def of_embeddings(
     grad_x, grad_y : ndarray, shapes and dtype of x and y, or None
         Zeros, to be filled.
     threads : int
-        At most so many are used.
+        The most threads that are used.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def of_embeddings(
     if grad_x is None or grad_y is None:
         grad_x = grad_y = np.empty((0, 0, 0), x.dtype)
     if not take_turns(rows, columns, threads):
-        size = room(x.shape[1], y.shape[1], with_grad)
+        size = weights_size(x.shape[1], y.shape[1], with_grad)
 
         def items(start: int, stop: int) -> None:
             with borrowed(size) as weights:
@@ -121,7 +121,7 @@ def of_costs(
     with_grad = E is not None
     out = np.empty((0, 0, 0), D.dtype) if E is None else E
     if not take_turns(rows, columns, threads):
-        size = room(D.shape[1], D.shape[2], with_grad)
+        size = weights_size(D.shape[1], D.shape[2], with_grad)
 
         def items(start: int, stop: int) -> None:
             with borrowed(size) as weights:
@@ -142,20 +142,23 @@ def of_costs(
     return values
 
 
-def room(n: int, m: int, with_grad: bool) -> int:
-    """Return how many softmin weights to hold: of the whole pair, or of a strip at least."""
+def weights_size(n: int, m: int, with_grad: bool) -> int:
+    """Return how many softmin weights to hold: those of the whole pair, or those of one strip."""
     strip = int(strip_weights(m)) if with_grad else 0
     whole = strip * -(-n // ROWS)
-    return whole if whole <= KEPT else strip
+    return whole if whole <= MAX_KEPT_WEIGHTS else strip
 
 
 def take_turns(rows: np.ndarray, columns: np.ndarray, threads: int) -> bool:
-    """Whether the threads had better take one pair after the other together."""
+    """Whether all threads should work on one pair after the other."""
     shortest = -(-int(rows.min()) // ROWS)
     return (
         threads > 1
-        and int((rows * columns).min()) >= LARGE
-        and (shortest >= LONG * threads or (len(rows) < threads and shortest >= threads))
+        and int((rows * columns).min()) >= MIN_CELLS_FOR_THREADS
+        and (
+            shortest >= MIN_STRIPS_PER_THREAD * threads
+            or (len(rows) < threads and shortest >= threads)
+        )
     )
 
 
@@ -169,18 +172,18 @@ def _together(
 ) -> float:
     """Return the value of a pair, each thread taking every `threads`-th strip; write gradients."""
     sums = _new_sums(problem.n, problem.m)
-    found = np.empty(threads)
-    size = room(-(-problem.n // threads), problem.m, with_grad)
+    values = np.full(threads, np.nan)
+    size = weights_size(-(-problem.n // threads), problem.m, with_grad)
 
     def part(thread: int, threads: int) -> None:
         with borrowed(size) as weights:
-            found[thread] = _pair_part(
+            values[thread] = _pair_part(
                 problem, sums, with_grad, E, half_x, halves_y[thread], weights, thread, threads
             )
 
-    run_together(part, threads)
+    run_together(part, threads, sums.progress[:, -1])
     # The thread that has the last strip has the value.
-    return float(found[~np.isnan(found)].sum()) if not np.isnan(found).all() else np.nan
+    return float(values[~np.isnan(values)].sum()) if not np.isnan(values).all() else np.nan
 
 
 @njit(nogil=True, cache=True)
@@ -201,7 +204,7 @@ def embedding_items(
 ) -> None:
     """Write values, and with `with_grad` gradients, of the items `start` to `stop`.
 
-    `weights` has room for `room(n, m, with_grad)` softmin weights.
+    `weights` holds at least `weights_size(n, m, with_grad)` numbers.
     """
     n, m, d = x.shape[1], y.shape[1], x.shape[2]
     width = row_width(d)

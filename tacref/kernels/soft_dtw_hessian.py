@@ -93,7 +93,7 @@ def _strip_slopes(
     fill_strip(scratch.strip, problem, s)
     forward(
         scratch.strip, above_mantissa, above_exponent, mantissa, exponents, scratch.weights, 0,
-        True, rows, start, stop, problem.gamma, scratch.ring, np.full(s + 2, DONE), s,
+        True, rows, start, stop, problem.gamma, scratch.ring, np.full(s + 3, DONE), s,
     )  # fmt: skip
     columns = stop - start
     scratch.strip[: diagonals(columns) * STRIDE] = 0.0

@@ -21,6 +21,7 @@ from tacref.kernels.soft_dtw_problem import (
     strips,
     window,
 )
+from tacref.kernels.threads import halted
 
 # Mass that is dropped: far below the rounding of a gradient of float64.
 NEGLIGIBLE = 1e-25
@@ -33,6 +34,8 @@ def run_forward(
     """Run strips `thread`, `thread + threads`, ... forward, with `keep` keeping their weights."""
     strip_size = strip_weights(problem.m)
     for s in range(thread, strips(problem.n), threads):
+        if halted(sums.progress[0]):
+            return
         fill_strip(scratch.strip, problem, s)
         rows, start, stop = window(s, problem.n, problem.m, problem.band)
         forward(
@@ -70,9 +73,11 @@ def run_backward(
     n, m = problem.n, problem.m
     strip_size = strip_weights(m)
     mantissa, exponents = np.empty(m + 1), np.empty(m + 1)
-    nobody_waits = np.full(strips(n) + 1, DONE)
+    nobody_waits = np.full(strips(n) + 2, DONE)
     last = thread + (strips(n) - 1 - thread) // threads * threads
     for s in range(last, -1, -threads):
+        if halted(sums.progress[1]):
+            return
         rows, start, stop = window(s, n, m, problem.band)
         place = s // threads * strip_size if kept else 0
         if not kept:

@@ -37,7 +37,10 @@ class Problem(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """What goes from strip to strip; the threads on a pair share it."""
+    """What goes from strip to strip; the threads on a pair share it.
+
+    `progress` has a row a pass: a number a strip boundary, and last whether to halt.
+    """
 
     mantissas: np.ndarray
     exponents: np.ndarray
@@ -77,7 +80,7 @@ def window(s: int, n: int, m: int, band: int) -> tuple[int, int, int]:
 
 @njit(cache=True)
 def strip_weights(m: int) -> int:
-    """Return how many softmin weights a strip of m columns has room for."""
+    """Return how many softmin weights a strip of m columns has."""
     return 3 * STRIDE * diagonals(m)
 
 
@@ -89,13 +92,13 @@ def new_sums(n: int, m: int) -> Sums:
         np.empty((count, m + 1)),
         np.empty((count, m + 1)),
         np.empty((count, 2, m + 2)),
-        np.empty((2, count), np.int64),
+        np.empty((2, count + 1), np.int64),
     )
 
 
 @njit(cache=True)
 def new_scratch(weights: np.ndarray, m: int) -> Scratch:
-    """Return a thread's scratch for pairs of up to m columns, with room for their weights."""
+    """Return a thread's scratch for pairs of up to m columns, around its array of weights."""
     return Scratch(
         weights,
         np.empty(diagonals(m) * STRIDE),
@@ -116,6 +119,7 @@ def reset(sums: Sums, n: int, m: int) -> None:
     sums.progress[0, 0] = DONE
     sums.progress[1] = -DONE
     sums.progress[1, strips(n)] = DONE
+    sums.progress[:, -1] = 0
 
 
 @njit(cache=True)
@@ -145,7 +149,7 @@ def cost_problem(D: np.ndarray, n: int, m: int, gamma: float, band: int) -> Prob
 
 @njit(cache=True)
 def embedding_problem(x: np.ndarray, y: np.ndarray, gamma: float, band: int) -> Problem:
-    """Return room for the problem of embeddings of up to these shapes, to be filled."""
+    """Return a problem of embeddings of up to these shapes, which `fill_problem` fills."""
     (n, d), m = x.shape, len(y)
     width = row_width(d)
     return Problem(
@@ -163,13 +167,15 @@ def embedding_problem(x: np.ndarray, y: np.ndarray, gamma: float, band: int) -> 
 
 
 @njit(cache=True)
-def fill_problem(room: Problem, x: np.ndarray, y: np.ndarray, n: int, m: int) -> Problem:
-    """Return the problem of n rows of x and m rows of y in such a room."""
-    width, y_width = row_width(room.d), len(room.yT) // room.d
-    copy_rows(x, n, room.x, width)
-    copy_rows(y, m, room.y, width)
-    copy_columns(y, m, room.yT, y_width)
+def fill_problem(space: Problem, x: np.ndarray, y: np.ndarray, n: int, m: int) -> Problem:
+    """Return the problem of n rows of x and m rows of y, in the arrays of `space`."""
+    width, y_width = row_width(space.d), len(space.yT) // space.d
+    copy_rows(x, n, space.x, width)
+    copy_rows(y, m, space.y, width)
+    copy_columns(y, m, space.yT, y_width)
     # Columns beyond the last are computed, too; NaN of an item before must not lie there.
-    for k in range(room.d if m < room.m else 0):
-        room.yT[k * y_width + m : (k + 1) * y_width] = 0.0
-    return Problem(False, room.D, room.x, room.y, room.yT, n, m, room.d, room.gamma, room.band)
+    for k in range(space.d if m < space.m else 0):
+        space.yT[k * y_width + m : (k + 1) * y_width] = 0.0
+    return Problem(
+        False, space.D, space.x, space.y, space.yT, n, m, space.d, space.gamma, space.band
+    )

@@ -1,4 +1,4 @@
-"""Work on several threads: kernels release the GIL, and tell each other how far they have come."""
+"""Work on several threads: kernels release the GIL, and tell each other how far they are."""
 
 import ctypes
 import os
@@ -17,11 +17,11 @@ from tacref.compiled import njit
 from tacref.forks import forked
 from tacref.kernels.atomics import observe
 
-# Cells of a batch, for which another thread takes about as long to start as it saves.
-FEW = 1 << 12
-# Numbers of an array that is kept for later, at most (16 MB).
-SPARE = 1 << 21
-MOST_SPARE = 2 * (os.cpu_count() or 1)
+# With fewer cells a thread costs more time to start than it saves.
+MIN_CELLS_PER_THREAD = 1 << 12
+# Arrays that are kept for later calls: the numbers of one (16 MB), and how many.
+MAX_SPARE_SIZE = 1 << 21
+MAX_SPARE_ARRAYS = 2 * (os.cpu_count() or 1)
 _spare: list[np.ndarray] = []
 _pool: ThreadPoolExecutor | None = None
 
@@ -38,39 +38,47 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def borrowed(size: int) -> Iterator[np.ndarray]:
-    """Lend a float64 array of at least this size; small ones are used again by later calls.
+    """Lend a float64 array of at least this size; later calls reuse small ones.
 
-    New memory costs more than what is computed in it: the system fills each page with zeros first.
+    New memory costs more than the computation in it: the system fills each page with zeros first.
     """
-    array = _spare.pop() if _spare else np.empty(0)
+    try:  # not a look first: another thread may take the last one
+        array = _spare.pop()
+    except IndexError:
+        array = np.empty(0)
     if len(array) < size:
         array = np.empty(size)
     try:
         yield array
     finally:
-        if len(array) <= SPARE and len(_spare) < MOST_SPARE:
+        if len(array) <= MAX_SPARE_SIZE and len(_spare) < MAX_SPARE_ARRAYS:
             _spare.append(array)
 
 
 def useful_threads(cells: np.ndarray, threads: int) -> int:
-    """Return how many of the threads are worth starting for items of so many cells."""
-    return max(1, min(threads, int(cells.sum()) // FEW))
+    """Return how many of the threads are worth starting for items with these numbers of cells."""
+    return max(1, min(threads, int(cells.sum()) // MIN_CELLS_PER_THREAD))
 
 
 def run_parts(work: Callable[[int, int], None], costs: np.ndarray, threads: int) -> None:
     """Call `work(start, stop)` on consecutive parts of the items, each on a thread.
 
-    Where torch has brought GNU OpenMP, its threads are taken: those of a pool beside them would
-    fight with them for the cores, as they go on spinning for a while after each operation.
+    Where torch has loaded GNU OpenMP, its threads do the work. They spin for a while after each
+    operation, so a pool's threads would compete with them for the cores.
 
     Parameters
     ----------
     work : callable
         Does items `start` to `stop`; releases the GIL.
     costs : ndarray, shape (B,)
-        What each item takes, in any unit: parts cost about the same.
+        How long each item takes, in any unit; the parts take about the same time.
     threads : int
-        At most so many parts.
+        The largest number of parts.
+
+    Raises
+    ------
+    OSError
+        If the system has no more threads to give.
     """
     if threads == 1:
         work(0, len(costs))
@@ -92,10 +100,18 @@ def run_parts(work: Callable[[int, int], None], costs: np.ndarray, threads: int)
     if parallel is not None:
         parallel(_CALLBACK(claim), None, len(bounds) - 1, 0)
     else:
-        pending = [_threads().submit(claim) for _ in bounds[2:]]
-        claim()
-        for future in pending:
-            future.result()
+        pending = []
+        try:
+            for _ in bounds[2:]:
+                pending.append(_threads().submit(claim))
+            claim()
+        except RuntimeError as error:
+            raise OSError(f"{error}, of {len(bounds) - 1} that share a batch") from error
+        finally:
+            for _ in unclaimed:  # after an error nobody needs these parts
+                pass
+            for future in pending:
+                future.result()
     if errors:
         raise errors[0]
 
@@ -105,7 +121,7 @@ _CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 @cache
 def _openmp() -> Any:
-    """Return GNU OpenMP's function that runs one on several threads, if it is in this process."""
+    """Return GNU OpenMP's function that calls another on several threads, if it is loaded."""
     if sys.platform != "linux":
         return None
     function = getattr(ctypes.CDLL(None), "GOMP_parallel", None)
@@ -122,11 +138,27 @@ def _threads() -> ThreadPoolExecutor:
     return _pool
 
 
-def run_together(work: Callable[[int, int], None], threads: int) -> None:
-    """Call `work(thread, threads)` on so many threads, which may wait for each other.
+def run_together(work: Callable[[int, int], None], threads: int, halt: np.ndarray) -> None:
+    """Call `work(thread, threads)` on this many threads, which may wait for each other.
 
-    Each has a thread of its own, and not one of a pool, where it might never start while another
+    The threads are new ones, not a pool's: in a busy pool one might never start while another
     waits for it.
+
+    Parameters
+    ----------
+    work : callable
+        Does the share of one thread; ends early where `halt` is not 0.
+    threads : int
+        How many; this one is among them.
+    halt : ndarray of int64
+        Zeros. Set to 1 once a share cannot be done, so that no thread goes on waiting for it.
+
+    Raises
+    ------
+    OSError
+        If the system has no more threads to give.
+    MemoryError
+        If a thread finds no memory.
     """
     errors: list[BaseException] = []
 
@@ -134,20 +166,43 @@ def run_together(work: Callable[[int, int], None], threads: int) -> None:
         try:
             work(thread, threads)
         except BaseException as error:
+            halt[...] = 1
             errors.append(error)
 
-    others = [threading.Thread(target=guarded, args=(t,)) for t in range(1, threads)]
-    for other in others:
-        other.start()
-    guarded(0)
-    for other in others:
-        other.join()
+    started: list[threading.Thread] = []
+    try:
+        for thread in range(1, threads):
+            other = threading.Thread(target=guarded, args=(thread,))
+            other.start()
+            started.append(other)
+        guarded(0)
+        for other in started:
+            other.join()
+    except BaseException as error:  # no thread can be started, or ctrl-C
+        halt[...] = 1
+        for other in started:
+            other.join()
+        if isinstance(error, RuntimeError):
+            raise OSError(
+                f"{error}: {threads} share one long pair, and the system gave {len(started) + 1}; "
+                "torch.set_num_threads(1) computes it without any other"
+            ) from error
+        raise
     if errors:
         raise errors[0]
+    if halt.any():  # not even its error could be kept
+        raise MemoryError("a thread that computes one long pair found no memory")
 
 
 @njit(cache=True)
 def await_progress(progress: np.ndarray, place: int, needed: int) -> None:
-    """Wait until another thread has published `needed` or more."""
-    while observe(progress, place) < needed:
+    """Wait until another thread has published `needed` or more, or the last number is not 0."""
+    last = len(progress) - 1
+    while observe(progress, place) < needed and observe(progress, last) == 0:
         pass
+
+
+@njit(cache=True)
+def halted(progress: np.ndarray) -> bool:
+    """Whether a thread has failed, so that there is no more to wait for."""
+    return bool(observe(progress, len(progress) - 1) != 0)

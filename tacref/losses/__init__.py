@@ -6,7 +6,7 @@ Another algorithm than the reference's, so that a comparison proves something.
 from tacref.losses.contrastive_idm import ContrastiveIDMLoss, contrastive_idm
 from tacref.losses.costs import cost_matrix
 from tacref.losses.lav import LAVLoss, LAVTerms, lav_loss
-from tacref.losses.objectives import DEFAULTS, LOSSES, Terms, make_objective
+from tacref.losses.objectives import DEFAULTS, LOSSES, MAX_TRAINING_WEIGHT, Terms, make_objective
 from tacref.losses.sequence_contrastive import (
     SequenceContrastiveLoss,
     sequence_contrastive_loss,
@@ -18,6 +18,7 @@ from tacref.losses.tcc import TCCLoss, tcc_loss
 __all__ = [
     "DEFAULTS",
     "LOSSES",
+    "MAX_TRAINING_WEIGHT",
     "ContrastiveIDMLoss",
     "LAVLoss",
     "LAVTerms",

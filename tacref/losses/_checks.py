@@ -1,16 +1,21 @@
 """What the losses check: shapes, types, options; and which backend computes."""
 
+import math
 import os
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.amp.autocast_mode import is_autocast_available
 
+from tacref.checks import check_positive
 from tacref.losses._lengths import Lengths, check_lengths
 
 BACKENDS = ("cpu", "triton", "torch")
 REDUCTIONS = ("mean", "sum", "none")
+# Above it, the number of frames decides whether a sum along a path is finite.
+_MAX_GAMMA_AT_ANY_LENGTH = 1e290
 
 
 def check_batch(tensor: Tensor, name: str, shape: str) -> Tensor:
@@ -123,6 +128,28 @@ def full_precision(tensor: Tensor) -> AbstractContextManager[object]:
     if not is_autocast_available(device) or not torch.is_autocast_enabled(device):
         return nullcontext()
     return torch.autocast(device, enabled=False)
+
+
+def check_gamma(gamma: float, n: int, m: int) -> float:
+    """Return `gamma`, if it is > 0 and soft minima along paths of `(n, m)` stay finite.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    # The y of other packages' soft_dtw(x, y). A number's type first, which may be symbolic.
+    if type(gamma) not in (float, int) and getattr(gamma, "ndim", 0) > 1:
+        raise ValueError(
+            f"gamma must be a number, got a {type(gamma).__name__} of shape "
+            f"{tuple(cast(Any, gamma).shape)}: this takes costs, which cost_matrix(x, y) computes "
+            "of embeddings; SoftDTWLoss takes embeddings"
+        )
+    smoothing = check_positive(gamma, "gamma")
+    # Sizes, which may be symbolic, are not looked at for any usual gamma.
+    if smoothing > _MAX_GAMMA_AT_ANY_LENGTH and math.isinf(2.0 * smoothing * (n + m)):
+        raise ValueError(f"gamma must stay finite when summed along a path, got {smoothing!r}")
+    return smoothing
 
 
 def check_reduction(reduction: str) -> str:

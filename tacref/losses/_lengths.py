@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tacref.checks import check_band, read_array
+from tacref.checks import MAX_TIME, check_band, in_one_line, read_array
 from tacref.losses._operator import is_plain, traced
 
 Lengths = Tensor | Sequence[int]
@@ -90,6 +90,8 @@ def check_times(
     _check_whole(ends, (B,), f"video_lengths{suffix}")
     steps = _numbers(frames if times is None else times)
     stops, valid = _numbers(video_lengths), _numbers(counts)
+    if stops is not None and stops.min() < 1:
+        raise ValueError(f"video_lengths{suffix} must be >= 1, got {stops.tolist()}")
     if steps is not None and stops is not None and valid is not None:
         wrong = (np.arange(steps.shape[1]) < valid[:, None]) & (
             (steps < 0) | (steps >= stops[:, None])
@@ -111,7 +113,8 @@ def check_moments(times: Tensor | None, counts: Tensor, rows: Tensor, name: str)
     Raises
     ------
     ValueError
-        If they are not B x n real numbers, or one of a valid row is not finite.
+        If they are not B x n real numbers, or one of a valid row is not finite or beyond
+        `MAX_TIME`.
     """
     B, n, _ = rows.shape
     if times is None:
@@ -123,9 +126,12 @@ def check_moments(times: Tensor | None, counts: Tensor, rows: Tensor, name: str)
         raise ValueError(f"{name} must be real numbers, got {tensor.dtype}")
     moments, valid = _numbers(times), _numbers(counts)
     if moments is not None and valid is not None:
-        wrong = (np.arange(moments.shape[1]) < valid[:, None]) & ~np.isfinite(moments)
+        inside = np.arange(moments.shape[1]) < valid[:, None]
+        wrong = inside & ~(np.abs(moments.astype(np.float64)) <= MAX_TIME)
         if wrong.any():
-            raise ValueError(f"{name} must be finite, got {moments[wrong][0]}")
+            raise ValueError(
+                f"{name} must be finite, at most {MAX_TIME:g} in size, got {moments[wrong][0]}"
+            )
     return torch.where(valid_rows(counts, n), tensor.to(rows.device, rows.dtype), 0.0)
 
 
@@ -175,10 +181,15 @@ def _as_tensor(values: Any, name: str) -> Tensor:
     try:
         if torch.compiler.is_compiling():
             return torch.as_tensor(values)
+        array = np.asarray(values)
+        if array.dtype.kind == "u" and array.size and array.max() < 2**63:
+            array = array.astype(np.int64)
         # On the CPU and in float64, whatever torch's defaults are.
-        return torch.as_tensor(np.asarray(values), device="cpu")
-    except (TypeError, ValueError, RuntimeError) as error:  # words, objects, ragged
-        raise ValueError(f"{name} must be numbers: {error}") from None
+        return torch.as_tensor(array, device="cpu")
+    except (TypeError, ValueError, RuntimeError):  # words, objects, ragged, beyond 64 bits
+        raise ValueError(
+            f"{name} must be numbers that int64 or float64 holds, got {in_one_line(values)}"
+        ) from None
 
 
 def _check_whole(tensor: Tensor, shape: tuple[int, ...], name: str) -> None:
@@ -202,5 +213,7 @@ def _numbers(values: Tensor | Sequence[Any]) -> np.ndarray | None:
             array = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
     else:
         return None
+    if array.dtype.kind == "u" and array.size and array.max() >= 2**63:
+        return array  # for a message that shows them
     # Differences of unsigned numbers would wrap.
     return array.astype(np.int64) if array.dtype.kind in "iu" else array

@@ -14,6 +14,8 @@ from tacref.losses._operator import of_size, traced
 from tacref.losses.costs import cost_matrix, exact, gradients_of_embeddings, slopes_along
 
 MOST = torch.iinfo(torch.int64).max
+# Autograd multiplies gradients by gamma, and divides them by it again: below, digits are lost.
+_MIN_GAMMA = 1e-300
 
 
 def exact_rows(x: Tensor, lengths: Tensor) -> Tensor:
@@ -82,6 +84,10 @@ def _sweep(
     D: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int
 ) -> tuple[Tensor, list[Tensor]]:
     """Return values, and logits of softmin weights `(3, B, .)` of each anti-diagonal's cells."""
+    if gamma < _MIN_GAMMA:
+        raise ValueError(
+            f"gamma must be at least {_MIN_GAMMA:g} for backend 'torch', got {gamma!r}"
+        )
     B, n, m = D.shape
     inside = valid_rows(rows, n)[:, :, None] & valid_rows(columns, m)[:, None]
     D = torch.where(inside, exact(_of_one_size(D)), 0.0)

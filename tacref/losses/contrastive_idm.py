@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from tacref.checks import check_not_negative, check_positive, check_variant
+from tacref.checks import MAX_WEIGHT, check_not_negative, check_positive, check_variant
 from tacref.losses import _operators, _torch
 from tacref.losses._checks import (
     check_backend,
@@ -47,7 +47,7 @@ def contrastive_idm(
     sigma : float
         Window, >= 0, in rows; for "official" in frames of the source video (`times`).
     margin : float
-        Hinge margin lambda, > 0, in squared distance; for "laser" in distance.
+        Hinge margin lambda, > 0 and at most 1e100, in squared distance; for "laser" in distance.
     variant : {"paper", "official", "printed", "laser"}
         Which published form; `tacref.reference.contrastive_idm` describes them.
     times : Tensor of int, shape (B, n), optional
@@ -78,7 +78,8 @@ def contrastive_idm(
     Haresh et al., "Learning by Aligning Videos in Time", CVPR 2021, equation 7.
     """
     check_batch(x, "x", "(B, n, d)")
-    sigma, margin = check_not_negative(sigma, "sigma"), check_positive(margin, "margin")
+    sigma = check_not_negative(sigma, "sigma")
+    margin = check_positive(margin, "margin", most=MAX_WEIGHT)
     check_variant(variant)
     counts = check_lengths(lengths, x, "lengths")
     frames, ends = check_times(times, video_lengths, counts, x)
@@ -137,7 +138,7 @@ class ContrastiveIDMLoss(LossModule):
     ) -> None:
         super().__init__()
         self.sigma = check_not_negative(sigma, "sigma")
-        self.margin = check_positive(margin, "margin")
+        self.margin = check_positive(margin, "margin", most=MAX_WEIGHT)
         self.variant = check_variant(variant)
         self.reduction = check_reduction(reduction)
         self.backend = check_backend(backend)

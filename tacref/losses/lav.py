@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from tacref.checks import check_band, check_not_negative, check_positive, check_variant
+from tacref.checks import MAX_WEIGHT, check_band, check_not_negative, check_positive, check_variant
 from tacref.losses._checks import (
     check_backend,
+    check_gamma,
     check_pair,
     check_reduction,
     full_precision,
@@ -63,7 +64,7 @@ def lav_loss(
     gamma : float
         Smoothing of soft-DTW, > 0, in squared distance.
     alpha : float
-        Weight of the regularizer, >= 0.
+        Weight of the regularizer, from 0 to 1e100.
     sigma, margin, variant
         As for `contrastive_idm`. "official" divides all terms by the number of frames (our
         choice where two videos have not as many: by their mean).
@@ -93,9 +94,10 @@ def lav_loss(
     Haresh et al., "Learning by Aligning Videos in Time", CVPR 2021, equation 8.
     """
     counts_x, counts_y = check_pair(x, y, lengths_x, lengths_y)
-    gamma = check_positive(gamma, "gamma")
-    alpha, sigma = check_not_negative(alpha, "alpha"), check_not_negative(sigma, "sigma")
-    margin, variant = check_positive(margin, "margin"), check_variant(variant)
+    gamma = check_gamma(gamma, x.shape[1], y.shape[1])
+    alpha = check_not_negative(alpha, "alpha", most=MAX_WEIGHT)
+    sigma = check_not_negative(sigma, "sigma")
+    margin, variant = check_positive(margin, "margin", most=MAX_WEIGHT), check_variant(variant)
     frames_x = check_times(times_x, video_lengths_x, counts_x, x, "_x")
     frames_y = check_times(times_y, video_lengths_y, counts_y, y, "_y")
     width = check_bands(band, x.shape[1], y.shape[1], lengths_x, lengths_y)
@@ -142,9 +144,9 @@ class LAVLoss(LossModule):
     ) -> None:
         super().__init__()
         self.gamma = check_positive(gamma, "gamma")
-        self.alpha = check_not_negative(alpha, "alpha")
+        self.alpha = check_not_negative(alpha, "alpha", most=MAX_WEIGHT)
         self.sigma = check_not_negative(sigma, "sigma")
-        self.margin = check_positive(margin, "margin")
+        self.margin = check_positive(margin, "margin", most=MAX_WEIGHT)
         self.variant = check_variant(variant)
         self.reduction = check_reduction(reduction)
         self.band = check_band(band, 0, 0)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from tacref.checks import check_not_negative, check_variant
+from tacref.checks import check_not_negative, check_positive, check_variant
 from tacref.losses._lengths import (
     Lengths,
 )
@@ -14,6 +14,8 @@ from tacref.losses.soft_dtw_divergence import SoftDTWDivergenceLoss
 from tacref.losses.tcc import TCCLoss
 
 LOSSES = ("lav", "divergence", "tcc", "lav+tcc")
+# Of gamma, margin and weights in training, which squares gradients in float32.
+MAX_TRAINING_WEIGHT = 1e9
 
 
 class Regularization(NamedTuple):
@@ -61,16 +63,16 @@ def make_objective(
         The LAV loss; soft-DTW divergence alone; cycle-consistency alone; LAV plus weighted
         cycle-consistency.
     gamma : float
-        Smoothing of soft-DTW, > 0, in squared distance.
+        Smoothing of soft-DTW, > 0 and at most 1e9, in squared distance.
     alpha, sigma, margin : float, optional
-        Weight, window and hinge margin of Contrastive-IDM; by default those of the variant in
-        `DEFAULTS`.
+        Weight and window, >= 0, and hinge margin, > 0, of Contrastive-IDM; weight and margin at
+        most 1e9. By default those of the variant in `DEFAULTS`.
     variant : {"paper", "official", "printed", "laser"}
         Of Contrastive-IDM.
     tcc_weight : float
-        Weight of cycle-consistency in "lav+tcc", >= 0.
+        Weight of cycle-consistency in "lav+tcc", from 0 to 1e9.
     temperature : float
-        As for `tcc_loss`.
+        As for `tcc_loss`, at least 1e-9.
 
     Returns
     -------
@@ -87,6 +89,11 @@ def make_objective(
     if name not in LOSSES:
         raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {name!r}")
     default = DEFAULTS[check_variant(variant)]
+    gamma = check_positive(gamma, "gamma", most=MAX_TRAINING_WEIGHT)
+    if alpha is not None:
+        alpha = check_not_negative(alpha, "alpha", most=MAX_TRAINING_WEIGHT)
+    if margin is not None:
+        margin = check_positive(margin, "margin", most=MAX_TRAINING_WEIGHT)
     lav = LAVLoss(
         gamma=gamma,
         alpha=default.alpha if alpha is None else alpha,
@@ -95,8 +102,9 @@ def make_objective(
         variant=variant,
     )
     divergence = SoftDTWDivergenceLoss(gamma=gamma)
+    temperature = check_positive(temperature, "temperature", least=1.0 / MAX_TRAINING_WEIGHT)
     tcc = TCCLoss(temperature=temperature)
-    tcc_weight = check_not_negative(tcc_weight, "tcc_weight")
+    tcc_weight = check_not_negative(tcc_weight, "tcc_weight", most=MAX_TRAINING_WEIGHT)
     if name == "divergence":
         return _Divergence(divergence)
     return _Sum(

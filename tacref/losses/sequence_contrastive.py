@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from tacref.checks import check_positive
+from tacref.checks import MIN_SCALE, check_positive
 from tacref.losses._checks import (
     check_pair,
     check_reduction,
@@ -49,20 +49,21 @@ def sequence_contrastive_loss(
     y : Tensor, shape (B, m, d)
         Frame embeddings of the other view.
     sigma : float
-        > 0, in the unit of the times: how far from a frame others are still alike.
+        At least 1e-100, in the unit of the times: how far from a frame others are still alike.
     temperature : float
-        > 0, in the unit of the similarities.
+        At least 1e-100, in the unit of the similarities.
     lengths_x, lengths_y : Tensor of int or sequence of int, shape (B,), optional
         Valid rows of each item, from 1 to n and m; by default all. What lies beyond has no
         influence, even if it is NaN, and a gradient of exactly 0.
     times_x, times_y : Tensor of int or float, shapes (B, n) and (B, m), optional
-        When each row is in the video that both views are of; by default its index.
+        When each row is in the video that both views are of, at most 1e50 in size; by default
+        its index.
 
     Returns
     -------
     Tensor, shape (B,)
-        The loss of each pair, >= 0 but for rounding, in the dtype of `x`. Times over sigma and
-        products over temperature beyond the range of float64 give NaN.
+        The loss of each pair, >= 0 but for rounding, in the dtype of `x`. Products over
+        temperature beyond the range of float64 give NaN.
 
     Raises
     ------
@@ -77,7 +78,8 @@ def sequence_contrastive_loss(
     Learning", CVPR 2022, equations 1 to 3.
     """
     counts_x, counts_y = check_pair(x, y, lengths_x, lengths_y)
-    sigma, temperature = check_positive(sigma, "sigma"), check_positive(temperature, "temperature")
+    sigma = check_positive(sigma, "sigma", least=MIN_SCALE)
+    temperature = check_positive(temperature, "temperature", least=MIN_SCALE)
     with full_precision(x):
         rows_x, rows_y = exact_rows(x, counts_x), exact_rows(y, counts_y)
         moments_x = check_moments(times_x, counts_x, rows_x, "times_x")
@@ -131,8 +133,8 @@ class SequenceContrastiveLoss(LossModule):
         reduction: str = "mean",
     ) -> None:
         super().__init__()
-        self.sigma = check_positive(sigma, "sigma")
-        self.temperature = check_positive(temperature, "temperature")
+        self.sigma = check_positive(sigma, "sigma", least=MIN_SCALE)
+        self.temperature = check_positive(temperature, "temperature", least=MIN_SCALE)
         self.reduction = check_reduction(reduction)
 
     def forward(

@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
-from tacref.checks import check_positive
 from tacref.losses import _operators, _torch
 from tacref.losses._checks import (
     check_batch,
+    check_gamma,
     check_pair,
     choose_backend,
     full_precision,
@@ -39,7 +39,8 @@ def soft_dtw(
     D : Tensor, shape (B, n, m)
         Costs between frames, of any floating-point dtype; +inf forbids a cell.
     gamma : float
-        Smoothing, > 0, in the unit of `D`; small values approach DTW.
+        Smoothing, > 0, in the unit of `D`; small values approach DTW. At least 1e-300 for
+        backend "torch".
     lengths_x, lengths_y : Tensor of int or sequence of int, shape (B,), optional
         Valid rows and columns of each item, from 1 to n and m; by default all. What lies beyond
         has no influence, even if it is NaN, and a gradient of exactly 0.
@@ -72,7 +73,7 @@ def soft_dtw(
     Cuturi & Blondel, "Soft-DTW", ICML 2017.
     """
     _, n, m = check_batch(D, "D", "(B, n, m)").shape
-    gamma = check_positive(gamma, "gamma")
+    gamma = check_gamma(gamma, n, m)
     rows = check_lengths(lengths_x, D, "lengths_x")
     columns = check_lengths(lengths_y, D, "lengths_y", dim=2)
     width = check_bands(band, n, m, lengths_x, lengths_y)
@@ -116,7 +117,7 @@ def expected_alignment(
         If an argument is not as described.
     """
     _, n, m = check_batch(D, "D", "(B, n, m)").shape
-    gamma = check_positive(gamma, "gamma")
+    gamma = check_gamma(gamma, n, m)
     chosen = choose_backend(backend, D)
     rows = check_lengths(lengths_x, D, "lengths_x")
     columns = check_lengths(lengths_y, D, "lengths_y", dim=2)
@@ -184,9 +185,13 @@ class SoftDTWLoss(SoftDTWModule):
             If shapes, dtypes, devices or lengths do not fit.
         """
         rows, columns = check_pair(x, y, lengths_x, lengths_y)
-        band = check_bands(self.band, x.shape[1], y.shape[1], lengths_x, lengths_y)
+        n, m = x.shape[1], y.shape[1]
+        gamma, band = (
+            check_gamma(self.gamma, n, m),
+            check_bands(self.band, n, m, lengths_x, lengths_y),
+        )
         with full_precision(x):
             values = soft_dtw_of_embeddings(
-                storable(x), storable(y), self.gamma, rows, columns, band, self.backend
+                storable(x), storable(y), gamma, rows, columns, band, self.backend
             )
         return reduce(values, self.reduction).to(x.dtype)

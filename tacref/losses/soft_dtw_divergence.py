@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
-from tacref.checks import check_positive
 from tacref.losses._checks import (
+    check_gamma,
     check_pair,
     full_precision,
     reduce,
@@ -61,8 +61,9 @@ def soft_dtw_divergence(
     Blondel, Mensch & Vert, "Differentiable Divergences Between Time Series", AISTATS 2021.
     """
     rows, columns = check_pair(x, y, lengths_x, lengths_y)
-    gamma = check_positive(gamma, "gamma")
-    width = check_bands(band, x.shape[1], y.shape[1], lengths_x, lengths_y)
+    n, m = x.shape[1], y.shape[1]
+    gamma = check_gamma(gamma, 2 * n, 2 * m)
+    width = check_bands(band, n, m, lengths_x, lengths_y)
     dtype, x, y = x.dtype, storable(x), storable(y)
     with full_precision(x):
         values = soft_dtw_of_embeddings(x, y, gamma, rows, columns, width, backend) - 0.5 * (

@@ -136,7 +136,10 @@ def _one_way(
 
 def _weights(x: Tensor, y: Tensor, valid: Tensor, temperature: float) -> Tensor:
     """Softmax over the valid rows of y of -squared distance / temperature, `(B, n, m)`."""
-    logits = torch.where(valid[:, None], -cost_matrix(x, y) / temperature, -torch.inf)
+    D = torch.where(valid[:, None], cost_matrix(x, y), torch.inf)
+    # The least first: all costs over a small temperature may overflow.
+    least = D.detach().amin(2, keepdim=True)
+    logits = torch.where(valid[:, None], (least - D) / temperature, -torch.inf)
     return logits.softmax(2)
 
 

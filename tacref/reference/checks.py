@@ -1,12 +1,11 @@
-"""Every check of the reference: kernels trust their input."""
+"""The checks of the reference, but those of times: kernels trust their input."""
 
 import math
-from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tacref.checks import check_band, check_not_negative, check_positive, read_array
+from tacref.checks import check_band, check_positive, read_array
 
 
 def check_cost(D: ArrayLike, name: str = "D") -> np.ndarray:
@@ -32,7 +31,7 @@ def check_path_cost(D: ArrayLike, band: int | None = None) -> np.ndarray:
         As `check_cost`, save for +inf; or if `band` is not a whole number >= |n - m| or None.
     """
     array = _as_matrix(D, "D")
-    _refuse(array, ~(array > -np.inf), "D must not hold NaN or -inf")
+    refuse(array, ~(array > -np.inf), "D must not hold NaN or -inf")
     _check_sums(array, "D")
     n, m = array.shape
     band = check_band(band, n, m)
@@ -91,7 +90,9 @@ def check_direction(Z: ArrayLike, D: np.ndarray, gamma: float) -> np.ndarray:
     largest = _largest(array)
     # A difference of two sums along paths, of up to n + m - 1 cells each.
     if math.isinf(2.0 * largest * sum(D.shape) / min(gamma, 1.0)):
-        raise ValueError(f"Z must stay finite when summed and divided by gamma, got {largest!r}")
+        raise ValueError(
+            f"Z must stay finite when summed and divided by gamma = {gamma!r}, got {largest!r}"
+        )
     return array
 
 
@@ -187,70 +188,6 @@ def check_embeddings(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray
     return pair
 
 
-def check_times(
-    times: ArrayLike | None, video_length: float | None, n: int, suffix: str = ""
-) -> tuple[np.ndarray, float]:
-    """Return the times of n rows and the video's length in the same unit, by default 0 … n-1 and n.
-
-    Whole frame numbers stay integers; timestamps become float64. `suffix` is that of the
-    arguments' names.
-
-    Raises
-    ------
-    ValueError
-        If `times` are not n finite numbers >= 0, or `video_length` is not beyond them, or is not
-        a whole number below 2^63 where they are frame numbers.
-    """
-    name, length_name = f"times{suffix}", f"video_length{suffix}"
-    frames = np.arange(n) if times is None else read_array(times, name)
-    if frames.shape != (n,):
-        raise ValueError(f"{name} must have shape ({n},), one a row, got {frames.shape}")
-    if frames.dtype.kind not in "iuf":
-        raise ValueError(f"{name} must be frame numbers or timestamps, got dtype {frames.dtype}")
-    if times is not None and video_length is None:
-        raise ValueError(f"{length_name} must be given with {name}, got None")
-    if frames.dtype.kind == "f":
-        return _check_timestamps(frames.astype(np.float64), video_length, name, length_name)
-    first, last = int(frames.min()), int(frames.max())
-    if first < 0:
-        raise ValueError(f"{name} must be >= 0, got {first}")
-    if video_length is None:
-        video_length = n
-    if not (isinstance(video_length, Integral) and last < video_length < 2**63):
-        raise ValueError(
-            f"{length_name} must be a whole number > the last frame number {last}, "
-            f"got {video_length!r}"
-        )
-    return frames.astype(np.int64), int(video_length)
-
-
-def _check_timestamps(
-    seconds: np.ndarray, video_length: float | None, name: str, length_name: str
-) -> tuple[np.ndarray, float]:
-    check_finite(seconds, name)
-    check_not_negative(float(seconds.min()), name)
-    last = float(seconds.max())
-    if not (isinstance(video_length, Real) and last < video_length < math.inf):
-        raise ValueError(
-            f"{length_name} must be finite and > the last timestamp {last}, got {video_length!r}"
-        )
-    return seconds, float(video_length)
-
-
-def check_moments(times: ArrayLike | None, n: int, name: str) -> np.ndarray:
-    """Return the times of n rows as float64, by default 0 … n-1.
-
-    Raises
-    ------
-    ValueError
-        If they are not n finite numbers.
-    """
-    moments = np.arange(n, dtype=np.float64) if times is None else check_vector(times, name)
-    if len(moments) != n:
-        raise ValueError(f"{name} must have shape ({n},), one a row, got {moments.shape}")
-    return check_finite(moments, name)
-
-
 def check_finite(array: np.ndarray, name: str) -> np.ndarray:
     """Return `array`, if it holds neither NaN nor infinity.
 
@@ -259,7 +196,7 @@ def check_finite(array: np.ndarray, name: str) -> np.ndarray:
     ValueError
         If it does.
     """
-    _refuse(array, ~np.isfinite(array), f"{name} must be finite")
+    refuse(array, ~np.isfinite(array), f"{name} must be finite")
     return array
 
 
@@ -295,7 +232,8 @@ def _largest(array: np.ndarray) -> float:
     return float(np.abs(array).max(initial=0.0, where=np.isfinite(array)))
 
 
-def _refuse(array: np.ndarray, wrong: np.ndarray, message: str) -> None:
+def refuse(array: np.ndarray, wrong: np.ndarray, message: str) -> None:
+    """Raise a ValueError that shows the first wrong entry, if there is one."""
     if wrong.any():
         where = tuple(int(index) for index in np.argwhere(wrong)[0])
-        raise ValueError(f"{message}, got {array[where]!r} at {where}")
+        raise ValueError(f"{message}, got {array[where].item()!r} at {where}")

@@ -3,11 +3,13 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tacref.checks import takes_costs
 from tacref.compiled import njit
 from tacref.reference.checks import check_direction, check_reached, check_smoothing
 from tacref.reference.soft_dtw import backward, forward
 
 
+@takes_costs
 def sharp_soft_dtw(D: ArrayLike, *, gamma: float = 0.1, band: int | None = None) -> float:
     """Mean cost of an alignment, `<E, D>`: soft-DTW without its entropy.
 

@@ -3,10 +3,12 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tacref.checks import takes_costs
 from tacref.compiled import njit
 from tacref.reference.checks import check_path, check_path_cost, check_reached
 
 
+@takes_costs
 def dtw(D: ArrayLike, *, band: int | None = None) -> float:
     """Cost of the cheapest alignment of two sequences.
 
@@ -39,6 +41,7 @@ def dtw(D: ArrayLike, *, band: int | None = None) -> float:
     return check_reached(float(_accumulate(check_path_cost(D, band))[-1, -1]))
 
 
+@takes_costs
 def dtw_path(D: ArrayLike, *, band: int | None = None) -> np.ndarray:
     """Path of the cheapest alignment.
 

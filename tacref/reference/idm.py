@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tacref.checks import check_not_negative, check_positive, check_variant
+from tacref.checks import MAX_WEIGHT, check_not_negative, check_positive, check_variant
 from tacref.compiled import njit
-from tacref.reference.checks import check_square, check_squared, check_times
+from tacref.reference.checks import check_square, check_squared
+from tacref.reference.times import check_times
 
 
 def idm(S_X: ArrayLike) -> float:
@@ -85,7 +86,8 @@ def contrastive_idm(
         Window, >= 0: frames more than sigma apart are far. In rows of `D_X`; for "official" in
         the unit of `times`.
     margin : float
-        Hinge margin lambda, > 0, in the unit of `D_X`; for "laser" in the unit of its root.
+        Hinge margin lambda, > 0 and at most 1e100, in the unit of `D_X`; for "laser" in the unit
+        of its root.
     variant : {"paper", "official", "printed", "laser"}
         Which published form:
 
@@ -154,7 +156,8 @@ def contrastive_idm_value_and_grad(
     variant = check_variant(variant)
     distances = check_square(D_X, "D_X")
     n = len(distances)
-    sigma, margin = check_not_negative(sigma, "sigma"), check_positive(margin, "margin")
+    sigma = check_not_negative(sigma, "sigma")
+    margin = check_positive(margin, "margin", most=MAX_WEIGHT)
     frames, length = check_times(times, video_length, n)
     if variant == "official":
         far, far_weights, near_weights = _official_weights(frames, length, sigma)

@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tacref.checks import check_not_negative
-from tacref.reference.checks import check_embeddings, check_times
+from tacref.checks import MAX_WEIGHT, check_not_negative
+from tacref.reference.checks import check_embeddings
 from tacref.reference.costs import cost_matrix, embedding_gradients
 from tacref.reference.idm import contrastive_idm_value_and_grad
 from tacref.reference.soft_dtw import soft_dtw_value_and_grad
+from tacref.reference.times import check_times
 
 
 def lav_loss(
@@ -39,7 +40,7 @@ def lav_loss(
     gamma : float
         Smoothing of soft-DTW, > 0, in squared distance.
     alpha : float
-        Weight of the regularizer, >= 0.
+        Weight of the regularizer, from 0 to 1e100.
     sigma, margin, variant
         As for `contrastive_idm`. "official" divides the whole loss by the number of frames
         (our choice where n != m: by their mean).
@@ -116,7 +117,7 @@ def lav_loss_value_and_grad(
         If an array or a number is not as described.
     """
     x, y = check_embeddings(x, y)
-    alpha = check_not_negative(alpha, "alpha")
+    alpha = check_not_negative(alpha, "alpha", most=MAX_WEIGHT)
     times_x, video_length_x = check_times(times_x, video_length_x, len(x), "_x")
     times_y, video_length_y = check_times(times_y, video_length_y, len(y), "_y")
     alignment, E = soft_dtw_value_and_grad(cost_matrix(x, y), gamma=gamma)

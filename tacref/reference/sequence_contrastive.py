@@ -5,9 +5,10 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tacref.checks import check_positive
+from tacref.checks import MIN_SCALE, check_positive
 from tacref.compiled import njit
-from tacref.reference.checks import check_embeddings, check_finite, check_moments
+from tacref.reference.checks import check_embeddings, check_finite
+from tacref.reference.times import check_moments
 
 
 def sequence_contrastive_loss(
@@ -33,9 +34,9 @@ def sequence_contrastive_loss(
     y : array_like, shape (m, d)
         Frame embeddings of the other view. Not modified.
     sigma : float
-        > 0, in the unit of the times: how far from a frame others are still alike.
+        At least 1e-100, in the unit of the times: how far from a frame others are still alike.
     temperature : float
-        > 0, in the unit of the similarities.
+        At least 1e-100, in the unit of the similarities.
     times_x, times_y : array_like of int or float, shapes (n,) and (m,), optional
         When each row is, s and t, in the video that both views are of; by default its index.
 
@@ -90,14 +91,14 @@ def sequence_contrastive_loss_value_and_grad(
         If an array or a number is not as described.
     """
     x, y = check_embeddings(x, y)
-    sigma, temperature = check_positive(sigma, "sigma"), check_positive(temperature, "temperature")
+    sigma = check_positive(sigma, "sigma", least=MIN_SCALE)
+    temperature = check_positive(temperature, "temperature", least=MIN_SCALE)
     gaps = np.subtract.outer(
         check_moments(times_x, len(x), "times_x"), check_moments(times_y, len(y), "times_y")
     )
+    wanted = -((gaps / sigma) ** 2) / 2.0
     with np.errstate(over="ignore"):  # refused below
-        wanted = -((gaps / sigma) ** 2) / 2.0
         found = x @ y.T / temperature
-    check_finite(2.0 * wanted, "squared differences of times over sigma")
     check_finite(2.0 * found, "products of x and y over temperature")
     value_x, slopes_x = _one_way(wanted, found)
     value_y, slopes_y = _one_way(wanted.T, found.T)

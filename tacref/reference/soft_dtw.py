@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tacref.checks import check_not_negative
+from tacref.checks import check_not_negative, takes_costs
 from tacref.compiled import njit
 from tacref.reference.checks import check_reached, check_smoothing, check_vector
 
@@ -31,11 +31,14 @@ def softmin(values: ArrayLike, *, gamma: float) -> float:
         If `values` is not 1-d and non-empty or holds NaN or -inf, or `gamma` is not >= 0.
     """
     a = check_vector(values, "values")
-    if check_not_negative(gamma, "gamma") == 0.0:
-        return float(a.min())
-    return float(_softmin(a, float(gamma)))
+    smoothing = check_not_negative(gamma, "gamma")
+    value = float(_softmin(a, smoothing)) if smoothing else float(a.min())
+    if value == -math.inf:
+        raise ValueError(f"gamma must leave the soft minimum finite, got {gamma!r}")
+    return value
 
 
+@takes_costs
 def soft_dtw(D: ArrayLike, *, gamma: float = 0.1, band: int | None = None) -> float:
     """Soft-DTW discrepancy of a cost matrix (equation 4).
 
@@ -68,6 +71,7 @@ def soft_dtw(D: ArrayLike, *, gamma: float = 0.1, band: int | None = None) -> fl
     return check_reached(float(value))
 
 
+@takes_costs
 def soft_dtw_value_and_grad(
     D: ArrayLike, *, gamma: float = 0.1, band: int | None = None
 ) -> tuple[float, np.ndarray]:
@@ -102,6 +106,7 @@ def soft_dtw_value_and_grad(
     return check_reached(float(value)), backward(weights)
 
 
+@takes_costs
 def expected_alignment(D: ArrayLike, *, gamma: float = 0.1, band: int | None = None) -> np.ndarray:
     """Mean of the alignment matrices under their Gibbs law, the gradient of soft-DTW.
 

@@ -7,8 +7,9 @@ from numpy.typing import ArrayLike
 
 from tacref.checks import check_positive
 from tacref.compiled import njit
-from tacref.reference.checks import check_embeddings, check_times
+from tacref.reference.checks import check_embeddings
 from tacref.reference.costs import cost_matrix, embedding_gradients
+from tacref.reference.times import check_times
 
 FORMS = ("regression_mse_var", "regression_mse")
 

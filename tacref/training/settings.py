@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import nn
 
-from tacref.checks import check_positive
+from tacref.checks import MIN_SCALE, check_not_negative, check_positive
 from tacref.data.dataset import ON_BAD_VIDEO
-from tacref.losses import DEFAULTS, make_objective
+from tacref.losses import DEFAULTS, MAX_TRAINING_WEIGHT, make_objective
 
 MAX_LR = 1000.0
 OPTIMIZERS = ("adam", "adamw")
@@ -169,11 +169,12 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not 0 < value <= MAX_LR:
                 raise ValueError(f"{name} must be > 0 and <= {MAX_LR:g}, got {value!r}")
-        for name in ("weight_decay", "clip_norm", "view_weight"):
+        for name in ("weight_decay", "clip_norm"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} must be finite and >= 0, got {value!r}")
-        check_positive(self.view_sigma, "view_sigma")
+        check_not_negative(self.view_weight, "view_weight", most=MAX_TRAINING_WEIGHT)
+        check_positive(self.view_sigma, "view_sigma", least=MIN_SCALE)
         if not self.save_minutes > 0:
             raise ValueError(f"save_minutes must be > 0, got {self.save_minutes!r}")
         for name, choices in (

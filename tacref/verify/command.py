@@ -65,11 +65,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if options.html:
         with replacing(options.html) as path:
-            Path(path).write_text(to_html(reports), encoding="utf-8")
+            Path(path).write_text(_shown(to_html(reports)), encoding="utf-8")
     if options.json:
         print(json.dumps(to_json(reports)))
     elif not reports[0].error:
-        print(reports[0] if options.function else summary(reports))
+        print(_shown(str(reports[0]) if options.function else summary(reports)))
     for report in reports:
         if report.error:
             print(f"tacref verify: {printable(report.error)}", file=sys.stderr)
@@ -103,6 +103,11 @@ def _reports(options: argparse.Namespace) -> "list[Report]":
     except BaseException as error:  # a function that damages Python itself, say
         raise ValueError(f"{options.function}: could not be checked ({line(error)})") from error
     return [report]
+
+
+def _shown(text: str) -> str:
+    """Return lines without what a terminal or a file cannot take; names may be anything."""
+    return "\n".join(printable(line) for line in text.split("\n"))
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tacref.commands import printable
 from tacref.verify.guard import SubjectError, guarded
 
 
@@ -30,7 +31,7 @@ def load_callable(target: str) -> Callable[..., Any]:
                 fn = getattr(fn, part)
     except SubjectError as error:  # importing runs anybody's code
         told = str(error).removeprefix("raised ")
-        raise ValueError(f"{target}: cannot be imported ({told})") from error
+        raise ValueError(printable(f"{target}: cannot be imported ({told})")) from error
     if not callable(fn):
-        raise ValueError(f"{target}: is a {type(fn).__name__}, not a function")
+        raise ValueError(f"{printable(target)}: is a {type(fn).__name__}, not a function")
     return fn

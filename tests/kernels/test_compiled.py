@@ -2,6 +2,7 @@
 
 import ast
 import errno
+import hashlib
 import os
 import shutil
 import subprocess
@@ -41,7 +42,7 @@ def package(tmp_path):
     return root
 
 
-def run(path, **environment):
+def run(path, preexec_fn=None, **environment):
     """Return what a new process computes, what it found compiled, and its complaints."""
     done = subprocess.run(
         [sys.executable, "-c", RUN],
@@ -55,6 +56,7 @@ def run(path, **environment):
         capture_output=True,
         text=True,
         timeout=120,
+        preexec_fn=preexec_fn,
     )
     assert done.returncode == 0, done.stderr
     return *map(int, done.stdout.split()), done.stderr.splitlines()
@@ -116,7 +118,7 @@ def roots(tmp_path, monkeypatch):
     """Return two folders that take compiled code, the first one by preference."""
     folders = [tmp_path / "first", tmp_path / "second"]
     monkeypatch.setattr(compiled, "_roots", lambda: iter(folders))
-    monkeypatch.setattr(compiled, "_said", [])
+    monkeypatch.setattr(compiled, "_warnings", [])
     monkeypatch.setattr("numba.core.config.DISABLE_JIT", 0)
     return folders
 
@@ -174,9 +176,55 @@ def test_damaged_code_is_compiled_anew(roots, damage):
         assert sum(other.stats.cache_misses.values()) == misses
 
 
+def test_no_flipped_bit_gets_past_the_checksum(roots, monkeypatch):
+    kernel()(2)
+    (file,) = roots[0].rglob("*.nbc")
+    whole = file.read_bytes()
+    monkeypatch.setattr(compiled.pickle, "loads", lambda content: (None, "unpickled"))
+    assert compiled._read(file, None) == "unpickled"
+    generator = np.random.default_rng(0)
+    for bit in generator.integers(8 * len(whole), size=1000).tolist():
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        file.write_bytes(flipped)
+        assert compiled._read(file, None) is None
+
+
+def test_code_of_classes_that_are_gone_is_compiled_anew(roots):
+    kernel()(2)
+    (file,) = roots[0].rglob("*.nbc")
+    content = b"cthis_module_is_gone\nKernel\n."
+    file.write_bytes(hashlib.sha256(content).digest() + content)
+    other = kernel()
+    assert other(2) == 4
+    assert sum(other.stats.cache_misses.values()) == 1
+
+
+def test_a_process_whose_kept_files_are_all_damaged(package):
+    run(package.parent)
+    inner, outer = sorted((package / "__pycache__").rglob("*.nbc"))
+    inner.write_bytes(inner.read_bytes()[:999])
+    outer.write_bytes(outer.read_bytes().swapcase())
+    for hits in (0, 1):
+        assert run(package.parent) == (20, hits, [])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of resources there")
+def test_a_process_whose_disk_is_full(package):
+    import resource
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+    product, hits, (line,) = run(package.parent, limit, XDG_CACHE_HOME=os.devnull)
+    assert (product, hits) == (20, 0)
+    assert "cannot be kept" in line
+    assert not list((package / "__pycache__").rglob("*.nbc"))
+
+
 def test_a_numba_cache_dir_that_is_a_file(tmp_path, monkeypatch, caplog):
     (tmp_path / "file").touch()
-    monkeypatch.setattr(compiled, "_said", [])
+    monkeypatch.setattr(compiled, "_warnings", [])
     monkeypatch.setattr("numba.core.config.DISABLE_JIT", 0)
     monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path / "file"))
     assert kernel()(2) == 4

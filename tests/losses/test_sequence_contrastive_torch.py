@@ -78,10 +78,10 @@ def test_what_is_not_valid_does_not_reach_the_gradient():
     """Where a valid row lies so far away that all its weights but one are exactly 0."""
     x, y = (leaf.requires_grad_() for leaf in leaves((1, 3, 2), (1, 2, 2)))
     times_x, times_y = torch.tensor([[1e9, 2e9, 0.0]]), torch.tensor([[1e9, 2e9]])
-    options = {"lengths_x": [2], "times_x": times_x, "times_y": times_y, "sigma": 1e-140}
+    options = {"lengths_x": [2], "times_x": times_x, "times_y": times_y, "sigma": 1e-100}
     sequence_contrastive_loss(x, y, **options).sum().backward()
     _, grad_x, grad_y = reference.sequence_contrastive_loss_value_and_grad(
-        x[0, :2].detach().numpy(), y[0].detach().numpy(), sigma=1e-140,
+        x[0, :2].detach().numpy(), y[0].detach().numpy(), sigma=1e-100,
         times_x=times_x[0, :2].numpy(), times_y=times_y[0].numpy(),
     )  # fmt: skip
     np.testing.assert_allclose(x.grad[0, :2], grad_x, rtol=1e-12)
@@ -107,7 +107,7 @@ def test_module_is_the_function():
         ({"lengths_y": [4]}, "lengths_y must be from 1 to 3, got"),
         ({"times_x": torch.zeros(1, 2)}, r"times_x must have shape \(1, 3\), got \(1, 2\)"),
         ({"times_y": torch.zeros(1, 3, dtype=torch.bool)}, "times_y must be real numbers"),
-        ({"times_y": torch.full((1, 3), math.inf)}, "times_y must be finite, got inf"),
+        ({"times_y": torch.full((1, 3), math.inf)}, "times_y must be finite, .* got inf"),
     ],
 )
 def test_errors(options, message):

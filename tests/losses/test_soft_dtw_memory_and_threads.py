@@ -80,7 +80,7 @@ def test_errors_of_threads_are_raised(monkeypatch, with_openmp):
     with pytest.raises(RuntimeError, match="planted"):
         threads.run_parts(work, np.ones(8), 2)
     with pytest.raises(RuntimeError, match="planted"):
-        threads.run_together(lambda thread, count: work(thread, count), 2)
+        threads.run_together(lambda thread, count: work(thread, count), 2, np.zeros(1, int))
 
 
 FORK = """
@@ -150,3 +150,91 @@ def test_a_short_item_beside_a_long_one():
     expected = torch.autograd.grad(alone.sum(), leaves)
     torch.testing.assert_close(gradients[0][1, :500], expected[0][1, :500])
     torch.testing.assert_close(gradients[1][1], expected[1][1])
+
+
+# One thread of a pair fails, in each way that there is; the others must not wait for it, nor the
+# next call for anything. A process of its own, as a thread that spins cannot be ended.
+FAILING = """
+import signal, sys, threading
+import torch
+from tacref.kernels import soft_dtw_batch, threads
+from tacref.losses import soft_dtw, SoftDTWLoss
+
+torch.set_num_threads(3)
+x, y = (torch.randn(1, 600, 2, requires_grad=True) for _ in range(2))
+
+def step():
+    value = SoftDTWLoss()(x, y)
+    return value.item(), *torch.autograd.grad(value, (x, y))
+
+right = step()
+D = torch.rand(1, 600, 600)
+costs = soft_dtw(D)
+
+def refused(call, error, text):
+    try:
+        call()
+    except error as raised:
+        assert text in str(raised), raised
+    else:
+        raise AssertionError("no error")
+    again = step()
+    assert again[0] == right[0]
+    assert all(torch.allclose(a, b) for a, b in zip(again, right) if isinstance(a, torch.Tensor))
+    assert soft_dtw(D) == costs
+
+start = threading.Thread.start
+for k in (1, 2):
+    left = [k]
+    def limited(thread):
+        left[0] -= 1
+        if left[0] == 0:
+            threading.Thread.start = start
+            raise RuntimeError("can't start new thread")
+        start(thread)
+    for call in (step, lambda: soft_dtw(D)):
+        left[0], threading.Thread.start = k, limited
+        refused(call, OSError, f"can't start new thread: 3 share one long pair, and the system "
+                f"gave {k};")
+
+part = soft_dtw_batch._pair_part
+for failing, error in ((0, MemoryError), (2, MemoryError), (0, KeyboardInterrupt)):
+    def fails(*arguments):
+        if arguments[-2] == failing:
+            soft_dtw_batch._pair_part = part
+            raise error("planted")
+        return part(*arguments)
+    for call in (step, lambda: soft_dtw(D)):
+        soft_dtw_batch._pair_part = fails
+        refused(call, error, "planted")
+
+# Ctrl-C while a thread is being started.
+def interrupted(thread):
+    start(thread)
+    threading.Thread.start = start
+    signal.raise_signal(signal.SIGINT)
+threading.Thread.start = interrupted
+refused(step, KeyboardInterrupt, "")
+print("done")
+"""
+
+
+def test_a_thread_that_fails_does_not_keep_the_others():
+    done = subprocess.run(
+        [sys.executable, "-c", FAILING], capture_output=True, text=True, timeout=300
+    )
+    assert done.stdout == "done\n", done.stderr
+
+
+def test_a_pool_without_threads_is_an_error(monkeypatch):
+    monkeypatch.setattr(threads, "_openmp", lambda: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(threads, "_pool", None)
+
+        def start(thread):
+            raise RuntimeError("can't start new thread")
+
+        patch.setattr(threading.Thread, "start", start)
+        with pytest.raises(OSError, match="can't start new thread, of 3 that share a batch"):
+            parts_done(8, 3)
+    assert (parts_done(8, 3) == 1).all()

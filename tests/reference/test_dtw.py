@@ -112,7 +112,7 @@ def test_forbidden_cells(D, seed):
         (-1, "band must be a whole number >= 0 or None, got -1"),
         (1.0, r"band must be a whole number >= 0 or None, got 1\.0"),
         (True, "band must be a whole number >= 0 or None, got True"),
-        (2, r"band must be >= \|n - m\| = 3 for D of shape \(2, 5\), or no path fits, got 2"),
+        (2, r"band must be >= \|n - m\| = 3 for n = 2 and m = 5, or no path fits, got 2"),
     ],
 )
 def test_band_errors(function, band, message):

@@ -134,7 +134,7 @@ def test_band_of_0_leaves_the_diagonal():
         (-1, "band must be a whole number >= 0 or None, got -1"),
         (2.0, r"band must be a whole number >= 0 or None, got 2\.0"),
         (False, "band must be a whole number >= 0 or None, got False"),
-        (1, r"band must be >= \|n - m\| = 2 for D of shape \(3, 5\), or no path fits, got 1"),
+        (1, r"band must be >= \|n - m\| = 2 for n = 3 and m = 5, or no path fits, got 1"),
     ],
 )
 def test_band_errors(name, band, message):

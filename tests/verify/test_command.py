@@ -1,5 +1,6 @@
 """`tacref verify`: status, one clear line, JSON and HTML, whatever the function does."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -146,3 +147,28 @@ def test_the_module_runs_as_a_command():
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr == "tacref verify: math:pi: is a float, not a function\n"
+
+
+def test_names_and_messages_of_any_characters(monkeypatch, tmp_path, capsys):
+    # Sequences that clear a terminal, reverse a line, or are no text at all.
+    name = "a\x1b[2J\u202eb\udcffc"
+
+    def raises_it(D, *, gamma):
+        raise RuntimeError(name)
+
+    module = importlib.import_module("odd_losses")
+    monkeypatch.setattr(module, name, module.wrong, raising=False)
+    monkeypatch.setattr(module, "raises_it", raises_it, raising=False)
+    page = tmp_path / "card.html"
+    for function, status in ((name, 1), ("raises_it", 2), (f"missing{name}", 2)):
+        assert verify(function, "--html", str(page)) == status
+        captured = capsys.readouterr()
+        text = captured.out + captured.err + (page.read_text("utf-8") if page.exists() else "")
+        assert all(line.isprintable() for line in text.split("\n"))
+        page.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("seed", ["1e308", "-0.0", "nan", "inf", "-1", "9" * 5000])
+def test_seeds_that_are_none(seed, capsys):
+    assert verify("right", f"--seed={seed}") == 2
+    assert capsys.readouterr().err.count("\n") == 1
