@@ -95,7 +95,8 @@ def export_encoder(
         does not end in `.onnx`.
     ParityError
         If a difference is above its limit (float32: 1e-5 in any coordinate; float16: a cosine
-        below 0.999); names the first layer that differs, and no file appears.
+        below 0.999), or a resized picture is not torch's to the byte; names the first layer that
+        differs, and no file appears.
     """
     path = check_new_file(path)
     if path.suffix != ".onnx":
@@ -136,7 +137,7 @@ def prove(
     """
     import onnx
 
-    from tacref_export.layers import first_difference
+    from tacref_export.layers import check_pixels, first_difference
     from tacref_export.proof import ParityError, measure_parity
 
     try:
@@ -144,6 +145,7 @@ def prove(
             onnx.checker.check_model(model, full_check=True)
             onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
         parity = measure_parity(encoder, graph, videos)
+        check_pixels(encoder, graph, videos)
     except (
         ParityError,
         onnx.checker.ValidationError,
@@ -198,9 +200,9 @@ def _describe(graph: "Graph", config: "EncoderConfig", run: Path, made: Export) 
         del part.metadata_props[:]  # the exporter notes the source files of this machine
     if config.takes_pictures:
         preprocessing = (
-            f"uint8 RGB; resized to {config.size}x{config.size} by antialiased linear "
-            "interpolation (triangle filter), aspect ratio not kept; /255; ImageNet mean and "
-            "deviation"
+            f"uint8 RGB; resized to {config.size}x{config.size} bytes by antialiased linear "
+            "interpolation (triangle filter in integers, rows first), aspect ratio not kept; /255; "
+            "ImageNet mean and deviation"
         )
     else:
         preprocessing = "float32 features; mean and deviation of the training set"

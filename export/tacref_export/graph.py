@@ -143,7 +143,8 @@ def _half(encoder: Encoder) -> Encoder:
 
 
 def _divide(dividend: Any, divisor: Any) -> Any:
-    # As integers above zero are divided: the exporter's own form takes eight more operators.
+    # No integer that is divided here is negative. The exporter's own form takes eight more
+    # operators, and goes through float32 in its older versions.
     return opset.Div(dividend, divisor)
 
 

@@ -1,6 +1,7 @@
 """From decoded frames to what a backbone takes, in operations that mean the same everywhere."""
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -53,6 +54,13 @@ def resize_weights(line: Tensor, size: int, bits: int) -> Tensor:
     return share - torch.cat([torch.zeros_like(whole), share[:, :-1]], 1)
 
 
+def _full_precision(device: str) -> AbstractContextManager[None]:
+    # Autocast would round the weights.
+    if torch.compiler.is_exporting() or not torch.is_autocast_enabled(device):
+        return nullcontext()
+    return torch.autocast(device, enabled=False)
+
+
 def _weigh(weights: Tensor, bits: int) -> Tensor:
     # Divided by a power of two, float32 stays exact.
     return weights.to(torch.float32) * 2.0**-bits
@@ -60,6 +68,9 @@ def _weigh(weights: Tensor, bits: int) -> Tensor:
 
 class Pictures(nn.Module):
     """Resize to a square, scale to [0, 1] and standardize, channel by channel.
+
+    The resized pictures are those of `tacref.data.resize`, byte by byte, unless torch is told to
+    round the factors of a float32 product (`torch.set_float32_matmul_precision`).
 
     Parameters
     ----------
@@ -78,8 +89,10 @@ class Pictures(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Map uint8 RGB `(M, H, W, 3)` to float32 `(M, 3, size, size)`."""
+        # At the right size already, both matrices are the identity.
         if torch.compiler.is_exporting() or frames.shape[1:3] != (self.size, self.size):
-            pixels = self._resize(frames)
+            with _full_precision(frames.device.type):
+                pixels = self._resize(frames)
         else:
             pixels = frames.to(torch.float32).permute(0, 3, 1, 2)
         return (pixels / 255.0 - self.mean) / self.std
