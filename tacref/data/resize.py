@@ -43,9 +43,7 @@ def resize(frame: np.ndarray, size: int) -> np.ndarray:
     # Writable, as numba compiles for each kind of array anew.
     pixels = np.require(frame, requirements=("C", "W")).reshape(height, 3 * width)
     rows, columns = _taps(height, size, ROW_BITS), _taps(width, size, COLUMN_BITS)
-    resized = resize_bytes(
-        pixels, rows, ROW_BITS - LEVEL_BITS, columns, COLUMN_BITS + LEVEL_BITS
-    )
+    resized = resize_bytes(pixels, rows, ROW_BITS - LEVEL_BITS, columns, COLUMN_BITS + LEVEL_BITS)
     return resized.reshape(size, size, 3)
 
 

@@ -28,7 +28,7 @@ def taps(n: int, size: int, total: int) -> tuple[np.ndarray, np.ndarray, np.ndar
         part = below = 0
         for s in range(start, stop):
             part += 2 * reach - abs((2 * s + 1) * size - center)
-            # Halves are rounded towards the middle, so that a mirrored picture has mirrored weights.
+            # Halves are rounded towards the middle: weights have the mirror symmetry of pictures.
             share = (2 * total * part + whole - (2 * part > whole)) // (2 * whole)
             weights[t, s - start] = share - below
             below = share
