@@ -35,6 +35,15 @@ def test_the_bytes_of_training(height, width, autocast):
     assert torch.equal(pixels, pictures(torch.from_numpy(resized)))
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+@pytest.mark.parametrize(("height", "width"), [(360, 640), (640, 360), (48, 64)])
+def test_the_bytes_of_training_on_a_gpu(height, width):
+    frames = noise(2, height, width, 3)
+    pixels = Pictures(64).cuda()(torch.from_numpy(frames).cuda()).cpu()
+    resized = np.stack([resize(frame, 64) for frame in frames])
+    assert_array_equal(bytes_of(Pictures(64), pixels), resized)
+
+
 @pytest.mark.parametrize("bits", [ROW_BITS, COLUMN_BITS])
 def test_weights_are_those_of_the_kernel(bits):
     from tacref.kernels.resize import taps
