@@ -63,7 +63,8 @@ def export_encoder(
         If there is not enough for it.
     ParityError
         If a difference is above its limit (float32: 1e-5 in any coordinate; float16: a cosine
-        below 0.999); names the first layer that differs, and no file appears.
+        below 0.999), or a resized picture is not torch's to the byte; names the first layer that
+        differs, and no file appears.
     """
     path = check_new_file(path)
     if path.suffix != ".onnx":
@@ -127,7 +128,7 @@ def prove(
     """
     import onnx
 
-    from tacref_export.layers import first_difference
+    from tacref_export.layers import check_pixels, first_difference
     from tacref_export.proof import ParityError, measure_parity
 
     try:
@@ -135,6 +136,7 @@ def prove(
             onnx.checker.check_model(model, full_check=True)
             onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
         parity = measure_parity(encoder, graph, videos)
+        check_pixels(encoder, graph, videos)
     except (
         ParityError,
         onnx.checker.ValidationError,

@@ -6,10 +6,11 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import onnx
 import torch
+from onnxscript import opset18 as opset
 from torch import Tensor, nn
 
 from tacref.encoder.encoder import Encoder
@@ -70,6 +71,7 @@ def to_graph(encoder: Encoder, precision: Precision = "float32") -> Graph:
             input_names=[INPUT, CONTEXT],
             output_names=[OUTPUT, NEXT_CONTEXT],
             dynamic_shapes=({0: "T", **picture}, {0: "C"}),
+            custom_translation_table={torch.ops.aten.floor_divide.default: _divide},
             verbose=False,
         )
     assert program is not None
@@ -138,6 +140,12 @@ def _half(encoder: Encoder) -> Encoder:
             if isinstance(child, nn.GroupNorm):
                 setattr(module, name, _Float32Norm(child.float()))
     return half
+
+
+def _divide(dividend: Any, divisor: Any) -> Any:
+    # No integer that is divided here is negative. The exporter's own form takes eight more
+    # operators, and goes through float32 in its older versions.
+    return opset.Div(dividend, divisor)
 
 
 def _example(encoder: Encoder) -> Tensor:

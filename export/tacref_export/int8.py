@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from tacref.data import iter_frames
-from tacref.data.clips import resize
+from tacref.data.resize import resize
 from tacref.encoder.config import EncoderConfig
 from tacref.encoder.frames import FrameError
 from tacref.evaluation import kendall_tau
@@ -154,7 +154,7 @@ class _Reader:
             held: list[np.ndarray] = []
             given = 0
             for frame, _ in iter_frames(clip):
-                # Resized as the graph does, so that a chunk of large pictures is small.
+                # As the graph resizes it, to the byte; a chunk of large pictures is small.
                 held.append(resize(frame, config.size) if config.takes_pictures else frame)
                 if len(held) == size:
                     yield np.stack(held)

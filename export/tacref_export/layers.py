@@ -1,5 +1,6 @@
-"""Where a graph and torch part: the first layer whose output differs."""
+"""Where a graph and torch part: other pixels, or the first layer whose output differs."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,38 @@ import torch
 from tacref.encoder.encoder import Encoder
 from tacref_export.graph import Graph
 from tacref_export.metadata import INPUT
-from tacref_export.proof import open_graph
+from tacref_export.proof import ParityError, Video, open_graph
 
 # Relative to the largest value of a layer: rounding stays below, a fault does not.
 TOLERANCE = {"float32": 1e-4, "float16": 2e-2, "int8": 0.5}
+
+# Of standardized pixels: a level of a byte is 0.017 or more.
+MAX_PIXEL = 1e-5
+
+
+def check_pixels(encoder: Encoder, graph: Graph, videos: Sequence[Video]) -> None:
+    """Check that a graph resizes to the same bytes as torch; of features there are none.
+
+    Raises
+    ------
+    ParityError
+        Names the video and by how much a pixel differs.
+    """
+    if not encoder.config.takes_pictures:
+        return
+    name = graph.layers["preprocess"]
+    model = onnx.utils.Extractor(graph.model).extract_model([INPUT], [name])
+    session = open_graph(model.SerializeToString())
+    for video in videos:
+        (pixels,) = session.run([name], {INPUT: video.frames})
+        with torch.inference_mode():
+            expected = encoder.preprocess(torch.from_numpy(video.frames)).numpy()
+        difference = float(np.abs(pixels - expected).max())
+        if not difference <= MAX_PIXEL:
+            raise ParityError(
+                f"its pixels differ from torch's on frames of shape {video.frames.shape} "
+                f"({video.kind}) by {difference:.1e}, first at layer preprocess"
+            )
 
 
 def first_difference(encoder: Encoder, graph: Graph, frames: np.ndarray, precision: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from tacref.encoder.config import EncoderConfig
 
 PREFIX = "tacref."
-FORMAT = "2"
+FORMAT = "3"
 HASH = "content_sha256"
 _KEYS = frozenset((
     "format", "version", "encoder", "precision", "preprocessing", "parity", "weights_sha256", HASH,

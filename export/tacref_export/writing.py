@@ -88,9 +88,9 @@ def _describe(graph: "Graph", config: "EncoderConfig", run: Path, made: Export) 
         del part.metadata_props[:]  # the exporter notes the source files of this machine
     if config.takes_pictures:
         preprocessing = (
-            f"uint8 RGB; resized to {config.size}x{config.size} by antialiased linear "
-            "interpolation (triangle filter), aspect ratio not kept; /255; ImageNet mean and "
-            "deviation"
+            f"uint8 RGB; resized to {config.size}x{config.size} bytes by antialiased linear "
+            "interpolation (triangle filter in integers, rows first), aspect ratio not kept; /255; "
+            "ImageNet mean and deviation"
         )
     else:
         preprocessing = "float32 features; mean and deviation of the training set"

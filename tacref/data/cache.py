@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tacref.data.clips import Clip, clip_kind, load_clip, resize
+from tacref.data.clips import Clip, clip_kind, load_clip
 from tacref.data.features import load_features
 from tacref.data.frames import picture_files, read_pictures
 from tacref.data.index import VideoIndex, index_video
+from tacref.data.resize import resize
 from tacref.data.seek import read_frames
 
 CACHE_BYTES = 2 << 30

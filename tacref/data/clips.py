@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from tacref.data import frames, video
 from tacref.data.features import load_features
 from tacref.data.frames import iter_pictures, picture_files
+from tacref.data.resize import resize
 from tacref.data.video import iter_video
 
 # Folders of frames and feature arrays have no clock of their own.
@@ -164,8 +164,8 @@ def load_clip(path: str | Path, size: int | None = None) -> LoadedClip:
     path : str or Path
         A video file, a folder of pictures or a `.npy` file.
     size : int, optional
-        Side in pixels of a square to which pictures are resized as they are decoded (antialiased
-        linear interpolation, aspect ratio not kept). By default they are left as they are.
+        Side in pixels of a square to which pictures are resized as they are decoded, as
+        `tacref.data.resize` says. By default they are left as they are.
 
     Returns
     -------
@@ -186,14 +186,6 @@ def load_clip(path: str | Path, size: int | None = None) -> LoadedClip:
         rows.append(resize(frame, size) if size is not None and frame.ndim == 3 else frame)
         timestamps.append(timestamp)
     return LoadedClip(np.stack(rows), np.asarray(timestamps))
-
-
-def resize(frame: np.ndarray, size: int) -> np.ndarray:
-    """Resize a picture `(H, W, 3)` to `(size, size, 3)`, antialiased linear interpolation."""
-    if frame.shape[:2] == (size, size):
-        return frame
-    image = Image.fromarray(frame).resize((size, size), Image.Resampling.BILINEAR)
-    return np.asarray(image)
 
 
 def _entries(folder: Path) -> list[Path]:

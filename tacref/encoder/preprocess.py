@@ -1,10 +1,13 @@
 """From decoded frames to what a backbone takes, in operations that mean the same everywhere."""
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from tacref.data.resize import COLUMN_BITS, LEVEL_BITS, ROW_BITS
 
 # Means and deviations of the pictures that published ResNet-50 weights were trained on.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -21,11 +24,8 @@ def true_along(line: Tensor) -> Tensor:
     return positive | ~positive
 
 
-def resize_weights(line: Tensor, size: int) -> Tensor:
+def resize_weights(line: Tensor, size: int, bits: int) -> Tensor:
     """Antialiased linear interpolation along one axis, as a matrix.
-
-    The triangle filter of Pillow's BILINEAR and of torch's `interpolate(antialias=True)`,
-    written as a matrix so that the exported graph resizes exactly as training did.
 
     Parameters
     ----------
@@ -34,23 +34,43 @@ def resize_weights(line: Tensor, size: int) -> Tensor:
         exported graph.)
     size : int
         Length after resizing.
+    bits : int
+        Each row of weights sums to 2^bits.
 
     Returns
     -------
-    Tensor of float32, shape (size, n)
-        Each row sums to 1.
+    Tensor of int64, shape (size, n)
+        The weights that `tacref.data.resize` says.
     """
-    ones = true_along(line).to(torch.float32)
-    source = ones.cumsum(0) - 0.5  # centers of the source pixels
-    scale = ones.sum() / size
-    target = (torch.arange(size, dtype=torch.float32, device=line.device) + 0.5) * scale
-    distance = (source - target[:, None]).abs() / scale.clamp(min=1.0)
-    weights = (1.0 - distance).clamp(min=0.0)
-    return weights / weights.sum(1, keepdim=True)
+    numbers = true_along(line).to(torch.int64).cumsum(0)
+    n = numbers[-1]
+    target = (2 * torch.arange(size, device=line.device) + 1)[:, None] * n
+    distance = ((2 * numbers - 1) * size - target).abs()
+    part = (2 * n.clamp(min=size) - distance).clamp(min=0).cumsum(1)
+    whole = part[:, -1:]
+    # Halves are rounded towards the middle.
+    share = 2 ** (bits + 1) * part + (whole - (2 * part > whole).to(torch.int64))
+    share = share // (2 * whole)
+    return share - torch.cat([torch.zeros_like(whole), share[:, :-1]], 1)
+
+
+def _full_precision(device: str) -> AbstractContextManager[None]:
+    # Autocast would round the weights.
+    if torch.compiler.is_exporting() or not torch.is_autocast_enabled(device):
+        return nullcontext()
+    return torch.autocast(device, enabled=False)
+
+
+def _weigh(weights: Tensor, bits: int) -> Tensor:
+    # Divided by a power of two, float32 stays exact.
+    return weights.to(torch.float32) * 2.0**-bits
 
 
 class Pictures(nn.Module):
     """Resize to a square, scale to [0, 1] and standardize, channel by channel.
+
+    The resized pictures are those of `tacref.data.resize`, byte by byte, unless torch is told to
+    round the factors of a float32 product (`torch.set_float32_matmul_precision`).
 
     Parameters
     ----------
@@ -69,13 +89,24 @@ class Pictures(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Map uint8 RGB `(M, H, W, 3)` to float32 `(M, 3, size, size)`."""
-        pixels = frames.to(torch.float32).permute(0, 3, 1, 2) / 255.0
         # At the right size already, both matrices are the identity.
         if torch.compiler.is_exporting() or frames.shape[1:3] != (self.size, self.size):
-            rows = resize_weights(pixels[0, 0, :, 0], self.size)  # (size, H)
-            columns = resize_weights(pixels[0, 0, 0, :], self.size)  # (size, W)
-            pixels = rows @ pixels @ columns.T
-        return (pixels - self.mean) / self.std
+            with _full_precision(frames.device.type):
+                pixels = self._resize(frames)
+        else:
+            pixels = frames.to(torch.float32).permute(0, 3, 1, 2)
+        return (pixels / 255.0 - self.mean) / self.std
+
+    def _resize(self, frames: Tensor) -> Tensor:
+        """Map to the bytes of `tacref.data.resize`, as float32 `(M, 3, size, size)`."""
+        # Small first: onnxruntime copies what is taken.
+        down, across = frames.select(2, 0), frames.select(1, 0)
+        rows = resize_weights(down.select(2, 0)[0].to(torch.float32), self.size, ROW_BITS)
+        columns = resize_weights(across.select(2, 0)[0].to(torch.float32), self.size, COLUMN_BITS)
+        pixels = frames.to(torch.float32)
+        lines = _weigh(rows, ROW_BITS - LEVEL_BITS) @ pixels.flatten(2)  # (M, size, 3 W)
+        lines = (lines + 0.5).floor().unflatten(2, (-1, 3)).permute(0, 3, 1, 2)  # (M, 3, size, W)
+        return (lines @ _weigh(columns, COLUMN_BITS + LEVEL_BITS).T + 0.5).floor()
 
 
 class Standardize(nn.Module):

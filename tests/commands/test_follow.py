@@ -180,7 +180,7 @@ def test_refusals_are_one_line(clips, capsys):
         (arguments(clips, source="v.mp4"), f"{clips / 'v.mp4'}: not what the encoder takes"),
         (
             arguments(clips, source="inf.npy"),
-            f"{clips / 'inf.npy'}: frame 5: its embedding has length",
+            f"{clips / 'inf.npy'}: frame 5: embedding must",
         ),
         (["/dev/video99", *arguments(clips)[1:]], "camera /dev/video99: does not open"),
         (arguments(clips, "--batch", "0"), "argument --batch: must be >= 1, got 0"),

@@ -1,43 +1,80 @@
-"""Resizing equals Pillow's and torch's antialiased linear filter; standardizing is a plain fit."""
+"""Resizing gives the bytes that training sees; standardizing is a plain fit."""
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from numpy.testing import assert_array_equal
 from torch.nn import functional
 
+from tacref.data.resize import COLUMN_BITS, ROW_BITS, resize
 from tacref.encoder.preprocess import Pictures, Standardize, resize_weights
 
 
-@pytest.mark.parametrize(("height", "width"), [(64, 64), (31, 33), (120, 200), (360, 640), (65, 1)])
-def test_resize_is_torchs_antialiased_interpolation(height, width):
-    pixels = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(0))
-    rows = resize_weights(torch.zeros(height), 64)
-    columns = resize_weights(torch.zeros(width), 64)
-    expected = functional.interpolate(
-        pixels, size=(64, 64), mode="bilinear", antialias=True, align_corners=False
-    )
-    # Both are float32; their sums run in another order.
-    torch.testing.assert_close(rows @ pixels @ columns.T, expected, atol=1e-5, rtol=0)
+def noise(*shape):
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
-def test_resize_is_pillows_bilinear_up_to_its_rounding():
-    picture = np.random.default_rng(0).integers(0, 256, (90, 130, 3), dtype=np.uint8)
-    resized = np.asarray(Image.fromarray(picture).resize((64, 64), Image.Resampling.BILINEAR))
+def bytes_of(pictures, pixels):
+    """The bytes that standardized pixels came of."""
+    levels = (pixels * pictures.std + pictures.mean) * 255
+    torch.testing.assert_close(levels, levels.round(), atol=1e-3, rtol=0)
+    return levels.round().permute(0, 2, 3, 1).numpy()
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize(
+    ("height", "width"), [(360, 640), (640, 360), (31, 33), (48, 64), (65, 1), (1, 1), (4, 3000)]
+)
+def test_the_bytes_of_training(height, width, autocast):
+    frames = noise(2, height, width, 3)
     pictures = Pictures(64)
-    ours = pictures(torch.from_numpy(picture[None])) * pictures.std + pictures.mean
-    theirs = torch.from_numpy(resized.copy()).permute(2, 0, 1) / 255
-    # Pillow rounds to whole gray levels after each of its two passes.
-    torch.testing.assert_close(ours[0], theirs, atol=1.01 / 255, rtol=0)
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        pixels = pictures(torch.from_numpy(frames))
+    resized = np.stack([resize(frame, 64) for frame in frames])
+    assert_array_equal(bytes_of(pictures, pixels), resized)
+    assert torch.equal(pixels, pictures(torch.from_numpy(resized)))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+@pytest.mark.parametrize(("height", "width"), [(360, 640), (640, 360), (48, 64)])
+def test_the_bytes_of_training_on_a_gpu(height, width):
+    frames = noise(2, height, width, 3)
+    pixels = Pictures(64).cuda()(torch.from_numpy(frames).cuda()).cpu()
+    resized = np.stack([resize(frame, 64) for frame in frames])
+    assert_array_equal(bytes_of(Pictures(64), pixels), resized)
+
+
+@pytest.mark.parametrize("bits", [ROW_BITS, COLUMN_BITS])
+def test_weights_are_those_of_the_kernel(bits):
+    from tacref.kernels.resize import taps
+
+    for n in (1, 2, 3, 31, 32, 33, 360, 8192):
+        for size in (1, 2, 32, 224):
+            weights = resize_weights(torch.zeros(n), size, bits)
+            first, count, kernels = taps(n, size, 1 << bits)
+            expected = np.zeros((size, n), np.int64)
+            for t in range(size):
+                expected[t, first[t] : first[t] + count[t]] = kernels[t, : count[t]]
+            assert_array_equal(weights.numpy(), expected)
+
+
+@pytest.mark.parametrize(("height", "width"), [(31, 33), (120, 200), (360, 640), (65, 1)])
+def test_resize_is_torchs_antialiased_interpolation(height, width):
+    frames = torch.from_numpy(noise(2, height, width, 3))
+    expected = functional.interpolate(
+        frames.permute(0, 3, 1, 2).double(), size=(64, 64), mode="bilinear", antialias=True,
+        align_corners=False,
+    )  # fmt: skip
+    pictures = Pictures(64)
+    levels = (pictures(frames) * pictures.std + pictures.mean) * 255
+    # Half a level by the last rounding, an eighth by that between the axes.
+    torch.testing.assert_close(levels.double(), expected, atol=0.65, rtol=0)
 
 
 def test_right_size_is_left_alone():
-    picture = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
+    frames = noise(1, 64, 64, 3)
     pictures = Pictures(64)
-    values = (pictures(torch.from_numpy(picture)) * pictures.std + pictures.mean) * 255
-    torch.testing.assert_close(
-        values[0], torch.from_numpy(picture[0]).permute(2, 0, 1).float(), atol=1e-4, rtol=0
-    )
+    assert_array_equal(bytes_of(pictures, pictures(torch.from_numpy(frames))), frames)
 
 
 def test_standardize():

@@ -84,8 +84,8 @@ def test_foreign_and_damaged_files_are_refused(exported, tmp_path):
         path.write_bytes(foreign)
         with pytest.raises(ValueError, match="not an encoder exported by tacref"):
             EncoderSession(path)
-    rewrite(exported["features"].path, path, set_entry("format", "1"), seal=True)
-    with pytest.raises(ValueError, match="its format is 1, this version of tacref reads 2"):
+    rewrite(exported["features"].path, path, set_entry("format", "2"), seal=True)
+    with pytest.raises(ValueError, match="its format is 2, this version of tacref reads 3"):
         EncoderSession(path)
 
 

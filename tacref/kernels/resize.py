@@ -1,0 +1,76 @@
+"""Pictures resized in integers: rows first, on bytes as they lie, then columns.
+
+`tacref.data.resize` says what the resized picture is.
+"""
+
+import numpy as np
+
+from tacref.compiled import njit
+
+
+@njit(cache=True)
+def taps(n: int, size: int, total: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the source pixels of each target pixel, first and count, and their integer weights.
+
+    The weights `(size, most)` of each target pixel sum to `total`.
+    """
+    reach = max(n, size)
+    most = 2 * reach // size + 1
+    first, count = np.zeros(size, np.int64), np.zeros(size, np.int64)
+    weights = np.zeros((size, most), np.int32)
+    for t in range(size):
+        center = (2 * t + 1) * n
+        start = max(0, (center - 2 * reach - size) // (2 * size) + 1)
+        stop = min(n, -((size - center - 2 * reach) // (2 * size)))
+        whole = 0
+        for s in range(start, stop):
+            whole += 2 * reach - abs((2 * s + 1) * size - center)
+        part = below = 0
+        for s in range(start, stop):
+            part += 2 * reach - abs((2 * s + 1) * size - center)
+            # Halves are rounded towards the middle: weights have the mirror symmetry of pictures.
+            share = (2 * total * part + whole - (2 * part > whole)) // (2 * whole)
+            weights[t, s - start] = share - below
+            below = share
+        first[t], count[t] = start, stop - start
+    return first, count, weights
+
+
+@njit(cache=True, nogil=True)
+def resize_bytes(
+    frame: np.ndarray,
+    rows: tuple[np.ndarray, np.ndarray, np.ndarray],
+    row_shift: int,
+    columns: tuple[np.ndarray, np.ndarray, np.ndarray],
+    column_shift: int,
+) -> np.ndarray:
+    """Return a picture `(H, 3 W)` of bytes resized to `(size, 3 size)`.
+
+    A sum over rows, of which `row_shift` bits are rounded away, is what columns are summed of.
+    """
+    row_first, row_count, row_weights = rows
+    column_first, column_count, column_weights = columns
+    size, width = len(row_first), frame.shape[1]
+    resized = np.empty((size, 3 * size), np.uint8)
+    line = np.empty(width, np.int32)
+    for t in range(size):
+        line[:] = 1 << (row_shift - 1)
+        for k in range(row_count[t]):
+            source, weight = frame[row_first[t] + k], row_weights[t, k]
+            for x in range(width):
+                line[x] += np.int32(weight) * np.int32(source[x])
+        for x in range(width):
+            line[x] >>= row_shift
+        for u in range(size):
+            red = green = blue = 1 << (column_shift - 1)
+            x = 3 * column_first[u]
+            for k in range(column_count[u]):
+                weight = column_weights[u, k]
+                red += weight * line[x]
+                green += weight * line[x + 1]
+                blue += weight * line[x + 2]
+                x += 3
+            resized[t, 3 * u] = red >> column_shift
+            resized[t, 3 * u + 1] = green >> column_shift
+            resized[t, 3 * u + 2] = blue >> column_shift
+    return resized
