@@ -202,7 +202,8 @@ def test_a_session_and_inspect_agree(exported, tmp_path, key, value):
 def test_weights_of_a_run_for_a_file(exported, tmp_path, capsys):
     weights = exported["features"].run / "encoder.safetensors"
     assert main(["embed", str(weights), str(weights), "-o", str(tmp_path / "out")]) == 2
-    line = capsys.readouterr().err
-    assert f"weights, not an ONNX file; name the run's folder, {weights.parent}" in line
+    assert f"is a file of a run; name the run's folder, {weights.parent}" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="weights, not an ONNX file; name the run's folder"):
+        EncoderSession(weights)
     assert main(["export", str(weights), "-o", str(tmp_path / "e.onnx")]) == 2
     assert f"a file; name the folder of the run, {weights.parent}" in capsys.readouterr().err
