@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn, ParamSpec
 
-from tacref.terminal import Output, printable, safe_streams
+from tacref.terminal import Output, plain_warnings, printable, safe_streams
 
 COMMANDS = {
     "train": "train an encoder on a folder of clips, or on the built-in activity",
@@ -70,7 +70,7 @@ def command(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
         @functools.wraps(main)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> int:
             title = f"tacref {name}".rstrip()
-            with safe_streams() as out, _signals_raise():
+            with safe_streams() as out, _signals_raise(), plain_warnings(title):
                 if os.environ.get("TACREF_DEBUG"):
                     return main(*args, **kwargs)
                 status = _status(title, lambda: main(*args, **kwargs))

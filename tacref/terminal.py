@@ -5,7 +5,9 @@ import os
 import re
 import sys
 import unicodedata
+import warnings
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, TextIO, TypeVar, cast
 
 T = TypeVar("T")
@@ -13,6 +15,7 @@ T = TypeVar("T")
 # A bar shows for what takes longer than this, in seconds.
 BAR_DELAY = 3.0
 
+_PACKAGE = Path(__file__).parent
 _BAR = re.compile(r"(\x1b\[A)+$|\r")
 
 
@@ -100,6 +103,32 @@ def safe_streams() -> Iterator[Output | None]:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         sys.stdout, sys.stderr = before
+
+
+@contextlib.contextmanager
+def plain_warnings(title: str) -> Iterator[None]:
+    """Print the project's own warnings, such as those of a video, as one line each.
+
+    Parameters
+    ----------
+    title : str
+        What begins the line.
+    """
+    before = warnings.showwarning
+
+    def show(
+        message: Warning | str, category: type[Warning], filename: str, *rest: Any, **options: Any
+    ) -> None:
+        if Path(filename).is_relative_to(_PACKAGE):
+            print(f"{title}: warning: {printable(str(message))}", file=sys.stderr)
+        else:
+            before(message, category, filename, *rest, **options)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = before
 
 
 def unwritten(out: TextIO) -> OSError | None:

@@ -5,13 +5,14 @@ import io
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 
 import tacref.terminal
 from tacref.commands import command
-from tacref.terminal import Output, printable, progress_bar
+from tacref.terminal import Output, plain_warnings, printable, progress_bar
 
 
 def test_printable():
@@ -152,3 +153,13 @@ def test_a_bar_says_how_long_it_takes_and_only_what_can_be_printed(monkeypatch):
     assert "\x1b[2J" not in shown
     assert [*progress_bar(range(2), "none", 2, "clips", wanted=False)] == [0, 1]
     assert "none" not in terminal.getvalue()
+
+
+def test_warnings_of_the_project_are_one_line(capsys, monkeypatch):
+    others = []
+    monkeypatch.setattr(warnings, "showwarning", lambda message, *rest: others.append(str(message)))
+    with plain_warnings("tacref embed"):
+        warnings.showwarning(UserWarning("a\x1bb"), UserWarning, tacref.terminal.__file__, 1)
+        warnings.showwarning(UserWarning("elsewhere"), UserWarning, "/other/module.py", 1)
+    assert capsys.readouterr().err == "tacref embed: warning: a\\x1bb\n"
+    assert others == ["elsewhere"]
