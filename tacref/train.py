@@ -135,21 +135,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = vars(make_parser().parse_args(argv))
     from tacref.training import TrainingDivergedError
     from tacref.training.distributed import Ranks
+    from tacref.training.folder import run_folder
     from tacref.training.start import carry_out, make_plan
 
     ranks = Ranks.from_environment()
     as_json = options.pop("json")
-    plan = make_plan(options, ranks)
-    try:
-        result = carry_out(plan, ranks)
-    except TrainingDivergedError as error:
-        if ranks.first:
-            print(
-                f"tacref train: {error}; {plan.out} holds the encoder as last saved, and "
-                "diverged.json",
-                file=sys.stderr,
-            )
-        return 1
+    with run_folder(options.get("out"), options.get("resume"), ranks) as (run, goes_on):
+        try:
+            result = carry_out(make_plan(options, run, goes_on, ranks), ranks)
+        except TrainingDivergedError as error:
+            if ranks.first:
+                print(
+                    f"tacref train: {error}; {run} holds the encoder as last saved, and "
+                    "diverged.json",
+                    file=sys.stderr,
+                )
+            return 1
     if ranks.first:
         print(json.dumps(result.to_json()) if as_json else result)
     return result.status

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import sys
 import time
 from collections.abc import Generator
 from contextlib import closing
@@ -25,6 +24,7 @@ from tacref.training.checkpoint import (
 )
 from tacref.training.distributed import Ranks
 from tacref.training.dropout import dropout_by_pair
+from tacref.training.log import ProgressLog, say, shows_bars
 from tacref.training.metrics import Metrics
 from tacref.training.result import Result
 from tacref.training.settings import Settings
@@ -45,13 +45,14 @@ def train(
     resume: bool = False,
     ranks: Ranks | None = None,
     progress: bool = True,
+    title: str | None = None,
     **notes: Any,
 ) -> Result:
     """Train an encoder and keep it in a run's folder.
 
     The folder is usable at any time: the encoder is saved at the start, with every checkpoint,
-    when the first ctrl-C or SIGTERM ends the loop after its step, and at the end. A run that was
-    ended in any way goes on from its newest checkpoint as if it had not been.
+    when the first ctrl-C, SIGTERM or SIGHUP ends the loop after its step, and at the end. A run
+    that was ended in any way goes on from its newest checkpoint as if it had not been.
 
     Parameters
     ----------
@@ -70,7 +71,9 @@ def train(
     ranks : Ranks, optional
         The processes that train together, connected already; by default this one alone.
     progress : bool
-        Show progress bars (on a terminal only).
+        Show progress on stderr: bars on a terminal, else a line about every 30 seconds.
+    title : str, optional
+        First line where no bars are shown.
     **notes
         Further JSON values for config.json.
 
@@ -91,7 +94,7 @@ def train(
     """
     loop = _Loop(encoder, dataset, val, Path(run), settings, ranks or Ranks(), progress, notes)
     try:
-        loop.begin(resume)
+        loop.begin(resume, title)
         loop.steps()
         loop.end()
     except TrainingDivergedError as error:
@@ -142,29 +145,34 @@ class _Loop:
         self.metrics: Metrics | None = None
         self._saved_at, self._saved_when = 0, time.monotonic()
 
-    def begin(self, resume: bool) -> None:
+    def begin(self, resume: bool, title: str | None) -> None:
         """Start anew or from the newest checkpoint."""
         found = newest_checkpoint(self.run) if resume and self.ranks.first else None
         path = self.ranks.gather(found)[0]
-        if path is not None:
-            self._restore(path)
+        state = None if path is None else self._load(path)
+        if title is not None and self.progress and not shows_bars():
+            say(title)
+        if state is not None:
+            self._restore(state)
             return
         if self.val:  # a damaged clip shows here, before there is a run
             self.result.tau_untrained = self._taus()
         if self.ranks.first:
             self.run.mkdir(parents=True, exist_ok=True)
-            save_weights(self.encoder, self.run, self.saved)
+            self._save_weights()
             self.metrics = Metrics(self.run)
             if self.val:
                 self._write_taus(0, self.result.tau_untrained)
 
-    def _restore(self, path: Path) -> None:
-        state = load_checkpoint(
+    def _load(self, path: Path) -> dict[str, Any]:
+        return load_checkpoint(
             path,
             encoder=self.encoder.config.to_json(),
             settings=self.settings.to_json(),
             data=self.data,
         )
+
+    def _restore(self, state: dict[str, Any]) -> None:
         self.encoder.load_state_dict(state["model"])
         self.stepper.optimizer.load_state_dict(state["optimizer"])
         self.stepper.scaler.load_state_dict(state["scaler"])
@@ -174,9 +182,7 @@ class _Loop:
         result.tau_untrained = state["tau_untrained"]
         result.skipped |= state["skipped"]
         if self.ranks.first:
-            save_weights(
-                self.encoder, self.run, self.saved
-            )  # a killed process may have left an older one
+            self._save_weights()  # a killed process may have left an older one
             again = step == self.settings.steps or self._measures_after(step)
             self.metrics = Metrics(
                 self.run,
@@ -206,6 +212,7 @@ class _Loop:
             initial=result.steps,
             disable=None if self.progress else True,
         )
+        log = ProgressLog(settings.steps) if self.progress and not shows_bars() else None
         before, start = result.seconds, time.perf_counter()
         stepper = self.stepper
         stepper.train_mode()
@@ -222,11 +229,13 @@ class _Loop:
                 stepper.watch.step(waited)
                 for message in skipped:
                     if result.note_skipped(message) and ranks.first:
-                        tqdm.write(f"skipped: {message}", file=sys.stderr)
+                        say(f"skipped: {message}")
                 result.steps += 1
                 result.seconds = before + time.perf_counter() - start
                 bar.update()
                 bar.set_postfix({name: f"{value:.4g}" for name, value in numbers.items()})
+                if log is not None:
+                    log.step(result.steps, numbers)
                 if self.metrics is not None:
                     self.metrics.write(result.steps, **numbers, seconds=round(result.seconds, 3))
                 ending = ending and result.steps < settings.steps
@@ -298,4 +307,7 @@ class _Loop:
             }
             save_checkpoint(self.run, state, keep=self.settings.keep)
         self._saved_at, self._saved_when = result.steps, time.monotonic()
-        save_weights(self.encoder, self.run, self.saved)
+        self._save_weights()
+
+    def _save_weights(self) -> None:
+        save_weights(self.encoder, self.run, self.saved | {"step": self.result.steps})

@@ -85,7 +85,7 @@ def test_the_config_of_a_run_older_than_a_setting(sequences, tmp_path):
         ("offsets = [0.5]", "offsets must be a list of whole numbers, got [0.5]"),
         ("encoder = 'tiny'", "encoder must be one of small, resnet50, features, got 'tiny'"),
         ("[loss]\ngamma = 1", "[loss] is a table"),
-        ("steps = ", "cannot be read"),
+        ("steps = ", "mine.toml: not TOML"),
         ("lr = -1.0", "lr must be > 0"),
         (f"lr = 1{'0' * 400}", "lr must be > 0 and <= 1000, got inf"),
         ("alpha = inf", "alpha must be finite"),
