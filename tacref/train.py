@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 import sys
 from argparse import SUPPRESS, ArgumentTypeError, BooleanOptionalAction
 from collections.abc import Sequence
@@ -131,7 +132,7 @@ def make_parser() -> Parser:
 
 @command("train")
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train; status 1 if the loss diverges, 130 after ctrl-C, 143 after SIGTERM."""
+    """Train; status 1 if the loss diverges; 129, 130, 143 after SIGHUP, ctrl-C, SIGTERM."""
     options = vars(make_parser().parse_args(argv))
     from tacref.training import TrainingDivergedError
     from tacref.training.distributed import Ranks
@@ -152,8 +153,18 @@ def main(argv: Sequence[str] | None = None) -> int:
                 )
             return 1
     if ranks.first:
-        print(json.dumps(result.to_json()) if as_json else result)
+        _print(json.dumps(result.to_json()) if as_json else str(result), result.interrupted)
     return result.status
+
+
+def _print(text: str, interrupted: bool) -> None:
+    try:
+        print(text, flush=True)
+    except OSError:
+        if not interrupted:
+            raise
+        # The terminal that closed was stdout, too: what is left in its buffer goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _offsets(text: str) -> tuple[int, ...]:
