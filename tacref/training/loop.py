@@ -1,6 +1,5 @@
 """The training loop: an encoder, pairs of clips and settings to a run's folder."""
 
-import json
 import signal
 import time
 from collections.abc import Generator
@@ -14,7 +13,6 @@ from tacref.data import Clip, PairDataset, iter_batches
 from tacref.encoder import Encoder
 from tacref.encoder.device import check_device
 from tacref.evaluation.labeled import mean_tau
-from tacref.files import replacing
 from tacref.training.checkpoint import (
     fingerprint,
     load_checkpoint,
@@ -30,9 +28,9 @@ from tacref.training.result import Result
 from tacref.training.settings import Settings
 from tacref.training.step import Stepper, TrainingDivergedError, threads_for
 from tacref.training.stop import stop_on_signals
-from tacref.training.validation import held_out_taus
+from tacref.training.validation import HeldOut
 
-BEST, DIVERGED = "best", "diverged.json"
+BEST = "best"
 
 
 def train(
@@ -99,9 +97,7 @@ def train(
         loop.end()
     except TrainingDivergedError as error:
         if loop.ranks.first:
-            with replacing(loop.run / DIVERGED) as path:
-                report = {"step": error.step, "what": error.what, "clips": error.clips}
-                path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+            error.save(loop.run)
         raise
     finally:
         if loop.metrics is not None:
@@ -130,9 +126,11 @@ class _Loop:
                 f"{settings.view_weight:g}, got {dataset.views}"
             )
         check_device(ranks.device(settings.device))
-        self.dataset, self.val, self.run = dataset, val, run
+        self.dataset, self.run = dataset, run
         self.settings, self.ranks = settings, ranks
         self.progress = progress and ranks.first
+        skip = settings.on_bad_video == "skip"
+        self.val = HeldOut(val, ranks, skip=skip, progress=self.progress)
         self.stepper = Stepper(encoder, settings, ranks)
         self.encoder = encoder
         self.saved = {"training": settings.to_json(), **notes}
@@ -155,22 +153,17 @@ class _Loop:
         if state is not None:
             self._restore(state)
             return
-        if self.val:  # a damaged clip shows here, before there is a run
+        if self.val.clips:  # a damaged clip shows here, before there is a run
             self.result.tau_untrained = self._taus()
         if self.ranks.first:
             self.run.mkdir(parents=True, exist_ok=True)
             self._save_weights()
             self.metrics = Metrics(self.run)
-            if self.val:
-                self._write_taus(0, self.result.tau_untrained)
+            self._write_taus(0, self.result.tau_untrained)
 
     def _load(self, path: Path) -> dict[str, Any]:
-        return load_checkpoint(
-            path,
-            encoder=self.encoder.config.to_json(),
-            settings=self.settings.to_json(),
-            data=self.data,
-        )
+        encoder, settings = self.encoder.config.to_json(), self.settings.to_json()
+        return load_checkpoint(path, encoder=encoder, settings=settings, data=self.data)
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.encoder.load_state_dict(state["model"])
@@ -263,29 +256,33 @@ class _Loop:
     def _measures_after(self, steps: int) -> bool:
         """Return whether tau is measured on the way; it is at the end in any case."""
         every = self.settings.evaluate_every
-        return bool(self.val and every and steps % every == 0 and steps < self.settings.steps)
+        return bool(self.val.clips and every and steps % every == 0 and steps < self.settings.steps)
 
     def end(self) -> None:
         """Measure tau, unless the run was ended before its last step."""
-        if self.val and not self.result.interrupted:
+        if self.val.clips and not self.result.interrupted:
             self.result.tau_trained = self._measure()
 
     def _taus(self) -> dict[str, float]:
-        return held_out_taus(self.encoder, self.val, self.ranks, progress=self.progress)
+        taus = self.val.taus(self.encoder)
+        for message in self.val.bad.values():
+            self.result.skipped.setdefault(message, 0)
+        return taus
 
     def _measure(self) -> dict[str, float]:
         """Measure tau; keep the encoder if it is the best so far and the run looks for it."""
         taus = self._taus()
         if self.ranks.first:
             self._write_taus(self.result.steps, taus)
-            if self.settings.evaluate_every and (self.best is None or mean_tau(taus) > self.best):
+            wanted = taus and self.settings.evaluate_every
+            if wanted and (self.best is None or mean_tau(taus) > self.best):
                 self.best = mean_tau(taus)
                 best = {"step": self.result.steps, "mean_tau": self.best}
                 save_weights(self.encoder, self.run / BEST, self.saved | {"best": best})
         return taus
 
     def _write_taus(self, step: int, taus: dict[str, float]) -> None:
-        if self.metrics is not None:
+        if self.metrics is not None and taus:
             self.metrics.write(step, tau=taus, mean_tau=mean_tau(taus))
 
     def _save(self) -> None:

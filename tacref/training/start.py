@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from tacref.data import Clip, PairDataset, check_phases, find_clips
+from tacref.data.copies import find_copies
 from tacref.encoder import EncoderConfig, build_encoder
 from tacref.encoder.preprocess import Standardize
 from tacref.encoder.storage import CONFIG
@@ -35,6 +36,7 @@ class Plan:
     data: Path | None
     weights: str | None
     clips: dict[str, list[Clip]]
+    left_out: dict[Path, str]
 
 
 def make_plan(options: Mapping[str, Any], run: Path, goes_on: bool, ranks: Ranks) -> Plan:
@@ -65,7 +67,9 @@ def make_plan(options: Mapping[str, Any], run: Path, goes_on: bool, ranks: Ranks
     else:
         recipe = read_recipe(name) if name is not None else {}
     place = (recipe | given).get("data")
-    clips = {} if place is None else find_clips(place, "train")
+    skip = (recipe | given).get("on_bad_video") == "skip"
+    left_out: dict[Path, str] = {}
+    clips = {} if place is None else find_clips(place, "train", bad=left_out if skip else None)
     if resumed is not None and place is None and not (run / DATA).is_dir():
         raise FileNotFoundError(f"{run / DATA}: the built-in activity of this run is gone")
     features = any(clip.kind == "features" for members in clips.values() for clip in members)
@@ -95,6 +99,7 @@ def make_plan(options: Mapping[str, Any], run: Path, goes_on: bool, ranks: Ranks
         data=None if place is None else Path(place),
         weights=beside.get("weights"),
         clips=clips,
+        left_out=left_out,
     )
 
 
@@ -131,10 +136,11 @@ def _carry_out(plan: Plan, ranks: Ranks) -> Result:
             _render(data, settings.seed)
         ranks.wait()
         clips = plan.clips or find_clips(data, "train")
-        val = find_clips(data, "val") if (data / "val").exists() else {}
+        bad = plan.left_out if settings.on_bad_video == "skip" else None
+        val = find_clips(data, "val", bad=bad) if (data / "val").exists() else {}
         dataset = _scan(clips, plan, ranks)
-        if ranks.first and not val:
-            say(f"{data} has no val: Kendall's tau is not measured")
+        if ranks.first:
+            _say_of_held_out(data, val, dataset.clips)
         if encoder is None:
             width = dataset.cache.load(dataset.clips[0].path).shape[1]
             encoder = build_encoder(replace(plan.encoder, channels=width), seed=settings.seed)
@@ -181,7 +187,8 @@ def _scan(clips: dict[str, list[Clip]], plan: Plan, ranks: Ranks) -> PairDataset
         on_bad_video=settings.on_bad_video,
     )
     dataset.check(progress=ranks.first)
-    check_phases(dataset.lengths)
+    dataset.bad |= plan.left_out
+    check_phases(dataset.lengths, skip=settings.on_bad_video == "skip")
     if ranks.first:
         for message in dataset.bad.values():
             say(f"left out: {message}")
@@ -191,6 +198,19 @@ def _scan(clips: dict[str, list[Clip]], plan: Plan, ranks: Ranks) -> PairDataset
                 f"{len(dataset.short_clips)}, such as {dataset.short_clips[0]}"
             )
     return dataset
+
+
+def _say_of_held_out(data: Path, val: dict[str, list[Clip]], clips: list[Clip]) -> None:
+    """Say what makes Kendall's tau on the held-out clips worth nothing."""
+    paths = [clip.path for members in val.values() for clip in members]
+    if not paths:
+        say(f"{data} has no val: Kendall's tau is not measured")
+    if copies := list(find_copies(paths, [clip.path for clip in clips])):
+        first, other = copies[0]
+        say(
+            f"{len(copies)} of {len(paths)} held-out clips hold the same as a training clip, such "
+            f"as {first} as {other}: Kendall's tau on them says nothing about other videos"
+        )
 
 
 def _render(data: Path, seed: int) -> None:
