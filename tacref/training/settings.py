@@ -39,6 +39,10 @@ _MOST = {
     "accumulate": 10_000,
     "workers": 1000,
 }
+# Beyond it a loss or a step of the optimizer leaves the range of float32.
+_MOST_FLOAT = 1e12
+_BOUNDED = ("gamma", "alpha", "sigma", "margin", "tcc_weight", "temperature", "weight_decay",
+            "view_weight", "view_sigma")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,9 @@ class Settings:
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} must be finite and >= 0, got {value!r}")
         check_positive(self.view_sigma, "view_sigma")
+        for name in _BOUNDED:
+            if getattr(self, name) > _MOST_FLOAT:
+                raise ValueError(f"{name} must be <= {_MOST_FLOAT:g}, got {getattr(self, name)!r}")
         if not self.save_minutes > 0:
             raise ValueError(f"save_minutes must be > 0, got {self.save_minutes!r}")
         for name, choices in (
