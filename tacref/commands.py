@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn, ParamSpec
 
+from tacref.memory import is_out_of_memory
 from tacref.terminal import Output, plain_warnings, printable, safe_streams
 
 COMMANDS = {
@@ -37,12 +38,6 @@ P = ParamSpec("P")
 # A signal that comes again so soon, in seconds, does not interrupt the cleaning up: `timeout` sends
 # SIGTERM to a process and then to its group.
 SAME_SIGNAL = 5.0
-# How allocators say that there is no memory left: those of torch, CUDA, C++ and onnxruntime.
-_NO_MEMORY = re.compile(
-    "out of memory|not enough memory|can't allocate memory|bad.?alloc|ALLOC_FAILED"
-    "|failed to allocate memory",
-    re.IGNORECASE,
-)
 
 
 class _SignalledError(KeyboardInterrupt):
@@ -98,8 +93,8 @@ def _status(title: str, call: Callable[[], int]) -> int:
         line, status = "interrupted", 128 + signal.SIGINT
     except Exception as error:
         line, status = _said(error), 2
-        if _out_of_memory(error):
-            line = f"out of memory ({line})" if line else "out of memory"
+        if is_out_of_memory(error):
+            line = line if "memory" in line else f"out of memory ({line})".removesuffix(" ()")
         elif not isinstance(error, ValueError | OSError):
             raise
     # A message may quote a name or what a file says: keep it to one line.
@@ -111,14 +106,6 @@ def _said(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{os.fsdecode(error.filename)}: {error.strerror}"  # as our own errors begin
     return str(error).strip()
-
-
-def _out_of_memory(error: Exception) -> bool:
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's
-        return True
-    # onnxruntime's errors are of no common class.
-    ours = isinstance(error, RuntimeError) or type(error).__module__.startswith("onnxruntime")
-    return ours and _NO_MEMORY.search(str(error)) is not None
 
 
 def _output_status(title: str, out: Output) -> int:

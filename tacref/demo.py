@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tacref import commands
 from tacref.commands import Parser, command, positive_int
-from tacref.files import check_new_folder, read_json_lines
+from tacref.files import check_new_folder
+from tacref.text_files import read_metrics
 
 
 @command("demo")
@@ -47,7 +48,7 @@ def _table(run: Path, model: Path, alignment: Path) -> str:
     from tacref.training import METRICS
     from tacref_export.session import EncoderSession
 
-    taus = [line["mean_tau"] for line in read_json_lines(run / METRICS) if "mean_tau" in line]
+    taus = [line["mean_tau"] for line in read_metrics(run / METRICS) if "mean_tau" in line]
     parity = json.loads(EncoderSession(model).metadata["parity"])
     largest = max(each["max_abs"] for each in parity)
     sizes = len({tuple(each["shape"]) for each in parity})

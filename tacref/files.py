@@ -1,14 +1,14 @@
 """Nothing half-written: files and folders appear under their name only when they are whole."""
 
 import errno
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+
+from tacref.locks import LOCK, locked
 
 _RANDOM = 8  # characters that tempfile adds to a name
 
@@ -16,6 +16,8 @@ _RANDOM = 8  # characters that tempfile adds to a name
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside `path` and rename it to `path` if the block succeeds.
+
+    Of two processes that write the same file, the one that ends last has it.
 
     Parameters
     ----------
@@ -28,28 +30,52 @@ def replacing(path: str | Path) -> Iterator[Path]:
         Where to write, with the suffix of `path`. Removed if the block raises.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        prefix=_prefix(path, path.stem, path.suffix), suffix=path.suffix, dir=path.parent
-    )
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with _temporary_file(path) as temporary:
         yield temporary
         temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def new_folder(path: str | Path) -> Iterator[Path]:
-    """Give a temporary folder beside `path` and rename it to `path` if the block succeeds.
+def new_file(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path as `replacing` does; a file that is there by the end stays.
 
     Parameters
     ----------
     path : str or Path
-        Folder to make. It must not exist, or be empty.
+        File to make; its folder is made if need be.
+
+    Yields
+    ------
+    Path
+        Where to write, with the suffix of `path`. Removed if the block raises.
+
+    Raises
+    ------
+    ValueError
+        If there is a file at `path`, such as one that another process made in the meantime.
+    """
+    path = Path(path)
+    with _temporary_file(path) as temporary:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        try:
+            os.link(temporary, path)
+        except OSError as error:
+            if isinstance(error, FileExistsError) or path.exists():
+                raise ValueError(f"{path}: exists already; name another or remove it") from None
+            os.rename(temporary, path)  # on a file system without hard links
+
+
+@contextmanager
+def new_folder(path: str | Path) -> Iterator[Path]:
+    """Give a temporary folder and rename it to `path` if the block succeeds.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder to make. It must not exist, or be empty; another process that wants to make it
+        is refused as long as the block lasts.
 
     Yields
     ------
@@ -59,38 +85,51 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     ValueError
-        If `path` is a file or a folder that holds something.
+        If `path` is a file or a folder that holds something, or another process writes it.
     """
     path = check_new_folder(path).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=_prefix(path, path.name), dir=path.parent))
-    try:
-        yield temporary
-        temporary.chmod(0o777 & ~_umask())
-        if path.exists():  # it may be somebody's current folder, or a mount: keep it, fill it
-            for made in temporary.iterdir():
-                os.replace(made, path / made.name)
-        else:
-            os.replace(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
-    """Read a file of one JSON object a line, up to what a killed process left unfinished."""
-    lines = []
-    for text in Path(path).read_text(encoding="utf-8").splitlines():
+    with locked(path) as died:
+        check_new_folder(path)
+        exists = path.is_dir()  # it may be somebody's current folder, or a mount: keep it, fill it
+        place, prefix = (path if exists else path.parent), _prefix(path, path.name)
+        if died:
+            for leftover in place.iterdir():
+                if leftover.name[:-_RANDOM] == prefix:
+                    shutil.rmtree(leftover, ignore_errors=True)
+        temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
         try:
-            line = json.loads(text)
-        except (ValueError, RecursionError):
-            break
-        if isinstance(line, dict):
-            lines.append(line)
-    return lines
+            yield temporary
+            temporary.chmod(0o777 & ~_umask())
+            if exists:
+                check_new_folder(path)
+                for made in temporary.iterdir():
+                    os.replace(made, path / made.name)
+            else:
+                try:
+                    os.replace(temporary, path)
+                except OSError:  # somebody made it in the meantime, and put something there
+                    check_new_folder(path)
+                    raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def make_folders(path: Path) -> list[Path]:
+    """Make a folder and those above it; return the ones that were not there, the highest first."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    made = []
+    for folder in reversed(missing):
+        with suppress(FileExistsError):  # another process was faster
+            folder.mkdir()
+            made.append(folder)
+    return made
 
 
 def check_new_folder(path: str | Path) -> Path:
     """Refuse an output folder that already holds something.
+
+    What a killed process left, its lock and hidden files beside it, is nothing.
 
     Raises
     ------
@@ -100,7 +139,7 @@ def check_new_folder(path: str | Path) -> Path:
     """
     path = Path(path)
     _check_names(path)
-    if path.is_dir() and any(path.iterdir()):
+    if path.is_dir() and _holds_something(path):
         raise ValueError(f"{path}: output folder is not empty; name a new one or remove it")
     if path.exists() and not path.is_dir():
         raise ValueError(f"{path}: output folder is a file")
@@ -122,6 +161,25 @@ def check_new_file(path: str | Path) -> Path:
         raise ValueError(f"{path}: output file is a folder")
     _check_writable(path.parent)
     return path
+
+
+@contextmanager
+def _temporary_file(path: Path) -> Iterator[Path]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(
+        prefix=_prefix(path, path.stem, path.suffix), suffix=path.suffix, dir=path.parent
+    )
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _holds_something(folder: Path) -> bool:
+    names = {entry.name for entry in folder.iterdir()}
+    return any(not name.startswith(".") for name in names) if LOCK in names else bool(names)
 
 
 def _check_writable(folder: Path) -> None:

@@ -1,41 +1,55 @@
-"""Out of memory, as one kind of error."""
+"""Memory that does not suffice: one kind of error for it, whoever ran out of it."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# What torch, CUDA's libraries and onnxruntime say. Their kinds of error share no base class, and
-# onnxruntime's is the one it raises for anything else.
-_SIGNS = (
-    "can't allocate memory",
-    "not enough memory",
-    "out of memory",
-    "Failed to allocate memory",
-    "ALLOC_FAILED",
-    "bad_alloc",
+# What the allocators of torch, CUDA's libraries, C++ and onnxruntime say.
+_WORDS = re.compile(
+    "out of memory|not enough memory|can't allocate memory|failed to allocate memory|bad.?alloc"
+    "|ALLOC_FAILED",
+    re.IGNORECASE,
 )
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether an error, of any library, says that memory does not suffice."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's
+        return True
+    # onnxruntime's errors are of no common class.
+    ours = isinstance(error, RuntimeError) or type(error).__module__.startswith("onnxruntime")
+    return ours and _WORDS.search(str(error)) is not None
+
+
 @contextmanager
-def memory_errors(need: str) -> Iterator[None]:
+def memory_errors(need: str = "", *, advice: str = "") -> Iterator[None]:
     """Raise MemoryError in place of whatever a library raises where memory runs out.
 
     Parameters
     ----------
     need : str
-        What it was wanted for, such as "frames of shape (90, 720, 1280, 3)".
+        What it was wanted for, such as "frames of shape (90, 720, 1280, 3)". By default the
+        message has the library's own words.
+    advice : str
+        What may be done, for the message.
 
     Raises
     ------
     MemoryError
-        Says what the memory was for.
+        In one line.
     """
     try:
         yield
-    except MemoryError as error:
-        if str(error):  # NumPy says how much it wanted, and a block within this one what for
-            raise
-        raise MemoryError(f"not enough memory for {need}") from None
     except Exception as error:
-        if not any(sign in str(error) for sign in _SIGNS):
+        if not is_out_of_memory(error):
             raise
-        raise MemoryError(f"not enough memory for {need}") from error
+        # NumPy says how much it wanted, and a block within this one what for.
+        said = str(error).strip() if isinstance(error, MemoryError) else ""
+        said = said or (f"not enough memory for {need}" if need else _first_words(error))
+        raise MemoryError(f"{said}; {advice}" if advice else said) from None
+
+
+def _first_words(error: Exception) -> str:
+    line = re.sub(r"^\[enforce fail[^]]*\][^.]*\. ", "", str(error).strip().partition("\n")[0])
+    # "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has ...": the first two say it.
+    return ". ".join(line.split(". ")[:2]).rstrip(".") or "out of memory"

@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 import sys
 from argparse import SUPPRESS, ArgumentTypeError, BooleanOptionalAction
 from collections.abc import Sequence
@@ -131,28 +132,39 @@ def make_parser() -> Parser:
 
 @command("train")
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train; status 1 if the loss diverges, 130 after ctrl-C, 143 after SIGTERM."""
+    """Train; status 1 if the loss diverges; 129, 130, 143 after SIGHUP, ctrl-C, SIGTERM."""
     options = vars(make_parser().parse_args(argv))
     from tacref.training import TrainingDivergedError
     from tacref.training.distributed import Ranks
+    from tacref.training.folder import run_folder
     from tacref.training.start import carry_out, make_plan
 
     ranks = Ranks.from_environment()
     as_json = options.pop("json")
-    plan = make_plan(options, ranks)
-    try:
-        result = carry_out(plan, ranks)
-    except TrainingDivergedError as error:
-        if ranks.first:
-            print(
-                f"tacref train: {error}; {plan.out} holds the encoder as last saved, and "
-                "diverged.json",
-                file=sys.stderr,
-            )
-        return 1
+    with run_folder(options.get("out"), options.get("resume"), ranks) as (run, goes_on):
+        try:
+            result = carry_out(make_plan(options, run, goes_on, ranks), ranks)
+        except TrainingDivergedError as error:
+            if ranks.first:
+                print(
+                    f"tacref train: {error}; {run} holds the encoder as last saved, and "
+                    "diverged.json",
+                    file=sys.stderr,
+                )
+            return 1
     if ranks.first:
-        print(json.dumps(result.to_json()) if as_json else result)
+        _print(json.dumps(result.to_json()) if as_json else str(result), result.interrupted)
     return result.status
+
+
+def _print(text: str, interrupted: bool) -> None:
+    try:
+        print(text, flush=True)
+    except OSError:
+        if not interrupted:
+            raise
+        # The terminal that closed was stdout, too: what is left in its buffer goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _offsets(text: str) -> tuple[int, ...]:

@@ -18,6 +18,8 @@ FPS = 25.0
 
 Kind = Literal["video", "frames", "features"]
 _BESIDE = frozenset((".csv", ".json", ".md", ".txt"))
+# What file managers and file systems leave in folders, in lower case; much else of it is hidden.
+_JUNK = frozenset(("thumbs.db", "desktop.ini", "@eadir", "__macosx", "lost+found"))
 
 
 @dataclass(frozen=True, order=True)
@@ -67,7 +69,9 @@ def clip_kind(path: str | Path) -> Kind | None:
     return "video" if suffix in video.SUFFIXES else None
 
 
-def find_clips(data_dir: str | Path, split: str) -> dict[str, list[Clip]]:
+def find_clips(
+    data_dir: str | Path, split: str, *, bad: dict[Path, str] | None = None
+) -> dict[str, list[Clip]]:
     """Find the clips of a split, `DIR/SPLIT/[ACTIVITY/]clip`.
 
     Parameters
@@ -76,12 +80,16 @@ def find_clips(data_dir: str | Path, split: str) -> dict[str, list[Clip]]:
         The data set's folder.
     split : str
         The split's folder in it, such as "train".
+    bad : dict of Path to str, optional
+        Where given, what is no clip is left out and noted here, with what is wrong with it; by
+        default it is an error.
 
     Returns
     -------
     dict of str to list of Clip
-        Activity to its clips, at least two each, in order of name. Hidden files are passed over,
-        and .csv, .json, .md and .txt files, which may stand beside the clips.
+        Activity to its clips, at least two each, in order of name. Passed over are hidden files,
+        .csv, .json, .md and .txt files, which may stand beside the clips, and what file managers
+        leave in folders, such as Thumbs.db.
 
     Raises
     ------
@@ -97,16 +105,26 @@ def find_clips(data_dir: str | Path, split: str) -> dict[str, list[Clip]]:
             raise FileNotFoundError(
                 f"{path}: no such {what} folder; a data set has train/ and val/ with clips in them"
             )
-    entries = _entries(folder)
+    entries = []
+    for path in _entries(folder):
+        if path.is_dir() or clip_kind(path) is not None:
+            entries.append(path)
+        else:
+            _leave_out(path, bad)
     activities = [path for path in entries if path.is_dir() and clip_kind(path) is None]
+    if bad is not None and len(activities) < len(entries):  # beside clips, a folder without any
+        empty = [path for path in activities if not any(map(clip_kind, _entries(path)))]
+        bad |= {path: f"{path}: holds no clips" for path in empty}
+        activities = [path for path in activities if path not in empty]
+        entries = [path for path in entries if path not in empty]
     if len(activities) not in (0, len(entries)):
         other = next(path for path in entries if path not in activities)
         raise ValueError(f"{folder}: mixes activity folders ({activities[0].name}) with clips "
                          f"({other.name})")  # fmt: skip
     found = (
-        {path.name: _clips(_entries(path), path.name) for path in activities}
+        {path.name: _clips(_entries(path), path.name, bad) for path in activities}
         if activities
-        else {"": _clips(entries, "")}
+        else {"": _clips(entries, "", bad)}
     )
     for activity, clips in found.items():
         if len(clips) < 2:
@@ -192,19 +210,30 @@ def _entries(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.iterdir()
-        if not path.name.startswith(".") and (path.is_dir() or path.suffix.lower() not in _BESIDE)
+        if not path.name.startswith(".")
+        and path.name.lower() not in _JUNK
+        and (path.is_dir() or path.suffix.lower() not in _BESIDE)
     )
 
 
-def _clips(paths: list[Path], activity: str) -> list[Clip]:
+def _leave_out(path: Path, bad: dict[Path, str] | None) -> None:
+    """Note what is no clip, if there is where to."""
+    known = sorted({".npy"} | video.SUFFIXES)
+    error = (
+        f"{path}: not a clip: a video ({' '.join(known)}) or a folder of pictures "
+        f"({' '.join(sorted(frames.SUFFIXES))})"
+    )
+    if bad is None:
+        raise ValueError(f"{error}; tacref train --on-bad-video skip leaves it out")
+    bad[path] = error
+
+
+def _clips(paths: list[Path], activity: str, bad: dict[Path, str] | None) -> list[Clip]:
     clips = []
     for path in paths:
         kind = clip_kind(path)
         if kind is None:
-            known = sorted({".npy"} | video.SUFFIXES)
-            raise ValueError(
-                f"{path}: not a clip: a video ({' '.join(known)}) or a folder of pictures "
-                f"({' '.join(sorted(frames.SUFFIXES))})"
-            )
-        clips.append(Clip(path, activity, kind))
+            _leave_out(path, bad)
+        else:
+            clips.append(Clip(path, activity, kind))
     return clips

@@ -276,6 +276,8 @@ class PairDataset:
         whole = self._whole(clip, index)
         if whole is not None:
             length = len(whole)
+            if index is not None:
+                _check_unchanged(index, length, whole)
         else:
             assert index is not None
             length = index.length
@@ -286,7 +288,13 @@ class PairDataset:
             frames = whole[distinct]
         else:
             assert index is not None
-            frames = index.read(distinct, self.size)
+            try:
+                frames = index.read(distinct, self.size)
+            except IndexError:  # an array that has fewer frames now
+                raise ValueError(
+                    f"{clip.path}: has fewer frames than when it was scanned"
+                ) from None
+            _check_unchanged(index, length, frames)
         sides = []
         for own_times, seen in zip(times, positions.reshape(np.shape(context)), strict=True):
             own, windows = np.unique(seen, return_inverse=True)
@@ -340,3 +348,12 @@ class _Side:
     windows: np.ndarray
     times: np.ndarray
     length: int
+
+
+def _check_unchanged(index: ClipIndex, length: int, frames: np.ndarray) -> None:
+    """Refuse a clip of another length or width than it had when it was scanned."""
+    if length != index.length or (index.width and frames.shape[1] != index.width):
+        raise ValueError(
+            f"{index.clip.path}: has changed in the course of training; it had {index.length} "
+            "frames" + (f" of {index.width} features" if index.width else "")
+        )

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from multiprocessing import get_context
@@ -137,6 +138,8 @@ def _serve(pipe: Connection, dataset: PairDataset, workers: int, share: dict[str
     # The process that asks decides when to stop, also when both get the signal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # What a video's length is has been said where clips were counted.
+    warnings.filterwarnings("ignore", message=".*shorter than it says")
     dataset.cache.max_bytes //= workers
     video.decoder_threads = decoder_threads(workers)
     try:

@@ -1,6 +1,7 @@
 """Phase labels: `phases.csv` beside the clips, `video,start_frame,end_frame,phase`."""
 
 import csv
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +20,9 @@ class Phase(NamedTuple):
     phase: str
 
 
-def read_phases(folder: str | Path, lengths: Mapping[str, int]) -> dict[str, list[Phase]]:
+def read_phases(
+    folder: str | Path, lengths: Mapping[str, int], *, skip: bool = False
+) -> dict[str, list[Phase]]:
     """Read a folder's phase labels and check them against its clips.
 
     Parameters
@@ -28,6 +31,9 @@ def read_phases(folder: str | Path, lengths: Mapping[str, int]) -> dict[str, lis
         Folder of the clips and of `phases.csv`.
     lengths : mapping of str to int
         Each clip's name (file or folder name) and number of frames.
+    skip : bool
+        Pass over the labels of what is in the folder and not in `lengths`, such as clips that
+        cannot be read; by default that is an error.
 
     Returns
     -------
@@ -42,11 +48,11 @@ def read_phases(folder: str | Path, lengths: Mapping[str, int]) -> dict[str, lis
         gap or do not end where it ends; names file and line.
     """
     path = Path(folder) / FILE
-    return read_phase_file(path, lengths, only=True) if path.is_file() else {}
+    return read_phase_file(path, lengths, only=True, skip=skip) if path.is_file() else {}
 
 
 def read_phase_file(
-    path: str | Path, lengths: Mapping[str, int], *, only: bool = False
+    path: str | Path, lengths: Mapping[str, int], *, only: bool = False, skip: bool = False
 ) -> dict[str, list[Phase]]:
     """Read the phases of some clips from a label file.
 
@@ -58,6 +64,8 @@ def read_phase_file(
         Name and number of frames of each clip of interest.
     only : bool
         Refuse a file that names other clips, too; by default they are passed over.
+    skip : bool
+        Pass over those that are there, beside the file, all the same.
 
     Returns
     -------
@@ -88,7 +96,7 @@ def read_phase_file(
                 name, phase = _parse(row, f"{path}: line {line}")
                 if name in lengths:
                     rows.setdefault(name, []).append((line, phase))
-                elif only:
+                elif only and not (skip and os.path.lexists(path.parent / name)):
                     raise ValueError(f"{path}: line {line}: no clip {name!r} in this folder")
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path}: not a CSV file in UTF-8 ({error})") from None
@@ -97,13 +105,15 @@ def read_phase_file(
     return {name: _covering(path, name, found, lengths[name]) for name, found in rows.items()}
 
 
-def check_phases(lengths: Mapping[Path, int]) -> None:
+def check_phases(lengths: Mapping[Path, int], *, skip: bool = False) -> None:
     """Check the phase labels beside clips, where there are any.
 
     Parameters
     ----------
     lengths : mapping of Path to int
         All clips of one or several folders and their numbers of frames.
+    skip : bool
+        As for `read_phases`.
 
     Raises
     ------
@@ -111,9 +121,8 @@ def check_phases(lengths: Mapping[Path, int]) -> None:
         As `read_phases`.
     """
     for folder in sorted({path.parent for path in lengths}):
-        read_phases(
-            folder, {path.name: count for path, count in lengths.items() if path.parent == folder}
-        )
+        counts = {path.name: count for path, count in lengths.items() if path.parent == folder}
+        read_phases(folder, counts, skip=skip)
 
 
 def phase_labels(phases: list[Phase]) -> list[str]:

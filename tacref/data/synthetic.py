@@ -13,13 +13,15 @@ from tacref.data.writing import write_video
 from tacref.files import new_folder
 
 FRAMES_A_PHASE = 14.0
+PROGRESS = "progress.csv"
+TRAIN, VAL = 24, 8  # clips
 
 
 def make_dataset(
     out_dir: str | Path,
     *,
-    train: int = 24,
-    val: int = 8,
+    train: int = TRAIN,
+    val: int = VAL,
     seed: int = 0,
     size: int = 128,
     fps: float = 25.0,
@@ -70,7 +72,7 @@ def make_dataset(
             intervals: list[tuple] = []
             progress: list[tuple] = []
             for number in range(count):
-                name = f"clip_{number:03d}.mp4"
+                name = _name(number)
                 rng = np.random.default_rng([seed, split_number, number])
                 timeline = draw_timeline(rng)
                 write_video(folder / split / name, render(timeline, rng, size), fps)
@@ -83,8 +85,18 @@ def make_dataset(
                     (name, frame, f"{share:.6f}") for frame, share in enumerate(done / len(PHASES))
                 )
             _write_csv(folder / split / phases.FILE, phases.COLUMNS, intervals)
-            _write_csv(folder / split / "progress.csv", ("video", "frame", "progress"), progress)
+            _write_csv(folder / split / PROGRESS, ("video", "frame", "progress"), progress)
     return Path(out_dir)
+
+
+def holds_activity(folder: Path) -> bool:
+    """Return whether a folder holds what `make_dataset` makes by default, and nothing else."""
+    made = {f"{split}/{name}" for split in ("train", "val") for name in (phases.FILE, PROGRESS)}
+    for split, count in (("train", TRAIN), ("val", VAL)):
+        made |= {f"{split}/{_name(number)}" for number in range(count)}
+    return made | {"train", "val"} == {
+        path.relative_to(folder).as_posix() for path in folder.rglob("*")
+    }
 
 
 def draw_timeline(rng: np.random.Generator) -> list[np.ndarray]:
@@ -108,6 +120,10 @@ def render(timeline: list[np.ndarray], rng: np.random.Generator, size: int) -> I
     scene = Scene(rng, size)
     moments = [(phase, p) for phase, progress in enumerate(timeline) for p in progress]
     return (scene.draw(pose(phase, p), time) for time, (phase, p) in enumerate(moments))
+
+
+def _name(number: int) -> str:
+    return f"clip_{number:03d}.mp4"
 
 
 def _write_csv(path: Path, header: tuple[str, ...], rows: list[tuple]) -> None:

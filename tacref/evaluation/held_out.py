@@ -1,9 +1,8 @@
 """Refuses to score on training data: the same folder, or the same files by content."""
 
-import hashlib
-import os
-from collections.abc import Iterable
 from pathlib import Path
+
+from tacref.data.copies import find_copies
 
 TRAIN = "train"
 
@@ -37,21 +36,11 @@ def check_split(data: str | Path, split: str, run_data: str | Path | None = None
             f"{folder}: is training data; a score on it says nothing about other videos "
             "(--split names another split)"
         )
-    known: dict[int, list[Path]] = {}
-    for place in sorted(trained_on):
-        for clip in _clips(place):
-            known.setdefault(_size(clip), []).append(clip)
-    digests: dict[Path, str] = {}
-    for clip in _clips(folder):
-        for other in known.get(_size(clip), ()):
-            for path in (clip, other):
-                if path not in digests:
-                    digests[path] = _digest(path)
-            if digests[clip] == digests[other]:
-                raise ValueError(
-                    f"{clip}: holds the same as the training clip {other}; training data is not "
-                    "scored"
-                )
+    others = [clip for place in sorted(trained_on) for clip in _clips(place)]
+    for clip, other in find_copies(_clips(folder), others):
+        raise ValueError(
+            f"{clip}: holds the same as the training clip {other}; training data is not scored"
+        )
 
 
 def _clips(folder: Path) -> list[Path]:
@@ -68,21 +57,3 @@ def _clips(folder: Path) -> list[Path]:
         elif entry.is_dir():
             found.extend(_clips(entry))
     return found
-
-
-def _size(clip: Path) -> int:
-    return sum(os.path.getsize(path) for path in _files(clip))
-
-
-def _digest(clip: Path) -> str:
-    digest = hashlib.sha256()
-    for path in _files(clip):
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
-
-
-def _files(clip: Path) -> Iterable[Path]:
-    if not clip.is_dir():
-        return [clip]
-    return sorted(path for path in clip.iterdir() if path.is_file() and path.name[0] != ".")

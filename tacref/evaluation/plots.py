@@ -9,7 +9,7 @@ import numpy as np
 
 from tacref.evaluation.checks import Embeddings, check_videos
 from tacref.figures import new_figure
-from tacref.files import read_json_lines
+from tacref.text_files import read_metrics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -105,7 +105,7 @@ def plot_learning(metrics: str | Path) -> "Figure":
         If it holds neither.
     """
     curves: dict[str, list[tuple[float, float]]] = {"loss": [], "mean_tau": []}
-    for line in read_json_lines(metrics):
+    for line in read_metrics(metrics):
         for name, points in curves.items():
             if {"step", name} <= line.keys():
                 points.append((float(line["step"]), float(line[name])))

@@ -4,10 +4,9 @@ Plain tensors, numbers and strings, read without running code. There is no rando
 them: what is drawn depends on seed, step and pair alone.
 """
 
+import errno
 import os
-import sys
 import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,15 @@ import torch
 
 from tacref.data import Clip
 from tacref.encoder import Encoder, save_encoder
+from tacref.encoder.storage import CONFIG, read_config
 from tacref.files import replacing
+from tacref.memory import memory_errors
+from tacref.training.log import say
 from tacref.training.settings import MAY_CHANGE, SETTING_DEFAULTS
 
 FOLDER = "checkpoints"
 FORMAT = 1
+_AGAIN = "--recipe with its config.json and a new --out does the run again"
 _PARTS = frozenset(
     ("format", "step", "model", "optimizer", "scaler", "encoder", "settings", "data", "best",
      "seconds", "tau_untrained", "skipped")
@@ -79,7 +82,8 @@ def newest_checkpoint(run: Path) -> Path | None:
     Raises
     ------
     ValueError
-        If there are damaged ones alone: to start over would replace the trained encoder.
+        If there are damaged ones alone, or none of a run that had some: to start over would
+        replace the trained encoder.
     """
     for folder in (run, run / "best", run / FOLDER):
         for name in ("step-*.pt", "encoder-*.safetensors", "config-*.json", "metrics-*.jsonl"):
@@ -91,11 +95,18 @@ def newest_checkpoint(run: Path) -> Path | None:
             return path
         aside = path.with_suffix(".damaged")
         path.replace(aside)
-        print(f"{path}: damaged ({damage}), set aside as {aside.name}", file=sys.stderr)
+        say(f"{path}: damaged ({damage}), set aside as {aside.name}")
     if any((run / FOLDER).glob("step-*.damaged")):
         raise ValueError(
-            f"{run}: has no checkpoint that is whole; its encoder stays as last saved "
-            "(--recipe with its config.json and a new --out does the run again)"
+            f"{run}: has no checkpoint that is whole; its encoder stays as last saved ({_AGAIN})"
+        )
+    if not (run / CONFIG).exists():
+        return None
+    # A run without the note is older than it, and may be trained.
+    if (step := read_config(run).get("step", "?")) != 0:
+        raise ValueError(
+            f"{run}: its checkpoints are gone, and to start over would replace the encoder of "
+            f"step {step} ({_AGAIN})"
         )
     return None
 
@@ -178,18 +189,35 @@ def fingerprint(clips: Iterable[Clip], data: Path) -> dict[str, int]:
 
 
 def _damage(path: Path) -> str | None:
-    """Return what is wrong with a file's bytes; torch does not compare the checksums itself."""
+    """Return what is wrong with a file's bytes; torch does not compare the checksums itself.
+
+    A damaged header may be anything to those who read it, and raises accordingly.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             member = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        if member is not None:
+            return f"{member} differs from its checksum"
+        _load(path)
+    except MemoryError:
+        raise
+    except OSError as error:
+        if error.errno not in (None, errno.EINVAL):  # the system's, not of the bytes
+            raise
         return str(error)
-    return None if member is None else f"{member} differs from its checksum"
+    except Exception as error:
+        return " ".join(str(error).split())[:200] or type(error).__name__
+    return None
+
+
+def _load(path: Path) -> Any:
+    with memory_errors():
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = _load(path)
     except (MemoryError, OSError):
         raise
     except Exception as error:  # torch and pickle each raise their own kinds

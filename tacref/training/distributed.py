@@ -2,9 +2,11 @@
 
 import gc
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -44,8 +46,7 @@ class Ranks:
             rank=int(os.environ["RANK"]),
             world=int(os.environ["WORLD_SIZE"]),
             local=int(os.environ["LOCAL_RANK"]),
-            # Jobs without a name are told apart by the process that starts the others.
-            job=job if job != "none" else f"process {os.getppid()}",
+            job=job if job != "none" else _nameless_job(),
             restarts=int(os.environ["TORCHELASTIC_RESTART_COUNT"]),
         )
 
@@ -103,6 +104,16 @@ class Ranks:
     def wait(self) -> None:
         """Wait for the others."""
         self.gather(None)
+
+
+def _nameless_job() -> str:
+    """Return what tells a torchrun without a name from others, the same after it restarts.
+
+    In containers many have the same process number, and some the same host name: torchrun makes a
+    folder of a random name, LOGS/none_XXXXXXXX/attempt_N/RANK/error.json, for itself.
+    """
+    logs = Path(os.environ.get("TORCHELASTIC_ERROR_FILE", "")).parts[:-3]
+    return f"process {os.getppid()} on {socket.gethostname()}, {'/'.join(logs[-2:])}"
 
 
 @contextmanager

@@ -1,8 +1,6 @@
 """The training loop: an encoder, pairs of clips and settings to a run's folder."""
 
-import json
 import signal
-import sys
 import time
 from collections.abc import Generator
 from contextlib import closing
@@ -15,7 +13,6 @@ from tacref.data import Clip, PairDataset, iter_batches
 from tacref.encoder import Encoder
 from tacref.encoder.device import check_device
 from tacref.evaluation.labeled import mean_tau
-from tacref.files import replacing
 from tacref.training.checkpoint import (
     fingerprint,
     load_checkpoint,
@@ -25,14 +22,15 @@ from tacref.training.checkpoint import (
 )
 from tacref.training.distributed import Ranks
 from tacref.training.dropout import dropout_by_pair
+from tacref.training.log import ProgressLog, say, shows_bars
 from tacref.training.metrics import Metrics
 from tacref.training.result import Result
 from tacref.training.settings import Settings
 from tacref.training.step import Stepper, TrainingDivergedError, threads_for
 from tacref.training.stop import stop_on_signals
-from tacref.training.validation import held_out_taus
+from tacref.training.validation import HeldOut
 
-BEST, DIVERGED = "best", "diverged.json"
+BEST = "best"
 
 
 def train(
@@ -45,13 +43,14 @@ def train(
     resume: bool = False,
     ranks: Ranks | None = None,
     progress: bool = True,
+    title: str | None = None,
     **notes: Any,
 ) -> Result:
     """Train an encoder and keep it in a run's folder.
 
     The folder is usable at any time: the encoder is saved at the start, with every checkpoint,
-    when the first ctrl-C or SIGTERM ends the loop after its step, and at the end. A run that was
-    ended in any way goes on from its newest checkpoint as if it had not been.
+    when the first ctrl-C, SIGTERM or SIGHUP ends the loop after its step, and at the end. A run
+    that was ended in any way goes on from its newest checkpoint as if it had not been.
 
     Parameters
     ----------
@@ -70,7 +69,9 @@ def train(
     ranks : Ranks, optional
         The processes that train together, connected already; by default this one alone.
     progress : bool
-        Show progress bars (on a terminal only).
+        Show progress on stderr: bars on a terminal, else a line about every 30 seconds.
+    title : str, optional
+        First line where no bars are shown.
     **notes
         Further JSON values for config.json.
 
@@ -91,14 +92,12 @@ def train(
     """
     loop = _Loop(encoder, dataset, val, Path(run), settings, ranks or Ranks(), progress, notes)
     try:
-        loop.begin(resume)
+        loop.begin(resume, title)
         loop.steps()
         loop.end()
     except TrainingDivergedError as error:
         if loop.ranks.first:
-            with replacing(loop.run / DIVERGED) as path:
-                report = {"step": error.step, "what": error.what, "clips": error.clips}
-                path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+            error.save(loop.run)
         raise
     finally:
         if loop.metrics is not None:
@@ -127,9 +126,11 @@ class _Loop:
                 f"{settings.view_weight:g}, got {dataset.views}"
             )
         check_device(ranks.device(settings.device))
-        self.dataset, self.val, self.run = dataset, val, run
+        self.dataset, self.run = dataset, run
         self.settings, self.ranks = settings, ranks
         self.progress = progress and ranks.first
+        skip = settings.on_bad_video == "skip"
+        self.val = HeldOut(val, ranks, skip=skip, progress=self.progress)
         self.stepper = Stepper(encoder, settings, ranks)
         self.encoder = encoder
         self.saved = {"training": settings.to_json(), **notes}
@@ -142,29 +143,29 @@ class _Loop:
         self.metrics: Metrics | None = None
         self._saved_at, self._saved_when = 0, time.monotonic()
 
-    def begin(self, resume: bool) -> None:
+    def begin(self, resume: bool, title: str | None) -> None:
         """Start anew or from the newest checkpoint."""
         found = newest_checkpoint(self.run) if resume and self.ranks.first else None
         path = self.ranks.gather(found)[0]
-        if path is not None:
-            self._restore(path)
+        state = None if path is None else self._load(path)
+        if title is not None and self.progress and not shows_bars():
+            say(title)
+        if state is not None:
+            self._restore(state)
             return
-        if self.val:  # a damaged clip shows here, before there is a run
+        if self.val.clips:  # a damaged clip shows here, before there is a run
             self.result.tau_untrained = self._taus()
         if self.ranks.first:
             self.run.mkdir(parents=True, exist_ok=True)
-            save_weights(self.encoder, self.run, self.saved)
+            self._save_weights()
             self.metrics = Metrics(self.run)
-            if self.val:
-                self._write_taus(0, self.result.tau_untrained)
+            self._write_taus(0, self.result.tau_untrained)
 
-    def _restore(self, path: Path) -> None:
-        state = load_checkpoint(
-            path,
-            encoder=self.encoder.config.to_json(),
-            settings=self.settings.to_json(),
-            data=self.data,
-        )
+    def _load(self, path: Path) -> dict[str, Any]:
+        encoder, settings = self.encoder.config.to_json(), self.settings.to_json()
+        return load_checkpoint(path, encoder=encoder, settings=settings, data=self.data)
+
+    def _restore(self, state: dict[str, Any]) -> None:
         self.encoder.load_state_dict(state["model"])
         self.stepper.optimizer.load_state_dict(state["optimizer"])
         self.stepper.scaler.load_state_dict(state["scaler"])
@@ -174,9 +175,7 @@ class _Loop:
         result.tau_untrained = state["tau_untrained"]
         result.skipped |= state["skipped"]
         if self.ranks.first:
-            save_weights(
-                self.encoder, self.run, self.saved
-            )  # a killed process may have left an older one
+            self._save_weights()  # a killed process may have left an older one
             again = step == self.settings.steps or self._measures_after(step)
             self.metrics = Metrics(
                 self.run,
@@ -206,6 +205,7 @@ class _Loop:
             initial=result.steps,
             disable=None if self.progress else True,
         )
+        log = ProgressLog(settings.steps) if self.progress and not shows_bars() else None
         before, start = result.seconds, time.perf_counter()
         stepper = self.stepper
         stepper.train_mode()
@@ -222,11 +222,13 @@ class _Loop:
                 stepper.watch.step(waited)
                 for message in skipped:
                     if result.note_skipped(message) and ranks.first:
-                        tqdm.write(f"skipped: {message}", file=sys.stderr)
+                        say(f"skipped: {message}")
                 result.steps += 1
                 result.seconds = before + time.perf_counter() - start
                 bar.update()
                 bar.set_postfix({name: f"{value:.4g}" for name, value in numbers.items()})
+                if log is not None:
+                    log.step(result.steps, numbers)
                 if self.metrics is not None:
                     self.metrics.write(result.steps, **numbers, seconds=round(result.seconds, 3))
                 ending = ending and result.steps < settings.steps
@@ -254,29 +256,33 @@ class _Loop:
     def _measures_after(self, steps: int) -> bool:
         """Return whether tau is measured on the way; it is at the end in any case."""
         every = self.settings.evaluate_every
-        return bool(self.val and every and steps % every == 0 and steps < self.settings.steps)
+        return bool(self.val.clips and every and steps % every == 0 and steps < self.settings.steps)
 
     def end(self) -> None:
         """Measure tau, unless the run was ended before its last step."""
-        if self.val and not self.result.interrupted:
+        if self.val.clips and not self.result.interrupted:
             self.result.tau_trained = self._measure()
 
     def _taus(self) -> dict[str, float]:
-        return held_out_taus(self.encoder, self.val, self.ranks, progress=self.progress)
+        taus = self.val.taus(self.encoder)
+        for message in self.val.bad.values():
+            self.result.skipped.setdefault(message, 0)
+        return taus
 
     def _measure(self) -> dict[str, float]:
         """Measure tau; keep the encoder if it is the best so far and the run looks for it."""
         taus = self._taus()
         if self.ranks.first:
             self._write_taus(self.result.steps, taus)
-            if self.settings.evaluate_every and (self.best is None or mean_tau(taus) > self.best):
+            wanted = taus and self.settings.evaluate_every
+            if wanted and (self.best is None or mean_tau(taus) > self.best):
                 self.best = mean_tau(taus)
                 best = {"step": self.result.steps, "mean_tau": self.best}
                 save_weights(self.encoder, self.run / BEST, self.saved | {"best": best})
         return taus
 
     def _write_taus(self, step: int, taus: dict[str, float]) -> None:
-        if self.metrics is not None:
+        if self.metrics is not None and taus:
             self.metrics.write(step, tau=taus, mean_tau=mean_tau(taus))
 
     def _save(self) -> None:
@@ -298,4 +304,7 @@ class _Loop:
             }
             save_checkpoint(self.run, state, keep=self.settings.keep)
         self._saved_at, self._saved_when = result.steps, time.monotonic()
-        save_weights(self.encoder, self.run, self.saved)
+        self._save_weights()
+
+    def _save_weights(self) -> None:
+        save_weights(self.encoder, self.run, self.saved | {"step": self.result.steps})

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tacref.files import read_json_lines, replacing
+from tacref.files import replacing
+from tacref.text_files import read_metrics
 
 METRICS = "metrics.jsonl"
 EVENTS = "tensorboard"
@@ -29,7 +30,7 @@ class Metrics:
         self, run: Path, keep: Callable[[dict[str, Any]], bool] | None = None, step: int = 0
     ) -> None:
         path = run / METRICS
-        lines = read_json_lines(path) if keep is not None and path.exists() else []
+        lines = read_metrics(path) if keep is not None and path.exists() else []
         with replacing(path) as temporary:
             kept = (json.dumps(line) + "\n" for line in lines if keep is not None and keep(line))
             temporary.write_text("".join(kept), encoding="utf-8")

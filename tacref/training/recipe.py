@@ -1,7 +1,6 @@
 """Recipes: a file of settings, by name or path, and what the command line changes in it."""
 
 import difflib
-import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -12,6 +11,7 @@ from typing import Any
 from tacref.encoder.config import ENCODERS
 from tacref.encoder.storage import CONFIG
 from tacref.losses import DEFAULTS
+from tacref.text_files import read_json, read_toml
 from tacref.training.settings import SETTING_DEFAULTS, Settings, check_type
 
 # Which recipe an encoder has by default; docs/benchmarks.md has the measurements behind them.
@@ -49,20 +49,20 @@ def read_recipe(name: str | Path) -> dict[str, Any]:
     path = Path(name)
     try:
         if str(name) in shipped_recipes():  # also where a folder is called so
-            text = (resources.files("tacref.recipes") / f"{name}.toml").read_text("utf-8")
-        else:
-            path = path / CONFIG if path.is_dir() else path
-            text = path.read_text("utf-8")
-        values = _of_run(json.loads(text)) if path.suffix == ".json" else tomllib.loads(text)
+            shipped = resources.files("tacref.recipes") / f"{name}.toml"
+            return check_keys(tomllib.loads(shipped.read_text("utf-8")))
+        path = path / CONFIG if path.is_dir() else path
+        of_run = path.suffix == ".json"
+        values = read_json(path) if of_run else read_toml(path)
     except FileNotFoundError:
         known = ", ".join(shipped_recipes())
         raise FileNotFoundError(
             f"{name}: no such recipe file, and none of the recipes {known}"
         ) from None
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: cannot be read ({error})") from None
     try:
-        return check_keys(values)
+        return check_keys(_of_run(values) if of_run else values)
+    except RecursionError:  # in printing a value
+        raise ValueError(f"{name}: nested too deeply") from None
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 

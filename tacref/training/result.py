@@ -1,5 +1,6 @@
 """What a training run came to."""
 
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ class Result:
             lines.append(f"{title}{'untrained':>11}{'trained':>9}")
             width = len(title) - 2
             lines.extend(
-                f"  {name:<{width}}{self.tau_untrained[name]:11.3f}{tau:9.3f}"
+                f"  {name:<{width}}{self.tau_untrained.get(name, math.nan):11.3f}{tau:9.3f}"
                 for name, tau in self.tau_trained.items()
             )
         return "\n".join(lines)

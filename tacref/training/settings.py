@@ -39,6 +39,9 @@ _MOST = {
     "accumulate": 10_000,
     "workers": 1000,
 }
+# Beyond it a loss or a step of the optimizer leaves the range of float32.
+_MOST_FLOAT = 1e12
+_BOUNDED = ("sigma", "temperature", "weight_decay", "view_sigma")
 
 
 @dataclass(frozen=True)
@@ -175,6 +178,9 @@ class Settings:
                 raise ValueError(f"{name} must be finite and >= 0, got {value!r}")
         check_not_negative(self.view_weight, "view_weight", most=MAX_TRAINING_WEIGHT)
         check_positive(self.view_sigma, "view_sigma", least=MIN_SCALE)
+        for name in _BOUNDED:
+            if getattr(self, name) > _MOST_FLOAT:
+                raise ValueError(f"{name} must be <= {_MOST_FLOAT:g}, got {getattr(self, name)!r}")
         if not self.save_minutes > 0:
             raise ValueError(f"save_minutes must be > 0, got {self.save_minutes!r}")
         for name, choices in (

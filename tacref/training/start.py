@@ -1,31 +1,27 @@
 """From what a user asks for to a run: recipe, data and encoder, checked before the first step."""
 
 import os
-import shutil
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from tacref.data import Clip, PairDataset, check_phases, find_clips
+from tacref.data.copies import find_copies
 from tacref.encoder import EncoderConfig, build_encoder
 from tacref.encoder.preprocess import Standardize
 from tacref.encoder.storage import CONFIG
-from tacref.files import check_new_folder
-from tacref.training.checkpoint import check_same, checkpoints
+from tacref.memory import memory_errors
+from tacref.training.checkpoint import check_same
 from tacref.training.distributed import Ranks, process_group
+from tacref.training.folder import DATA
+from tacref.training.log import say
 from tacref.training.loop import train
 from tacref.training.recipe import OF_ENCODER, merge, read_recipe, split_keys
 from tacref.training.result import Result
 from tacref.training.settings import Settings
-
-# Says in a run's folder which torchrun began it, so that a restart knows its own.
-_STARTED = ".torchrun"
 
 
 @dataclass(frozen=True)
@@ -34,20 +30,24 @@ class Plan:
 
     out: Path
     resume: bool
+    recipe: str
     settings: Settings
     encoder: EncoderConfig
     data: Path | None
     weights: str | None
     clips: dict[str, list[Clip]]
+    left_out: dict[Path, str]
 
 
-def make_plan(options: Mapping[str, Any], ranks: Ranks) -> Plan:
+def make_plan(options: Mapping[str, Any], run: Path, goes_on: bool, ranks: Ranks) -> Plan:
     """Put together recipe and options.
 
     Parameters
     ----------
     options : mapping
         Keys of a recipe that were given, and `out`, `resume` and `recipe`.
+    run, goes_on
+        From `run_folder`.
     ranks : Ranks
         The processes.
 
@@ -61,19 +61,17 @@ def make_plan(options: Mapping[str, Any], ranks: Ranks) -> Plan:
     if resumed is not None:
         if out is not None or name is not None:
             raise ValueError("--resume takes folder and settings from the run: no --out, --recipe")
-        run, resume = Path(resumed), True
-        if not (run / CONFIG).is_file():
-            raise FileNotFoundError(f"{run}: no run to go on with, {CONFIG} is missing")
         recipe = read_recipe(run / CONFIG)
         check_same(recipe, given, str(run / CONFIG))
         recipe.setdefault("data", None)
     else:
-        run, resume = _new_run(out, ranks)
         recipe = read_recipe(name) if name is not None else {}
     place = (recipe | given).get("data")
-    clips = {} if place is None else find_clips(place, "train")
-    if resumed is not None and place is None and not (run / "data").is_dir():
-        raise FileNotFoundError(f"{run / 'data'}: the built-in activity of this run is gone")
+    skip = (recipe | given).get("on_bad_video") == "skip"
+    left_out: dict[Path, str] = {}
+    clips = {} if place is None else find_clips(place, "train", bad=left_out if skip else None)
+    if resumed is not None and place is None and not (run / DATA).is_dir():
+        raise FileNotFoundError(f"{run / DATA}: the built-in activity of this run is gone")
     features = any(clip.kind == "features" for members in clips.values() for clip in members)
     encoder = (recipe | given).get("encoder") or ("features" if features else "small")
     if encoder in OF_ENCODER and (encoder == "features") != features:
@@ -94,12 +92,14 @@ def make_plan(options: Mapping[str, Any], ranks: Ranks) -> Plan:
     shape = {key: beside[key] for key in ("offsets", "size", "dim") if key in beside}
     return Plan(
         out=run,
-        resume=resume,
+        resume=goes_on,
+        recipe=str(name or OF_ENCODER.get(encoder)) if resumed is None else str(run / CONFIG),
         settings=settings,
         encoder=EncoderConfig.default(encoder, **shape),
         data=None if place is None else Path(place),
         weights=beside.get("weights"),
         clips=clips,
+        left_out=left_out,
     )
 
 
@@ -110,26 +110,37 @@ def carry_out(plan: Plan, ranks: Ranks) -> Result:
     ------
     FileNotFoundError, ValueError
         For bad input, before the first step; then the run's folder does not appear.
+    MemoryError
+        If memory does not suffice; says what needs less.
     TrainingDivergedError
         If the loss is no longer a finite number.
     """
+    settings = plan.settings
+    size = f", --size (now {plan.encoder.size})" if plan.encoder.takes_pictures else ""
+    advice = (
+        f"less is needed with a lower --pairs (now {settings.pairs}), --frames (now "
+        f"{settings.frames}){size} or a higher --accumulate (now {settings.accumulate})"
+    )
+    with memory_errors(advice=advice):
+        return _carry_out(plan, ranks)
+
+
+def _carry_out(plan: Plan, ranks: Ranks) -> Result:
     settings, out = plan.settings, plan.out
     encoder = None
     if plan.encoder.takes_pictures or plan.weights is not None:  # so that a bad file shows at once
         encoder = build_encoder(plan.encoder, seed=settings.seed, weights=plan.weights)
-    with (
-        process_group(ranks, ranks.device(settings.device)),
-        _nothing_left_unless_trained(out, ranks),
-    ):
-        data = plan.data or out / "data"
+    with process_group(ranks, ranks.device(settings.device)):
+        data = plan.data or out / DATA
         if plan.data is None and ranks.first and not data.exists():
             _render(data, settings.seed)
         ranks.wait()
         clips = plan.clips or find_clips(data, "train")
-        val = find_clips(data, "val") if (data / "val").exists() else {}
+        bad = plan.left_out if settings.on_bad_video == "skip" else None
+        val = find_clips(data, "val", bad=bad) if (data / "val").exists() else {}
         dataset = _scan(clips, plan, ranks)
-        if ranks.first and not val:
-            _say(f"{data} has no val: Kendall's tau is not measured")
+        if ranks.first:
+            _say_of_held_out(data, val, dataset.clips)
         if encoder is None:
             width = dataset.cache.load(dataset.clips[0].path).shape[1]
             encoder = build_encoder(replace(plan.encoder, channels=width), seed=settings.seed)
@@ -143,9 +154,22 @@ def carry_out(plan: Plan, ranks: Ranks) -> Result:
             settings,
             resume=plan.resume,
             ranks=ranks,
+            title=_title(plan, dataset, val, data, ranks),
             data=None if plan.data is None else os.path.abspath(plan.data),
             weights=None if plan.weights is None else os.path.abspath(plan.weights),
         )
+
+
+def _title(
+    plan: Plan, dataset: PairDataset, val: dict[str, list[Clip]], data: Path, ranks: Ranks
+) -> str:
+    settings, held_out = plan.settings, sum(map(len, val.values()))
+    return (
+        f"{'going on with' if plan.resume else 'training'} {plan.out}: encoder "
+        f"{plan.encoder.name}, recipe {plan.recipe}, loss {settings.loss}, {settings.steps} steps "
+        f"of {settings.pairs} pairs; {data}: {len(dataset.clips)} clips, {held_out} held out; on "
+        f"{settings.device} in {ranks.world} process{'es' if ranks.world > 1 else ''}"
+    )
 
 
 def _scan(clips: dict[str, list[Clip]], plan: Plan, ranks: Ranks) -> PairDataset:
@@ -163,58 +187,34 @@ def _scan(clips: dict[str, list[Clip]], plan: Plan, ranks: Ranks) -> PairDataset
         on_bad_video=settings.on_bad_video,
     )
     dataset.check(progress=ranks.first)
-    check_phases(dataset.lengths)
+    dataset.bad |= plan.left_out
+    check_phases(dataset.lengths, skip=settings.on_bad_video == "skip")
     if ranks.first:
         for message in dataset.bad.values():
-            _say(f"left out: {message}")
+            say(f"left out: {message}")
         if dataset.short_clips:
-            _say(
+            say(
                 f"clips shorter than {settings.frames} frames, sampled with repeats: "
                 f"{len(dataset.short_clips)}, such as {dataset.short_clips[0]}"
             )
     return dataset
 
 
-def _new_run(out: str | None, ranks: Ranks) -> tuple[Path, bool]:
-    """Return the folder of a new run, or of one that this torchrun began, and whether it did."""
-    if out is None:
-        if ranks.job is not None:
-            raise ValueError("--out must be given under torchrun, so that all processes agree")
-        runs = (Path("runs") / f"{number:03d}" for number in count(1))
-        return check_new_folder(next(run for run in runs if not run.exists())), False
-    run = Path(out)
-    began = run / _STARTED
-    if ranks.job is not None and began.is_file() and began.read_text("utf-8") == ranks.job:
-        return run, True
-    if ranks.first:  # the others may come late, to a folder that is in use
-        check_new_folder(run)
-    return run, False
+def _say_of_held_out(data: Path, val: dict[str, list[Clip]], clips: list[Clip]) -> None:
+    """Say what makes Kendall's tau on the held-out clips worth nothing."""
+    paths = [clip.path for members in val.values() for clip in members]
+    if not paths:
+        say(f"{data} has no val: Kendall's tau is not measured")
+    if copies := list(find_copies(paths, [clip.path for clip in clips])):
+        first, other = copies[0]
+        say(
+            f"{len(copies)} of {len(paths)} held-out clips hold the same as a training clip, such "
+            f"as {first} as {other}: Kendall's tau on them says nothing about other videos"
+        )
 
 
 def _render(data: Path, seed: int) -> None:
     from tacref.data.synthetic import make_dataset
 
-    _say(f"rendering the built-in activity to {data}")
+    say(f"rendering the built-in activity to {data}")
     make_dataset(data, seed=seed)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)
-
-
-@contextmanager
-def _nothing_left_unless_trained(out: Path, ranks: Ranks) -> Iterator[None]:
-    """Take away what was made in a run's folder if it fails before there is an encoder in it."""
-    existed = out.exists()
-    if ranks.first and ranks.job is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / _STARTED).write_text(ranks.job, encoding="utf-8")
-    try:
-        yield
-    except BaseException:
-        if ranks.first and not (out / CONFIG).exists() and not checkpoints(out):
-            shutil.rmtree(out / "data", ignore_errors=True)
-            (out / _STARTED).unlink(missing_ok=True)
-            if not existed and out.is_dir() and not any(out.iterdir()):
-                out.rmdir()
-        raise

@@ -1,8 +1,10 @@
 """One step of training: micro-batches through encoder and loss, then the optimizer."""
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import torch
@@ -12,6 +14,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from tacref.data import PairBatch
 from tacref.encoder import Encoder
+from tacref.files import replacing
 from tacref.losses import SequenceContrastiveLoss
 from tacref.training.distributed import Ranks, synchronize_batchnorm
 from tacref.training.dropout import Chance
@@ -19,6 +22,7 @@ from tacref.training.optimizer import lr_factor, make_optimizer
 from tacref.training.settings import Settings
 from tacref.training.stopwatch import Stopwatch
 
+DIVERGED = "diverged.json"
 # Below this scale of the loss, float16 gradients are not too large but not numbers at all.
 _LEAST_SCALE = 2.0**-20
 _DTYPES = {"full": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -41,6 +45,12 @@ class TrainingDivergedError(ArithmeticError):
         on = f" on {list(clips)}" if clips else ""
         super().__init__(f"{what} at step {step}{on}")
         self.step, self.what, self.clips = step, what, list(clips)
+
+    def save(self, run: Path) -> None:
+        """Write what happened to diverged.json in a run's folder."""
+        report = {"step": self.step, "what": self.what, "clips": self.clips}
+        with replacing(run / DIVERGED) as path:
+            path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 class Step(NamedTuple):

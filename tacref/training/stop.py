@@ -15,7 +15,10 @@ class Stop:
 
 @contextmanager
 def stop_on_signals() -> Iterator[Stop]:
-    """Note ctrl-C and SIGTERM for the length of a block; a second ctrl-C ends it at once."""
+    """Note ctrl-C, SIGTERM and SIGHUP for the length of a block; a second ctrl-C ends it at once.
+
+    SIGHUP, which a terminal sends as it closes, is left alone where it is ignored, as under nohup.
+    """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop  # only the main thread may handle signals
@@ -27,7 +30,10 @@ def stop_on_signals() -> Iterator[Stop]:
             raise KeyboardInterrupt
         stop.signal = stop.signal or number
 
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    previous = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield stop
     finally:

@@ -1,50 +1,111 @@
 """Kendall's tau on held-out clips in the course of training, shared by the processes."""
 
+from pathlib import Path
+from typing import Any
+
 from tacref.data import Clip, check_phases
 from tacref.embed import embed_clip, embed_shares
 from tacref.encoder import Encoder
 from tacref.evaluation import kendall_tau
 from tacref.evaluation.labeled import ALL
 from tacref.training.distributed import Ranks
+from tacref.training.log import say
 
 
-def held_out_taus(
-    encoder: Encoder, clips: dict[str, list[Clip]], ranks: Ranks, *, progress: bool = False
-) -> dict[str, float]:
-    """Return tau by activity, in every process; the encoder is left in evaluation mode.
+class HeldOut:
+    """The held-out clips of a run.
 
     Parameters
     ----------
-    encoder : Encoder
-        The same in every process but for batch statistics, which become the first one's.
     clips : dict of str to list of Clip
-        Held-out clips. Each process embeds its share of them, and compares its share of the
+        By activity. Each process embeds its share of them, and compares its share of the
         activities.
     ranks : Ranks
         The processes.
+    skip : bool
+        Leave out a clip that cannot be read, and an activity of which fewer than two are left;
+        by default that is an error.
     progress : bool
         Show a progress bar (on a terminal only).
 
-    Raises
-    ------
-    ValueError
-        If a clip is damaged, or phase labels beside it are wrong.
+    Attributes
+    ----------
+    clips : dict of str to list of Clip
+        Those that were not left out so far.
+    bad : dict of Path to str
+        What is wrong with each clip that was.
     """
-    encoder.eval()
-    ranks.share_buffers(encoder)
-    paths = [clip.path for members in clips.values() for clip in members]
-    embeddings = embed_shares(
-        lambda path: embed_clip(encoder, path)[0],
-        paths,
-        ranks.rank,
-        ranks.world,
-        ranks.gather_results,
-        progress=progress,
-    )
-    check_phases({path: len(rows) for path, rows in embeddings.items()})
-    compared = {
-        activity: kendall_tau([embeddings[clip.path] for clip in members])
-        for activity, members in list(clips.items())[ranks.rank :: ranks.world]
-    }
-    taus = {activity: tau for share in ranks.gather(compared) for activity, tau in share.items()}
-    return {activity or ALL: taus[activity] for activity in clips}
+
+    def __init__(
+        self,
+        clips: dict[str, list[Clip]],
+        ranks: Ranks,
+        *,
+        skip: bool = False,
+        progress: bool = False,
+    ) -> None:
+        self.clips, self.ranks = dict(clips), ranks
+        self.skip, self.progress = skip, progress
+        self.bad: dict[Path, str] = {}
+
+    def taus(self, encoder: Encoder) -> dict[str, float]:
+        """Return tau by activity, in every process; the encoder is left in evaluation mode.
+
+        Parameters
+        ----------
+        encoder : Encoder
+            The same in every process but for batch statistics, which become the first one's.
+
+        Raises
+        ------
+        ValueError
+            If a clip is damaged and not left out, or phase labels beside it are wrong.
+        """
+        encoder.eval()
+        self.ranks.share_buffers(encoder)
+
+        def embed(path: Path) -> Any:
+            try:
+                return embed_clip(encoder, path)[0]
+            except (ValueError, OSError) as error:
+                if not self.skip:
+                    raise
+                return str(error)
+
+        embeddings: dict[Path, Any] = embed_shares(
+            embed,
+            [clip.path for members in self.clips.values() for clip in members],
+            self.ranks.rank,
+            self.ranks.world,
+            self.ranks.gather_results,
+            progress=self.progress,
+        )
+        failed = {path: why for path, why in embeddings.items() if isinstance(why, str)}
+        self._leave_out(failed)
+        paths = [clip.path for members in self.clips.values() for clip in members]
+        check_phases({path: len(embeddings[path]) for path in paths}, skip=self.skip)
+        compared = {
+            activity: kendall_tau([embeddings[clip.path] for clip in members])
+            for activity, members in list(self.clips.items())[self.ranks.rank :: self.ranks.world]
+        }
+        shares = self.ranks.gather(compared)
+        taus = {activity: tau for share in shares for activity, tau in share.items()}
+        return {activity or ALL: taus[activity] for activity in self.clips}
+
+    def _leave_out(self, bad: dict[Path, str]) -> None:
+        self.bad |= bad
+        for activity, members in list(self.clips.items()):
+            left = [clip for clip in members if clip.path not in bad]
+            if len(left) == len(members):
+                continue
+            self.clips[activity] = left
+            if len(left) < 2:
+                del self.clips[activity]
+            if not self.ranks.first:
+                continue
+            for clip in members:
+                if clip.path in bad:
+                    say(f"left out: {bad[clip.path]}")
+            if len(left) < 2:
+                of = f" of {activity}" if activity else ""
+                say(f"fewer than two held-out clips{of} are left: Kendall's tau is not measured")

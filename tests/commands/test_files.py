@@ -2,7 +2,7 @@
 
 import pytest
 
-from tacref.files import check_new_file, check_new_folder, new_folder, read_json_lines, replacing
+from tacref.files import check_new_file, check_new_folder, new_folder, replacing
 
 
 def test_replacing_writes_and_replaces(tmp_path):
@@ -102,9 +102,3 @@ def test_names_as_long_as_there_are(tmp_path, name):
 def test_names_that_are_too_long(tmp_path, check, path):
     with pytest.raises(ValueError, match=f"{path}: the name is too long"):
         check(tmp_path / path)
-
-
-@pytest.mark.parametrize("damage", ['{"b": ', "[" * 100_000, "1" * 5000, "\0"])
-def test_lines_up_to_a_damaged_one(tmp_path, damage):
-    (tmp_path / "lines").write_text(f'{{"a": 1}}\n[2]\n{damage}\n{{"c": 3}}\n')
-    assert read_json_lines(tmp_path / "lines") == [{"a": 1}]

@@ -297,7 +297,7 @@ def test_raw_features(tmp_path):
 def test_metrics_without_numbers(tmp_path):
     from tacref.evaluation.plots import plot_learning
 
-    (tmp_path / "metrics.jsonl").write_text("[1]\n")
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n')
     with pytest.raises(ValueError, match=r"metrics\.jsonl: holds no metrics of a run"):
         plot_learning(tmp_path / "metrics.jsonl")
 

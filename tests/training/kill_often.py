@@ -5,7 +5,6 @@ python kill_often.py DATA OUT KILLS
 
 import os
 import random
-import shutil
 import signal
 import sys
 import time
@@ -32,7 +31,6 @@ while kills < wanted:
     finished = False
     while not finished:
         if not (run / "config.json").exists():  # killed before there was anything to lose
-            shutil.rmtree(run, ignore_errors=True)
             ways = [*arguments, "--out", str(run)]
         else:
             ways = ["train", "--resume", str(run)]

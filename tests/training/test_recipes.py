@@ -1,9 +1,12 @@
 """Recipes: what comes with the package is valid, and a wrong key is named."""
 
 import json
+import re
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 from training_data import OPTIONS
 
 from tacref.commands import main
@@ -12,6 +15,7 @@ from tacref.training import Settings
 from tacref.training.optimizer import lr_factor
 from tacref.training.recipe import (
     OF_ENCODER,
+    SETTINGS,
     merge,
     nearest,
     read_recipe,
@@ -85,7 +89,7 @@ def test_the_config_of_a_run_older_than_a_setting(sequences, tmp_path):
         ("offsets = [0.5]", "offsets must be a list of whole numbers, got [0.5]"),
         ("encoder = 'tiny'", "encoder must be one of small, resnet50, features, got 'tiny'"),
         ("[loss]\ngamma = 1", "[loss] is a table"),
-        ("steps = ", "cannot be read"),
+        ("steps = ", "mine.toml: not TOML"),
         ("lr = -1.0", "lr must be > 0"),
         (f"lr = 1{'0' * 400}", "lr must be > 0 and <= 1000, got inf"),
         ("alpha = inf", "alpha must be finite"),
@@ -115,6 +119,48 @@ def test_wrong_recipes_stop_before_the_first_step(sequences, tmp_path, capsys, t
     assert message in error
     assert error.count("\n") == 1
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("r.toml", b"a = " + b"[" * 5000, "nested too deeply"),
+        ("r.json", b"[" * 100_000, "nested too deeply"),
+        ("r.toml", b"lr = 1\xff", "not text in UTF-8 (byte 6 is 0xff)"),
+        ("r.json", b'{"encoder": "\xff"}', "not text in UTF-8 (byte 13 is 0xff)"),
+        ("r.json", b"{} and more", "not JSON (Extra data"),
+        ("r.json", b"9" * 5000, "not JSON (Exceeds the limit"),
+        ("r.json", b"{}", "not the config.json of a training run"),
+    ],
+)
+def test_damaged_files_are_named(tmp_path, name, data, message):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ValueError, match=re.escape(f"{tmp_path / name}: {message}")):
+        read_recipe(tmp_path / name)
+
+
+EXTREMES = ["1e-320", "1e308", "-1e308", "9223372036854775808", "-9223372036854775808", "-0.0",
+            "nan", "inf", "-inf", "9" * 5000]  # fmt: skip
+NUMBERS = [name for name, kind in SETTINGS.items() if kind in (int, float, float | None)]
+
+
+@pytest.mark.parametrize("name", [*NUMBERS, "size", "dim", "offsets"])
+def test_extreme_numbers_are_refused_by_name_or_right(
+    sequences_without_val, tmp_path, monkeypatch, capsys, name
+):
+    monkeypatch.chdir(tmp_path)
+    given = ["--data", str(sequences_without_val), "--offsets=0,1", "--dim", "4", "--frames", "3"]
+    given += ["--pairs", "1", "--device", "cpu", "--steps", "1"]
+    option = f"--{name.replace('_', '-')}"
+    for number, value in enumerate(EXTREMES):
+        status = main(["train", *given, "--out", f"run{number}", f"{option}={value}"])
+        error = capsys.readouterr().err.splitlines()[-1]
+        if status:
+            assert status == 2
+            assert name in error or option in error, error
+        else:
+            weights = load_file(f"run{number}/encoder.safetensors").values()
+            assert all(bool(torch.isfinite(weight).all()) for weight in weights)
 
 
 def test_missing_recipe(tmp_path, capsys):

@@ -16,8 +16,8 @@ from tacref.commands import main
 from tacref.data import PairDataset, find_clips
 from tacref.data.synthetic import make_dataset
 from tacref.encoder import EncoderConfig, build_encoder, load_encoder
-from tacref.files import read_json_lines
 from tacref.reference import sequence_contrastive_loss
+from tacref.text_files import read_metrics
 from tacref.training import METRICS, Settings, train
 from tacref.training.distributed import Ranks
 from tacref.training.dropout import Chance, PairDropout, dropout_by_pair
@@ -70,7 +70,7 @@ def test_two_views(tmp_path):
     ):
         run = tmp_path / name
         assert main([*shared, "--out", str(run), *options]) == 0
-        lines[name] = [line for line in read_json_lines(run / METRICS) if "loss" in line]
+        lines[name] = [line for line in read_metrics(run / METRICS) if "loss" in line]
     for one, other in zip(lines["whole"], lines["parts"], strict=True):
         terms = one["alignment"] + 0.1 * one["regularizer"] + 2 * one["views"]
         assert one["loss"] == pytest.approx(terms, rel=1e-4)
