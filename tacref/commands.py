@@ -93,8 +93,10 @@ def _status(title: str, call: Callable[[], int]) -> int:
         line, status = "interrupted", 128 + signal.SIGINT
     except Exception as error:
         line, status = _said(error), 2
-        if is_out_of_memory(error):
-            line = line if "memory" in line else f"out of memory ({line})".removesuffix(" ()")
+        if isinstance(error, MemoryError):
+            line = line or "out of memory"
+        elif is_out_of_memory(error):
+            line = f"out of memory ({line})"
         elif not isinstance(error, ValueError | OSError):
             raise
     # A message may quote a name or what a file says: keep it to one line.

@@ -118,7 +118,7 @@ def test_another_broken_pipe(capsys):
     ("error", "line"),
     [
         (MemoryError(), "out of memory"),
-        (MemoryError("Unable to allocate 7 EiB"), "out of memory (Unable to allocate 7 EiB)"),
+        (MemoryError("Unable to allocate 7 EiB"), "Unable to allocate 7 EiB"),
         (torch.OutOfMemoryError("CUDA says no"), "out of memory (CUDA says no)"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "out of memory ("),
         (RuntimeError("std::bad_alloc"), "out of memory ("),
