@@ -19,7 +19,7 @@ from tacref.commands import Parser, command
 from tacref.data import iter_frames
 from tacref.encoder.chunks import iter_chunks
 from tacref.encoder.config import EncoderConfig
-from tacref.files import check_new_file, replacing
+from tacref.files import check_new_file, new_file
 
 # A clip's path to its embeddings; a call in this process to what it gives in all processes.
 Embed = Callable[[Path], np.ndarray]
@@ -217,7 +217,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     written = []
     for target, clip in zip(targets, clips, strict=True):
         embeddings, timestamps = embed_clip(encoder, clip, progress=True)
-        with replacing(target) as path:
+        with new_file(target) as path:
             np.savez(path, embeddings=embeddings, timestamps=timestamps)
         written.append({"clip": clip, "file": str(target), "shape": list(embeddings.shape)})
         if not options.json:

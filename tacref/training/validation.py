@@ -72,7 +72,7 @@ class HeldOut:
                     raise
                 return str(error)
 
-        embeddings = embed_shares(
+        embeddings: dict[Path, Any] = embed_shares(
             embed,
             [clip.path for members in self.clips.values() for clip in members],
             self.ranks.rank,
