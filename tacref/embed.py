@@ -24,7 +24,7 @@ from tacref.data.named import expected_frames, named_clips
 from tacref.encoder.chunks import iter_chunks
 from tacref.encoder.config import EncoderConfig
 from tacref.encoder.frames import FrameError
-from tacref.files import check_new_file, replacing
+from tacref.files import check_new_file, new_file, replacing
 from tacref.terminal import printable, progress_bar
 
 # A clip's path to its embeddings; a call in this process to what it gives in all processes.
@@ -274,7 +274,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             "--skip-existing"
         )
     encoder = open_encoder(options.encoder, device=options.device)
-    done = {clip: target for clip, target in done.items() if _is_whole(target, encoder)}
+    damaged = {clip for clip, target in done.items() if not _is_whole(target, encoder)}
+    done = {clip: target for clip, target in done.items() if clip not in damaged}
     embedded, failed = [], []
     for clip, target in work.items():
         if clip in done:
@@ -286,7 +287,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             failed.append({"clip": str(clip), "error": str(error)})
             print(f"tacref embed: {printable(str(error))}", file=sys.stderr)
             continue
-        with replacing(target) as path:
+        with (replacing if clip in damaged else new_file)(target) as path:
             np.savez(path, embeddings=embeddings, timestamps=timestamps)
         embedded.append({"clip": str(clip), "file": str(target), "shape": list(embeddings.shape)})
         _say(options, f"{target}: {len(embeddings)} frames, {embeddings.shape[1]} dimensions")

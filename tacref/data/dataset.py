@@ -1,7 +1,6 @@
 """Pairs of clips for training: drawn, sampled, augmented, and stacked into batches."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from tacref.data.augment import augment_pictures, change_view, stretch_offsets
 from tacref.data.cache import CACHE_BYTES, ClipCache, ClipIndex
 from tacref.data.clips import Clip
 from tacref.data.sampling import context_windows, segment_uniform
+from tacref.data.scan import index_clips
 
 ON_BAD_VIDEO = ("fail", "skip")
 _ATTEMPTS = 100  # to draw a pair that can be read
@@ -159,30 +159,7 @@ class PairDataset:
             If a clip is damaged and `on_bad_video` is "fail", fewer than two clips of an activity
             are left, or feature arrays differ in their number of features.
         """
-        from tqdm import tqdm
-
-        def index(clip: Clip) -> ClipIndex | str:
-            try:
-                return ClipIndex(clip)
-            except (ValueError, OSError) as error:
-                if self.on_bad_video == "fail":
-                    raise
-                return str(error)
-
-        # Only videos on threads, as ffmpeg works without the GIL. np.load may fail on several, as
-        # CPython 3.11 counts the depth of the syntax trees of all threads together.
-        disable = None if progress else True
-        with (
-            ThreadPoolExecutor(8) as pool,
-            tqdm(desc="scan", total=len(self.clips), unit=" clips", disable=disable) as bar,
-        ):
-            pending = [
-                pool.submit(index, clip) if clip.kind == "video" else None for clip in self.clips
-            ]
-            found = []
-            for clip, future in zip(self.clips, pending, strict=True):
-                found.append(index(clip) if future is None else future.result())
-                bar.update()
+        found = index_clips(self.clips, keep_errors=self.on_bad_video == "skip", progress=progress)
         for clip, result in zip(self.clips, found, strict=True):
             if isinstance(result, str):
                 self.bad[clip.path] = result

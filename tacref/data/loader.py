@@ -55,7 +55,7 @@ def iter_batches(
     ValueError
         If `workers` is not >= 0, or as `PairDataset.batch`.
     ChildProcessError
-        If a worker process was killed.
+        If a worker process cannot be started, or was killed.
     """
     if workers < 0:
         raise ValueError(f"workers must be >= 0, got {workers!r}")
@@ -66,8 +66,10 @@ def iter_batches(
             batches = _read(dataset, step, **share)
             yield batches, time.perf_counter() - start
         return
-    pool = [_Worker(dataset, min(workers, len(steps)), share) for _ in steps[:workers]]
+    pool: list[_Worker] = []
     try:
+        for _ in steps[:workers]:
+            pool.append(_Worker(dataset, min(workers, len(steps)), share))
         for position, step in enumerate(steps[: _AHEAD * workers]):
             pool[position % workers].ask(step)
         for position in range(len(steps)):
@@ -104,12 +106,18 @@ class _Worker:
         # A fresh interpreter: it holds no other end of any worker's pipe, so that the pipe closes
         # with this process, even one that is killed; and it need not load torch.
         context = get_context("spawn")
-        self._pipe, other = context.Pipe()
-        self._process = context.Process(
-            target=_serve, args=(other, dataset, workers, share), daemon=True
-        )
-        self._process.start()
-        other.close()
+        try:
+            self._pipe, other = context.Pipe()
+            with other:
+                self._process = context.Process(
+                    target=_serve, args=(other, dataset, workers, share), daemon=True
+                )
+                self._process.start()
+        except OSError as error:  # no more open files, or processes
+            raise ChildProcessError(
+                f"a process that reads clips cannot be started ({error.strerror}); a lower number "
+                f"of workers needs less, got {workers}"
+            ) from None
 
     def ask(self, step: int) -> None:
         with suppress(BrokenPipeError):  # `take` says what became of it

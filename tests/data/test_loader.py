@@ -13,7 +13,7 @@ from loader_probe import DecoderThreads
 from numpy.testing import assert_array_equal
 
 from tacref.cores import threads_available
-from tacref.data import PairDataset, find_clips, iter_batches
+from tacref.data import PairDataset, find_clips, iter_batches, write_video
 from tacref.data.loader import decoder_threads
 
 
@@ -152,7 +152,7 @@ def test_too_few_clips_left(dataset):
 
 SCRIPT = """
 import sys, time
-from tacref.data import PairDataset, find_clips, iter_batches
+from tacref.data import PairDataset, find_clips, iter_batches, write_video
 
 if __name__ == "__main__":
     dataset = PairDataset(find_clips(sys.argv[1], "train"), offsets=(0,), frames=5, size=24)
@@ -209,3 +209,32 @@ def test_a_killed_worker_is_an_error(dataset):
     with pytest.raises(ChildProcessError, match="a process that reads clips ended with status -9"):
         for _ in batches:
             pass
+
+
+def test_no_process_or_thread_is_left(tmp_path, monkeypatch):
+    import errno
+    import threading
+    from multiprocessing.context import SpawnProcess
+
+    for number in range(2):
+        write_video(tmp_path / "train" / f"{number}.mp4", np.zeros((6, 24, 24, 3), np.uint8))
+    dataset = PairDataset(find_clips(tmp_path, "train"), offsets=(0,), size=24, pairs=1)
+    start, started = SpawnProcess.start, []
+
+    def once(self):
+        if started:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        started.append(self)
+        start(self)
+
+    monkeypatch.setattr(SpawnProcess, "start", once)
+    with pytest.raises(ChildProcessError, match=r"cannot be started \(Resource .*, got 2$"):
+        next(iter_batches(dataset, range(4), workers=2))
+    assert not started[0].is_alive()  # the one that did start is ended
+
+    def refused(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    dataset.check()
+    assert list(dataset.lengths.values()) == [6, 6]

@@ -170,3 +170,17 @@ def test_a_torchrun_without_a_name_is_told_from_others(monkeypatch):
         jobs.append(Ranks.from_environment().job)
     assert jobs[0] == jobs[1] != jobs[2]
     assert os.uname().nodename in jobs[0]
+
+
+def test_stdout_went_with_the_terminal(tmp_path):
+    """An ended run keeps its status where what it says cannot be written, as to /dev/full."""
+    code = "from tacref.train import _print; import sys; _print('said', {}); sys.stdout.flush()"
+    for interrupted, failed in ((True, False), (False, True)):
+        with open("/dev/full", "w") as gone:
+            done = subprocess.run(
+                [sys.executable, "-c", code.format(interrupted)],
+                stdout=gone,
+                stderr=subprocess.PIPE,
+                check=False,
+            )
+        assert (done.returncode != 0) == failed
