@@ -277,7 +277,7 @@ def _write_video(
         folder / "aligned.mp4",
         reference.times,
         [
-            ((frame for frame, _ in video.frames()), frames)
+            (video.frames(), frames)
             for video, frames in zip((reference, *others), shown, strict=True)
             if video.has_pictures
         ],
