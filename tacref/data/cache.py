@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from tacref.data.clips import Clip, clip_kind, load_clip
-from tacref.data.features import load_features
+from tacref.data.features import feature_shape, load_features
 from tacref.data.frames import picture_files, read_pictures
 from tacref.data.index import VideoIndex, index_video
 from tacref.data.resize import resize
@@ -80,7 +80,7 @@ class ClipIndex:
         self.clip, self.width = clip, 0
         self.video: VideoIndex | None = None
         if clip.kind == "features":
-            self.length, self.width = load_features(clip.path).shape
+            self.length, self.width = feature_shape(clip.path)
         elif clip.kind == "frames":
             self.length = len(picture_files(clip.path))
         else:
@@ -97,7 +97,12 @@ class ClipIndex:
         """
         path = self.clip.path
         if self.clip.kind == "features":
-            return load_features(path, positions)
+            features = load_features(path, positions)
+            if features.shape[1] != self.width:
+                raise ValueError(
+                    f"{path}: has changed: {self.width} features a frame, now {features.shape[1]}"
+                )
+            return features
         if self.video is None:
             frames = list(read_pictures(path, positions))
         else:

@@ -1,9 +1,22 @@
 """A clip as an array of features, `(T, F)`, in a .npy file."""
 
+import os
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
+from numpy.lib import format as npy
+
+_BLOCK = 1 << 24  # bytes that are read at once where a file need not fit in memory
+# Version 3 differs from 2 in the encoding of names, which arrays of numbers do not have.
+_HEADERS = {
+    (1, 0): npy.read_array_header_1_0,
+    (2, 0): npy.read_array_header_2_0,
+    (3, 0): npy.read_array_header_2_0,
+}
 
 
 def load_features(path: str | Path, rows: np.ndarray | None = None) -> np.ndarray:
@@ -14,7 +27,7 @@ def load_features(path: str | Path, rows: np.ndarray | None = None) -> np.ndarra
     path : str or Path
         A `.npy` file of float or integer numbers, shape `(T, F)`. Never unpickled.
     rows : ndarray of int64, shape (N,), optional
-        Frames of interest; of a file larger than the memory these alone are read.
+        Frames of interest; of a file larger than the memory these alone are kept and checked.
 
     Returns
     -------
@@ -26,35 +39,102 @@ def load_features(path: str | Path, rows: np.ndarray | None = None) -> np.ndarra
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not such an array, is empty, or holds NaN or infinity.
+        If it is not such an array, is empty, holds NaN or infinity, or has changed: there is no
+        such row any more.
     """
-    try:
+    with _opened(path) as array:
         if rows is None:
-            with open(path, "rb") as file:  # np.load leaves it open where it fails
-                array = np.load(file, allow_pickle=False)
-        else:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: no such feature array") from None
-    except (ValueError, EOFError, zipfile.BadZipFile):
-        # NumPy's own message is about pickles, whatever the file is.
-        raise ValueError(f"{path}: not a plain .npy array, or cut off") from None
-    except OSError as error:
-        raise ValueError(f"{path}: not a plain .npy array ({error.strerror})") from None
-    if not isinstance(array, np.ndarray):
-        raise ValueError(f"{path}: is an archive of arrays, not one .npy array")
-    if array.ndim != 2 or array.dtype.kind not in "fiu" or array.size == 0:
-        raise ValueError(
-            f"{path}: must hold numbers of shape (T, F), got {array.dtype} of shape {array.shape}"
-        )
-    if rows is not None:
-        array = array[rows]
+            rows = np.arange(array.length)
+        elif rows.size and rows.max() >= array.length:
+            raise ValueError(f"{path}: has changed: no frame {rows.max()} of {array.length}")
+        return _checked(path, array.read(rows), rows)
+
+
+def feature_shape(path: str | Path) -> tuple[int, int]:
+    """Read all of a feature array, a block at a time, and return its shape `(T, F)`.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `load_features`.
+    """
+    with _opened(path) as array:
+        step = max(1, _BLOCK // (array.width * array.dtype.itemsize))
+        for start in range(0, array.length, step):
+            rows = np.arange(start, min(start + step, array.length))
+            _checked(path, array.read(rows), rows)
+        return array.length, array.width
+
+
+def _checked(path: str | Path, array: np.ndarray, rows: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):  # beyond float32 is infinity, refused below
-        features = array.astype(np.float32, order="C")  # rows in memory, whatever the file
+        features = array.astype(np.float32, order="C", copy=False)
     if not np.isfinite(features).all():
         frame, feature = np.argwhere(~np.isfinite(features))[0]
-        at = frame if rows is None else rows[frame]
         raise ValueError(
-            f"{path}: holds {features[frame, feature]} at frame {at}, feature {feature}"
+            f"{path}: holds {features[frame, feature]} at frame {rows[frame]}, feature {feature}"
         )
     return features
+
+
+class _Array:
+    """A .npy file whose header has been read and held against its size.
+
+    It is not mapped into memory: a process that reads a mapped file which somebody shortens is
+    killed.
+    """
+
+    def __init__(self, path: str | Path, file: BinaryIO) -> None:
+        self._path, self._file = path, file
+        try:
+            shape, self._by_columns, self.dtype = _HEADERS[npy.read_magic(file)](file)
+        except OSError:
+            raise
+        except Exception:  # NumPy has Python's parser read the header: it can raise anything
+            if zipfile.is_zipfile(file):
+                raise ValueError(f"{path}: is an archive of arrays, not one .npy array") from None
+            raise ValueError(f"{path}: not a plain .npy array, or cut off") from None
+        if len(shape) != 2 or self.dtype.kind not in "fiu" or min(shape) < 1:
+            raise ValueError(
+                f"{path}: must hold numbers of shape (T, F), got {self.dtype} of shape {shape}"
+            )
+        self.length, self.width = (int(side) for side in shape)
+        self._start = file.tell()
+        stated = self.length * self.width * self.dtype.itemsize
+        if os.fstat(file.fileno()).st_size < self._start + stated:
+            raise ValueError(
+                f"{path}: not a plain .npy array, or cut off: holds less than {self.dtype} of "
+                f"shape {shape}"
+            )
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        """Return rows, fastest where they follow one another."""
+        if self._by_columns:
+            low, count = rows.min(), np.ptp(rows) + 1
+            columns = (
+                self._numbers(feature * self.length + low, count)[rows - low]
+                for feature in range(self.width)
+            )
+            return np.stack(list(columns), axis=1)
+        runs = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)
+        blocks = [self._numbers(run[0] * self.width, len(run) * self.width) for run in runs]
+        numbers = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        return numbers.reshape(len(rows), self.width)
+
+    def _numbers(self, start: int, count: int) -> np.ndarray:
+        self._file.seek(self._start + int(start) * self.dtype.itemsize)
+        numbers = np.fromfile(self._file, self.dtype, int(count))
+        if len(numbers) < count:
+            raise ValueError(f"{self._path}: was cut off while it was read")
+        return numbers
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[_Array]:
+    try:
+        with open(path, "rb") as file:
+            yield _Array(path, file)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such feature array") from None
+    except OSError as error:
+        raise ValueError(f"{path}: not a plain .npy array ({error.strerror})") from None

@@ -5,9 +5,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".webp"))
+# Pillow goes by what a file holds, not by its name. All else that it opens is refused: for some
+# formats, EPS among them, it starts a program.
+_FORMATS = ("BMP", "JPEG", "PNG", "WEBP")
 
 
 def picture_files(folder: str | Path) -> list[Path]:
@@ -28,12 +31,13 @@ def iter_pictures(folder: str | Path) -> Iterator[np.ndarray]:
     Parameters
     ----------
     folder : str or Path
-        Pictures of one size.
+        Pictures of one size: BMP, JPEG, PNG or WebP. Of an animated one the first picture is read.
 
     Yields
     ------
     ndarray of uint8, shape (H, W, 3)
-        RGB.
+        RGB, upright as the EXIF orientation says. Of 16 bits a channel the upper 8 are kept;
+        transparency is ignored: a pixel has the color that is stored for it.
 
     Raises
     ------
@@ -62,11 +66,7 @@ def _read(folder: str | Path, files: list[Path]) -> Iterator[np.ndarray]:
         raise ValueError(f"{folder}: holds no pictures ({', '.join(sorted(SUFFIXES))})")
     first: tuple[int, ...] | None = None
     for path in files:
-        try:
-            with Image.open(path) as image:
-                picture = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise ValueError(f"{path}: not a picture, or damaged ({error})") from None
+        picture = _picture(path)
         first = first or picture.shape
         if picture.shape != first:
             raise ValueError(
@@ -74,6 +74,27 @@ def _read(folder: str | Path, files: list[Path]) -> Iterator[np.ndarray]:
                 f"{first[1]}x{first[0]}"
             )
         yield picture
+
+
+def _picture(path: Path) -> np.ndarray:
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            return _rgb(ImageOps.exif_transpose(image))
+    except MemoryError:
+        raise
+    except UnidentifiedImageError:  # its own message names the file again
+        what = "no BMP, JPEG, PNG or WebP"
+    except Exception as error:  # damage can end one of Pillow's parsers with any exception
+        what = getattr(error, "strerror", None) or str(error)
+    raise ValueError(f"{path}: not a picture, or damaged ({what})")
+
+
+def _rgb(image: Image.Image) -> np.ndarray:
+    if image.mode.startswith("I"):  # 16-bit gray, which Pillow would clip at 255
+        gray = (np.asarray(image) >> 8).astype(np.uint8)
+        return np.repeat(gray[..., None], 3, axis=2)
+    image.info.pop("transparency", None)  # Pillow warns that it ignores that of a palette
+    return np.asarray(image.convert("RGB"))
 
 
 def _natural(path: Path) -> list[tuple[bool, int, str]]:

@@ -1,18 +1,92 @@
-"""Writing videos that browsers play."""
+"""Writing videos that browsers play, in colors that every player shows alike."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import (
+    ColorPrimaries,
+    ColorRange,
+    Colorspace,
+    ColorTrc,
+    Interpolation,
+    VideoReformatter,
+)
 
 from tacref.files import replacing
 
 # The same frames give the same file: libx264's tree of macroblocks reads memory that it has not
-# written, and its threads, as many as there are cores, cut a video differently.
-_H264 = {"crf": "18", "threads": "1", "mbtree": "0"}
+# written, and its threads, as many as there are cores unless told, cut a video differently.
+_SAME_FILE = {"mbtree": "0", "threads": "1"}
+_SMOOTH = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
+
+
+@contextmanager
+def h264_file(
+    path: str | Path,
+    size: tuple[int, int],
+    *,
+    rate: Fraction,
+    clock: Fraction,
+    codec: Mapping[str, str],
+    container: Mapping[str, str] | None = None,
+) -> Iterator[Callable[[np.ndarray, int], None]]:
+    """Give a function that writes frames to an H.264 mp4 file.
+
+    The file says what its colors mean: BT.709, limited range. Where it does not, players guess,
+    and browsers take another matrix from 720 lines on.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to write.
+    size : (int, int)
+        Width and height in pixels, even. Frames of another size are scaled to it.
+    rate : Fraction
+        Frames a second that the file states.
+    clock : Fraction
+        Seconds a tick.
+    codec, container : mapping of str to str
+        Options of libx264, of which some are there already to make the same file each time, and
+        of the mp4 file.
+
+    Yields
+    ------
+    function of (ndarray, int)
+        Takes a frame, uint8 `(H, W, 3)` RGB, and its time in ticks; times rise.
+    """
+    width, height = size
+    reformatter = VideoReformatter()  # keeps what it has prepared from frame to frame
+    with av.open(f"file:{path}", "w", format="mp4", options=dict(container or {})) as file:
+        stream = file.add_stream("libx264", rate=rate, options={**_SAME_FILE, **codec})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = clock
+        stream.codec_context.colorspace = 1  # BT.709, as players count; swscale's number differs
+        stream.codec_context.color_range = ColorRange.MPEG
+        stream.codec_context.color_primaries = ColorPrimaries.BT709
+        stream.codec_context.color_trc = ColorTrc.BT709
+
+        def write(picture: np.ndarray, ticks: int) -> None:
+            frame = reformatter.reformat(
+                av.VideoFrame.from_ndarray(picture, format="rgb24"),
+                width,
+                height,
+                "yuv420p",
+                dst_colorspace=Colorspace.ITU709,
+                dst_color_range=ColorRange.MPEG,
+                interpolation=_SMOOTH,
+                threads=1,  # else each call starts some
+            )
+            frame.pts, frame.time_base = ticks, clock
+            file.mux(stream.encode(frame))
+
+        yield write
+        file.mux(stream.encode(None))
 
 
 def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float = 25.0) -> None:
@@ -35,28 +109,26 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float = 25.
     """
     if not (math.isfinite(fps) and fps > 0):
         raise ValueError(f"fps must be finite and > 0, got {fps!r}")
-    shape: tuple[int, ...] | None = None
+    rate = Fraction(fps).limit_denominator(1001)
+    stream = iter(frames)
+    first = next(stream, None)
+    if first is None:
+        raise ValueError("frames must not be empty")
+    shape = first.shape
+    if first.ndim != 3 or shape[2] != 3 or first.size == 0:
+        raise ValueError(f"frames must have shape (H, W, 3), got {first.dtype} of shape {shape}")
+    odd = (shape[0] % 2, shape[1] % 2)
+    size = (shape[1] + odd[1], shape[0] + odd[0])
     with (
         replacing(path) as temporary,
-        av.open(f"file:{temporary}", "w", format="mp4") as container,
+        h264_file(temporary, size, rate=rate, clock=1 / rate, codec={"crf": "18"}) as write,
     ):
-        stream = container.add_stream(
-            "libx264", rate=Fraction(fps).limit_denominator(1001), options=_H264
-        )
-        stream.pix_fmt = "yuv420p"
-        for frame in frames:
-            given = f"got {frame.dtype} of shape {frame.shape}"
-            if shape is None:
-                if frame.ndim != 3 or frame.shape[2] != 3 or frame.size == 0:
-                    raise ValueError(f"frames must have shape (H, W, 3), {given}")
-                shape = frame.shape
-                odd = (shape[0] % 2, shape[1] % 2)
-                stream.height, stream.width = shape[0] + odd[0], shape[1] + odd[1]
+        for ticks, frame in enumerate(chain((first,), stream)):
             if frame.shape != shape or frame.dtype != np.uint8:
-                raise ValueError(f"frames must all be uint8 of shape {shape}, {given}")
+                raise ValueError(
+                    f"frames must all be uint8 of shape {shape}, got {frame.dtype} of shape "
+                    f"{frame.shape}"
+                )
             if any(odd):
                 frame = np.pad(frame, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge")
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        if shape is None:
-            raise ValueError("frames must not be empty")
-        container.mux(stream.encode(None))
+            write(frame, ticks)

@@ -13,6 +13,10 @@ def grays(levels, height=48, width=64):
     return [np.full((height, width, 3), level, np.uint8) for level in levels]
 
 
+def clip(levels, height=48, width=64):
+    return [(frame, k / 25) for k, frame in enumerate(grays(levels, height, width))]
+
+
 def read(path):
     frames, times = zip(*iter_video(path), strict=True)
     return np.stack(frames), np.array(times)
@@ -37,7 +41,7 @@ def test_a_form_that_every_browser_plays(tmp_path):
         codec = stream.codec_context
         assert (codec.name, codec.pix_fmt) == ("h264", "yuv420p")
         keys = [k for k, packet in enumerate(container.demux(stream)) if packet.is_keyframe]
-    assert max(np.diff(keys)) <= 12  # a seek decodes a few frames only
+    assert max(np.diff(keys)) <= 24  # a seek decodes a few frames only
 
 
 @pytest.mark.parametrize(
@@ -79,8 +83,8 @@ def test_a_film_side_by_side(tmp_path):
         tmp_path / "m.mp4",
         np.array([0, 0.1, 0.2, 0.3]),
         [
-            (iter(grays([10, 60, 110, 160])), np.arange(4)),
-            (iter(grays([100, 130, 160, 190, 220], 64, 64)), shown),
+            (iter(clip([10, 60, 110, 160])), np.arange(4)),
+            (iter(clip([100, 130, 160, 190, 220], 64, 64)), shown),
         ],
     )
     frames, times = read(tmp_path / "m.mp4")
@@ -97,5 +101,5 @@ def test_films_that_cannot_be(tmp_path):
     with pytest.raises(ValueError, match="videos must hold at least one with pictures"):
         write_mosaic(tmp_path / "m.mp4", np.zeros(1), [])
     with pytest.raises(ValueError, match="one lacks 2"):
-        write_mosaic(tmp_path / "m.mp4", np.arange(3), [(grays([1, 2]), np.arange(3))])
+        write_mosaic(tmp_path / "m.mp4", np.arange(3), [(clip([1, 2]), np.arange(3))])
     assert list(tmp_path.iterdir()) == []

@@ -1,19 +1,21 @@
 """A clip for the report: re-encoded so that every browser plays and scrubs it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
-import av
 import numpy as np
-from PIL import Image
 
+from tacref.alignment.report.pictures import scaled, shown_size
+from tacref.data.writing import h264_file
 from tacref.files import replacing
 
 MAX_SIDE = 720  # pixels
-# Key frames are so close that a seek decodes a few frames. The rest makes the same file each time.
-_H264 = {"crf": "23", "preset": "veryfast", "g": "12", "bf": "0", "threads": "1", "mbtree": "0"}
-_CLOCK = 90_000  # ticks a second
+# Key frames are so close that a seek decodes a few frames. No frame refers to a later one, so that
+# the first is at 0. As many threads everywhere, and so the same file.
+_H264 = {"crf": "25", "preset": "veryfast", "g": "24", "bf": "0", "threads": "4"}
+_TICKS = 90_000  # a second
 
 
 def write_footage(
@@ -23,6 +25,7 @@ def write_footage(
     *,
     side: int = 160,
     most: int = MAX_SIDE,
+    advance: Callable[[int], object] | None = None,
 ) -> tuple[int, dict[int, np.ndarray]]:
     """Write a clip as H.264 mp4 with its own timestamps, from 0, and keep some frames as pictures.
 
@@ -31,13 +34,17 @@ def write_footage(
     path : str or Path
         File to write. Not written where frames are rows of features.
     frames : iterable of (ndarray, float)
-        Frames, uint8 `(H, W, 3)` RGB, with times in seconds, or rows of features; read once.
+        Frames, uint8 `(H, W, 3)` RGB, with times in seconds, or rows of features; read once. If it
+        has a `pixel_aspect`, as what `iter_video` returns, pixels are that much wider than high;
+        what is written has square ones.
     wanted : iterable of int
         Frames to keep.
     side : int
         Longer side of a kept picture, in pixels, at most.
     most : int
         Longer side of the video, in pixels, at most.
+    advance : function of int, optional
+        Called with 1 after each frame.
 
     Returns
     -------
@@ -59,56 +66,51 @@ def write_footage(
         nonlocal count
         for frame, timestamp in frames:
             if count in wanted and frame.ndim == 3:
-                pictures[count] = np.asarray(_fitted(frame, side))
+                size = shown_size(frame, pixel_aspect_of(frames), side)
+                pictures[count] = scaled(frame, size)
             count += 1
             yield frame, timestamp
+            if advance is not None:
+                advance(1)
 
     stream = counted()
     first = next(stream, None)
     if first is None:
         raise ValueError("frames must not be empty")
     if first[0].ndim == 3:
+        width, height = shown_size(first[0], pixel_aspect_of(frames), most)
         with replacing(path) as temporary:
-            _encode(temporary, first, stream, most)
+            _encode(temporary, (max(width // 2 * 2, 2), max(height // 2 * 2, 2)), first, stream)
     else:
         for _ in stream:
             pass
     return count, pictures
 
 
+def pixel_aspect_of(frames: Iterable[object]) -> Fraction:
+    """Return how wide a pixel of frames is shown, as a multiple of its height; 1 if unstated.
+
+    A video's is known from its first frame on.
+    """
+    return getattr(frames, "pixel_aspect", Fraction(1))
+
+
 def _encode(
     path: Path,
+    size: tuple[int, int],
     first: tuple[np.ndarray, float],
     rest: Iterator[tuple[np.ndarray, float]],
-    most: int,
 ) -> None:
-    options = {"movflags": "+faststart"}  # the index first: plays while it loads
-    with av.open(f"file:{path}", "w", format="mp4", options=options) as container:
-        stream = container.add_stream("libx264", rate=25, options=_H264)
-        stream.pix_fmt = "yuv420p"
-        stream.time_base = stream.codec_context.time_base = Fraction(1, _CLOCK)
-        width, height = (side // 2 * 2 for side in _fitted(first[0], most).size)
-        stream.width, stream.height = max(width, 2), max(height, 2)
+    with h264_file(
+        path,
+        size,
+        rate=Fraction(25),
+        clock=Fraction(1, _TICKS),
+        codec=_H264,
+        container={"movflags": "+faststart"},  # the index first: plays while it loads
+    ) as write:
         start, last = first[1], -1
-
-        def encode(picture: np.ndarray, timestamp: float) -> None:
-            nonlocal last
-            image = Image.fromarray(picture)
-            if image.size != (stream.width, stream.height):
-                image = image.resize((stream.width, stream.height), Image.Resampling.BILINEAR)
-            frame = av.VideoFrame.from_image(image)
+        for picture, timestamp in chain((first,), rest):
             # Times must rise: of two frames at one time, the second comes a tick later.
-            last = max(last + 1, round((timestamp - start) * _CLOCK))
-            frame.pts, frame.time_base = last, Fraction(1, _CLOCK)
-            container.mux(stream.encode(frame))
-
-        encode(*first)
-        for picture, timestamp in rest:
-            encode(picture, timestamp)
-        container.mux(stream.encode(None))
-
-
-def _fitted(frame: np.ndarray, side: int) -> Image.Image:
-    image = Image.fromarray(frame)
-    image.thumbnail((side, side))
-    return image
+            last = max(last + 1, round((timestamp - start) * _TICKS))
+            write(picture, last)

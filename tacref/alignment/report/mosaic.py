@@ -1,13 +1,13 @@
 """aligned.mp4: all videos beside each other, in step with the reference, with a progress bar."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from tacref.alignment.report.footage import write_footage
+from tacref.alignment.report.footage import pixel_aspect_of, write_footage
+from tacref.alignment.report.pictures import scaled, shown_size
 
 CELL, BAR = 360, 8  # pixels: the longer side of a cell, the height of the bar
 MOST = 1920
@@ -17,7 +17,9 @@ _BAR_COLOR, _BACK = (255, 154, 92), (40, 40, 40)
 def write_mosaic(
     path: str | Path,
     times: np.ndarray,
-    videos: Sequence[tuple[Iterable[np.ndarray], np.ndarray]],
+    videos: Sequence[tuple[Iterable[tuple[np.ndarray, float]], np.ndarray]],
+    *,
+    advance: Callable[[int], object] | None = None,
 ) -> None:
     """Write videos side by side as one H.264 mp4, time-warped.
 
@@ -27,9 +29,11 @@ def write_mosaic(
         File to write; replaced if it exists.
     times : ndarray of float64, shape (n,)
         Times of the reference's frames, in seconds: the pace of the film.
-    videos : sequence of (iterable of ndarray, ndarray of int64 of shape (n,))
-        Each video's frames, read once, uint8 `(H, W, 3)` RGB, and the frame that it shows at each
-        of the reference's; these never go back. The reference may be among them.
+    videos : sequence of (iterable of (ndarray, float), ndarray of int64 of shape (n,))
+        Each video's frames with their times, as `write_footage` takes them, and the frame that it
+        shows at each of the reference's; these never go back. The reference may be among them.
+    advance : function of int, optional
+        Called with 1 after each frame of the film.
 
     Raises
     ------
@@ -45,24 +49,22 @@ def write_mosaic(
             share = (index + 1) / len(times)
             yield _page(cells, share), float(times[index])
 
-    write_footage(path, films(), most=MOST)
+    write_footage(path, films(), most=MOST, advance=advance)
 
 
-def _tiles(frames: Iterable[np.ndarray], shown: np.ndarray) -> Iterator[np.ndarray]:
+def _tiles(frames: Iterable[tuple[np.ndarray, float]], shown: np.ndarray) -> Iterator[np.ndarray]:
     """Yield a video's frame for each of the reference's, small."""
     stream = iter(frames)
     tile, at = np.empty(0, np.uint8), -1
     for wanted in shown.tolist():
-        frame = None
+        found = None
         while at < wanted:
-            frame, at = next(stream, None), at + 1
-            if frame is None:
+            found, at = next(stream, None), at + 1
+            if found is None:
                 raise ValueError(f"videos must have the frames that they show, one lacks {wanted}")
-        if frame is not None:
-            image = Image.fromarray(frame)
-            scale = CELL / max(image.size)
-            width, height = (max(1, round(side * scale)) for side in image.size)
-            tile = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+        if found is not None:
+            frame = found[0]
+            tile = scaled(frame, shown_size(frame, pixel_aspect_of(frames), CELL, grow=True))
         yield tile
 
 

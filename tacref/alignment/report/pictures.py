@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,37 @@ _RAMP = np.array(
     ),
     dtype=np.float64,
 )
+
+
+def shown_size(
+    picture: np.ndarray, pixel_aspect: Fraction, longest: int, *, grow: bool = False
+) -> tuple[int, int]:
+    """Return the width and height at which a picture is shown as meant by square pixels.
+
+    Parameters
+    ----------
+    picture : ndarray, shape (H, W, 3)
+        The picture.
+    pixel_aspect : Fraction
+        Width of one of its pixels over its height, > 0.
+    longest : int
+        The longer side, at most.
+    grow : bool
+        Make a smaller one that large, too.
+    """
+    height, width = picture.shape[0], picture.shape[1] * pixel_aspect
+    scale = longest / max(height, width)
+    if scale > 1 and not grow:
+        scale = 1.0
+    return max(1, round(float(width) * scale)), max(1, round(height * scale))
+
+
+def scaled(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return a picture, uint8 `(H, W, 3)`, at a width and height."""
+    if (picture.shape[1], picture.shape[0]) == size:
+        return picture
+    image = Image.fromarray(picture)
+    return np.asarray(image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))
 
 
 def photo_uri(pixels: np.ndarray) -> str:
