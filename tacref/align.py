@@ -26,7 +26,7 @@ from tacref.data.cache import clip_length
 from tacref.data.clips import clip_kind
 from tacref.data.named import clip_names, named_clips
 from tacref.embed import embed_clip, open_encoder
-from tacref.files import check_new_folder, new_folder
+from tacref.files import new_folder
 from tacref.terminal import printable, progress_bar
 
 # Tau compares all pairs of frames; of longer videos it looks at every second, third, ... one.
@@ -75,13 +75,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     if options.video and not any(clip_kind(path) != "features" for path in paths):
         raise ValueError("--video needs clips with pictures, got arrays of features")
-    check_new_folder(options.out)
     chosen = grouped or options.barycenter  # the reference, by what the clips cost
     _check_lengths(paths, paths if chosen else paths[:1], options)
+    out = Path(options.out)
+    with new_folder(out) as folder:  # before the work, so that nobody else begins the same
+        results = _align_into(folder, options, dict(zip(names, paths, strict=True)), chosen)
+    written = {"alignment": str(out / "alignment.json"), "report": str(out / "report.html")}
+    if options.json:
+        print(json.dumps(results.to_json() | written))
+    else:
+        print(*results.lines(), f"report: {printable(written['report'])}", sep="\n")
+    return 0
+
+
+def _align_into(folder: Path, options: Any, paths: Mapping[str, Path], chosen: bool) -> Results:
+    """Align all clips with the first, or with a chosen reference, and write what comes out."""
     encoder = open_encoder(options.encoder, device=options.device)
     videos = [
-        Video(name, path, *embed_clip(encoder, path, progress=True))
-        for name, path in zip(names, paths, strict=True)
+        Video(name, path, *embed_clip(encoder, path, progress=True)) for name, path in paths.items()
     ]
     labels: dict[str, list[str]] = {}
     if options.phases is not None:
@@ -89,7 +100,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     first = 0
     if chosen:
         first = medoid(pair_costs([video.x for video in videos], progress=True))
-        _check_reach(options.band, {video.name: len(video.x) for video in videos}, [names[first]])
+        lengths = {video.name: len(video.x) for video in videos}
+        _check_reach(options.band, lengths, [videos[first].name])
     reference = videos[first]
     others = videos[:first] + videos[first + 1 :]
     if options.barycenter:
@@ -113,36 +125,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         _transfer(reference, others, alignments, labels)
     taus, stride = _taus(reference, others)
     results = Results(options.encoder, options.band, reference, others, alignments, odd)
-    out = Path(options.out)
-    with new_folder(out) as folder:
-        results.write(folder)
-        if given:
-            write_labels(
-                folder / "phases.csv", {video.name: labels[video.name] for video in videos}
-            )
-        reference_shown, *others_shown = (
-            Shown(
-                video.name, video.frames("report"), labels.get(video.name), video.name not in given
-            )
-            for video in (reference, *others)
-        )
-        write_report(
-            folder,
-            reference_shown,
-            list(zip(alignments, others_shown, strict=True)),
-            encoder=options.encoder,
-            taus=taus,
-            tau_stride=stride,
-            outliers=odd,
-        )
-        if options.video:
-            results.write_video(folder / "aligned.mp4")
-    paths_written = {"alignment": str(out / "alignment.json"), "report": str(out / "report.html")}
-    if options.json:
-        print(json.dumps(results.to_json() | paths_written))
-    else:
-        print(*results.lines(), f"report: {printable(paths_written['report'])}", sep="\n")
-    return 0
+    results.write(folder)
+    if given:
+        write_labels(folder / "phases.csv", {video.name: labels[video.name] for video in videos})
+    reference_shown, *others_shown = (
+        Shown(video.name, video.frames(), labels.get(video.name), video.name not in given)
+        for video in (reference, *others)
+    )
+    write_report(
+        folder,
+        reference_shown,
+        list(zip(alignments, others_shown, strict=True)),
+        encoder=options.encoder,
+        taus=taus,
+        tau_stride=stride,
+        outliers=odd,
+        progress=True,
+    )
+    if options.video:
+        results.write_video(folder / "aligned.mp4")
+    return results
 
 
 def _read_labels(path: str, lengths: Mapping[str, int]) -> dict[str, list[str]]:

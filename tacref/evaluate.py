@@ -24,8 +24,11 @@ from tacref.evaluation.held_out import check_split
 from tacref.evaluation.labeled import ALL, labeled_training_clips, mean_tau, score_clips
 from tacref.evaluation.table import format_table
 from tacref.figures import load_matplotlib
-from tacref.files import check_new_folder, new_folder
+from tacref.files import new_folder
 from tacref.terminal import printable
+
+# Clips, scores by encoder and activity, and names of plots.
+_Found = tuple[dict[str, list[Clip]], dict[str, dict[str, dict[str, Scores]]], list[str]]
 
 
 @command("evaluate")
@@ -81,13 +84,24 @@ def _parser() -> Parser:
 
 
 def _run(options: Namespace, rank: int, world: int, gather: GatherResults) -> None:
-    """Embed a share of the clips, score all of them."""
+    """Score, and print in the first process."""
+    if options.plots is None or rank != 0:
+        found = _score(options, None, rank, world, gather)
+    else:
+        load_matplotlib()  # that it is missing shows at once
+        with new_folder(options.plots) as folder:  # so that nobody else begins the same
+            found = _score(options, folder, rank, world, gather)
+    if found is not None:
+        _print(options, *found)
+
+
+def _score(
+    options: Namespace, folder: Path | None, rank: int, world: int, gather: GatherResults
+) -> _Found | None:
+    """Embed a share of the clips, score all of them in the first process, draw into a folder."""
     from tacref.evaluation.plots import save_plots
 
     first = rank == 0
-    if options.plots is not None and first:
-        load_matplotlib()  # that it is missing shows at once
-        check_new_folder(options.plots)
     clips = find_clips(options.data, options.split)
     config = _config(options.encoder)
     trained_on = None if config is None else _trained_on(options.encoder, config)
@@ -121,13 +135,12 @@ def _run(options: Namespace, rank: int, world: int, gather: GatherResults) -> No
             if title == "trained":
                 pictures[activity or ALL] = {clip.name: rows[clip.path] for clip in members}
     if not first:
-        return
+        return None
     plots: list[str] = []
-    if options.plots is not None:
+    if folder is not None:
         metrics = Path(options.encoder) / "metrics.jsonl"
-        with new_folder(options.plots) as folder:
-            plots = save_plots(folder, pictures, metrics if metrics.is_file() else None)
-    _print(options, clips, activities, plots)
+        plots = save_plots(folder, pictures, metrics if metrics.is_file() else None)
+    return clips, activities, plots
 
 
 def _config(encoder: str) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ import av
 import numpy as np
 
 from tacref.data.clock import Clock
+from tacref.data.container import is_cut
 from tacref.data.damage import Damage, DamageError
 from tacref.data.extent import Extent
 from tacref.data.picture import PictureReader
@@ -190,6 +191,8 @@ def video_stream(path: str | Path, container: av.container.InputContainer) -> av
     best = container.streams.best("video")  # the default stream, or the one with most frames
     stream = next((stream for stream in streams if stream is best), streams[0])
     if stream.codec_context is None:
+        if Path(path).is_file() and is_cut(path, container.format.name):
+            raise ValueError(f"{path}: not a video, or cut off before its index")
         raise ValueError(f"{path}: its video is in a codec that ffmpeg has no decoder for here")
     stream.thread_type = "AUTO"
     stream.codec_context.thread_count = decoder_threads

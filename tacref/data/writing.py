@@ -73,7 +73,8 @@ def h264_file(
 
         def write(picture: np.ndarray, ticks: int) -> None:
             frame = reformatter.reformat(
-                av.VideoFrame.from_ndarray(picture, format="rgb24"),
+                # Not copied: it is converted before this returns.
+                av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(picture), "rgb24"),
                 width,
                 height,
                 "yuv420p",

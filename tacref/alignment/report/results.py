@@ -14,7 +14,7 @@ from tacref.alignment.report.mosaic import write_mosaic
 from tacref.data import iter_frames
 from tacref.data.clips import clip_kind
 from tacref.tables import as_text, write_rows
-from tacref.terminal import printable, progress_bar
+from tacref.terminal import printable
 
 FORMAT = 2
 COLUMNS = ("video", "reference_frame", "frame", "reference_time", "time", "cost")
@@ -28,13 +28,11 @@ class Video(NamedTuple):
     x: np.ndarray
     times: np.ndarray
 
-    def frames(self, title: str = "") -> Iterator[tuple[np.ndarray, float]]:
-        """Read the clip, with a progress bar where it has a title; of the barycenter, its rows."""
+    def frames(self) -> Iterator[tuple[np.ndarray, float]]:
+        """Read the clip; of the barycenter, its rows."""
         if self.path is None:
             return zip(self.x, self.times, strict=True)
-        frames = iter_frames(self.path)
-        name = f"{title} {self.name}"
-        return progress_bar(frames, name, len(self.x), "frames", wanted=bool(title))
+        return iter_frames(self.path)
 
     @property
     def has_pictures(self) -> bool:
@@ -94,16 +92,8 @@ class Results:
         shown = [np.arange(len(self.reference.x))]
         shown += [matched_frames(alignment.path[:, ::-1]) for alignment in self.alignments]
         videos = zip((self.reference, *self.others), shown, strict=True)
-        seen = [(video, frames) for video, frames in videos if video.has_pictures]
-        write_mosaic(
-            path,
-            self.reference.times,
-            [
-                # All are read at the pace of the first: one bar for all of them.
-                ((frame for frame, _ in video.frames("" if k else path.name)), frames)
-                for k, (video, frames) in enumerate(seen)
-            ],
-        )
+        seen = [(video.frames(), frames) for video, frames in videos if video.has_pictures]
+        write_mosaic(path, self.reference.times, seen, progress=True)
 
     def lines(self) -> Iterator[str]:
         """Yield what a person reads: a line a pair, and one more of each that does not match."""

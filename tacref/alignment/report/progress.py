@@ -1,0 +1,20 @@
+"""A progress bar over the frames that are written."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tacref.terminal import BAR_DELAY
+
+
+@contextmanager
+def frames_bar(wanted: bool, title: str, frames: int) -> Iterator[Callable[[int], object] | None]:
+    """Yield a function that counts frames on a progress bar (on a terminal only), or None."""
+    if not wanted:
+        yield None
+        return
+    from tqdm import tqdm
+
+    with tqdm(
+        total=frames, desc=title, unit=" frames", delay=BAR_DELAY, leave=False, disable=None
+    ) as bar:
+        yield bar.update
