@@ -42,10 +42,16 @@ class PictureReader:
         self._matrix = (1, 0, 0, 1)
 
     @property
-    def is_turned(self) -> bool:
+    def swaps_sides(self) -> bool:
         """True if pictures are turned by a quarter, so that width and height change places."""
         a, b, _, _ = self._matrix
         return abs(b) > abs(a)
+
+    @property
+    def is_upright(self) -> bool:
+        """True if pictures are neither turned nor mirrored."""
+        a, _, _, d = self._matrix
+        return not self.swaps_sides and a > 0 and d > 0
 
     def look(self, frame: av.VideoFrame) -> None:
         """Note what a frame says of orientation; for frames that are not read, too."""
@@ -61,7 +67,7 @@ class PictureReader:
         # A pixel at (p, q) is shown at (a p + c q, b p + d q). Players round to quarter turns, too.
         a, b, c, d = self._matrix
         across, down = a, d
-        if self.is_turned:
+        if self.swaps_sides:
             picture, across, down = picture.swapaxes(0, 1), c, b
         return np.ascontiguousarray(picture[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1])
 

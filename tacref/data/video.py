@@ -72,8 +72,8 @@ class VideoFrames(Iterator[tuple[np.ndarray, float]]):
     """The frames and timestamps of a video file, from `iter_video`."""
 
     def __init__(self, path: str | Path) -> None:
-        self._path = path
-        self._aspect = Fraction(1)
+        self.path = path
+        self._aspect, self._is_turned = Fraction(1), False
         self._peeked: list[tuple[np.ndarray, float]] | None = None
         self._rest = self._decode()
 
@@ -87,16 +87,25 @@ class VideoFrames(Iterator[tuple[np.ndarray, float]]):
     @property
     def pixel_aspect(self) -> Fraction:
         """Width over height of a pixel as it is meant to be shown, of the upright picture."""
+        self._peek()
+        return self._aspect
+
+    @property
+    def is_turned(self) -> bool:
+        """True if pictures are turned or mirrored, other than they are stored."""
+        self._peek()
+        return self._is_turned
+
+    def _peek(self) -> None:
         if self._peeked is None:
             self._peeked = [next(self._rest)]
-        return self._aspect
 
     def close(self) -> None:
         """Close the file."""
         self._rest.close()
 
     def _decode(self) -> Generator[tuple[np.ndarray, float]]:
-        path = self._path
+        path = self.path
         with open_video(path) as container:
             stream = video_stream(path, container)
             extent = Extent(container, stream)
@@ -109,7 +118,8 @@ class VideoFrames(Iterator[tuple[np.ndarray, float]]):
                     if shape is None:
                         shape = picture.shape
                         aspect = Fraction(stream.sample_aspect_ratio or 1)
-                        self._aspect = 1 / aspect if pictures.is_turned else aspect
+                        self._aspect = 1 / aspect if pictures.swaps_sides else aspect
+                        self._is_turned = not pictures.is_upright
                     if picture.shape != shape:
                         raise ValueError(
                             f"{path}: frames change size, from {shape[1]}x{shape[0]} to "

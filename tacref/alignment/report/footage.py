@@ -1,4 +1,4 @@
-"""A clip for the report: re-encoded so that every browser plays and scrubs it."""
+"""A clip for the report: encoded anew, where need be, so that every browser plays and scrubs it."""
 
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -7,7 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from tacref.alignment.report.copying import copy_playable
 from tacref.alignment.report.pictures import scaled, shown_size
+from tacref.data.index import VideoIndex
+from tacref.data.seek import read_frames
+from tacref.data.video import VideoFrames
 from tacref.data.writing import h264_file
 from tacref.files import replacing
 
@@ -28,6 +32,8 @@ def write_footage(
     advance: Callable[[int], object] | None = None,
 ) -> tuple[int, dict[int, np.ndarray]]:
     """Write a clip as H.264 mp4 with its own timestamps, from 0, and keep some frames as pictures.
+
+    A video that browsers play as it is (see `copying`) is copied; others are encoded.
 
     Parameters
     ----------
@@ -59,6 +65,10 @@ def write_footage(
         If there are no frames.
     """
     wanted = set(wanted)
+    if isinstance(frames, VideoFrames):
+        index = copy_playable(path, frames, most)
+        if index is not None:
+            return index.length, _kept(frames.path, index, sorted(wanted), side, advance)
     pictures: dict[int, np.ndarray] = {}
     count = 0
 
@@ -85,6 +95,22 @@ def write_footage(
         for _ in stream:
             pass
     return count, pictures
+
+
+def _kept(
+    clip: str | Path,
+    index: VideoIndex,
+    wanted: list[int],
+    side: int,
+    advance: Callable[[int], object] | None,
+) -> dict[int, np.ndarray]:
+    pictures = read_frames(clip, [at for at in wanted if at < index.length], index)
+    if advance is not None:
+        advance(index.length)
+    return {
+        at: scaled(picture, shown_size(picture, Fraction(1), side))
+        for at, picture in zip(wanted, pictures, strict=False)
+    }
 
 
 def pixel_aspect_of(frames: Iterable[object]) -> Fraction:
