@@ -8,8 +8,8 @@ import av
 
 # No codec reorders frames over a longer stretch.
 _REORDERED = 16
-# A step back by more than this, in seconds, is another clip joined to the end of the one before.
-_JOIN = 1.0
+# A step back by more intervals than this, of times of showing, is another clip joined to the end.
+_JOIN = 2.5
 
 
 class Clock:
@@ -34,6 +34,8 @@ class Clock:
         self._codec, self._interval = stream.codec_context, interval
         self._tick = float(stream.time_base) if stream.time_base else 1e-6
         self._latest_pts: int | None = None  # of the packets
+        # AVI never says when a frame is shown; ffmpeg invents times that may go back all the same.
+        self._invented = stream.container.format.name == "avi"
         self._shows_order = live
         self._waiting: deque[av.VideoFrame] = deque()
         self._times: list[float] = []  # a heap, of the waiting frames
@@ -43,7 +45,7 @@ class Clock:
 
     def see(self, packet: av.Packet) -> None:
         """Look at a packet before it is decoded: times that go back are those of showing."""
-        if packet.pts is None or self._shows_order:
+        if packet.pts is None or self._shows_order or self._invented:
             return
         if self._latest_pts is not None and packet.pts < self._latest_pts:
             self._shows_order = True
@@ -53,18 +55,17 @@ class Clock:
     def add(self, frame: av.VideoFrame) -> Iterator[tuple[av.VideoFrame, float]]:
         """Take a decoded frame; give those whose times are certain."""
         time = self._time(frame)
-        if self._latest is not None and time < self._latest - max(
-            _JOIN, _REORDERED * self._interval
-        ):
+        is_sorted = self._shows_order or self._codec.reorder_depth == 0
+        step_back = 0.0 if self._latest is None else self._latest - time
+        if step_back > (_JOIN if is_sorted else _REORDERED) * self._interval:
             yield from self.rest()
             assert self._last is not None
-            self._offset += self._last + self._interval - time - self._offset
+            self._offset = self._last + self._interval - time
             self._latest = None
         self._latest = time if self._latest is None else max(time, self._latest)
         self._waiting.append(frame)
         heapq.heappush(self._times, time + self._offset)
-        sorted_already = self._shows_order or self._codec.reorder_depth == 0
-        while len(self._waiting) > (0 if sorted_already else _REORDERED):
+        while len(self._waiting) > (0 if is_sorted else _REORDERED):
             yield self._next()
 
     def rest(self) -> Iterator[tuple[av.VideoFrame, float]]:
@@ -82,7 +83,7 @@ class Clock:
 
     def _next(self) -> tuple[av.VideoFrame, float]:
         time = heapq.heappop(self._times)
-        if self._last is not None and time <= self._last:
-            time = self._last + self._tick
+        if self._last is not None and time < self._last + self._tick / 2:
+            time = self._last + self._tick / 8  # of frames at one time, each is a little later
         self._last = time
         return self._waiting.popleft(), time

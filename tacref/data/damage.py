@@ -4,6 +4,7 @@ from collections import Counter
 
 import av
 
+from tacref.data.fields import may_hold_fields
 from tacref.data.units import holds_picture
 
 # Packets from where a transport stream's count breaks off to where its time starts again.
@@ -33,8 +34,9 @@ class Damage:
         self._latest_dts: int | None = None
         # Packets whose frames have not come yet; None where that cannot be told.
         self._pending: Counter[int] | None = None
-        halves = self._codec == "h264" and self._context.field_order > 1  # a packet may be a field
-        if self._codec in ("h264", "hevc", "av1") and not halves:
+        # A packet of interlaced H.264 may be half a frame.
+        fields = self._codec == "h264" and may_hold_fields(self._context.extradata)
+        if self._codec in ("h264", "hevc", "av1") and not fields:
             self._pending = Counter()
         self._first: int | None = None
 
@@ -47,7 +49,10 @@ class Damage:
             If bytes of it, or of a packet shortly before, are missing.
         """
         # A transport stream counts its packets. Where another one is joined to it the count
-        # breaks off, too, though nothing is lost; but then time starts again, soon.
+        # breaks off, too, though nothing is lost; but then the next frame is a key frame, or time
+        # starts again, soon.
+        if self._suspect == _PACKETS_TO_A_JOIN and packet.is_keyframe:
+            self._suspect = 0
         if packet.dts is not None:
             if self._latest_dts is not None and packet.dts < self._latest_dts:
                 self._suspect = 0
@@ -83,17 +88,12 @@ class Damage:
                 self._pending[frame.pts] -= 1
                 self._first = frame.pts if self._first is None else self._first
 
-    def see_end(self) -> None:
-        """At the end, look for packets that held a picture and gave no frame.
+    @property
+    def lost(self) -> int:
+        """Pictures, up to now, of which no frame came; without those before the first frame.
 
-        Those before the first frame refer to others that are not in the file.
-
-        Raises
-        ------
-        DamageError
-            If there are any.
+        They refer to others that are not in the file, as where clips were joined, or are damaged.
         """
-        if self._pending and self._first is not None:
-            pending = self._pending.items()
-            if any(count for pts, count in pending if pts > self._first):
-                raise DamageError
+        if not self._pending or self._first is None:
+            return 0
+        return sum(count for pts, count in self._pending.items() if pts > self._first)

@@ -42,7 +42,8 @@ class Extent:
         if is_cut(path, self._container.format.name) and self._misses_frames(0.75, unknown=True):
             raise ValueError(f"{path}: cut off: {self}")
         if self._misses_frames(2.0, unknown=False):  # a frame more or less is not worth a word
-            warnings.warn(f"{path}: shorter than it says: {self}", stacklevel=2)
+            # Of this line, whoever asks, so that it is told once.
+            warnings.warn(f"{path}: shorter than it says: {self}", stacklevel=1)
 
     def __str__(self) -> str:
         frames, stated = self._stream.frames, self._stated_end()
@@ -70,11 +71,12 @@ class Extent:
     def _stated_end(self) -> float | None:
         """Seconds at which the file says its video ends, or None where it does not.
 
-        A stated length may count from 0 or from the first frame; the earlier end is taken.
+        A stated length counts from 0 or from the first frame; the earlier of the two ends is taken.
         """
         container, stream = self._container, self._stream
         if stream.duration and stream.time_base:
-            return float(stream.duration * stream.time_base)
+            ticks = stream.duration + min(0, stream.start_time or 0)
+            return float(ticks * stream.time_base)
         # Matroska has a tag, hours:minutes:seconds.
         clock = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
         if clock:

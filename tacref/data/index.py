@@ -9,8 +9,9 @@ import av
 import numpy as np
 
 from tacref.data.extent import Extent
+from tacref.data.fields import may_hold_fields
 from tacref.data.units import KeyPacket
-from tacref.data.video import iter_video, open_video, unreadable, video_stream
+from tacref.data.video import iter_video, open_video, packets_of, unreadable, video_stream
 
 # One packet of these is one shown frame, so that packets can be counted instead of frames. (VP8
 # has packets that are never shown, MPEG-4 part 2 has packets that repeat a frame.)
@@ -43,7 +44,7 @@ def index_video(path: str | Path) -> VideoIndex:
     """Find the frames of a video file.
 
     Its packets are read and not decoded, which takes about a hundredth of the time; a file that
-    does not tell its frames that way, or not credibly, is decoded.
+    does not tell its frames that way, or not for certain, is decoded.
 
     Parameters
     ----------
@@ -64,19 +65,24 @@ def index_video(path: str | Path) -> VideoIndex:
     """
     packets = _read_packets(path)
     if packets is not None:
-        pts, first_key = packets.pts, packets.key_pts[0]
-        if pts[0] < first_key:
-            pts = pts[(pts >= first_key) | np.isin(pts, _shown_before(path, first_key))]
+        pts = packets.pts
+        if pts[0] < packets.certain_from:
+            shown = _shown_before(path, packets.certain_from)
+            pts = pts[(pts >= packets.certain_from) | np.isin(pts, np.array(shown, np.int64))]
         return VideoIndex(len(pts), pts, packets.key_pts, packets.key_dts)
     return VideoIndex(sum(1 for _ in iter_video(path)), None, _NONE, _NONE)
 
 
 class _Packets(NamedTuple):
-    """Times of a stream's packets and of its key frames, rising."""
+    """Times of a stream's packets and of its key frames, rising.
+
+    From the time `certain_from` on, each packet gives a frame; before, decoding alone tells.
+    """
 
     pts: np.ndarray
     key_pts: np.ndarray
     key_dts: np.ndarray
+    certain_from: int
 
 
 def _read_packets(path: str | Path) -> _Packets | None:
@@ -90,11 +96,13 @@ def _read_packets(path: str | Path) -> _Packets | None:
         codec = context.codec.canonical_name
         if not _ONE_FRAME_A_PACKET & {context.name, codec}:
             return None
-        if codec == "h264" and context.field_order > 1:  # a packet may be half a frame
+        if codec == "h264" and may_hold_fields(context.extradata):  # a packet may be half a frame
             return None
-        times_go_back, latest_dts = False, None
+        times_go_back, latest_dts, latest_pts = False, None, None
+        open_key: int | None = None  # the time of a key frame that frames may refer past
+        is_certain = True
         try:
-            for packet in container.demux(stream):
+            for packet in packets_of(container, stream):
                 if packet.size == 0 or packet.is_discard:
                     continue
                 if packet.is_corrupt or packet.pts is None:  # decoding it will say what is wrong
@@ -103,13 +111,20 @@ def _read_packets(path: str | Path) -> _Packets | None:
                     if latest_dts is not None and packet.dts < latest_dts:  # two clips, joined
                         return None
                     latest_dts = packet.dts
-                times_go_back = times_go_back or (bool(pts) and packet.pts < pts[-1])
+                goes_back = latest_pts is not None and packet.pts < latest_pts
+                times_go_back = times_go_back or goes_back
                 if packet.is_keyframe:
                     key = KeyPacket(packet, codec, context.extradata)
-                    if key.states_orientation:  # a seek past it would not know
+                    # A seek past it would not know how pictures are turned; or it begins another
+                    # clip, whose times lie between those of the one before.
+                    if key.states_orientation or goes_back:
                         return None
                     if key.is_start:
                         keys.append((packet.pts, packet.pts if packet.dts is None else packet.dts))
+                    open_key = None if key.is_closed or len(keys) == 1 else packet.pts
+                elif open_key is not None and packet.pts < open_key:
+                    is_certain = False  # what this refers to may have been cut away
+                latest_pts = packet.pts if latest_pts is None else max(latest_pts, packet.pts)
                 pts.append(packet.pts)
                 durations.append(packet.duration or 0)
         except av.FFmpegError as error:
@@ -125,19 +140,22 @@ def _read_packets(path: str | Path) -> _Packets | None:
             extent.add(float(time * tick), float(duration * tick))
         extent.check(path)
     by_time = np.array(sorted(keys), np.int64)
-    return _Packets(np.sort(np.array(pts, np.int64)), by_time[:, 0], by_time[:, 1])
+    key_pts, key_dts = by_time.T
+    certain_from = int(key_pts[0]) if is_certain else np.iinfo(np.int64).max
+    return _Packets(np.sort(np.array(pts, np.int64)), key_pts, key_dts, certain_from)
 
 
-def _shown_before(path: str | Path, first_key: int) -> list[int]:
-    """Return the times of the frames that can be shown before the first key frame.
+def _shown_before(path: str | Path, time: int) -> list[int]:
+    """Return the times of the frames that come when a video is decoded up to some time.
 
-    Where a recording begins, or a video was cut without being encoded anew, some refer to frames
-    that are not there.
+    Where a recording begins, or clips were cut and joined without being encoded anew, some refer
+    to frames that are not there.
     """
     with open_video(path) as container:
-        frames = container.decode(video_stream(path, container))
+        stream = video_stream(path, container)
+        frames = (frame for packet in packets_of(container, stream) for frame in packet.decode())
         try:
-            before = takewhile(lambda frame: frame.pts is None or frame.pts < first_key, frames)
+            before = takewhile(lambda frame: frame.pts is None or frame.pts < time, frames)
             return [frame.pts for frame in before if frame.pts is not None]
         except av.FFmpegError as error:
-            raise unreadable(path, "damaged or cut off at its start", error) from None
+            raise unreadable(path, "damaged or cut off", error) from None

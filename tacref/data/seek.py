@@ -9,7 +9,7 @@ import numpy as np
 
 from tacref.data.index import VideoIndex
 from tacref.data.picture import PictureReader
-from tacref.data.video import iter_video, open_video, unreadable, video_stream
+from tacref.data.video import iter_video, open_video, packets_of, unreadable, video_stream
 
 
 def read_frames(
@@ -41,7 +41,8 @@ def read_frames(
     wanted = [int(position) for position in positions]
     if index.pts is not None:
         found = _seek(path, index.pts[wanted], index)
-        if len(found) == len(set(wanted)):
+        sizes = {frame.shape for frame in found.values()}
+        if len(found) == len(set(wanted)) and len(sizes) <= 1:
             return [found[int(index.pts[position])] for position in wanted]
     # The file does not say where its frames are, or not truly: it is decoded from its start.
     every = set(wanted)
@@ -95,7 +96,7 @@ def _decode_until(
     """Decode from a key frame, at or after where the container stands, until nothing is missing."""
     last = max(missing)
     started = key_pts is None
-    for packet in container.demux(stream):
+    for packet in packets_of(container, stream):
         if not started:
             # Some containers land before the key frame: what is there refers to frames before.
             # Others land after it: then it never comes.

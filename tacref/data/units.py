@@ -6,7 +6,7 @@ import av
 
 # How units are numbered (ITU-T H.264, table 7-1; H.265, table 7-1), and messages in them (annex D).
 _H264_PICTURES, _H264_IDR, _H264_SEI = (1, 2, 5), 5, 6
-_H265_PICTURES, _H265_SKIPPED = range(32), (8, 9)
+_H265_PICTURES, _H265_CLOSED = range(32), (19, 20)
 _H265_RANDOM_ACCESS, _H265_SEI = range(16, 22), 39
 _RECOVERY_POINT, _DISPLAY_ORIENTATION = 6, 47
 
@@ -28,23 +28,28 @@ class KeyPacket:
     """
 
     def __init__(self, packet: av.Packet, codec: str, extradata: bytes | None) -> None:
-        self.is_start = codec not in ("h264", "hevc")
+        self.is_start = self.is_closed = codec not in ("h264", "hevc")
         self.states_orientation = False
         if codec == "h264":
             for unit in _units(packet, extradata, at=4):
                 kind = unit[0] & 0x1F
-                self.is_start |= kind == _H264_IDR
+                self.is_closed |= kind == _H264_IDR
                 if kind == _H264_SEI:
                     self._look(unit[1:])
         elif codec == "hevc":
             for unit in _units(packet, extradata, at=21):
                 kind = unit[0] >> 1 & 0x3F
                 self.is_start |= kind in _H265_RANDOM_ACCESS
+                self.is_closed |= kind in _H265_CLOSED
                 if kind == _H265_SEI:
                     self._look(unit[2:])
+        self.is_start |= self.is_closed
 
     is_start: bool
     """True if all frames that are shown from this one on can be decoded from it."""
+
+    is_closed: bool
+    """True if no frame after it in the file refers to one before it."""
 
     states_orientation: bool
     """True if it says how pictures are turned, which holds for frames after it."""
@@ -57,16 +62,12 @@ class KeyPacket:
 
 
 def holds_picture(packet: av.Packet, codec: str, extradata: bytes | None) -> bool:
-    """Return whether a packet holds a picture that a decoder must show.
-
-    HEVC's decoders skip those that refer past a key frame where decoding starts there.
-    """
+    """Return whether a packet holds a picture, and not settings alone."""
     if codec == "h264":
-        units = _units(packet, extradata, at=4)
-        return any(unit[0] & 0x1F in _H264_PICTURES for unit in units)
+        return any(unit[0] & 0x1F in _H264_PICTURES for unit in _units(packet, extradata, at=4))
     if codec == "hevc":
-        kinds = {unit[0] >> 1 & 0x3F for unit in _units(packet, extradata, at=21)}
-        return any(kind in _H265_PICTURES and kind not in _H265_SKIPPED for kind in kinds)
+        units = _units(packet, extradata, at=21)
+        return any(unit[0] >> 1 & 0x3F in _H265_PICTURES for unit in units)
     return True
 
 

@@ -1,6 +1,7 @@
 """Video files through PyAV: any codec that ffmpeg reads, upright, with their own timestamps."""
 
 import errno
+import warnings
 from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -142,13 +143,12 @@ def _timed_frames(
 ) -> Iterator[tuple[av.VideoFrame, float]]:
     damage = Damage(container, stream)
     try:
-        for packet in container.demux(stream):
+        for packet in packets_of(container, stream):
             damage.see_packet(packet)
             clock.see(packet)
             for frame in packet.decode():
                 damage.see_frame(frame)
                 yield from clock.add(frame)
-        damage.see_end()
     except DamageError:
         yield from clock.rest()
         raise ValueError(f"{path}: damaged or cut off: {extent}") from None
@@ -156,6 +156,24 @@ def _timed_frames(
         yield from clock.rest()
         raise unreadable(path, f"damaged or cut off: {extent}", error) from None
     yield from clock.rest()
+    if damage.lost:
+        warnings.warn(
+            f"{path}: {damage.lost} of its pictures cannot be decoded: they refer to others that "
+            "are not there, or are damaged",
+            stacklevel=1,
+        )
+
+
+def packets_of(
+    container: av.container.InputContainer, stream: av.VideoStream
+) -> Iterator[av.Packet]:
+    """Read a stream's packets; the last one is empty and makes the decoder give what it holds."""
+    try:
+        yield from container.demux(stream)
+    except IndexError:  # PyAV's, at the end of a file in which another stream appeared late
+        last = av.Packet()
+        last.stream = stream
+        yield last
 
 
 def open_video(path: str | Path) -> av.container.InputContainer:
@@ -168,6 +186,8 @@ def open_video(path: str | Path) -> av.container.InputContainer:
     ValueError
         If it is not a video.
     """
+    if Path(path).exists() and not Path(path).is_file():  # files are read more than once
+        raise ValueError(f"{path}: not a video file")
     try:
         # "file:" keeps ffmpeg from taking "12:30.mp4" for a protocol; a tag in another
         # encoding is no reason to refuse the video.

@@ -72,9 +72,11 @@ def test_only_what_is_needed_is_decoded(tmp_path, monkeypatch):
     assert len(index.key_pts) == 30
     turned = []
 
-    monkeypatch.setattr(
-        "tacref.data.picture.PictureReader.read", lambda self, frame: turned.append(frame.pts)
-    )
+    def read(self, frame):
+        turned.append(frame.pts)
+        return np.zeros((1, 1, 3), np.uint8)
+
+    monkeypatch.setattr("tacref.data.picture.PictureReader.read", read)
     read_frames(path, [5, 205], index)
     assert turned == [index.pts[5], index.pts[205]]
 
