@@ -73,7 +73,8 @@ def h264_file(
 
         def write(picture: np.ndarray, ticks: int) -> None:
             frame = reformatter.reformat(
-                av.VideoFrame.from_ndarray(picture, format="rgb24"),
+                # Not copied: it is converted before this returns.
+                av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(picture), "rgb24"),
                 width,
                 height,
                 "yuv420p",
@@ -100,15 +101,15 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float = 25.
         RGB, all of one size. An odd height or width, which the format cannot hold, is made even
         by repeating the last row or column.
     fps : float
-        Frames a second, finite and > 0.
+        Frames a second, finite and >= 0.001.
 
     Raises
     ------
     ValueError
         If there are no frames, or one is not as described.
     """
-    if not (math.isfinite(fps) and fps > 0):
-        raise ValueError(f"fps must be finite and > 0, got {fps!r}")
+    if not (math.isfinite(fps) and fps >= 0.001):
+        raise ValueError(f"fps must be finite and >= 0.001, got {fps!r}")
     rate = Fraction(fps).limit_denominator(1001)
     stream = iter(frames)
     first = next(stream, None)

@@ -1,5 +1,7 @@
 """Clips for the report: playable everywhere, with their own times; the side-by-side film."""
 
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
@@ -54,6 +56,40 @@ def test_sizes_are_even_and_bounded(shape, size, tmp_path):
     assert frames.shape[1:3] == size
 
 
+class Anamorphic(list):
+    """Frames with times, each of whose pixels is not as wide as high."""
+
+    pixel_aspect = Fraction(4, 3)
+
+
+@pytest.mark.parametrize(
+    ("shape", "aspect", "size"),
+    [
+        ((108, 144), Fraction(4, 3), (108, 192)),  # HDV
+        ((576, 720), Fraction(16, 15), (540, 720)),  # DV
+        ((480, 720), Fraction(8, 9), (480, 640)),
+        ((144, 108), Fraction(3, 4), (144, 80)),  # turned; 81 is odd
+        ((48, 64), Fraction(1, 500), (48, 2)),
+        ((48, 64), Fraction(500), (2, 720)),
+    ],
+)
+def test_pixels_are_made_square(shape, aspect, size, tmp_path):
+    frames = Anamorphic(clip([50, 60], *shape))
+    frames.pixel_aspect = aspect
+    _, kept = write_footage(tmp_path / "a.mp4", frames, [1], side=120)
+    height, width = kept[1].shape[:2]
+    assert max(height, width) == min(120, max(size))
+    meant = shape[1] * aspect / shape[0]
+    assert (width, height) == (
+        max(1, round(min(120, max(size)) * min(1, meant))),
+        max(1, round(min(120, max(size)) / max(1, meant))),
+    )
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        stream = container.streams.video[0]
+        assert (stream.height, stream.width) == size
+        assert stream.sample_aspect_ratio in (None, 0, 1)
+
+
 def test_times_that_stand_still(tmp_path):
     write_footage(tmp_path / "a.mp4", zip(grays([50, 60, 70]), [1.0, 1.0, 0.5], strict=True))
     frames, times = read(tmp_path / "a.mp4")
@@ -95,6 +131,24 @@ def test_a_film_side_by_side(tmp_path):
     # The progress bar: a quarter of the width more each frame.
     bright = (frames[:, -4, :, 0] > 150).mean(axis=1)
     assert bright == pytest.approx([0.25, 0.5, 0.75, 1.0], abs=0.02)
+
+
+def test_a_film_of_pixels_that_are_not_square(tmp_path):
+    write_mosaic(
+        tmp_path / "m.mp4", np.zeros(1), [(Anamorphic(clip([200], 108, 144)), np.array([0]))]
+    )
+    frames, _ = read(tmp_path / "m.mp4")
+    assert frames.shape[1:3] == (202 + 8, 360)  # 16:9 and the bar
+
+
+def test_progress_counts_every_frame(tmp_path):
+    counts = []
+    write_footage(tmp_path / "a.mp4", clip([1, 2, 3]), advance=counts.append)
+    assert counts == [1, 1, 1]
+    write_mosaic(
+        tmp_path / "m.mp4", np.arange(2) / 25, [(clip([1, 2]), np.arange(2))], progress=True
+    )
+    assert (tmp_path / "m.mp4").exists()
 
 
 def test_films_that_cannot_be(tmp_path):

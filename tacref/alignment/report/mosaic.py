@@ -1,13 +1,14 @@
 """aligned.mp4: all videos beside each other, in step with the reference, with a progress bar."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from tacref.alignment.report.footage import pixel_aspect_of, write_footage
 from tacref.alignment.report.pictures import scaled, shown_size
+from tacref.alignment.report.progress import frames_bar
 
 CELL, BAR = 360, 8  # pixels: the longer side of a cell, the height of the bar
 MOST = 1920
@@ -19,7 +20,7 @@ def write_mosaic(
     times: np.ndarray,
     videos: Sequence[tuple[Iterable[tuple[np.ndarray, float]], np.ndarray]],
     *,
-    advance: Callable[[int], object] | None = None,
+    progress: bool = False,
 ) -> None:
     """Write videos side by side as one H.264 mp4, time-warped.
 
@@ -32,8 +33,8 @@ def write_mosaic(
     videos : sequence of (iterable of (ndarray, float), ndarray of int64 of shape (n,))
         Each video's frames with their times, as `write_footage` takes them, and the frame that it
         shows at each of the reference's; these never go back. The reference may be among them.
-    advance : function of int, optional
-        Called with 1 after each frame of the film.
+    progress : bool
+        Show a progress bar (on a terminal only; needs tqdm).
 
     Raises
     ------
@@ -49,7 +50,8 @@ def write_mosaic(
             share = (index + 1) / len(times)
             yield _page(cells, share), float(times[index])
 
-    write_footage(path, films(), most=MOST, advance=advance)
+    with frames_bar(progress, "aligned.mp4", len(times)) as advance:
+        write_footage(path, films(), most=MOST, advance=advance)
 
 
 def _tiles(frames: Iterable[tuple[np.ndarray, float]], shown: np.ndarray) -> Iterator[np.ndarray]:

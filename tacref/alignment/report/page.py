@@ -17,6 +17,7 @@ from tacref.alignment.labels import intervals, matched_frames
 from tacref.alignment.report.footage import write_footage
 from tacref.alignment.report.pair import pair_data, pair_html
 from tacref.alignment.report.pictures import contact_sheet, peek_strip, photo_uri
+from tacref.alignment.report.progress import frames_bar
 from tacref.alignment.report.series import elapsed, points, rounded, worst_moments
 from tacref.alignment.report.timelines import escaped, phase_bar
 from tacref.files import replacing
@@ -38,8 +39,8 @@ class Shown:
     name : str
         What it is called. Any text; escaped.
     frames : iterable of (ndarray, float)
-        All frames with their times, read once: uint8 `(H, W, 3)` RGB; of feature rows no picture
-        is shown, only numbers and times.
+        All frames with their times, read once, as `write_footage` takes them: uint8 `(H, W, 3)`
+        RGB; of feature rows no picture is shown, only numbers and times.
     labels : sequence of str, optional
         Phase of each frame. Any text; escaped.
     transferred : bool
@@ -61,6 +62,7 @@ def write_report(
     taus: Sequence[float | None] | None = None,
     tau_stride: int = 1,
     outliers: Sequence[int] = (),
+    progress: bool = False,
 ) -> None:
     """Write a report: `report.html`, and beside it each video, re-encoded for browsers.
 
@@ -84,6 +86,8 @@ def write_report(
         Every how many frames tau looked at.
     outliers : sequence of int
         Which of the others do not fit the reference well.
+    progress : bool
+        Show a progress bar while the videos are written (on a terminal only; needs tqdm).
 
     Raises
     ------
@@ -106,14 +110,15 @@ def write_report(
         wanted[0] |= {moment[0] for moment in moments}
         wanted[k] |= {moment[1] for moment in moments}
     pictures = []
-    for k, (video, count) in enumerate(zip(shown, counts, strict=True)):
-        (folder / _file(k)).unlink(missing_ok=True)  # of a report that was here before
-        read, kept = write_footage(folder / _file(k), video.frames, wanted[k])
-        if read != count:
-            raise ValueError(
-                f"{video.name}: must have {count} frames, as the alignment has, got {read}"
-            )
-        pictures.append(kept)
+    with frames_bar(progress, "report", sum(counts)) as advance:
+        for k, (video, count) in enumerate(zip(shown, counts, strict=True)):
+            (folder / _file(k)).unlink(missing_ok=True)  # of a report that was here before
+            read, kept = write_footage(folder / _file(k), video.frames, wanted[k], advance=advance)
+            if read != count:
+                raise ValueError(
+                    f"{video.name}: must have {count} frames, as the alignment has, got {read}"
+                )
+            pictures.append(kept)
     times = [alignments[0].times_x, *(alignment.times_y for alignment in alignments)]
     ends = [elapsed(clock) for clock in times]
     letters = [_letter(k) for k in range(len(shown))]

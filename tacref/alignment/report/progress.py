@@ -1,0 +1,16 @@
+"""A progress bar over the frames that are written."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def frames_bar(wanted: bool, title: str, frames: int) -> Iterator[Callable[[int], object] | None]:
+    """Yield a function that counts frames on a progress bar (on a terminal only), or None."""
+    if not wanted:
+        yield None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=frames, desc=title, unit=" frames", leave=False, disable=None) as bar:
+        yield bar.update
