@@ -23,7 +23,6 @@ from tacref.files import replacing
 # The same frames give the same file: libx264's tree of macroblocks reads memory that it has not
 # written, and its threads, as many as there are cores unless told, cut a video differently.
 _SAME_FILE = {"mbtree": "0", "threads": "1"}
-_SMOOTH = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
 
 
 @contextmanager
@@ -80,7 +79,7 @@ def h264_file(
                 "yuv420p",
                 dst_colorspace=Colorspace.ITU709,
                 dst_color_range=ColorRange.MPEG,
-                interpolation=_SMOOTH,
+                interpolation=Interpolation.BILINEAR,
                 threads=1,  # else each call starts some
             )
             frame.pts, frame.time_base = ticks, clock
