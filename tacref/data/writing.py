@@ -23,7 +23,6 @@ from tacref.files import replacing
 # The same frames give the same file: libx264's tree of macroblocks reads memory that it has not
 # written, and its threads, as many as there are cores unless told, cut a video differently.
 _SAME_FILE = {"mbtree": "0", "threads": "1"}
-_SMOOTH = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
 
 
 @contextmanager
@@ -80,7 +79,7 @@ def h264_file(
                 "yuv420p",
                 dst_colorspace=Colorspace.ITU709,
                 dst_color_range=ColorRange.MPEG,
-                interpolation=_SMOOTH,
+                interpolation=Interpolation.BILINEAR,
                 threads=1,  # else each call starts some
             )
             frame.pts, frame.time_base = ticks, clock
@@ -101,15 +100,15 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float = 25.
         RGB, all of one size. An odd height or width, which the format cannot hold, is made even
         by repeating the last row or column.
     fps : float
-        Frames a second, finite and > 0.
+        Frames a second, finite and >= 0.001.
 
     Raises
     ------
     ValueError
         If there are no frames, or one is not as described.
     """
-    if not (math.isfinite(fps) and fps > 0):
-        raise ValueError(f"fps must be finite and > 0, got {fps!r}")
+    if not (math.isfinite(fps) and fps >= 0.001):
+        raise ValueError(f"fps must be finite and >= 0.001, got {fps!r}")
     rate = Fraction(fps).limit_denominator(1001)
     stream = iter(frames)
     first = next(stream, None)

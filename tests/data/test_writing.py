@@ -60,6 +60,23 @@ def by_write_mosaic(path, picture):
     write_mosaic(path, np.array([0.0]), [([(picture, 0.0)], np.array([0]))])
 
 
+def test_the_stream_itself_says_what_its_colors_mean(tmp_path):
+    by_write_video(tmp_path / "a.mp4", color_bars(48, 64))
+    with (
+        av.open(str(tmp_path / "a.mp4")) as given,
+        av.open(str(tmp_path / "a.h264"), "w", format="h264") as bare,
+    ):
+        stream = bare.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                bare.mux(packet)
+    with av.open(str(tmp_path / "a.h264")) as container:  # without the file around it
+        frame = next(container.decode(video=0))
+    assert (frame.colorspace, frame.color_range) == (1, 1)
+    assert (frame.color_primaries, frame.color_trc) == (1, 1)
+
+
 @pytest.mark.parametrize("height", [360, 1080])
 @pytest.mark.parametrize("write", [by_write_video, by_write_footage, by_write_mosaic])
 def test_colors_are_bt709_and_say_so(tmp_path, write, height):
@@ -71,7 +88,6 @@ def test_colors_are_bt709_and_say_so(tmp_path, write, height):
         stated = (codec.colorspace, codec.color_range, codec.color_primaries, codec.color_trc)
         assert stated == (1, 1, 1, 1)  # BT.709, limited range
         frame = next(container.decode(video=0))
-    # The decoder's word; then that of the file around the stream.
     assert (frame.colorspace, frame.color_range) == (1, 1)
     assert (frame.color_primaries, frame.color_trc) == (1, 1)
     assert b"colrnclx" + bytes((0, 1, 0, 1, 0, 1, 0)) in path.read_bytes()
@@ -118,8 +134,8 @@ def test_writing_is_deterministic(tmp_path, make_video):
             25,
             r"uint8 of shape \(48, 64, 3\), got uint8 of shape \(48, 32, 3\)",
         ),
-        ([np.zeros((48, 64, 3), np.uint8)], 0, "fps must be finite and > 0, got 0"),
-        ([np.zeros((48, 64, 3), np.uint8)], np.inf, "fps must be finite and > 0, got inf"),
+        ([np.zeros((48, 64, 3), np.uint8)], 0, "fps must be finite and >= 0.001, got 0"),
+        ([np.zeros((48, 64, 3), np.uint8)], np.inf, "fps must be finite and >= 0.001, got inf"),
     ],
 )
 def test_write_video_refuses(tmp_path, frames, fps, message):

@@ -17,8 +17,8 @@ from tacref.files import replacing
 
 MAX_SIDE = 720  # pixels
 # Key frames are so close that a seek decodes a few frames. No frame refers to a later one, so that
-# the first is at 0. As many threads everywhere, and so the same file.
-_H264 = {"crf": "25", "preset": "veryfast", "g": "24", "bf": "0", "threads": "4"}
+# the first is at 0.
+_H264 = {"crf": "25", "preset": "veryfast", "g": "24", "bf": "0"}
 _TICKS = 90_000  # a second
 
 
