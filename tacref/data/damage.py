@@ -7,8 +7,9 @@ import av
 from tacref.data.fields import may_hold_fields
 from tacref.data.units import holds_picture
 
-# Packets from where a transport stream's count breaks off to where its time starts again.
-_PACKETS_TO_A_JOIN = 20
+# Packets from where a transport stream's count breaks off to where its time starts again, and to a
+# key frame with which another one begins.
+_PACKETS_TO_A_JOIN, _PACKETS_TO_A_KEY = 20, 3
 
 
 class DamageError(Exception):
@@ -49,9 +50,9 @@ class Damage:
             If bytes of it, or of a packet shortly before, are missing.
         """
         # A transport stream counts its packets. Where another one is joined to it the count
-        # breaks off, too, though nothing is lost; but then the next frame is a key frame, or time
-        # starts again, soon.
-        if self._suspect == _PACKETS_TO_A_JOIN and packet.is_keyframe:
+        # breaks off, too, though nothing is lost; but then a key frame comes next, or time starts
+        # again, soon.
+        if packet.is_keyframe and self._suspect > _PACKETS_TO_A_JOIN - _PACKETS_TO_A_KEY:
             self._suspect = 0
         if packet.dts is not None:
             if self._latest_dts is not None and packet.dts < self._latest_dts:

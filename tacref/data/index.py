@@ -67,9 +67,16 @@ def index_video(path: str | Path) -> VideoIndex:
     if packets is not None:
         pts = packets.pts
         if pts[0] < packets.certain_from:
-            shown = _shown_before(path, packets.certain_from)
-            pts = pts[(pts >= packets.certain_from) | np.isin(pts, np.array(shown, np.int64))]
+            shown = np.array(_shown_before(path, packets.certain_from), np.int64)
+            is_shown = (pts >= packets.certain_from) | np.isin(pts, shown)
+            if not is_shown[np.argmax(is_shown) :].all():  # a seek might give what is not shown
+                return _decoded(path)
+            pts = pts[is_shown]
         return VideoIndex(len(pts), pts, packets.key_pts, packets.key_dts)
+    return _decoded(path)
+
+
+def _decoded(path: str | Path) -> VideoIndex:
     return VideoIndex(sum(1 for _ in iter_video(path)), None, _NONE, _NONE)
 
 
@@ -119,9 +126,10 @@ def _read_packets(path: str | Path) -> _Packets | None:
                     # clip, whose times lie between those of the one before.
                     if key.states_orientation or goes_back:
                         return None
+                    # Decoding begins at the first packet: what refers past that one is looked at.
+                    open_key = None if key.is_closed or not pts else packet.pts
                     if key.is_start:
                         keys.append((packet.pts, packet.pts if packet.dts is None else packet.dts))
-                    open_key = None if key.is_closed or len(keys) == 1 else packet.pts
                 elif open_key is not None and packet.pts < open_key:
                     is_certain = False  # what this refers to may have been cut away
                 latest_pts = packet.pts if latest_pts is None else max(latest_pts, packet.pts)

@@ -3,6 +3,7 @@
 import errno
 import warnings
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tacref.data.clock import Clock
 from tacref.data.container import is_cut
 from tacref.data.damage import Damage, DamageError
 from tacref.data.extent import Extent
+from tacref.data.fields import may_hold_fields
 from tacref.data.picture import PictureReader
 from tacref.data.writing import write_video
 
@@ -28,8 +30,8 @@ SUFFIXES = frozenset((
 # ffmpeg's names of the containers that hold their frames themselves. What only points to other
 # files (playlists, lists of files, session descriptions) or makes pictures of text is no video.
 _CONTAINERS = (
-    "asf", "avi", "dv", "flv", "gif", "h264", "hevc", "ivf", "m4v", "matroska", "mjpeg", "mov",
-    "mpeg", "mpegts", "mpegvideo", "mxf", "nut", "obu", "ogg", "wtv", "yuv4mpegpipe",
+    "apng", "asf", "avi", "dv", "flv", "gif", "h264", "hevc", "ivf", "m4v", "matroska", "mov",
+    "mpeg", "mpegts", "mpegvideo", "mxf", "nut", "obu", "ogg", "rm", "wtv", "yuv4mpegpipe",
 )  # fmt: skip
 
 # Threads of a decoder; 0 is one a core. Processes that decode side by side share the cores.
@@ -168,12 +170,8 @@ def packets_of(
     container: av.container.InputContainer, stream: av.VideoStream
 ) -> Iterator[av.Packet]:
     """Read a stream's packets; the last one is empty and makes the decoder give what it holds."""
-    try:
+    with suppress(IndexError):  # PyAV's, after the last one, where another stream appeared late
         yield from container.demux(stream)
-    except IndexError:  # PyAV's, at the end of a file in which another stream appeared late
-        last = av.Packet()
-        last.stream = stream
-        yield last
 
 
 def open_video(path: str | Path) -> av.container.InputContainer:
@@ -224,8 +222,11 @@ def video_stream(path: str | Path, container: av.container.InputContainer) -> av
         if Path(path).is_file() and is_cut(path, container.format.name):
             raise ValueError(f"{path}: not a video, or cut off before its index")
         raise ValueError(f"{path}: its video is in a codec that ffmpeg has no decoder for here")
-    stream.thread_type = "AUTO"
-    stream.codec_context.thread_count = decoder_threads
+    context = stream.codec_context
+    # Decoding several frames at once calls a frame damaged where frames change to fields.
+    fields = context.codec.canonical_name == "h264" and may_hold_fields(context.extradata)
+    stream.thread_type = "SLICE" if fields else "AUTO"
+    context.thread_count = decoder_threads
     return stream
 
 

@@ -5,6 +5,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 
 from tacref.alignment.report.footage import write_footage
 from tacref.alignment.report.mosaic import write_mosaic
@@ -157,3 +158,54 @@ def test_films_that_cannot_be(tmp_path):
     with pytest.raises(ValueError, match="one lacks 2"):
         write_mosaic(tmp_path / "m.mp4", np.arange(3), [(clip([1, 2]), np.arange(3))])
     assert list(tmp_path.iterdir()) == []
+
+
+def written(path, codec="libx264", count=20, size=(48, 64), rotation=0, aspect=None, **options):
+    """Write a video whose bar, at the top, is of another level in each frame."""
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream(codec, rate=25, options=options)
+        (stream.height, stream.width), stream.pix_fmt = size, "yuv420p"
+        if rotation:
+            stream.set_display_rotation(rotation)
+        if aspect:
+            stream.codec_context.sample_aspect_ratio = aspect
+        for number in range(count):
+            picture = np.full((*size, 3), 60, np.uint8)
+            picture[: size[0] // 4] = 8 * number % 256
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        file.mux(stream.encode(None))
+    return path
+
+
+def test_a_video_that_browsers_play_is_copied(tmp_path):
+    source = written(tmp_path / "a.mp4", g="10", bf="2")
+    counted = []
+    count, kept = write_footage(
+        tmp_path / "b.mp4", iter_video(source), [0, 7, 99], advance=counted.append
+    )
+    assert (count, sum(counted), sorted(kept)) == (20, 20, [0, 7])
+    frames, times = read(tmp_path / "b.mp4")
+    assert_array_equal(frames, read(source)[0])
+    assert_allclose(times, np.arange(20) / 25, atol=1e-6)
+    assert_array_equal(kept[7], frames[7])  # smaller than a kept picture may be
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {"codec": "libx265", "x265-params": "log-level=none"},
+        {"g": "100", "count": 70},
+        {"rotation": 90},
+        {"aspect": Fraction(4, 3)},
+        {"size": (48, 800)},
+        {"x264-params": "interlaced=1"},
+    ],
+)
+def test_other_videos_are_encoded(tmp_path, made):
+    source = written(tmp_path / "a.mp4", **made)
+    count, _ = write_footage(tmp_path / "b.mp4", iter_video(source))
+    assert count == made.get("count", 20)
+    with av.open(str(tmp_path / "b.mp4")) as file:
+        stream = file.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.colorspace) == ("h264", 1)
+    assert len(read(tmp_path / "b.mp4")[0]) == count
