@@ -4,7 +4,7 @@ from collections import Counter
 
 import av
 
-from tacref.data.fields import may_hold_fields
+from tacref.data.fields import may_code_fields
 from tacref.data.units import holds_picture
 
 # Packets from where a transport stream's count breaks off to where its time starts again, and to a
@@ -36,8 +36,7 @@ class Damage:
         # Packets whose frames have not come yet; None where that cannot be told.
         self._pending: Counter[int] | None = None
         # A packet of interlaced H.264 may be half a frame.
-        fields = self._codec == "h264" and may_hold_fields(self._context.extradata)
-        if self._codec in ("h264", "hevc", "av1") and not fields:
+        if self._codec in ("h264", "hevc", "av1") and not may_code_fields(self._context):
             self._pending = Counter()
         self._first: int | None = None
 

@@ -1,12 +1,19 @@
 """Whether H.264 may hold fields: half frames, of interlaced pictures, in packets of their own."""
 
+import av
+
 # Profiles whose parameters begin with the format of their colors (ITU-T H.264, 7.3.2.1.1).
 _WITH_COLORS = frozenset((44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244))
 _PARAMETERS = 7  # the type of a unit
 
 
+def may_code_fields(context: av.VideoCodecContext) -> bool:
+    """Return whether a stream, of any codec, may be H.264 with fields."""
+    return context.codec.canonical_name == "h264" and may_hold_fields(context.extradata)
+
+
 def may_hold_fields(extradata: bytes | None) -> bool:
-    """Return whether a stream may code fields, as its sequence parameters say.
+    """Return whether H.264 may code fields, as its sequence parameters say.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ import av
 import numpy as np
 
 from tacref.data.extent import Extent
-from tacref.data.fields import may_hold_fields
+from tacref.data.fields import may_code_fields
 from tacref.data.units import KeyPacket
 from tacref.data.video import iter_video, open_video, packets_of, unreadable, video_stream
 
@@ -103,7 +103,7 @@ def _read_packets(path: str | Path) -> _Packets | None:
         codec = context.codec.canonical_name
         if not _ONE_FRAME_A_PACKET & {context.name, codec}:
             return None
-        if codec == "h264" and may_hold_fields(context.extradata):  # a packet may be half a frame
+        if may_code_fields(context):  # a packet may be half a frame
             return None
         times_go_back, latest_dts, latest_pts = False, None, None
         open_key: int | None = None  # the time of a key frame that frames may refer past

@@ -53,8 +53,7 @@ class PictureReader:
         a, _, _, d = self._matrix
         return not self.swaps_sides and a > 0 and d > 0
 
-    def look(self, frame: av.VideoFrame) -> None:
-        """Note what a frame says of orientation; for frames that are not read, too."""
+    def _note_orientation(self, frame: av.VideoFrame) -> None:
         matrix: Any = frame.side_data.get("DISPLAYMATRIX")  # a buffer
         if matrix is not None:
             a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
@@ -62,7 +61,7 @@ class PictureReader:
 
     def read(self, frame: av.VideoFrame) -> np.ndarray:
         """Return a frame as RGB `(H, W, 3)` uint8, turned as the display matrix says."""
-        self.look(frame)
+        self._note_orientation(frame)
         picture = self._rgb(frame)
         # A pixel at (p, q) is shown at (a p + c q, b p + d q). Players round to quarter turns, too.
         a, b, c, d = self._matrix
@@ -95,17 +94,14 @@ class PictureReader:
 
     def _from_ycgco(self, frame: av.VideoFrame) -> np.ndarray:
         """Convert by the equations 48 to 51 of H.273, as swscale has none."""
-        tag, wide = frame.colorspace, int(frame.color_range) == av.video.reformatter.ColorRange.JPEG
-        frame.colorspace = (
-            Colorspace.ITU601
-        )  # the same on both sides: nothing but the format changes
+        tag = frame.colorspace
+        wide = int(frame.color_range) == ColorRange.JPEG
+        colors = ColorRange.JPEG if wide else ColorRange.MPEG
+        # The same matrix and range on both sides: nothing but the format changes.
+        frame.colorspace = Colorspace.ITU601
         try:
             planes = self._reformatter.reformat(
-                frame,
-                format="yuv444p",
-                src_color_range=ColorRange.JPEG if wide else ColorRange.MPEG,
-                dst_color_range=ColorRange.JPEG if wide else ColorRange.MPEG,
-                threads=1,
+                frame, format="yuv444p", src_color_range=colors, dst_color_range=colors, threads=1
             ).to_ndarray()
         finally:
             frame.colorspace = tag

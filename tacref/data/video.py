@@ -14,7 +14,7 @@ from tacref.data.clock import Clock
 from tacref.data.container import is_cut
 from tacref.data.damage import Damage, DamageError
 from tacref.data.extent import Extent
-from tacref.data.fields import may_hold_fields
+from tacref.data.fields import may_code_fields
 from tacref.data.picture import PictureReader
 from tacref.data.writing import write_video
 
@@ -116,7 +116,7 @@ class VideoFrames(Iterator[tuple[np.ndarray, float]]):
             pictures = PictureReader(path)
             shape: tuple[int, ...] | None = None
             try:
-                for frame, time in _timed_frames(path, container, stream, clock, extent):
+                for frame, time in _timed_frames(path, container, stream, clock):
                     picture = pictures.read(frame)
                     if shape is None:
                         shape = picture.shape
@@ -128,9 +128,11 @@ class VideoFrames(Iterator[tuple[np.ndarray, float]]):
                             f"{path}: frames change size, from {shape[1]}x{shape[0]} to "
                             f"{picture.shape[1]}x{picture.shape[0]} at frame {extent.count}"
                         )
-                    duration = frame.duration and frame.time_base
-                    extent.add(time, float(frame.duration * duration) if duration else None)
+                    tick = frame.time_base
+                    extent.add(time, float(frame.duration * tick) if tick else None)
                     yield picture, time
+            except DamageError:
+                raise ValueError(f"{path}: damaged or cut off: {extent}") from None
             except av.FFmpegError as error:
                 raise unreadable(path, f"damaged or cut off: {extent}", error) from None
             extent.check(path)
@@ -141,7 +143,6 @@ def _timed_frames(
     container: av.container.InputContainer,
     stream: av.VideoStream,
     clock: Clock,
-    extent: Extent,
 ) -> Iterator[tuple[av.VideoFrame, float]]:
     damage = Damage(container, stream)
     try:
@@ -151,12 +152,9 @@ def _timed_frames(
             for frame in packet.decode():
                 damage.see_frame(frame)
                 yield from clock.add(frame)
-    except DamageError:
+    except (DamageError, av.FFmpegError):
         yield from clock.rest()
-        raise ValueError(f"{path}: damaged or cut off: {extent}") from None
-    except av.FFmpegError as error:
-        yield from clock.rest()
-        raise unreadable(path, f"damaged or cut off: {extent}", error) from None
+        raise
     yield from clock.rest()
     if damage.lost:
         warnings.warn(
@@ -224,8 +222,7 @@ def video_stream(path: str | Path, container: av.container.InputContainer) -> av
         raise ValueError(f"{path}: its video is in a codec that ffmpeg has no decoder for here")
     context = stream.codec_context
     # Decoding several frames at once calls a frame damaged where frames change to fields.
-    fields = context.codec.canonical_name == "h264" and may_hold_fields(context.extradata)
-    stream.thread_type = "SLICE" if fields else "AUTO"
+    stream.thread_type = "SLICE" if may_code_fields(context) else "AUTO"
     context.thread_count = decoder_threads
     return stream
 

@@ -164,8 +164,8 @@ def test_a_torchrun_without_a_name_is_told_from_others(monkeypatch):
     for name, value in {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0"}.items():
         monkeypatch.setenv(name, value)
     jobs = []
-    for logs in ("/tmp/torchelastic_a/none_b/attempt_0/0", "/tmp/torchelastic_a/none_b/attempt_1/1",
-                 "/tmp/torchelastic_c/none_b/attempt_0/0"):  # fmt: skip
+    for logs in ("/logs_a/none_b/attempt_0/0", "/logs_a/none_b/attempt_1/1",
+                 "/logs_c/none_b/attempt_0/0"):  # fmt: skip
         monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", f"{logs}/error.json")
         jobs.append(Ranks.from_environment().job)
     assert jobs[0] == jobs[1] != jobs[2]

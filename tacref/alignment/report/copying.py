@@ -6,7 +6,7 @@ import av
 import numpy as np
 
 from tacref.data.index import VideoIndex, index_video
-from tacref.data.video import VideoFrames, video_stream
+from tacref.data.video import VideoFrames, open_video, video_stream
 from tacref.files import replacing
 
 # Frames that a browser decodes, at most, to show one that is pointed at.
@@ -42,14 +42,15 @@ def copy_playable(path: str | Path, frames: VideoFrames, most: int) -> VideoInde
         If there is no such video, or it is damaged.
     """
     source = frames.path
-    index = index_video(source)
-    if index.pts is None or not _has_close_keys(index):
-        return None
-    if frames.pixel_aspect != 1 or frames.is_turned:
-        return None
-    with av.open(f"file:{source}") as read:
+    with open_video(source) as read:
         stream = video_stream(source, read)
+        # What costs little comes first: a video that has no index but by decoding it is not copied.
         if not (read.format.name.startswith("mov") and _is_playable(stream.codec_context, most)):
+            return None
+        if frames.pixel_aspect != 1 or frames.is_turned:
+            return None
+        index = index_video(source)
+        if index.pts is None or not _has_close_keys(index):
             return None
         with (
             replacing(path) as temporary,
