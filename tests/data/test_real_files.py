@@ -15,27 +15,21 @@ import pytest
 from av.bitstream import BitStreamFilterContext
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
-from video_files import copy, cut, decode_everything, encode, moving_picture, times_of_decoding
+from video_files import (
+    check,
+    copy,
+    cut,
+    decode_everything,
+    encode,
+    moving_picture,
+    times_of_decoding,
+)
 
 from tacref.data.index import index_video
 from tacref.data.seek import read_frames
 from tacref.data.video import iter_video
 
 OPEN_GOP = {"x264-params": "open-gop=1:keyint=20:min-keyint=20:bframes=3:scenecut=0"}
-
-
-def check(path, count=None):
-    """Hold the readers against each other and against PyAV; return pictures, times, index."""
-    every = decode_everything(path)
-    frames, times = zip(*iter_video(path), strict=True)
-    assert_array_equal(np.stack(frames), every)
-    assert (np.diff(times) > 0).all()
-    index = index_video(path)
-    assert index.length == len(every)
-    assert count is None or index.length == count
-    for at in range(0, len(every), 3):
-        assert_array_equal(read_frames(path, [at], index)[0], every[at])
-    return np.stack(frames), np.array(times), index
 
 
 def test_decoding_times_in_avi(tmp_path):
@@ -77,15 +71,6 @@ def test_pictures_refreshed_strip_by_strip(tmp_path):
     for suffix in ("mp4", "ts"):
         _, _, index = check(encode(tmp_path / f"clip.{suffix}", options=params, height=96), 60)
         assert len(index.key_pts) == 1
-
-
-@pytest.mark.parametrize(("suffix", "codec"), [("mpg", "mpeg2video"), ("ts", "libx264")])
-def test_two_clips_joined(tmp_path, suffix, codec):
-    path = encode(tmp_path / f"a.{suffix}", codec)
-    path.write_bytes(2 * path.read_bytes())
-    _, times, index = check(path, 120)
-    assert_allclose(np.diff(times), 0.04, atol=1e-6)
-    assert index.pts is None
 
 
 def test_a_transport_stream_that_lost_packets(tmp_path):
@@ -337,82 +322,3 @@ def test_frames_are_converted_without_threads_of_their_own(tmp_path):
     )
     # One of Python's, one a core that decodes, and those that NumPy's library of products keeps.
     assert int(done.stdout) <= 2 + 2 * (os.cpu_count() or 1)
-
-
-# Clips joined without being encoded anew, and interlaced ones.
-
-
-def test_transport_streams_joined_whose_times_go_on(tmp_path):
-    path = tmp_path / "joined.ts"
-    whole = b""
-    for part in range(3):
-        with av.open(str(tmp_path / "part.ts"), "w") as file:
-            stream = file.add_stream("libx264", rate=25, options={"g": "25", "bf": "2"})
-            stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
-            for number in range(25):
-                frame = av.VideoFrame.from_ndarray(moving_picture(number), format="rgb24")
-                frame.pts, frame.time_base = 25 * part + number + 50, Fraction(1, 25)
-                file.mux(stream.encode(frame))
-            file.mux(stream.encode(None))
-        whole += (tmp_path / "part.ts").read_bytes()
-    path.write_bytes(whole)
-    _, times, _ = check(path, 75)
-    assert_allclose(np.diff(times), 0.04, atol=1e-6)
-
-
-def test_short_clips_joined(tmp_path):
-    path = encode(tmp_path / "a.ts", options={"bf": "0"}, count=10)
-    path.write_bytes(3 * path.read_bytes())
-    _, times, _ = check(path, 30)
-    assert_allclose(np.diff(times), 0.04, atol=1e-6)
-
-
-def test_a_group_that_was_cut_out_of_hevc(tmp_path):
-    params = "open-gop=1:keyint=15:min-keyint=15:scenecut=0:bframes=3:log-level=none"
-    source = encode(tmp_path / "a.mkv", "libx265", {"x265-params": params})
-
-    def change(packets):
-        first, second = [k for k, packet in enumerate(packets) if packet.is_keyframe][1:3]
-        return packets[:first] + packets[second:]
-
-    path = copy(source, tmp_path / "b.mp4", change)
-    with pytest.warns(UserWarning, match=r"of its pictures cannot be decoded"):
-        _, _, index = check(path)
-    assert index.length == 45  # of 47 pictures
-    whole = check(encode(tmp_path / "whole.mp4", "libx265", {"x265-params": params}), 60)[2]
-    assert whole.pts is not None
-
-
-def test_clips_whose_times_overlap(tmp_path):
-    source = encode(tmp_path / "a.ts", options={"g": "20", "bf": "3"}, count=40)
-
-    def change(packets):
-        second = [k for k, packet in enumerate(packets) if packet.is_keyframe][1]
-        latest = packets[second - 1].dts
-        for number, packet in enumerate(packets[second:], 1):  # shown before the first clip ends
-            packet.pts -= 2 * 3600
-            packet.dts = latest + number
-        return packets
-
-    path = copy(source, tmp_path / "b.ts", change)
-    assert check(path, 40)[2].pts is None
-
-
-def test_interlaced_pictures_are_decoded_from_the_start(tmp_path):
-    path = encode(tmp_path / "a.mp4", options={"x264-params": "interlaced=1"}, count=20)
-    assert check(path, 20)[2].pts is None
-
-
-def test_frames_of_another_size_are_refused_by_name(tmp_path):
-    parts = [encode(tmp_path / f"{h}.ts", count=20, height=h) for h in (48, 64)]
-    path = tmp_path / "a.ts"
-    path.write_bytes(b"".join(part.read_bytes() for part in parts))
-    with pytest.raises(ValueError, match=r"a\.ts: frames change size, from 64x48 to 64x64"):
-        list(iter_video(path))
-
-
-def test_a_pipe_is_no_file(tmp_path):
-    os.mkfifo(tmp_path / "clip.mp4")
-    for name in ("clip.mp4", "."):
-        with pytest.raises(ValueError, match="not a video file"):
-            list(iter_video(tmp_path / name))

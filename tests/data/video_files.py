@@ -4,6 +4,11 @@ from fractions import Fraction
 
 import av
 import numpy as np
+from numpy.testing import assert_array_equal
+
+from tacref.data.index import index_video
+from tacref.data.seek import read_frames
+from tacref.data.video import iter_video
 
 
 def moving_picture(number, height=48, width=64):
@@ -64,3 +69,17 @@ def decode_everything(path):
     with av.open(str(path)) as file:
         frames = file.decode(file.streams.best("video"))
         return np.stack([frame.to_ndarray(format="rgb24") for frame in frames])
+
+
+def check(path, count=None):
+    """Hold the readers against each other and against PyAV; return pictures, times, index."""
+    every = decode_everything(path)
+    frames, times = zip(*iter_video(path), strict=True)
+    assert_array_equal(np.stack(frames), every)
+    assert (np.diff(times) > 0).all()
+    index = index_video(path)
+    assert index.length == len(every)
+    assert count is None or index.length == count
+    for at in range(0, len(every), 3):
+        assert_array_equal(read_frames(path, [at], index)[0], every[at])
+    return np.stack(frames), np.array(times), index

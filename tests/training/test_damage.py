@@ -8,6 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from at_step import call_at_step
 from training_data import OPTIONS, losses_of, make_features
 
 from tacref.commands import main
@@ -21,17 +22,6 @@ STEPS = 4
 
 def train(*options):
     return main(["train", *map(str, options)])
-
-
-def call_at_step(monkeypatch, wanted, function):
-    draw = PairDataset.batch
-
-    def batch(self, step, **share):
-        if step == wanted:
-            function()
-        return draw(self, step, **share)
-
-    monkeypatch.setattr(PairDataset, "batch", batch)
 
 
 @pytest.fixture

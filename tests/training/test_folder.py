@@ -8,11 +8,11 @@ import subprocess
 import sys
 
 import pytest
+from at_step import call_at_step
 from training_data import OPTIONS, losses_of
 
 import tacref.data.synthetic as synthetic
 from tacref.commands import main
-from tacref.data import PairDataset
 from tacref.training.distributed import Ranks
 
 HELD = r"tacref train: {run}: is being written by process \d+ on \S+ since .*, training\n"
@@ -36,18 +36,6 @@ main(sys.argv[1:])
 
 def train(*options):
     return main(["train", *map(str, options)])
-
-
-def call_at_step(monkeypatch, wanted, function):
-    draw = PairDataset.batch
-
-    def batch(self, step, **share):
-        if step == wanted:
-            monkeypatch.setattr(PairDataset, "batch", draw)
-            function()
-        return draw(self, step, **share)
-
-    monkeypatch.setattr(PairDataset, "batch", batch)
 
 
 def test_two_at_once(sequences_without_val, tmp_path, monkeypatch, capsys):

@@ -11,10 +11,10 @@ import sys
 import numpy as np
 import pytest
 import torch
+from at_step import call_at_step
 from training_data import OPTIONS, losses_of, taus_of
 
 from tacref.commands import main
-from tacref.data import PairDataset
 from tacref.encoder import load_encoder
 from tacref.locks import LOCK
 
@@ -48,17 +48,6 @@ def stopped(sequences, tmp_path, monkeypatch, capsys):
     monkeypatch.undo()
     assert checkpoints_of(run) == [3, 6, 7]
     return run
-
-
-def call_at_step(monkeypatch, wanted, function):
-    draw = PairDataset.batch
-
-    def batch(self, step, **share):
-        if step == wanted:
-            function()
-        return draw(self, step, **share)
-
-    monkeypatch.setattr(PairDataset, "batch", batch)
 
 
 def checkpoints_of(run):
