@@ -38,8 +38,8 @@ def index_clips(
             return str(error)
 
     def submit(clip: Clip) -> Future[ClipIndex | str] | None:
-        # Only videos on threads, as ffmpeg works without the GIL. np.load may fail on several, as
-        # CPython 3.11 counts the depth of the syntax trees of all threads together.
+        # Only videos on threads, as ffmpeg works without the GIL. NumPy's reading of headers may
+        # fail on several, as CPython 3.11 counts the depth of all threads' syntax trees together.
         if clip.kind != "video":
             return None
         try:
