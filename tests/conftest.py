@@ -1,6 +1,7 @@
-"""For all tests: one hypothesis profile, and where the real recordings are."""
+"""For all tests: one hypothesis profile, signals as usual, and where the real recordings are."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,9 @@ from hypothesis import settings
 
 # Threads of OpenMP that wait for work take no core from other tests. Read when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Under nohup it would be ignored, here and in the processes that tests start.
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # The same examples on every machine, no deadline.
 settings.register_profile("ci", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("ci")
