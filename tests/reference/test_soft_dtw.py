@@ -254,6 +254,7 @@ def test_softmin_edges():
         (["x"], 1.0, "values must hold real numbers, got dtype <U1"),
         ([1.0], -1, "gamma must be finite and >= 0, got -1"),
         ([1.0], math.nan, "gamma must be finite and >= 0, got nan"),
+        ([0.0] * 9, 1e308, r"gamma must leave the soft minimum finite, got 1e\+308"),
     ],
 )
 def test_softmin_errors(values, gamma, message):
