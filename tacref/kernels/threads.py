@@ -12,6 +12,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from llvmlite.binding import add_symbol
+from numba import types
 
 from tacref.compiled import njit
 from tacref.forks import forked
@@ -22,6 +24,9 @@ MIN_CELLS_PER_THREAD = 1 << 12
 # Arrays that are kept for later calls: the numbers of one (16 MB), and how many.
 MAX_SPARE_SIZE = 1 << 21
 MAX_SPARE_ARRAYS = 2 * (os.cpu_count() or 1)
+# A thread that waits for another looks so often before it sleeps, and then between looks.
+LOOKS_BEFORE_SLEEP = 1 << 12
+SLEEP = 1 if os.name == "nt" else 20  # in the unit of the system's function: ms or microseconds
 _spare: list[np.ndarray] = []
 _pool: ThreadPoolExecutor | None = None
 
@@ -194,12 +199,28 @@ def run_together(work: Callable[[int, int], None], threads: int, halt: np.ndarra
         raise MemoryError("a thread that computes one long pair found no memory")
 
 
+def _address_of_sleep() -> int:
+    """Return where the system's function is that lets a thread sleep without the GIL."""
+    library = ctypes.CDLL("kernel32" if os.name == "nt" else None)
+    function = library.Sleep if os.name == "nt" else library.usleep
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+_sleep: Any = types.ExternalFunction("tacref_sleep", types.void(types.uint32))
+add_symbol("tacref_sleep", _address_of_sleep())
+
+
 @njit(cache=True)
 def await_progress(progress: np.ndarray, place: int, needed: int) -> None:
     """Wait until another thread has published `needed` or more, or the last number is not 0."""
     last = len(progress) - 1
+    looks = 0
     while observe(progress, place) < needed and observe(progress, last) == 0:
-        pass
+        looks += 1
+        # The other thread may be waiting for this very core, for good where priorities are
+        # real-time ones; SVT-AV1's encoder gives those to a process of root.
+        if looks > LOOKS_BEFORE_SLEEP:
+            _sleep(SLEEP)
 
 
 @njit(cache=True)

@@ -1,5 +1,7 @@
 """Videos of every kind for the tests: pictures that differ from frame to frame, encoded by PyAV."""
 
+import os
+from contextlib import contextmanager
 from fractions import Fraction
 
 import av
@@ -20,9 +22,19 @@ def moving_picture(number, height=48, width=64):
     return picture
 
 
+@contextmanager
+def usual_priority():
+    """Take back the real-time priority that SVT-AV1's encoder gives a thread of root."""
+    try:
+        yield
+    finally:
+        if hasattr(os, "sched_setscheduler"):
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
 def encode(path, codec="libx264", options=None, count=60, pixels="yuv420p", muxer=None, **shape):
     """Write `count` moving pictures at 25 a second; with options of the encoder and the muxer."""
-    with av.open(str(path), "w", options=muxer or {}) as file:
+    with usual_priority(), av.open(str(path), "w", options=muxer or {}) as file:
         stream = file.add_stream(codec, rate=25, options=options or {})
         first = moving_picture(0, **shape)
         stream.height, stream.width = first.shape[:2]

@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numba import njit
 
 from tacref.kernels import threads
 from tacref.losses import SoftDTWLoss
@@ -46,6 +48,31 @@ def test_memory_of_forward_and_backward(B, n):
     )
     # The costs alone would take 67 and 537 MB, their softmin weights three times that.
     assert int(done.stdout) < 300_000
+
+
+@njit(nogil=True)
+def wait(progress):
+    threads.await_progress(progress, 0, 1)
+
+
+def test_a_waiting_thread_leaves_its_core_to_others():
+    progress = np.array([1, 0])
+    wait(progress)  # compiles
+    progress[0] = 0
+    spent = []
+
+    def waiting():
+        before = time.thread_time()
+        wait(progress)
+        spent.append(time.thread_time() - before)
+
+    thread = threading.Thread(target=waiting)
+    thread.start()
+    time.sleep(1.0)
+    assert thread.is_alive()
+    progress[0] = 1
+    thread.join()
+    assert spent[0] < 0.5
 
 
 def parts_done(count, parts):
