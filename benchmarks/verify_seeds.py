@@ -9,7 +9,6 @@ share nothing with them. Sequences of more than 300 frames are tried at every 20
 import sys
 from collections import Counter
 from functools import partial
-from pathlib import Path
 
 from tacref.checks import VARIANTS
 from tacref.losses import LAVLoss, soft_dtw
@@ -17,9 +16,7 @@ from tacref.verify import check
 from tacref.verify.claims import extremes
 from tacref.verify.draw import forget
 from tacref.verify.own import implementations
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "verify"))
-import plain
+from tests.verify import plain
 
 
 def right_losses(seed):

@@ -1,12 +1,12 @@
 """Groups: the medoid, who does not fit, and a barycenter that never gets worse."""
 
 import numpy as np
-import oracles
 import pytest
 from numpy.testing import assert_allclose
 
 from tacref.alignment.groups import barycenter, medoid, outliers, pair_costs
 from tacref.reference import cost_matrix, soft_dtw
+from tests import oracles
 
 
 def family(count, seed=0, d=3):

@@ -3,11 +3,11 @@
 import tracemalloc
 
 import numpy as np
-import oracles
 import pytest
 from numpy.testing import assert_allclose
 
 from tacref.alignment import OnlineAligner, dtw
+from tests import oracles
 
 
 def walk(length, seed=0, d=4):

@@ -6,11 +6,11 @@ import av
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from video_files import decode_everything, encode
 
 from tacref.data.index import index_video
 from tacref.data.seek import read_frames
 from tacref.data.video import iter_video
+from tests.data.video_files import decode_everything, encode
 
 COUNT = 30
 PAGE = Path(__file__).parents[2] / "docs" / "data.md"

@@ -7,9 +7,9 @@ import av
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from video_files import check, copy, encode, moving_picture
 
 from tacref.data.video import iter_video
+from tests.data.video_files import check, copy, encode, moving_picture
 
 
 @pytest.mark.parametrize(("suffix", "codec"), [("mpg", "mpeg2video"), ("ts", "libx264")])

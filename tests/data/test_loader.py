@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from loader_probe import DecoderThreads
 from numpy.testing import assert_array_equal
 
 from tacref.cores import threads_available
 from tacref.data import PairDataset, find_clips, iter_batches, write_video
 from tacref.data.loader import decoder_threads
+from tests.data.loader_probe import DecoderThreads
 
 
 @pytest.fixture

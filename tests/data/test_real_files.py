@@ -15,7 +15,11 @@ import pytest
 from av.bitstream import BitStreamFilterContext
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
-from video_files import (
+
+from tacref.data.index import index_video
+from tacref.data.seek import read_frames
+from tacref.data.video import iter_video
+from tests.data.video_files import (
     check,
     copy,
     cut,
@@ -24,10 +28,6 @@ from video_files import (
     moving_picture,
     times_of_decoding,
 )
-
-from tacref.data.index import index_video
-from tacref.data.seek import read_frames
-from tacref.data.video import iter_video
 
 OPEN_GOP = {"x264-params": "open-gop=1:keyint=20:min-keyint=20:bframes=3:scenecut=0"}
 

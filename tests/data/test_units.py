@@ -61,7 +61,7 @@ def test_orientation():
 
 
 def test_fields(tmp_path):
-    from video_files import encode
+    from tests.data.video_files import encode
 
     for name, options, fields in (
         ("frames", "", False),

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from exported_encoders import CONFIGS, clip
 
 from tacref.encoder import build_encoder, save_encoder
 from tacref_export import export_encoder
+from tests.export.exported_encoders import CONFIGS, clip
 
 
 class Exported(NamedTuple):

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from exported_encoders import clip
 
 from tacref.data import write_video
 from tacref_export import EncoderSession
+from tests.export.exported_encoders import clip
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -6,12 +6,12 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from exported_encoders import CONFIGS, clip
 
 from tacref.commands import main
 from tacref.encoder import EncoderConfig, build_encoder, load_encoder, save_encoder
 from tacref_export import EncoderSession, convert, export_encoder, proof
 from tacref_export.proof import proof_videos
+from tests.export.exported_encoders import CONFIGS, clip
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -5,12 +5,12 @@ import ctypes
 import numpy as np
 import pytest
 import torch
-from exported_encoders import CONFIGS, clip
 from numpy.testing import assert_allclose
 
 from tacref_export import EncoderSession
 from tacref_export.inspection import inspect
 from tacref_export.providers import missing_parts
+from tests.export.exported_encoders import CONFIGS, clip
 
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available() or bool(missing_parts("cuda")),

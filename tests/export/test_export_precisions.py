@@ -6,7 +6,6 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from exported_encoders import CONFIGS, clip
 
 from tacref.commands import main
 from tacref.data import iter_frames, write_video
@@ -17,6 +16,7 @@ from tacref_export.binding import ArrayRunner
 from tacref_export.graph import to_graph
 from tacref_export.int8 import _Reader, quantize, tau_loss
 from tacref_export.proof import Video, measure_parity, proof_videos
+from tests.export.exported_encoders import CONFIGS, clip
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from exported_encoders import clip
 
 from tacref_export import EncoderSession
+from tests.export.exported_encoders import clip
 
 HERE = Path(__file__).parent / "node"
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "deployment.md"

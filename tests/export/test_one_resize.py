@@ -6,7 +6,6 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from exported_encoders import CONFIGS, clip
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
@@ -19,6 +18,7 @@ from tacref_export.graph import to_graph
 from tacref_export.int8 import quantize
 from tacref_export.metadata import INPUT
 from tacref_export.proof import Video, open_graph
+from tests.export.exported_encoders import CONFIGS, clip
 
 # Wide, tall, odd, smaller than what the backbone sees, and one pixel wide.
 SHAPES = ((360, 640), (640, 360), (121, 75), (20, 24), (90, 1))

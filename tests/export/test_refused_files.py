@@ -6,12 +6,12 @@ import random
 import numpy as np
 import onnx
 import pytest
-from exported_encoders import CONFIGS
 
 from tacref.commands import main
 from tacref_export import EncoderSession
 from tacref_export.inspection import inspect
 from tacref_export.metadata import HASH, PREFIX, content_hash
+from tests.export.exported_encoders import CONFIGS
 
 
 def rewrite(source, target, change, *, seal=False, load=True):

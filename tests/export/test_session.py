@@ -7,7 +7,6 @@ import threading
 
 import numpy as np
 import pytest
-from exported_encoders import CONFIGS, clip
 from numpy.testing import assert_allclose
 
 from tacref.data import write_video
@@ -17,6 +16,7 @@ from tacref_export import EncoderSession
 from tacref_export.binding import DeviceRunner
 from tacref_export.metadata import context_rows
 from tacref_export.streaming import EncoderStream
+from tests.export.exported_encoders import CONFIGS, clip
 
 
 @pytest.mark.parametrize("name", CONFIGS)

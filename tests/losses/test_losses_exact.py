@@ -1,12 +1,12 @@
 """The torch losses against 50 digits, over the whole range of gamma and costs."""
 
 import numpy as np
-import oracles
 import pytest
 import torch
 from numpy.testing import assert_allclose
 
 from tacref.losses import SoftDTWLoss, contrastive_idm, expected_alignment, lav_loss, soft_dtw
+from tests import oracles
 
 BACKENDS = ("cpu", "torch")
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loss_inputs import leaves, ragged
 from torch.autograd import gradcheck, gradgradcheck
 
 from tacref import reference
 from tacref.losses import SoftDTWDivergenceLoss, TCCLoss, soft_dtw_divergence, tcc_loss
+from tests.losses.loss_inputs import leaves, ragged
 
 EXAMPLES = settings(max_examples=40, deadline=None, derandomize=True)
 FORMS = ["regression_mse_var", "regression_mse"]

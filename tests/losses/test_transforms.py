@@ -1,6 +1,6 @@
 """The table of transforms in docs/losses.md: each cell is right, or refused by name.
 
-All of "cpu"; of the others what is quick. (`python tests/losses/transforms.py triton all` takes ten
+All of "cpu"; of the others what is quick. (`python -m tests.losses.transforms triton all` takes ten
 minutes by Triton's interpreter.)
 """
 
@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import transforms
-from triton_checks import INSTALLED
+
+from tests.losses import transforms
+from tests.losses.triton_checks import INSTALLED
 
 PARTS = {"cpu": "all", "torch": "fast", "none": "fast", "triton": "few"}
 PAGE = Path(__file__).parents[2] / "docs" / "losses.md"

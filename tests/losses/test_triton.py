@@ -6,11 +6,14 @@ it too.
 """
 
 import numpy as np
-import oracles
 import pytest
 import torch
 from numpy.testing import assert_allclose
-from triton_checks import (
+
+from tacref import reference
+from tacref.losses import _triton
+from tests import oracles
+from tests.losses.triton_checks import (
     DEVICE,
     INSTALLED,
     INTERPRETED,
@@ -22,9 +25,6 @@ from triton_checks import (
     run_apart,
     watch,
 )
-
-from tacref import reference
-from tacref.losses import _triton
 
 without_triton = pytest.mark.skipif(not INSTALLED, reason="triton is not installed")
 # Lanes that wait compute with what is not theirs.

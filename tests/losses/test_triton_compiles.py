@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from triton_checks import INSTALLED, run_apart
 
 from tacref.losses import _triton
+from tests.losses.triton_checks import INSTALLED, run_apart
 
 
 @pytest.mark.skipif(not INSTALLED, reason="triton is not installed")

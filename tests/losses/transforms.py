@@ -1,6 +1,6 @@
 """Losses x backends x transforms of torch: each cell is right, or refused by name.
 
-`python tests/losses/transforms.py BACKEND PART` prints the outcome of each cell as JSON, where
+`python -m tests.losses.transforms BACKEND PART` prints the outcome of each cell as JSON, where
 BACKEND is one of the losses' or "none", for losses that take none, and PART is "all", "fast" or
 "few". What is right comes from differences of values, and from differences of first gradients.
 """
@@ -13,7 +13,8 @@ import torch
 from torch import func
 from torch.autograd import forward_ad, functional
 from torch.fx.experimental.proxy_tensor import make_fx
-from transform_cells import LOSSES, WITHOUT_BACKEND, Cell
+
+from tests.losses.transform_cells import LOSSES, WITHOUT_BACKEND, Cell
 
 
 def leaf_of(a):

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import oracles
 import torch
 from numpy.testing import assert_allclose
 
 from tacref.losses import _triton
+from tests import oracles
 
 INSTALLED = importlib.util.find_spec("triton") is not None
 INTERPRETED = os.environ.get("TRITON_INTERPRET", "0") == "1"

@@ -4,8 +4,9 @@ Kept apart from the tests, so that planted faults can be given to the same compa
 """
 
 import numpy as np
-import oracles
 from numpy.testing import assert_allclose
+
+from tests import oracles
 
 # Below this, numbers are subnormal, or products of such: they have no digits to compare.
 UNDERFLOW = 1e-290

@@ -1,7 +1,6 @@
 """Squared distances, and the chain rule from them to embeddings."""
 
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from tacref.reference import cost_matrix
 from tacref.reference.costs import embedding_gradients
+from tests import oracles
 
 SIDES = st.integers(1, 5)
 

@@ -3,13 +3,10 @@
 import math
 
 import numpy as np
-import oracles
 import pytest
-from comparisons import UNDERFLOW, assert_hvp
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from test_soft_dtw_exact import LONG, problems
 
 from tacref.reference import (
     dtw,
@@ -18,6 +15,9 @@ from tacref.reference import (
     soft_dtw,
     soft_dtw_hvp,
 )
+from tests import oracles
+from tests.reference.comparisons import UNDERFLOW, assert_hvp
+from tests.reference.test_soft_dtw_exact import LONG, problems
 
 seeds = st.integers(0, 2**32 - 1)
 

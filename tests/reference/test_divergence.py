@@ -3,9 +3,7 @@
 import math
 
 import numpy as np
-import oracles
 import pytest
-from comparisons import assert_divergence
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -16,6 +14,8 @@ from tacref.reference import (
     soft_dtw_divergence,
     soft_dtw_divergence_value_and_grad,
 )
+from tests import oracles
+from tests.reference.comparisons import assert_divergence
 
 gammas = st.sampled_from([1e-6, 1e-3, 0.1, 1.0, 1e3, 1e6])
 

@@ -1,7 +1,6 @@
 """DTW and its path against every path, by hand, and at the edges."""
 
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
 
 from tacref.reference import alignment_matrix, dtw, dtw_path
+from tests import oracles
 
 SIDES = st.integers(1, 4)
 FINITE = st.floats(-100, 100)

@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import oracles
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -16,6 +15,7 @@ from tacref.reference import (
     idm,
     idm_loss,
 )
+from tests import oracles
 
 VARIANTS = ("paper", "official", "printed", "laser")
 each_variant = pytest.mark.parametrize("variant", VARIANTS)

@@ -3,8 +3,9 @@
 import math
 
 import numpy as np
-import oracles
 import pytest
+
+from tests import oracles
 
 
 @pytest.mark.parametrize(("n", "m", "count"), [(1, 1, 1), (1, 4, 1), (2, 2, 3), (3, 3, 13)])

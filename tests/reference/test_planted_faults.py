@@ -6,21 +6,21 @@ Each comparison must pass the right result and object to each wrong one.
 import math
 
 import numpy as np
-import oracles
 import pytest
-from comparisons import (
-    assert_contrastive_idm,
-    assert_divergence,
-    assert_hvp,
-    assert_lav,
-    assert_soft_dtw,
-)
 
 from tacref.reference import (
     contrastive_idm_value_and_grad,
     lav_loss_value_and_grad,
     soft_dtw_divergence_value_and_grad,
     soft_dtw_hvp,
+)
+from tests import oracles
+from tests.reference.comparisons import (
+    assert_contrastive_idm,
+    assert_divergence,
+    assert_hvp,
+    assert_lav,
+    assert_soft_dtw,
 )
 
 GAMMA = 0.5

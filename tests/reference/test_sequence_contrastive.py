@@ -4,13 +4,13 @@ import math
 
 import mpmath
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tacref.reference import sequence_contrastive_loss, sequence_contrastive_loss_value_and_grad
+from tests import oracles
 
 temperatures = st.sampled_from([0.1, 1.0, 10.0])
 sigmas = st.sampled_from([0.5, math.sqrt(10.0), 100.0])

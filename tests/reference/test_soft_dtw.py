@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tacref.reference import dtw, soft_dtw, soft_dtw_value_and_grad, softmin
+from tests import oracles
 
 gammas = st.sampled_from([1e-3, 1e-2, 0.1, 0.5, 1.0, 7.0, 1e3])
 

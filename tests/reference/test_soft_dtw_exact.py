@@ -4,9 +4,7 @@ import math
 
 import numba
 import numpy as np
-import oracles
 import pytest
-from comparisons import assert_soft_dtw
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -19,6 +17,8 @@ from tacref.reference import (
     soft_dtw_hvp,
     soft_dtw_value_and_grad,
 )
+from tests import oracles
+from tests.reference.comparisons import assert_soft_dtw
 
 # Run as Python, the kernels are some hundred times slower.
 LONG = 256 if numba.config.DISABLE_JIT else 4096

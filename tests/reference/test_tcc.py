@@ -4,7 +4,6 @@ import math
 
 import mpmath
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +15,7 @@ from tacref.reference import (
     tcc_loss,
     tcc_loss_value_and_grad,
 )
+from tests import oracles
 
 FORMS = ["regression_mse_var", "regression_mse"]
 forms = st.sampled_from(FORMS)

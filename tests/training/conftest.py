@@ -1,7 +1,8 @@
 """Data for the tests of training."""
 
 import pytest
-from training_data import make_features
+
+from tests.training.training_data import make_features
 
 
 @pytest.fixture(scope="session")

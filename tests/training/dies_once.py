@@ -4,10 +4,9 @@ import os
 import signal
 import sys
 
-from training_data import with_a_cut_clip
-
 from tacref.commands import main
 from tacref.data import PairDataset
+from tests.training.training_data import with_a_cut_clip
 
 draw = PairDataset.batch
 

@@ -1,6 +1,6 @@
 """Train once without a stop, then in children that are killed; run by test_kill.
 
-python kill_often.py DATA OUT KILLS
+python -m tests.training.kill_often DATA OUT KILLS
 """
 
 import os
@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 import torch
-from training_data import OPTIONS
 
 from tacref.commands import main
+from tests.training.training_data import OPTIONS
 
 data, out, wanted = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 arguments = ["train", "--data", data, *OPTIONS, "--steps", "200", "--save-every", "3"]

@@ -5,10 +5,10 @@ import shutil
 
 import numpy as np
 import pytest
-from training_data import OPTIONS, losses_of, make_features
 
 from tacref.commands import main
 from tacref.data.copies import find_copies
+from tests.training.training_data import OPTIONS, losses_of, make_features
 
 HEADER = "video,start_frame,end_frame,phase\n"
 

@@ -8,14 +8,14 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from at_step import call_at_step
-from training_data import OPTIONS, losses_of, make_features
 
 from tacref.commands import main
 from tacref.data import PairDataset
 from tacref.memory import memory_errors
 from tacref.text_files import read_metrics
 from tacref.training.checkpoint import load_checkpoint, newest_checkpoint
+from tests.training.at_step import call_at_step
+from tests.training.training_data import OPTIONS, losses_of, make_features
 
 STEPS = 4
 

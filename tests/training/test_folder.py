@@ -8,12 +8,12 @@ import subprocess
 import sys
 
 import pytest
-from at_step import call_at_step
-from training_data import OPTIONS, losses_of
 
 import tacref.data.synthetic as synthetic
 from tacref.commands import main
 from tacref.training.distributed import Ranks
+from tests.training.at_step import call_at_step
+from tests.training.training_data import OPTIONS, losses_of
 
 HELD = r"tacref train: {run}: is being written by process \d+ on \S+ since .*, training\n"
 

@@ -4,13 +4,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from training_data import losses_of
+from tests.training.training_data import losses_of
 
 
 def test_thirty_kills_change_nothing(sequences_without_val, tmp_path):
-    script = Path(__file__).with_name("kill_often.py")
     done = subprocess.run(
-        [sys.executable, str(script), str(sequences_without_val), str(tmp_path), "30"],
+        [
+            *(sys.executable, "-m", "tests.training.kill_often"),
+            *(str(sequences_without_val), str(tmp_path), "30"),
+        ],
+        cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         timeout=300,

@@ -3,10 +3,9 @@
 import json
 import re
 
-from training_data import OPTIONS
-
 from tacref.commands import main
 from tacref.training import log
+from tests.training.training_data import OPTIONS
 
 
 def test_lines_of_a_run(sequences, tmp_path, capsys):

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from training_data import OPTIONS
 
 from tacref.commands import main
 from tacref.losses import DEFAULTS
@@ -22,6 +21,7 @@ from tacref.training.recipe import (
     shipped_recipes,
     split_keys,
 )
+from tests.training.training_data import OPTIONS
 
 
 def test_shipped_recipes_are_whole():

@@ -11,12 +11,12 @@ import sys
 import numpy as np
 import pytest
 import torch
-from at_step import call_at_step
-from training_data import OPTIONS, losses_of, taus_of
 
 from tacref.commands import main
 from tacref.encoder import load_encoder
 from tacref.locks import LOCK
+from tests.training.at_step import call_at_step
+from tests.training.training_data import OPTIONS, losses_of, taus_of
 
 STEPS = 12
 

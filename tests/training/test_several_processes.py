@@ -9,20 +9,24 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from training_data import OPTIONS, losses_of, taus_of, with_a_cut_clip
 
 from tacref.commands import main
 from tacref.data import PairDataset
 from tacref.training.distributed import Ranks
+from tests.training.training_data import OPTIONS, losses_of, taus_of, with_a_cut_clip
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
 
 
-def torchrun(script, *options, restarts=0):
-    """Run a script in two processes of one thread each; return its output."""
+def torchrun(module, *options, restarts=0):
+    """Run a module of this folder in two processes of one thread each; return its output."""
     command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     done = subprocess.run(
-        [sys.executable, *command, f"--max-restarts={restarts}", str(HERE / script), *options],
+        [
+            *(sys.executable, *command, f"--max-restarts={restarts}"),
+            *("-m", f"tests.training.{module}", *options),
+        ],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=120,
@@ -41,7 +45,7 @@ def test_two_processes_equal_one_and_one_may_die(sequences, tmp_path, capsys, mo
     skipped = json.loads(capsys.readouterr().out)["skipped"]
     # Other than its weights, what one process of two micro-batches draws is the same, too.
     options = ["--save-every", "5", "--accumulate", "2", "--evaluate-every", "6"]
-    out, errors = torchrun("dies_once.py", *shared, *options, "--out", str(two), restarts=1)
+    out, errors = torchrun("dies_once", *shared, *options, "--out", str(two), restarts=1)
     result = json.loads(out.splitlines()[-1])
     assert result["resumed_at"] == 5
     assert result["steps"] == 12
@@ -66,7 +70,7 @@ def test_two_processes_equal_one_and_one_may_die(sequences, tmp_path, capsys, mo
 
 
 def test_batch_normalization_over_both():
-    gradients, buffers = map(float, torchrun("batchnorm_ranks.py")[0].split()[-2:])
+    gradients, buffers = map(float, torchrun("batchnorm_ranks")[0].split()[-2:])
     # Sums of a few hundred terms in float32, in another order.
     assert gradients < 1e-5
     assert buffers < 1e-5

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from training_data import OPTIONS, losses_of
 
 from tacref.commands import main
 from tacref.data import PairDataset, find_clips
@@ -25,6 +24,7 @@ from tacref.training.metrics import Metrics
 from tacref.training.optimizer import make_optimizer
 from tacref.training.step import Stepper
 from tacref.training.stopwatch import PARTS
+from tests.training.training_data import OPTIONS, losses_of
 
 
 def run_of(sequences, run, *options):

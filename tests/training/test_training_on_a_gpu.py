@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 import torch
-from training_data import OPTIONS, losses_of
 
 from tacref.commands import main
 from tacref.encoder import load_encoder
+from tests.training.training_data import OPTIONS, losses_of
 
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="this machine has no CUDA device"

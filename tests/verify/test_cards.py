@@ -5,15 +5,15 @@ import time
 from functools import partial
 
 import numpy as np
-import plain
 import pytest
 import torch
-from faults import aligned, batched, numeric, regularized
 
 from tacref.losses import SoftDTWLoss, contrastive_idm, soft_dtw
 from tacref.reference import dtw, soft_dtw_value_and_grad
 from tacref.verify import assert_loss_correct, check
 from tacref.verify.own import implementations
+from tests.verify import plain
+from tests.verify.faults import aligned, batched, numeric, regularized
 
 
 def failed(report):

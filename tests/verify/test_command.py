@@ -21,7 +21,7 @@ def _in_haste(monkeypatch):
 
 
 def verify(name, *options):
-    return main(["verify", f"odd_losses:{name}", "--as", "soft_dtw", *options])
+    return main(["verify", f"tests.verify.odd_losses:{name}", "--as", "soft_dtw", *options])
 
 
 @pytest.mark.parametrize(
@@ -40,11 +40,19 @@ def verify(name, *options):
         ("exits_in_backward", 1, ""),
         ("gradient_that_requires_grad", 1, ""),
         ("sets_everything", 1, ""),
-        ("exits", 2, "odd_losses:exits: always raised SystemExit: 3"),
-        ("interrupts", 2, "odd_losses:interrupts: always raised Interruption: two lines"),
-        ("mute", 2, "odd_losses:mute: always raised Mute"),
-        ("stops", 2, "odd_losses:stops: always raised StopIteration"),
-        ("of_arrays", 2, "framework must be numpy for odd_losses:of_arrays, got torch"),
+        ("exits", 2, "tests.verify.odd_losses:exits: always raised SystemExit: 3"),
+        (
+            "interrupts",
+            2,
+            "tests.verify.odd_losses:interrupts: always raised Interruption: two lines",
+        ),
+        ("mute", 2, "tests.verify.odd_losses:mute: always raised Mute"),
+        ("stops", 2, "tests.verify.odd_losses:stops: always raised StopIteration"),
+        (
+            "of_arrays",
+            2,
+            "framework must be numpy for tests.verify.odd_losses:of_arrays, got torch",
+        ),
     ],
 )
 def test_status_and_line(name, status, line, capfd):
@@ -62,7 +70,7 @@ def test_ctrl_c_gets_through(monkeypatch, capsys):
     def interrupted(D, *, gamma):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("odd_losses.right", interrupted)
+    monkeypatch.setattr("tests.verify.odd_losses.right", interrupted)
     assert verify("right") == 130
 
 
@@ -72,7 +80,8 @@ def test_what_damages_the_checking_itself_is_one_line(monkeypatch, capsys):
 
     monkeypatch.setattr(sys.modules["tacref.verify.check"], "claim_rows", damaged)
     assert verify("right") == 2
-    line = "tacref verify: odd_losses:right: could not be checked (RuntimeError: torch is gone)\n"
+    name = "tests.verify.odd_losses:right"
+    line = f"tacref verify: {name}: could not be checked (RuntimeError: torch is gone)\n"
     assert capsys.readouterr().err == line
 
 
@@ -87,7 +96,7 @@ def test_what_damages_the_checking_itself_is_one_line(monkeypatch, capsys):
         (["math:sqrt", "--as", "new"], "invalid choice"),
         (["--seed=-1"], "argument --seed: must be >= 0 and < 2**63, got -1"),
         (["--html", "/"], "/: output file is a folder"),
-        (["odd_losses:no_such", "--as", "lav"], "cannot be imported"),
+        (["tests.verify.odd_losses:no_such", "--as", "lav"], "cannot be imported"),
         (["tacref.losses:soft_dtw", "--as", "lav"], "must take (x, y, gamma=, alpha=, sigma="),
     ],
 )
@@ -120,7 +129,7 @@ def test_json_and_html_say_the_same(name, status, verdict, tmp_path, capsys):
     assert set(card["versions"]) == {"tacref", "Python", "NumPy", "torch"}
     assert ("FAIL" in {row["status"] for row in card["reports"][0]["rows"]}) == (status > 0)
     text = page.read_text()
-    assert f"odd_losses:{name}" in text
+    assert f"tests.verify.odd_losses:{name}" in text
     assert f">{verdict}</strong>" in text
     assert card["date"][:10] in text
     assert all(f"{name} {version}" in text for name, version in card["versions"].items())
@@ -156,7 +165,7 @@ def test_names_and_messages_of_any_characters(monkeypatch, tmp_path, capsys):
     def raises_it(D, *, gamma):
         raise RuntimeError(name)
 
-    module = importlib.import_module("odd_losses")
+    module = importlib.import_module("tests.verify.odd_losses")
     monkeypatch.setattr(module, name, module.wrong, raising=False)
     monkeypatch.setattr(module, "raises_it", raises_it, raising=False)
     page = tmp_path / "card.html"

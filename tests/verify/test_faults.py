@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faults import FAULTS
 
 from tacref.verify.check import claim_rows
 from tacref.verify.guard import SubjectError, guarded
 from tacref.verify.spec import Spec
 from tacref.verify.subject import Subject, takes
+from tests.verify.faults import FAULTS
 
 DOCS = Path(__file__).parents[2] / "docs" / "verify.md"
 

@@ -4,13 +4,13 @@ from decimal import Decimal
 
 import mpmath
 import numpy as np
-import oracles
 import pytest
 
 from tacref.checks import VARIANTS
 from tacref.verify import answers, oracle
 from tacref.verify.draw import draw
 from tacref.verify.spec import Spec
+from tests import oracles
 
 
 def test_soft_dtw_is_the_soft_minimum_over_all_paths():

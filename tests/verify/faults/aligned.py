@@ -1,12 +1,12 @@
 """Faults in the equations of DTW and soft-DTW, their options and their gradients."""
 
 import numpy as np
-import plain
 import torch
 
-from faults.registry import fault, of_embeddings, tap
 from tacref.losses import soft_dtw
 from tacref.reference import dtw
+from tests.verify import plain
+from tests.verify.faults.registry import fault, of_embeddings, tap
 
 
 def of_costs(kind, *rows, **options):

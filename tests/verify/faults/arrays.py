@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from faults.registry import fault
 from tacref.reference import dtw, soft_dtw_value_and_grad
 from tacref.verify.own import implementations
+from tests.verify.faults.registry import fault
 
 _OWN = {options["name"]: fn for fn, options in implementations()}
 _IDM, _LAV = _OWN["reference.contrastive_idm paper"], _OWN["reference.lav_loss paper"]

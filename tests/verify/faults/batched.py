@@ -1,10 +1,10 @@
 """Faults on batches: items mixed, reductions, lengths, padding, bands."""
 
-import plain
 import torch
 
-from faults.registry import fault, tap
 from tacref.losses import contrastive_idm, soft_dtw
+from tests.verify import plain
+from tests.verify.faults.registry import fault, tap
 
 ITEMS = ("items of a batch", "upstream gradient")
 

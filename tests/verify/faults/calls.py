@@ -5,8 +5,8 @@ import os
 import numpy as np
 import torch
 
-from faults.registry import fault, of_embeddings, tap
 from tacref.losses import contrastive_idm, soft_dtw
+from tests.verify.faults.registry import fault, of_embeddings, tap
 
 _SEEN, _COUNT = {}, {"calls": 0}
 _CHANCE = np.random.default_rng(0)

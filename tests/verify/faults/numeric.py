@@ -2,8 +2,8 @@
 
 import torch
 
-from faults.registry import fault, of_embeddings, tap
 from tacref.losses import contrastive_idm, soft_dtw
+from tests.verify.faults.registry import fault, of_embeddings, tap
 
 LONG = ("long sequences: value", "long sequences: gradient to D")
 

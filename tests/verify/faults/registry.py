@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 
 import torch
-from plain import squared_distances
 
 from tacref.losses import soft_dtw
+from tests.verify.plain import squared_distances
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """Faults of Contrastive-IDM in its variants, and of LAV."""
 
-import plain
 import torch
 
-from faults.registry import fault, tap
 from tacref.losses import contrastive_idm, lav_loss
+from tests.verify import plain
+from tests.verify.faults.registry import fault, tap
 
 
 def idm(kind, *rows, **options):
