@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 
 from tacref import evaluate, train
-from tacref.losses.objectives import DEFAULTS
+from tacref.variants import VARIANTS
 
 OBJECTIVES: dict[str, tuple[str, list[str]]] = {
-    **{f"lav:{variant}": (f'LAV, "{variant}"', ["--variant", variant]) for variant in DEFAULTS},
+    **{f"lav:{variant}": (f'LAV, "{variant}"', ["--variant", variant]) for variant in VARIANTS},
     "divergence": ("soft-DTW divergence", ["--loss", "divergence"]),
     "tcc": ("TCC", ["--loss", "tcc"]),
     "lav+tcc": ("LAV + TCC", ["--loss", "lav+tcc"]),
@@ -142,7 +142,7 @@ def sweep(
     data_sets: Sequence[Path], variant: str, seeds: Sequence[int], extra: Sequence[str]
 ) -> dict[tuple[float, float], float]:
     """Kendall's tau, mean over activities and seeds, by alpha and sigma."""
-    default, taus = DEFAULTS[variant], {}
+    default, taus = VARIANTS[variant].defaults, {}
     for alpha in [round_to(default.alpha * factor) for factor in ALPHAS]:
         for sigma in sorted({max(1.0, round(default.sigma * factor)) for factor in SIGMAS}):
             found = []

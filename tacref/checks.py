@@ -9,7 +9,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-VARIANTS = ("paper", "official", "printed", "laser")
+from tacref.variants import VARIANTS
+
 # Weights, margins, windows and temperatures: beyond these their products and quotients overflow.
 MIN_SCALE, MAX_WEIGHT = 1e-100, 1e100
 # Times whose differences, over the smallest window and squared, stay finite.

@@ -20,6 +20,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -127,10 +128,7 @@ def _sources() -> str | None:
     )
     try:
         kernels = [
-            (f"{folder}/{source.name}", source)
-            for folder in ("kernels", "reference")
-            for source in (package / folder).iterdir()
-            if source.name.endswith((".py", ".pyc"))
+            source for folder in ("kernels", "reference") for source in _modules(package, folder)
         ]
         ours = [
             (file.name, file) for file in package.iterdir() if file.name.startswith("compiled.")
@@ -140,6 +138,16 @@ def _sources() -> str | None:
     except OSError:
         return None
     return state.hexdigest() if kernels else None
+
+
+def _modules(parent: Traversable, folder: str) -> Iterator[tuple[str, Traversable]]:
+    """Yield the names and files of the modules in a folder and those within it."""
+    for entry in (parent / folder).iterdir():
+        if entry.is_dir() and entry.name != "__pycache__":
+            for name, file in _modules(parent / folder, entry.name):
+                yield f"{folder}/{name}", file
+        elif entry.name.endswith((".py", ".pyc")):
+            yield f"{folder}/{entry.name}", entry
 
 
 _imported_sources: Callable[[], str | None] = cache(_sources)

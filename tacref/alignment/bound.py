@@ -7,7 +7,7 @@ import numpy as np
 from tacref.alignment.path import find_path, plan_blocks
 from tacref.alignment.sweep import as_pair, borders, nothing_kept, run, seconds
 from tacref.kernels.costs import COLUMNS, ROWS
-from tacref.kernels.dtw_pair import Area, Pair, extent
+from tacref.kernels.dtw.pair import Area, Pair, extent
 
 # A pair that takes less than so many seconds is not worth the look.
 LEAST_SECONDS = 3e-3

@@ -11,9 +11,9 @@ import numpy as np
 
 from tacref.alignment.sweep import Progress, area_of, borders, nothing_kept, run, whole
 from tacref.kernels.costs import COLUMNS, ROWS
-from tacref.kernels.dtw import TILE, TILE_BYTES
-from tacref.kernels.dtw_pair import Area, Kept, Pair
-from tacref.kernels.dtw_sweep import walk
+from tacref.kernels.dtw.pair import Area, Kept, Pair
+from tacref.kernels.dtw.sweep import walk
+from tacref.kernels.dtw.tile import TILE, TILE_BYTES
 
 # Where the directions of all cells take no more bytes than this, they are kept, and that is all.
 DIRECTION_BYTES = 2**25

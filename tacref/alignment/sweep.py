@@ -10,9 +10,9 @@ import numpy as np
 from tacref.checks import check_band
 from tacref.cores import threads_available
 from tacref.kernels.costs import COLUMNS, ROWS, STRIDE, copy_columns
-from tacref.kernels.dtw import SLOT, TILE
-from tacref.kernels.dtw_pair import COMPLETE, Area, Kept, Pair, Team, Worker, extent, windows
-from tacref.kernels.dtw_sweep import ENDED, PAUSED, WAITING, sweep
+from tacref.kernels.dtw.pair import COMPLETE, Area, Kept, Pair, Team, Worker, extent, windows
+from tacref.kernels.dtw.sweep import ENDED, PAUSED, WAITING, sweep
+from tacref.kernels.dtw.tile import SLOT, TILE
 
 # Seconds a cell takes at least, and those that each dimension adds, on a slow processor: rough,
 # and only for how often the calling thread comes up and whether a second one pays.
@@ -103,7 +103,7 @@ def run(
     Parameters
     ----------
     pair, area, row, left, kept
-        As `tacref.kernels.dtw_sweep.sweep` takes them.
+        As `tacref.kernels.dtw.sweep.sweep` takes them.
     threads : int, optional
         How many; by default as many as there are and as are worth it.
     progress : callable, optional

@@ -1,6 +1,7 @@
 """Contrastive-IDM (equation 7) of batches of embeddings, value and gradient in one pass."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,17 +21,24 @@ from tacref.kernels.costs import (
 from tacref.kernels.simd import LANES
 
 
+class Form(NamedTuple):
+    """A variant with its options; the flags are those of `tacref.variants.Variant`."""
+
+    sigma: int
+    margin: float
+    near_weight_falls: bool
+    far_weight_rises: bool
+    of_roots: bool
+    mean_over_pairs: bool
+
+
 @njit(nogil=True, cache=True)
 def idm_items(
     x: np.ndarray,
-    rows: np.ndarray,
+    lengths: np.ndarray,
     times: np.ndarray,
     video_lengths: np.ndarray,
-    sigma: int,
-    margin: float,
-    official: bool,
-    printed: bool,
-    laser: bool,
+    form: Form,
     with_grad: bool,
     start: int,
     stop: int,
@@ -39,8 +47,26 @@ def idm_items(
 ) -> None:
     """Write values, and with `with_grad` gradients, of the items `start` to `stop`.
 
-    x and grad are `(B, n, d)`, contiguous, times `(B, n)`: of each row's frame for "official", else
-    its number. Each pair of frames is taken once, with weight 2.
+    Each pair of frames is taken once, with weight 2.
+
+    Parameters
+    ----------
+    x : ndarray of float32 or float64, shape (B, n, d)
+        Embeddings, C-contiguous.
+    lengths : ndarray of int64, shape (B,)
+        Valid rows.
+    times, video_lengths : ndarray of int64 and float64, shapes (B, n) and (B,)
+        Frame numbers, and what their differences are divided by in weights.
+    form : Form
+        Of equation 7.
+    with_grad : bool
+        Whether gradients are written.
+    start, stop : int
+        First item, and one beyond the last.
+    values : ndarray of float64, shape (B,)
+        Written.
+    grad : ndarray, shape and dtype of x
+        Written; empty without `with_grad`.
     """
     n, d = x.shape[1], x.shape[2]
     width, columns_width = padded(d, 2 * LANES), padded(n, COLUMNS) + COLUMNS
@@ -48,7 +74,7 @@ def idm_items(
     transposed = np.zeros(d * columns_width)
     strip = np.empty(diagonals(n) * STRIDE)
     for b in range(start, stop):
-        count = rows[b]
+        count = lengths[b]
         copy_rows(x[b], count, flat, width)
         copy_columns(x[b], count, transposed, columns_width)
         value = 0.0
@@ -58,10 +84,7 @@ def idm_items(
                 strip, flat, first * width, width, height, transposed, columns_width, first,
                 count, d,
             )  # fmt: skip
-            value += _weigh(
-                strip, first, height, count, times[b], float(video_lengths[b]), sigma, margin,
-                official, printed, laser,
-            )  # fmt: skip
+            value += _weigh(strip, first, height, count, times[b], video_lengths[b], form)
             if with_grad:
                 origin = -first * (STRIDE + 1) - first * STRIDE
                 add_weighted_differences(
@@ -72,8 +95,8 @@ def idm_items(
                     strip, origin, STRIDE, STRIDE + 1, flat, flat, out, first, count, first,
                     first + height, width,
                 )  # fmt: skip
-        # Pairs (i, j) and (j, i), and over n^2 for the mean of "laser".
-        scale = 2.0 / count**2 if laser else 2.0
+        # Pairs (i, j) and (j, i), and over n^2 for a mean.
+        scale = 2.0 / count**2 if form.mean_over_pairs else 2.0
         values[b] = scale * value
         if with_grad:
             take(out, 2.0 * scale, count, width, grad[b])
@@ -87,11 +110,7 @@ def _weigh(
     count: int,
     times: np.ndarray,
     video_length: float,
-    sigma: int,
-    margin: float,
-    official: bool,
-    printed: bool,
-    laser: bool,
+    form: Form,
 ) -> float:
     """Return the sum over a strip's pairs i < j; write its slopes in place of the distances."""
     value = 0.0
@@ -105,23 +124,20 @@ def _weigh(
             strip[(i + j) * STRIDE + i] = 0.0
         for j in range(i + 1, count - first):
             place = (i + j) * STRIDE + i
-            distance = math.sqrt(strip[place]) if laser else strip[place]
+            distance = math.sqrt(strip[place]) if form.of_roots else strip[place]
             # On whole frames: a window in floating point misjudges pairs exactly sigma apart.
-            apart = abs(times[first + i] - times[first + j])
-            far_weight = float(apart) ** 2 + 1.0
-            if official:
-                far_weight = (apart / video_length) ** 2 + 1.0
-            near_weight = 1.0 if official else 1.0 / far_weight
-            if printed:
-                far_weight = near_weight
+            gap = abs(times[first + i] - times[first + j])
+            rising = (gap / video_length) ** 2 + 1.0
             slope = 0.0
-            if apart <= sigma:
+            if gap <= form.sigma:
+                near_weight = 1.0 / rising if form.near_weight_falls else 1.0
                 value += near_weight * distance  # eq. 7, near
                 slope = near_weight
-            elif not distance >= margin:  # at the kink the derivative is 0; NaN goes on
-                value += far_weight * (margin - distance)  # eq. 7, far
+            elif not distance >= form.margin:  # at the kink the derivative is 0; NaN goes on
+                far_weight = rising if form.far_weight_rises else 1.0 / rising
+                value += far_weight * (form.margin - distance)  # eq. 7, far
                 slope = -far_weight
-            if laser:
+            if form.of_roots:
                 # d sqrt(D) / dD = 1 / (2 sqrt(D)); where D = 0, 0 is taken.
                 slope = slope / (2.0 * distance) if distance != 0.0 else 0.0
             strip[place] = slope

@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tacref.losses._checks import (
+from tacref.losses.arguments import (
     check_pair,
 )
-from tacref.losses._operator import Operator, primals
+from tacref.losses.torch_operator import Operator, primals
 
 # Numbers of a block of differences; bounds the memory of (B, n, m, d).
 BLOCK = 1 << 21

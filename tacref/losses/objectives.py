@@ -1,40 +1,18 @@
 """What can be trained with, by name: LAV and what it is compared with, under one interface."""
 
-import math
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from tacref.checks import check_not_negative, check_positive, check_variant
-from tacref.losses._lengths import (
-    Lengths,
-)
-from tacref.losses.lav import LAVLoss
-from tacref.losses.soft_dtw_divergence import SoftDTWDivergenceLoss
-from tacref.losses.tcc import TCCLoss
+from tacref.checks import check_not_negative, check_positive
+from tacref.losses._lav import LAVLoss
+from tacref.losses._soft_dtw_divergence import SoftDTWDivergenceLoss
+from tacref.losses._tcc import TCCLoss
+from tacref.losses.lengths import Lengths
 
 LOSSES = ("lav", "divergence", "tcc", "lav+tcc")
 # Of gamma, margin and weights in training, which squares gradients in float32.
 MAX_TRAINING_WEIGHT = 1e9
-
-
-class Regularization(NamedTuple):
-    """Weight, window and margin of Contrastive-IDM."""
-
-    alpha: float
-    sigma: float
-    margin: float
-
-
-# By measurement, see docs/losses.md: the variants' terms differ in size by orders of magnitude,
-# and sigma counts source frames in "official", sampled frames in the others. "laser" takes the
-# margin in distance: the root of 2 asks for the same right angle as 2 in squared distance.
-DEFAULTS: dict[str, Regularization] = {
-    "official": Regularization(alpha=0.5, sigma=15.0, margin=2.0),
-    "paper": Regularization(alpha=0.02, sigma=8.0, margin=2.0),
-    "printed": Regularization(alpha=4.0, sigma=2.0, margin=2.0),
-    "laser": Regularization(alpha=1.0, sigma=5.0, margin=math.sqrt(2.0)),
-}
 
 
 class Terms(NamedTuple):
@@ -66,7 +44,7 @@ def make_objective(
         Smoothing of soft-DTW, > 0 and at most 1e9, in squared distance.
     alpha, sigma, margin : float, optional
         Weight and window, >= 0, and hinge margin, > 0, of Contrastive-IDM; weight and margin at
-        most 1e9. By default those of the variant in `DEFAULTS`.
+        most 1e9. By default what suits the variant.
     variant : {"paper", "official", "printed", "laser"}
         Of Contrastive-IDM.
     tcc_weight : float
@@ -88,7 +66,6 @@ def make_objective(
     """
     if name not in LOSSES:
         raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {name!r}")
-    default = DEFAULTS[check_variant(variant)]
     gamma = check_positive(gamma, "gamma", most=MAX_TRAINING_WEIGHT)
     if alpha is not None:
         alpha = check_not_negative(alpha, "alpha", most=MAX_TRAINING_WEIGHT)
@@ -96,9 +73,9 @@ def make_objective(
         margin = check_positive(margin, "margin", most=MAX_TRAINING_WEIGHT)
     lav = LAVLoss(
         gamma=gamma,
-        alpha=default.alpha if alpha is None else alpha,
-        sigma=default.sigma if sigma is None else sigma,
-        margin=default.margin if margin is None else margin,
+        alpha=alpha,
+        sigma=sigma,
+        margin=margin,
         variant=variant,
     )
     divergence = SoftDTWDivergenceLoss(gamma=gamma)

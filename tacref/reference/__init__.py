@@ -3,29 +3,31 @@
 NumPy in, NumPy out. Whatever else computes these losses is held against it.
 """
 
+from tacref.reference._dtw import alignment_matrix, dtw, dtw_path
+from tacref.reference._idm import (
+    contrastive_idm,
+    contrastive_idm_of_distances,
+    contrastive_idm_of_distances_value_and_grad,
+    contrastive_idm_value_and_grad,
+    idm,
+    idm_loss,
+)
+from tacref.reference._soft_dtw import (
+    expected_alignment,
+    soft_dtw,
+    soft_dtw_value_and_grad,
+    softmin,
+)
 from tacref.reference.costs import cost_matrix
 from tacref.reference.directional import sharp_soft_dtw, soft_dtw_hvp
 from tacref.reference.divergence import (
     soft_dtw_divergence,
     soft_dtw_divergence_value_and_grad,
 )
-from tacref.reference.dtw import alignment_matrix, dtw, dtw_path
-from tacref.reference.idm import (
-    contrastive_idm,
-    contrastive_idm_value_and_grad,
-    idm,
-    idm_loss,
-)
 from tacref.reference.lav import lav_loss, lav_loss_value_and_grad
 from tacref.reference.sequence_contrastive import (
     sequence_contrastive_loss,
     sequence_contrastive_loss_value_and_grad,
-)
-from tacref.reference.soft_dtw import (
-    expected_alignment,
-    soft_dtw,
-    soft_dtw_value_and_grad,
-    softmin,
 )
 from tacref.reference.tcc import (
     cycle_back,
@@ -37,6 +39,8 @@ from tacref.reference.tcc import (
 __all__ = [
     "alignment_matrix",
     "contrastive_idm",
+    "contrastive_idm_of_distances",
+    "contrastive_idm_of_distances_value_and_grad",
     "contrastive_idm_value_and_grad",
     "cost_matrix",
     "cycle_back",

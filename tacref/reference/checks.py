@@ -176,16 +176,26 @@ def check_embeddings(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray
     ValueError
         If a shape does not fit, or a value is not finite.
     """
-    pair = as_float64(x, "x"), as_float64(y, "y")
-    for array, name in zip(pair, "xy", strict=True):
-        if array.ndim != 2 or array.size == 0:
-            raise ValueError(f"{name} must have shape (frames, d), not empty, got {array.shape}")
-        check_finite(array, name)
+    pair = check_rows(x, "x"), check_rows(y, "y")
     if pair[0].shape[1] != pair[1].shape[1]:
         raise ValueError(
             f"x and y must have the same d, got shapes {pair[0].shape} and {pair[1].shape}"
         )
     return pair
+
+
+def check_rows(values: ArrayLike, name: str) -> np.ndarray:
+    """Return embeddings as contiguous float64 `(n, d)`, non-empty and finite.
+
+    Raises
+    ------
+    ValueError
+        If the shape does not fit, or a value is not finite.
+    """
+    array = as_float64(values, name)
+    if array.ndim != 2 or array.size == 0:
+        raise ValueError(f"{name} must have shape (frames, d), not empty, got {array.shape}")
+    return check_finite(array, name)
 
 
 def check_finite(array: np.ndarray, name: str) -> np.ndarray:

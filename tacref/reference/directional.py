@@ -5,8 +5,8 @@ from numpy.typing import ArrayLike
 
 from tacref.checks import takes_costs
 from tacref.compiled import njit
+from tacref.reference._soft_dtw import backward, forward
 from tacref.reference.checks import check_direction, check_reached, check_smoothing
-from tacref.reference.soft_dtw import backward, forward
 
 
 @takes_costs

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tacref.reference._soft_dtw import soft_dtw, soft_dtw_value_and_grad
 from tacref.reference.checks import check_embeddings
 from tacref.reference.costs import cost_matrix, embedding_gradients
-from tacref.reference.soft_dtw import soft_dtw, soft_dtw_value_and_grad
 
 
 def soft_dtw_divergence(

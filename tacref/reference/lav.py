@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tacref.checks import MAX_WEIGHT, check_not_negative
+from tacref.checks import MAX_WEIGHT, check_not_negative, check_variant
+from tacref.reference._idm import contrastive_idm_value_and_grad
+from tacref.reference._soft_dtw import soft_dtw_value_and_grad
 from tacref.reference.checks import check_embeddings
 from tacref.reference.costs import cost_matrix, embedding_gradients
-from tacref.reference.idm import contrastive_idm_value_and_grad
-from tacref.reference.soft_dtw import soft_dtw_value_and_grad
 from tacref.reference.times import check_times
+from tacref.variants import VARIANTS
 
 
 def lav_loss(
@@ -18,9 +19,9 @@ def lav_loss(
     y: ArrayLike,
     *,
     gamma: float = 0.1,
-    alpha: float = 0.5,
-    sigma: float = 10,
-    margin: float = 2.0,
+    alpha: float | None = None,
+    sigma: float | None = None,
+    margin: float | None = None,
     variant: str = "paper",
     times_x: ArrayLike | None = None,
     times_y: ArrayLike | None = None,
@@ -39,8 +40,9 @@ def lav_loss(
         Frame embeddings of the other. Not modified.
     gamma : float
         Smoothing of soft-DTW, > 0, in squared distance.
-    alpha : float
-        Weight of the regularizer, from 0 to 1e100.
+    alpha : float, optional
+        Weight of the regularizer, from 0 to 1e100. By default what suits the variant,
+        `tacref.variants.VARIANTS`.
     sigma, margin, variant
         As for `contrastive_idm`. "official" divides the whole loss by the number of frames
         (our choice where n != m: by their mean).
@@ -84,9 +86,9 @@ def lav_loss_value_and_grad(
     y: ArrayLike,
     *,
     gamma: float = 0.1,
-    alpha: float = 0.5,
-    sigma: float = 10,
-    margin: float = 2.0,
+    alpha: float | None = None,
+    sigma: float | None = None,
+    margin: float | None = None,
     variant: str = "paper",
     times_x: ArrayLike | None = None,
     times_y: ArrayLike | None = None,
@@ -117,21 +119,23 @@ def lav_loss_value_and_grad(
         If an array or a number is not as described.
     """
     x, y = check_embeddings(x, y)
+    form = VARIANTS[check_variant(variant)]
+    if alpha is None:
+        alpha = form.defaults.alpha
     alpha = check_not_negative(alpha, "alpha", most=MAX_WEIGHT)
     times_x, video_length_x = check_times(times_x, video_length_x, len(x), "_x")
     times_y, video_length_y = check_times(times_y, video_length_y, len(y), "_y")
     alignment, E = soft_dtw_value_and_grad(cost_matrix(x, y), gamma=gamma)
     grad_x, grad_y = embedding_gradients(x, y, E)
     options: dict[str, Any] = {"sigma": sigma, "margin": margin, "variant": variant}
-    regularizer_x, G_X = contrastive_idm_value_and_grad(
-        cost_matrix(x, x), times=times_x, video_length=video_length_x, **options
+    regularizer_x, own_x = contrastive_idm_value_and_grad(
+        x, times=times_x, video_length=video_length_x, **options
     )
-    regularizer_y, G_Y = contrastive_idm_value_and_grad(
-        cost_matrix(y, y), times=times_y, video_length=video_length_y, **options
+    regularizer_y, own_y = contrastive_idm_value_and_grad(
+        y, times=times_y, video_length=video_length_y, **options
     )
     value = alignment + alpha * (regularizer_x + regularizer_y)  # eq. 8
-    # x_i stands in row i and in column i of D_X.
-    grad_x += alpha * sum(embedding_gradients(x, x, G_X))
-    grad_y += alpha * sum(embedding_gradients(y, y, G_Y))
-    frames = (len(x) + len(y)) / 2 if variant == "official" else 1.0
+    grad_x += alpha * own_x
+    grad_y += alpha * own_y
+    frames = (len(x) + len(y)) / 2 if form.lav_per_frame else 1.0
     return value / frames, grad_x / frames, grad_y / frames

@@ -10,9 +10,9 @@ from typing import Any
 
 from tacref.encoder.config import ENCODERS
 from tacref.encoder.storage import CONFIG
-from tacref.losses import DEFAULTS
 from tacref.text_files import read_json, read_toml
 from tacref.training.settings import SETTING_DEFAULTS, Settings, check_type
+from tacref.variants import Regularization
 
 # Which recipe an encoder has by default; docs/benchmarks.md has the measurements behind them.
 OF_ENCODER = {"small": "activity", "resnet50": "paper", "features": "features"}
@@ -112,7 +112,7 @@ def merge(recipe: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, An
     """
     merged = dict(recipe)
     if options.get("variant", merged.get("variant")) != merged.get("variant"):
-        for key in DEFAULTS["paper"]._fields:
+        for key in Regularization._fields:
             merged.pop(key, None)
     if options.get("encoder", merged.get("encoder")) != merged.get("encoder"):
         for key in ("offsets", "size", "view_weight"):  # of another encoder

@@ -9,7 +9,8 @@ from torch import nn
 
 from tacref.checks import MIN_SCALE, check_not_negative, check_positive
 from tacref.data.dataset import ON_BAD_VIDEO
-from tacref.losses import DEFAULTS, MAX_TRAINING_WEIGHT, make_objective
+from tacref.losses import MAX_TRAINING_WEIGHT, make_objective
+from tacref.variants import VARIANTS
 
 MAX_LR = 1000.0
 OPTIMIZERS = ("adam", "adamw")
@@ -156,7 +157,7 @@ class Settings:
                 self, field.name, check_type(field.name, getattr(self, field.name), field.type)
             )
         self.make_objective()
-        for name, value in DEFAULTS[self.variant]._asdict().items():
+        for name, value in VARIANTS[self.variant].defaults._asdict().items():
             if getattr(self, name) is None:  # what the run used, for its config.json
                 object.__setattr__(self, name, value)
         for name in ("steps", "pairs", "frames", "accumulate", "save_every", "keep"):

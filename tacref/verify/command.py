@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tacref.checks import VARIANTS
 from tacref.commands import Parser, command, seed
 from tacref.files import check_new_file, replacing
 from tacref.terminal import printable
+from tacref.variants import VARIANTS
 from tacref.verify.spec import LOSSES
 
 if TYPE_CHECKING:

@@ -4,11 +4,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from tacref import reference
-from tacref.checks import VARIANTS
-from tacref.reference.costs import embedding_gradients
+from tacref.variants import VARIANTS
 
 
 def implementations() -> Iterator[tuple[Callable[..., Any], dict[str, Any]]]:
@@ -23,7 +20,7 @@ def implementations() -> Iterator[tuple[Callable[..., Any], dict[str, Any]]]:
     for variant in VARIANTS:
         options = {"variant": variant}
         yield (
-            partial(_contrastive_idm, variant=variant),
+            partial(reference.contrastive_idm_value_and_grad, variant=variant),
             _numpy(f"reference.contrastive_idm {variant}", "contrastive_idm", **options),
         )
         yield (
@@ -59,13 +56,6 @@ def implementations() -> Iterator[tuple[Callable[..., Any], dict[str, Any]]]:
 
 def _numpy(name: str, loss: str, **options: str) -> dict[str, Any]:
     return {"name": name, "loss": loss, "framework": "numpy", **options}
-
-
-def _contrastive_idm(x: np.ndarray, **options: Any) -> tuple[float, np.ndarray]:
-    D = reference.cost_matrix(x, x)
-    value, G = reference.contrastive_idm_value_and_grad(D, **options)
-    first, second = embedding_gradients(np.asarray(x, np.float64), np.asarray(x, np.float64), G)
-    return value, first + second  # x_i stands in a row and in a column
 
 
 def _soft_dtw_loss(

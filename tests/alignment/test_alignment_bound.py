@@ -13,7 +13,7 @@ from tacref.alignment.bound import upper_bound
 from tacref.alignment.path import Blocks, find_path
 from tacref.alignment.sweep import as_pair, borders, nothing_kept, run, whole
 from tacref.kernels.costs import ROWS
-from tacref.kernels.dtw import TILE
+from tacref.kernels.dtw.tile import TILE
 
 LENGTHS = st.integers(1, 5 * TILE)
 

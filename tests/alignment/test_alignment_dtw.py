@@ -16,7 +16,7 @@ from tacref.alignment import path as paths
 from tacref.alignment.path import Blocks, find_path, plan_blocks
 from tacref.alignment.sweep import as_pair, borders, nothing_kept, run, whole
 from tacref.kernels.costs import ROWS
-from tacref.kernels.dtw import TILE
+from tacref.kernels.dtw.tile import TILE
 from tacref.losses import SoftDTWLoss
 
 SMALLEST = Blocks(ROWS, TILE)

@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal
 from tacref.alignment import sweep as sweeps
 from tacref.alignment.sweep import as_pair, borders, nothing_kept, run, whole
 from tacref.kernels.costs import ROWS, STRIDE
-from tacref.kernels.dtw import DIAGONALS, SLOT, forward
+from tacref.kernels.dtw.tile import DIAGONALS, SLOT, forward
 
 
 def value(x, y, threads):

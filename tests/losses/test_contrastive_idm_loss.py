@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.autograd import gradcheck, gradgradcheck
 
+from tacref import reference
 from tacref.losses import ContrastiveIDMLoss, contrastive_idm
-from tacref.reference import contrastive_idm_value_and_grad, cost_matrix
 
 EXAMPLES = settings(max_examples=100, deadline=None, derandomize=True)
 VARIANTS = ["paper", "official", "printed", "laser"]
@@ -30,7 +30,8 @@ def value_and_grad(x, **options):
 
 def reference_value_and_grad(x, **options):
     """Of one item; the chain rule by broadcasting, x_i being in row i and in column i of D_X."""
-    value, G = contrastive_idm_value_and_grad(cost_matrix(x, x), **options)
+    D_X = reference.cost_matrix(x, x)
+    value, G = reference.contrastive_idm_of_distances_value_and_grad(D_X, **options)
     return value, 2 * ((G + G.T)[..., None] * (x[:, None] - x[None])).sum(1)
 
 

@@ -13,7 +13,7 @@ from tacref.losses import (
     contrastive_idm,
     soft_dtw,
 )
-from tacref.losses._checks import choose_backend
+from tacref.losses.arguments import choose_backend
 
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="this machine has no CUDA device"

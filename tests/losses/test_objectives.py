@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from tacref.losses import (
-    DEFAULTS,
     LOSSES,
     contrastive_idm,
     lav_loss,
@@ -12,6 +11,7 @@ from tacref.losses import (
     soft_dtw_divergence,
     tcc_loss,
 )
+from tacref.variants import VARIANTS
 
 TIMES = {
     "times_x": torch.tensor([[0, 9, 30, 31], [2, 3, 5, 8]]),
@@ -28,7 +28,7 @@ def pair(dtype=torch.float64):
 
 
 def expected_parts(name, x, y, variant):
-    default = DEFAULTS[variant]
+    default = VARIANTS[variant].defaults
     parts = {}
     loss = torch.zeros((), dtype=torch.float64)
     if name == "divergence":
@@ -44,7 +44,7 @@ def expected_parts(name, x, y, variant):
     return loss, parts
 
 
-@pytest.mark.parametrize("variant", DEFAULTS)
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("name", LOSSES)
 def test_loss_is_made_of_its_parts(name, variant):
     x, y = pair()

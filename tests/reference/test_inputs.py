@@ -18,8 +18,10 @@ SQUARE = [[0, 1, 4], [1, 0, 2], [4, 2, 0]]
 ROWS = [[0, 1], [2, 1], [3, 0]]
 CALLS = {
     "alignment_matrix": ([[0, 0], [1, 1], [1, 2]],),
-    "contrastive_idm": (SQUARE,),
-    "contrastive_idm_value_and_grad": (SQUARE,),
+    "contrastive_idm": (ROWS,),
+    "contrastive_idm_of_distances": (SQUARE,),
+    "contrastive_idm_of_distances_value_and_grad": (SQUARE,),
+    "contrastive_idm_value_and_grad": (ROWS,),
     "cost_matrix": (ROWS, ROWS[:2]),
     "cycle_back": (ROWS, ROWS[:2]),
     "dtw": (SQUARE[:2],),
@@ -129,7 +131,7 @@ def test_imports_only_math_and_numpy():
                 found |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 found.add(str(node.module))
-    ours = ("tacref.reference", "tacref.checks", "tacref.compiled")
+    ours = ("tacref.reference", "tacref.checks", "tacref.compiled", "tacref.variants")
     others = {name for name in found if not name.startswith(ours)}
     assert others == {"math", "numbers", "typing", "numpy", "numpy.typing"}
 

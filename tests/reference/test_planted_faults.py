@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tacref.reference import (
-    contrastive_idm_value_and_grad,
+    contrastive_idm_of_distances_value_and_grad,
     lav_loss_value_and_grad,
     soft_dtw_divergence_value_and_grad,
     soft_dtw_hvp,
@@ -206,7 +206,9 @@ def contrastive_idm(*, fault=None):
 def test_the_distances_are_off_the_kink():
     assert DISTANCES.max() < 0.9 * OPTIONS["margin"]
     assert_contrastive_idm(contrastive_idm(), DISTANCES, OPTIONS)
-    assert_contrastive_idm(contrastive_idm_value_and_grad(DISTANCES, **OPTIONS), DISTANCES, OPTIONS)
+    assert_contrastive_idm(
+        contrastive_idm_of_distances_value_and_grad(DISTANCES, **OPTIONS), DISTANCES, OPTIONS
+    )
 
 
 @pytest.mark.parametrize(

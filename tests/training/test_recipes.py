@@ -9,7 +9,6 @@ import torch
 from safetensors.torch import load_file
 
 from tacref.commands import main
-from tacref.losses import DEFAULTS
 from tacref.training import Settings
 from tacref.training.optimizer import lr_factor
 from tacref.training.recipe import (
@@ -21,6 +20,7 @@ from tacref.training.recipe import (
     shipped_recipes,
     split_keys,
 )
+from tacref.variants import VARIANTS
 from tests.training.training_data import OPTIONS
 
 
@@ -49,7 +49,7 @@ def test_a_variant_brings_its_own_weight_and_window():
     recipe = read_recipe("paper")
     settings, _ = split_keys(merge(recipe, {"variant": "paper"}))
     made = Settings(**settings)
-    assert (made.alpha, made.sigma, made.margin) == DEFAULTS["paper"]
+    assert (made.alpha, made.sigma, made.margin) == VARIANTS["paper"].defaults
     assert merge(recipe, {"variant": "paper", "alpha": 0.3})["alpha"] == 0.3
     assert merge(recipe, {"variant": "official"})["sigma"] == 10.0
 

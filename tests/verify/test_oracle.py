@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from tacref.checks import VARIANTS
+from tacref.variants import VARIANTS
 from tacref.verify import answers, oracle
 from tacref.verify.draw import draw
 from tacref.verify.spec import Spec

@@ -6,7 +6,7 @@ import numpy as np
 
 from tacref.compiled import njit
 from tacref.kernels.costs import COLUMNS, ROWS
-from tacref.kernels.dtw import TILE
+from tacref.kernels.dtw.tile import TILE
 
 # Above any tile's number: a strip that is complete.
 COMPLETE = 2**62

@@ -3,10 +3,8 @@
 from torch import nn
 
 from tacref.checks import check_band, check_positive
-from tacref.losses._checks import (
-    check_backend,
-    check_reduction,
-)
+from tacref.losses.arguments import check_reduction
+from tacref.losses.backend import check_backend
 
 
 class LossModule(nn.Module):

@@ -4,20 +4,20 @@ import torch
 from torch import Tensor
 
 from tacref.checks import check_positive
-from tacref.losses._checks import (
+from tacref.losses.arguments import (
     check_pair,
     check_reduction,
     full_precision,
     reduce,
 )
-from tacref.losses._lengths import (
+from tacref.losses.backends.eager import exact_rows
+from tacref.losses.costs import cost_matrix
+from tacref.losses.lengths import (
     Lengths,
     check_times,
     valid_rows,
 )
-from tacref.losses._module import LossModule
-from tacref.losses._torch import exact_rows
-from tacref.losses.costs import cost_matrix
+from tacref.losses.module import LossModule
 
 FORMS = ("regression_mse_var", "regression_mse")
 

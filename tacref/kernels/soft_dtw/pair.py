@@ -10,8 +10,7 @@ import numpy as np
 from tacref.compiled import njit
 from tacref.kernels.costs import ROWS, STRIDE, add_weighted_differences, copy_strip
 from tacref.kernels.simd import LANES
-from tacref.kernels.soft_dtw import DONE, backward, forward, value
-from tacref.kernels.soft_dtw_problem import (
+from tacref.kernels.soft_dtw.problem import (
     Problem,
     Scratch,
     Sums,
@@ -21,6 +20,7 @@ from tacref.kernels.soft_dtw_problem import (
     strips,
     window,
 )
+from tacref.kernels.soft_dtw.strip import DONE, backward, forward, value
 from tacref.kernels.threads import halted
 
 # Mass that is dropped: far below the rounding of a gradient of float64.

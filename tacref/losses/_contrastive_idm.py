@@ -3,30 +3,18 @@
 from torch import Tensor
 
 from tacref.checks import MAX_WEIGHT, check_not_negative, check_positive, check_variant
-from tacref.losses import _operators, _torch
-from tacref.losses._checks import (
-    check_backend,
-    check_batch,
-    check_reduction,
-    choose_backend,
-    full_precision,
-    needs_grad,
-    reduce,
-    storable,
-)
-from tacref.losses._lengths import (
-    Lengths,
-    check_lengths,
-    check_times,
-)
-from tacref.losses._module import LossModule
+from tacref.losses.arguments import check_batch, check_reduction, full_precision, reduce
+from tacref.losses.backend import check_backend, choose_backend
+from tacref.losses.lengths import Lengths, check_lengths, check_times
+from tacref.losses.module import LossModule
+from tacref.variants import VARIANTS
 
 
 def contrastive_idm(
     x: Tensor,
     *,
-    sigma: float = 10,
-    margin: float = 2.0,
+    sigma: float | None = None,
+    margin: float | None = None,
     variant: str = "paper",
     times: Tensor | None = None,
     video_lengths: Lengths | None = None,
@@ -44,10 +32,12 @@ def contrastive_idm(
     ----------
     x : Tensor, shape (B, n, d)
         Frame embeddings.
-    sigma : float
-        Window, >= 0, in rows; for "official" in frames of the source video (`times`).
-    margin : float
+    sigma : float, optional
+        Window, >= 0, in rows; for "official" in frames of the source video (`times`). By default
+        what suits the variant, `tacref.variants.VARIANTS`.
+    margin : float, optional
         Hinge margin lambda, > 0 and at most 1e100, in squared distance; for "laser" in distance.
+        By default what suits the variant.
     variant : {"paper", "official", "printed", "laser"}
         Which published form; `tacref.reference.contrastive_idm` describes them.
     times : Tensor of int, shape (B, n), optional
@@ -78,35 +68,30 @@ def contrastive_idm(
     Haresh et al., "Learning by Aligning Videos in Time", CVPR 2021, equation 7.
     """
     check_batch(x, "x", "(B, n, d)")
-    sigma = check_not_negative(sigma, "sigma")
-    margin = check_positive(margin, "margin", most=MAX_WEIGHT)
-    check_variant(variant)
-    counts = check_lengths(lengths, x, "lengths")
-    frames, ends = check_times(times, video_lengths, counts, x)
+    sigma, margin = window_and_margin(sigma, margin, variant)
+    lengths = check_lengths(lengths, x, "lengths")
+    times, video_lengths = check_times(times, video_lengths, lengths, x)
+    computing = choose_backend(backend, x.device)
     with full_precision(x):
-        values = idm_of_embeddings(
-            storable(x), counts, frames, ends, sigma, margin, variant, backend
-        )
+        values = computing.contrastive_idm(x, lengths, times, video_lengths, sigma, margin, variant)
     return values.to(x.dtype)
 
 
-def idm_of_embeddings(
-    x: Tensor,
-    rows: Tensor,
-    times: Tensor,
-    video_lengths: Tensor,
-    sigma: float,
-    margin: float,
-    variant: str,
-    backend: str | None,
-) -> Tensor:
-    """Contrastive-IDM `(B,)`, in float64, of embeddings that were checked and are `storable`."""
-    chosen = choose_backend(backend, x)
-    if chosen == "torch":
-        return _torch.contrastive_idm(x, rows, times, video_lengths, sigma, margin, variant)
-    return _operators.contrastive_idm(
-        x, rows, times, video_lengths, sigma, margin, variant, needs_grad(x), chosen
-    )[0]
+def window_and_margin(
+    sigma: float | None, margin: float | None, variant: str
+) -> tuple[float, float]:
+    """Return both, or where one is None the variant's own.
+
+    Raises
+    ------
+    ValueError
+        If one is not as for `contrastive_idm`.
+    """
+    defaults = VARIANTS[check_variant(variant)].defaults
+    sigma = defaults.sigma if sigma is None else check_not_negative(sigma, "sigma")
+    if margin is None:
+        return sigma, defaults.margin
+    return sigma, check_positive(margin, "margin", most=MAX_WEIGHT)
 
 
 class ContrastiveIDMLoss(LossModule):
@@ -130,16 +115,15 @@ class ContrastiveIDMLoss(LossModule):
     def __init__(
         self,
         *,
-        sigma: float = 10,
-        margin: float = 2.0,
+        sigma: float | None = None,
+        margin: float | None = None,
         variant: str = "paper",
         reduction: str = "mean",
         backend: str | None = None,
     ) -> None:
         super().__init__()
-        self.sigma = check_not_negative(sigma, "sigma")
-        self.margin = check_positive(margin, "margin", most=MAX_WEIGHT)
-        self.variant = check_variant(variant)
+        self.sigma, self.margin = window_and_margin(sigma, margin, variant)
+        self.variant = variant
         self.reduction = check_reduction(reduction)
         self.backend = check_backend(backend)
 

@@ -6,30 +6,18 @@ same way, in reverse and in forward mode: by a product with the Hessian. Half pr
 callers to convert.
 """
 
-import importlib
 from collections.abc import Callable, Sequence
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, func
 
-from tacref.losses import _torch
-from tacref.losses._lengths import valid_rows
-from tacref.losses._loss_operator import (
-    Directions,
-    gradient_like,
-    keep,
-    kept,
-    loss_operator,
-)
-from tacref.losses._operator import Operator, primals
+from tacref.losses.backends import eager
+from tacref.losses.backends.kernels import KERNELS
 from tacref.losses.costs import cost_matrix, gradients_of_embeddings, slopes_along
-
-
-def module(backend: str) -> ModuleType:
-    """Return the module of a backend, imported when it is first used."""
-    return importlib.import_module(f"tacref.losses._{backend}")
+from tacref.losses.lengths import valid_rows
+from tacref.losses.loss_operator import Directions, gradient_like, keep, kept, loss_operator
+from tacref.losses.torch_operator import Operator, primals
 
 
 def check_shapes(dtype: torch.dtype, *named: tuple[str, Tensor, tuple[int, ...]]) -> None:
@@ -47,19 +35,25 @@ def check_shapes(dtype: torch.dtype, *named: tuple[str, Tensor, tuple[int, ...]]
             raise ValueError(f"{name} must be of {dtype}, float32 or float64, got {tensor.dtype}")
 
 
-def _check_costs(D: Tensor, rows: Tensor, columns: Tensor) -> None:
+def _check_costs(D: Tensor, lengths_x: Tensor, lengths_y: Tensor) -> None:
     B, n, m = D.shape
-    lengths = ("lengths_x", rows, (B,)), ("lengths_y", columns, (B,))
+    lengths = ("lengths_x", lengths_x, (B,)), ("lengths_y", lengths_y, (B,))
     check_shapes(D.dtype, ("D", D, (B, n, m)), *lengths)
 
 
 def _soft_dtw_hvp(
-    D: Tensor, Z: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int, backend: str
+    D: Tensor,
+    Z: Tensor,
+    gamma: float,
+    lengths_x: Tensor,
+    lengths_y: Tensor,
+    band: int,
+    backend: str,
 ) -> Tensor:
     """Hessian of each value of `soft_dtw` times the direction Z `(B, n, m)`."""
-    _check_costs(D, rows, columns)
+    _check_costs(D, lengths_x, lengths_y)
     check_shapes(Z.dtype, ("Z", Z, tuple(D.shape)))
-    return module(backend).soft_dtw_hvp(D, Z, gamma, rows, columns, band)
+    return KERNELS[backend]().soft_dtw_hvp(D, Z, gamma, lengths_x, lengths_y, band)
 
 
 def _fake_soft_dtw_hvp(D: Tensor, Z: Tensor, *others: Any) -> Tensor:
@@ -108,7 +102,7 @@ def _third(D: Tensor, Z: Tensor, W: Tensor, *options: Any) -> Tensor:
         return lambda D: (direction.to(D.dtype) * func.grad(function)(D)).sum()
 
     def value(D: Tensor) -> Tensor:
-        return _torch.soft_dtw(D, *options).sum()
+        return eager.soft_dtw(D, *options).sum()
 
     return func.grad(along(W, along(Z, value)))(D)
 
@@ -125,22 +119,22 @@ soft_dtw_hvp = Operator(
 def _soft_dtw(
     D: Tensor,
     gamma: float,
-    rows: Tensor,
-    columns: Tensor,
+    lengths_x: Tensor,
+    lengths_y: Tensor,
     band: int,
     with_grad: bool,
     backend: str,
 ) -> tuple[Tensor, Tensor]:
     """Soft-DTW of costs `(B, n, m)`: values `(B,)` in float64, and E, empty unless `with_grad`."""
-    _check_costs(D, rows, columns)
-    return module(backend).soft_dtw(D, gamma, rows, columns, band, with_grad)
+    _check_costs(D, lengths_x, lengths_y)
+    return KERNELS[backend]().soft_dtw(D, gamma, lengths_x, lengths_y, band, with_grad)
 
 
 def _valid_costs(
-    tensors: Sequence[Tensor], gamma: float, rows: Tensor, columns: Tensor, *others: Any
+    tensors: Sequence[Tensor], gamma: float, lengths_x: Tensor, lengths_y: Tensor, *others: Any
 ) -> Sequence[Tensor]:
     _, n, m = tensors[0].shape
-    return (valid_rows(rows, n)[:, :, None] & valid_rows(columns, m)[:, None],)
+    return (valid_rows(lengths_x, n)[:, :, None] & valid_rows(lengths_y, m)[:, None],)
 
 
 def _hvp_of_costs(tensors: Sequence[Tensor], directions: Directions, *others: Any) -> Directions:
@@ -150,27 +144,29 @@ def _hvp_of_costs(tensors: Sequence[Tensor], directions: Directions, *others: An
 soft_dtw = loss_operator(_soft_dtw, 1, _valid_costs, _hvp_of_costs)
 
 
-def _soft_dtw_embeddings(
+def _soft_dtw_of_embeddings(
     x: Tensor,
     y: Tensor,
     gamma: float,
-    rows: Tensor,
-    columns: Tensor,
+    lengths_x: Tensor,
+    lengths_y: Tensor,
     band: int,
     with_grad: bool,
     backend: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Soft-DTW of embeddings: values `(B,)` in float64, and both gradients."""
     (B, n, d), m = x.shape, y.shape[1]
-    lengths = ("lengths_x", rows, (B,)), ("lengths_y", columns, (B,))
+    lengths = ("lengths_x", lengths_x, (B,)), ("lengths_y", lengths_y, (B,))
     check_shapes(x.dtype, ("x", x, (B, n, d)), ("y", y, (B, m, d)), *lengths)
-    return module(backend).soft_dtw_embeddings(x, y, gamma, rows, columns, band, with_grad)
+    return KERNELS[backend]().soft_dtw_of_embeddings(
+        x, y, gamma, lengths_x, lengths_y, band, with_grad
+    )
 
 
 def _valid_embeddings(
-    tensors: Sequence[Tensor], gamma: float, rows: Tensor, columns: Tensor, *others: Any
+    tensors: Sequence[Tensor], gamma: float, lengths_x: Tensor, lengths_y: Tensor, *others: Any
 ) -> Sequence[Tensor]:
-    pairs = zip(tensors, (rows, columns), strict=True)
+    pairs = zip(tensors, (lengths_x, lengths_y), strict=True)
     return [valid_rows(lengths, z.shape[1])[:, :, None] for z, lengths in pairs]
 
 
@@ -178,8 +174,8 @@ def _hvp_of_embeddings(
     tensors: Sequence[Tensor],
     directions: Directions,
     gamma: float,
-    rows: Tensor,
-    columns: Tensor,
+    lengths_x: Tensor,
+    lengths_y: Tensor,
     band: int,
     backend: str,
 ) -> Directions:
@@ -188,22 +184,24 @@ def _hvp_of_embeddings(
         torch.zeros_like(z) if direction is None else direction
         for z, direction in zip(tensors, directions, strict=True)
     )
-    x, u = (_torch.exact_rows(z, rows) for z in (tensors[0], u))
-    y, v = (_torch.exact_rows(z, columns) for z in (tensors[1], v))
+    x, u = (eager.exact_rows(z, lengths_x) for z in (tensors[0], u))
+    y, v = (eager.exact_rows(z, lengths_y) for z in (tensors[1], v))
     D = cost_matrix(x, y)
-    E = soft_dtw(D, gamma, rows, columns, band, True, backend)[1]
-    HZ = soft_dtw_hvp(D, slopes_along(x, y, u, v), gamma, rows, columns, band, backend)
+    E = soft_dtw(D, gamma, lengths_x, lengths_y, band, True, backend)[1]
+    HZ = soft_dtw_hvp(D, slopes_along(x, y, u, v), gamma, lengths_x, lengths_y, band, backend)
     # d of 2 sum_j E_ij (x_i - y_j), by the product rule
     of_weights, of_rows = gradients_of_embeddings(HZ, x, y), gradients_of_embeddings(E, u, v)
     return tuple((a + b).to(dtype) for a, b in zip(of_weights, of_rows, strict=True))
 
 
-soft_dtw_embeddings = loss_operator(_soft_dtw_embeddings, 2, _valid_embeddings, _hvp_of_embeddings)
+soft_dtw_of_embeddings = loss_operator(
+    _soft_dtw_of_embeddings, 2, _valid_embeddings, _hvp_of_embeddings
+)
 
 
 def _contrastive_idm(
     x: Tensor,
-    rows: Tensor,
+    lengths: Tensor,
     times: Tensor,
     video_lengths: Tensor,
     sigma: float,
@@ -217,22 +215,22 @@ def _contrastive_idm(
     check_shapes(
         x.dtype,
         ("x", x, (B, n, d)),
-        ("lengths", rows, (B,)),
+        ("lengths", lengths, (B,)),
         ("times", times, (B, n)),
         ("video_lengths", video_lengths, (B,)),
     )
-    return module(backend).contrastive_idm(
-        x, rows, times, video_lengths, sigma, margin, variant, with_grad
+    return KERNELS[backend]().contrastive_idm(
+        x, lengths, times, video_lengths, sigma, margin, variant, with_grad
     )
 
 
-def _valid_frames(tensors: Sequence[Tensor], rows: Tensor, *others: Any) -> Sequence[Tensor]:
-    return (valid_rows(rows, tensors[0].shape[1])[:, :, None],)
+def _valid_frames(tensors: Sequence[Tensor], lengths: Tensor, *others: Any) -> Sequence[Tensor]:
+    return (valid_rows(lengths, tensors[0].shape[1])[:, :, None],)
 
 
 def _hvp_of_idm(tensors: Sequence[Tensor], directions: Directions, *others: Any) -> Directions:
     # In tensor operations, whatever the backend.
-    product = _torch.contrastive_idm_hvp(tensors[0], directions[0], *others[:-1])
+    product = eager.contrastive_idm_hvp(tensors[0], directions[0], *others[:-1])
     return (product.to(tensors[0].dtype),)
 
 

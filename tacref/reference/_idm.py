@@ -5,8 +5,10 @@ from numpy.typing import ArrayLike
 
 from tacref.checks import MAX_WEIGHT, check_not_negative, check_positive, check_variant
 from tacref.compiled import njit
-from tacref.reference.checks import check_square, check_squared
+from tacref.reference.checks import check_rows, check_square, check_squared
+from tacref.reference.costs import cost_matrix, embedding_gradients
 from tacref.reference.times import check_times
+from tacref.variants import VARIANTS
 
 
 def idm(S_X: ArrayLike) -> float:
@@ -65,29 +67,30 @@ def idm_loss(D_X: ArrayLike) -> float:
 
 
 def contrastive_idm(
-    D_X: ArrayLike,
+    x: ArrayLike,
     *,
-    sigma: float = 10,
-    margin: float = 2.0,
+    sigma: float | None = None,
+    margin: float | None = None,
     variant: str = "paper",
     times: ArrayLike | None = None,
     video_length: float | None = None,
 ) -> float:
-    """Contrastive-IDM of a self-distance matrix (equation 7).
+    """Contrastive-IDM of a video (equation 7).
 
     `I*(X) = sum_ij [ y_ij far_ij max(0, margin - D_X(i, j)) + (1 - y_ij) near_ij D_X(i, j) ]`
-    with y_ij = 1 where the frames i and j are farther apart in time than sigma.
+    with D_X the squared distances between the rows of x, and y_ij = 1 where the frames i and j are
+    farther apart in time than sigma.
 
     Parameters
     ----------
-    D_X : array_like, shape (n, n)
-        Squared Euclidean distances between the frames of one video. Not modified.
-    sigma : float
-        Window, >= 0: frames more than sigma apart are far. In rows of `D_X`; for "official" in
-        the unit of `times`.
-    margin : float
-        Hinge margin lambda, > 0 and at most 1e100, in the unit of `D_X`; for "laser" in the unit
-        of its root.
+    x : array_like, shape (n, d)
+        Frame embeddings of the video. Not modified.
+    sigma : float, optional
+        Window, >= 0: frames more than sigma apart are far. In rows of `x`; for "official" in the
+        unit of `times`. By default what suits the variant, `tacref.variants.VARIANTS`.
+    margin : float, optional
+        Hinge margin lambda, > 0 and at most 1e100, in squared distance; for "laser" in distance.
+        By default what suits the variant.
     variant : {"paper", "official", "printed", "laser"}
         Which published form:
 
@@ -120,15 +123,87 @@ def contrastive_idm(
     Meghanani & Hain, "LASER", Interspeech 2024.
     """
     return contrastive_idm_value_and_grad(
-        D_X, sigma=sigma, margin=margin, variant=variant, times=times, video_length=video_length
+        x, sigma=sigma, margin=margin, variant=variant, times=times, video_length=video_length
     )[0]
 
 
 def contrastive_idm_value_and_grad(
+    x: ArrayLike,
+    *,
+    sigma: float | None = None,
+    margin: float | None = None,
+    variant: str = "paper",
+    times: ArrayLike | None = None,
+    video_length: float | None = None,
+) -> tuple[float, np.ndarray]:
+    """Contrastive-IDM of a video and its gradient with respect to the embeddings.
+
+    Parameters
+    ----------
+    x, sigma, margin, variant, times, video_length
+        As for `contrastive_idm`.
+
+    Returns
+    -------
+    value : float
+        As `contrastive_idm` returns.
+    grad_x : ndarray of float64, shape (n, d)
+        Gradient. At the kinks one-sided derivatives are taken: 0 where a distance equals the
+        margin; and 0, for "laser", where it is 0.
+
+    Raises
+    ------
+    ValueError
+        If an array or a number is not as described.
+    """
+    x = check_rows(x, "x")
+    value, G = contrastive_idm_of_distances_value_and_grad(
+        cost_matrix(x, x), sigma=sigma, margin=margin, variant=variant, times=times,
+        video_length=video_length,
+    )  # fmt: skip
+    # x_i stands in row i and in column i of D_X.
+    by_rows, by_columns = embedding_gradients(x, x, G)
+    return value, by_rows + by_columns
+
+
+def contrastive_idm_of_distances(
     D_X: ArrayLike,
     *,
-    sigma: float = 10,
-    margin: float = 2.0,
+    sigma: float | None = None,
+    margin: float | None = None,
+    variant: str = "paper",
+    times: ArrayLike | None = None,
+    video_length: float | None = None,
+) -> float:
+    """Contrastive-IDM of a self-distance matrix (equation 7).
+
+    Parameters
+    ----------
+    D_X : array_like, shape (n, n)
+        Squared Euclidean distances between the frames of one video. Not modified.
+    sigma, margin, variant, times, video_length
+        As for `contrastive_idm`.
+
+    Returns
+    -------
+    float
+        As `contrastive_idm` returns.
+
+    Raises
+    ------
+    ValueError
+        If an array or a number is not as described.
+    """
+    return contrastive_idm_of_distances_value_and_grad(
+        D_X, sigma=sigma, margin=margin, variant=variant, times=times, video_length=video_length
+    )[0]
+
+
+def contrastive_idm_of_distances_value_and_grad(
+    D_X: ArrayLike,
+    *,
+    sigma: float | None = None,
+    margin: float | None = None,
     variant: str = "paper",
     times: ArrayLike | None = None,
     video_length: float | None = None,
@@ -138,12 +213,12 @@ def contrastive_idm_value_and_grad(
     Parameters
     ----------
     D_X, sigma, margin, variant, times, video_length
-        As for `contrastive_idm`.
+        As for `contrastive_idm_of_distances`.
 
     Returns
     -------
     value : float
-        As `contrastive_idm` returns.
+        As `contrastive_idm_of_distances` returns.
     G : ndarray of float64, shape (n, n)
         Gradient. At the kinks one-sided derivatives are taken: 0 where the distance equals the
         margin; and 0, for "laser", where `D_X` is 0.
@@ -153,24 +228,27 @@ def contrastive_idm_value_and_grad(
     ValueError
         If an array or a number is not as described.
     """
-    variant = check_variant(variant)
+    form = VARIANTS[check_variant(variant)]
     distances = check_square(D_X, "D_X")
     n = len(distances)
-    sigma = check_not_negative(sigma, "sigma")
+    sigma = form.defaults.sigma if sigma is None else check_not_negative(sigma, "sigma")
+    if margin is None:
+        margin = form.defaults.margin
     margin = check_positive(margin, "margin", most=MAX_WEIGHT)
     frames, length = check_times(times, video_length, n)
-    if variant == "official":
-        far, far_weights, near_weights = _official_weights(frames, length, sigma)
+    if not form.in_source_frames:
+        frames, length = np.arange(n), 1.0
+    far, rising = _far_and_weights(frames, length, sigma)
+    falling = 1.0 / rising
+    far_weights = rising if form.far_weight_rises else falling
+    near_weights = falling if form.near_weight_falls else np.ones((n, n))
+    if form.of_roots:
+        roots = np.sqrt(check_squared(distances, "D_X"))
+        value, slopes = _contrastive_idm(roots, far, far_weights, near_weights, margin)
+        G = _root_chain_rule(slopes, roots)
     else:
-        far, far_weights, near_weights = _index_weights(n, sigma)
-    if variant == "printed":
-        far_weights = near_weights
-    if variant != "laser":
-        return _contrastive_idm(distances, far, far_weights, near_weights, margin)
-    # Meghanani & Hain: Euclidean distances, and the mean over pairs of frames
-    roots = np.sqrt(check_squared(distances, "D_X"))
-    value, slopes = _contrastive_idm(roots, far, far_weights, near_weights, margin)
-    return value / n**2, _root_chain_rule(slopes, roots) / n**2
+        value, G = _contrastive_idm(distances, far, far_weights, near_weights, margin)
+    return (value / n**2, G / n**2) if form.mean_over_pairs else (value, G)
 
 
 @njit(cache=True)
@@ -192,31 +270,18 @@ def _idm_loss(D_X: np.ndarray) -> float:
 
 
 @njit(cache=True)
-def _index_weights(n: int, sigma: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    far = np.empty((n, n), np.bool_)
-    far_weights, near_weights = np.empty((n, n)), np.empty((n, n))
-    for i in range(n):
-        for j in range(n):
-            far[i, j] = abs(i - j) > sigma  # y_ij
-            far_weights[i, j] = (i - j) ** 2 + 1.0  # W_bar
-            near_weights[i, j] = 1.0 / far_weights[i, j]  # W
-    return far, far_weights, near_weights
-
-
-@njit(cache=True)
-def _official_weights(
+def _far_and_weights(
     frames: np.ndarray, length: float, sigma: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray]:
     n = len(frames)
-    far = np.empty((n, n), np.bool_)
-    far_weights, near_weights = np.empty((n, n)), np.ones((n, n))
+    far, rising = np.empty((n, n), np.bool_), np.empty((n, n))
     for i in range(n):
         for j in range(n):
-            # Undivided: |t_i - t_j| > sigma / length, in floating point, misjudges pairs that are
-            # exactly sigma frames apart.
+            # y_ij. Undivided: |t_i - t_j| > sigma / length, in floating point, misjudges pairs
+            # that are exactly sigma frames apart.
             far[i, j] = abs(frames[i] - frames[j]) > sigma
-            far_weights[i, j] = ((frames[i] - frames[j]) / length) ** 2 + 1.0
-    return far, far_weights, near_weights
+            rising[i, j] = ((frames[i] - frames[j]) / length) ** 2 + 1.0  # W_bar
+    return far, rising
 
 
 @njit(cache=True)

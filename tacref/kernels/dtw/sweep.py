@@ -15,8 +15,8 @@ import numpy as np
 from tacref.compiled import njit
 from tacref.kernels.atomics import claim, observe, publish
 from tacref.kernels.costs import COLUMNS, ROWS, STRIDE, squared_distances
-from tacref.kernels.dtw import DIAGONAL_BYTES, TILE, TILE_BYTES, back, forward
-from tacref.kernels.dtw_pair import COMPLETE, Area, Kept, Pair, Team, Worker
+from tacref.kernels.dtw.pair import COMPLETE, Area, Kept, Pair, Team, Worker
+from tacref.kernels.dtw.tile import DIAGONAL_BYTES, TILE, TILE_BYTES, back, forward
 
 ENDED, WAITING, PAUSED = 0, 1, 2
 # How often a thread looks for something to do before it leaves to sleep: some fifty microseconds.

@@ -5,8 +5,7 @@ import numpy as np
 from tacref.compiled import njit
 from tacref.kernels.costs import ROWS, STRIDE, copy_costs, copy_strip, diagonals
 from tacref.kernels.simd import LANES, load, splat, store
-from tacref.kernels.soft_dtw import DONE, SLOT, forward, value
-from tacref.kernels.soft_dtw_problem import (
+from tacref.kernels.soft_dtw.problem import (
     Problem,
     Scratch,
     cost_problem,
@@ -17,14 +16,15 @@ from tacref.kernels.soft_dtw_problem import (
     strips,
     window,
 )
+from tacref.kernels.soft_dtw.strip import DONE, SLOT, forward, value
 
 
 @njit(nogil=True, cache=True)
 def hvp_items(
     D: np.ndarray,
     Z: np.ndarray,
-    rows: np.ndarray,
-    columns: np.ndarray,
+    lengths_x: np.ndarray,
+    lengths_y: np.ndarray,
     gamma: float,
     band: int,
     start: int,
@@ -45,7 +45,7 @@ def hvp_items(
     flow = np.empty((strips(n) + 1, 4, m + 2))
     T = np.empty((diagonals(m) + 2) * STRIDE)
     for b in range(start, stop):
-        problem = cost_problem(D[b], rows[b], columns[b], gamma, band)
+        problem = cost_problem(D[b], lengths_x[b], lengths_y[b], gamma, band)
         reset(sums, problem.n, problem.m)
         count = strips(problem.n)
         slopes[:] = 0.0

@@ -2,23 +2,16 @@
 
 from torch import Tensor
 
-from tacref.losses import _operators, _torch
-from tacref.losses._checks import (
+from tacref.losses.arguments import (
     check_batch,
     check_gamma,
     check_pair,
-    choose_backend,
     full_precision,
-    needs_grad,
     reduce,
-    storable,
 )
-from tacref.losses._lengths import (
-    Lengths,
-    check_bands,
-    check_lengths,
-)
-from tacref.losses._module import SoftDTWModule
+from tacref.losses.backend import choose_backend
+from tacref.losses.lengths import Lengths, check_bands, check_lengths
+from tacref.losses.module import SoftDTWModule
 
 
 def soft_dtw(
@@ -74,17 +67,12 @@ def soft_dtw(
     """
     _, n, m = check_batch(D, "D", "(B, n, m)").shape
     gamma = check_gamma(gamma, n, m)
-    rows = check_lengths(lengths_x, D, "lengths_x")
-    columns = check_lengths(lengths_y, D, "lengths_y", dim=2)
-    width = check_bands(band, n, m, lengths_x, lengths_y)
-    chosen = choose_backend(backend, D)
+    band = check_bands(band, n, m, lengths_x, lengths_y)
+    lengths_x = check_lengths(lengths_x, D, "lengths_x")
+    lengths_y = check_lengths(lengths_y, D, "lengths_y", dim=2)
+    computing = choose_backend(backend, D.device)
     with full_precision(D):
-        if chosen == "torch":
-            values = _torch.soft_dtw(D, gamma, rows, columns, width)
-        else:
-            values, _ = _operators.soft_dtw(
-                storable(D), gamma, rows, columns, width, needs_grad(D), chosen
-            )
+        values = computing.soft_dtw(D, gamma, lengths_x, lengths_y, band)
     return values.to(D.dtype)
 
 
@@ -118,35 +106,13 @@ def expected_alignment(
     """
     _, n, m = check_batch(D, "D", "(B, n, m)").shape
     gamma = check_gamma(gamma, n, m)
-    chosen = choose_backend(backend, D)
-    rows = check_lengths(lengths_x, D, "lengths_x")
-    columns = check_lengths(lengths_y, D, "lengths_y", dim=2)
-    width = check_bands(band, n, m, lengths_x, lengths_y)
+    band = check_bands(band, n, m, lengths_x, lengths_y)
+    lengths_x = check_lengths(lengths_x, D, "lengths_x")
+    lengths_y = check_lengths(lengths_y, D, "lengths_y", dim=2)
+    computing = choose_backend(backend, D.device)
     with full_precision(D):
-        if chosen == "torch":
-            E = _torch.expected_alignment(D, gamma, rows, columns, width)
-        else:
-            _, E = _operators.soft_dtw(storable(D), gamma, rows, columns, width, True, chosen)
+        E = computing.expected_alignment(D, gamma, lengths_x, lengths_y, band)
     return E.to(D.dtype)
-
-
-def soft_dtw_of_embeddings(
-    x: Tensor,
-    y: Tensor,
-    gamma: float,
-    rows: Tensor,
-    columns: Tensor,
-    band: int,
-    backend: str | None,
-) -> Tensor:
-    """Soft-DTW `(B,)`, in float64, of embeddings that were checked and are `storable`."""
-    chosen = choose_backend(backend, x)
-    if chosen == "torch":
-        return _torch.soft_dtw_embeddings(x, y, gamma, rows, columns, band)
-    values, _, _ = _operators.soft_dtw_embeddings(
-        x, y, gamma, rows, columns, band, needs_grad(x, y), chosen
-    )
-    return values
 
 
 class SoftDTWLoss(SoftDTWModule):
@@ -184,14 +150,11 @@ class SoftDTWLoss(SoftDTWModule):
         ValueError
             If shapes, dtypes, devices or lengths do not fit.
         """
-        rows, columns = check_pair(x, y, lengths_x, lengths_y)
+        valid_x, valid_y = check_pair(x, y, lengths_x, lengths_y)
         n, m = x.shape[1], y.shape[1]
-        gamma, band = (
-            check_gamma(self.gamma, n, m),
-            check_bands(self.band, n, m, lengths_x, lengths_y),
-        )
+        gamma = check_gamma(self.gamma, n, m)
+        band = check_bands(self.band, n, m, lengths_x, lengths_y)
+        computing = choose_backend(self.backend, x.device)
         with full_precision(x):
-            values = soft_dtw_of_embeddings(
-                storable(x), storable(y), gamma, rows, columns, band, self.backend
-            )
+            values = computing.soft_dtw_of_embeddings(x, y, gamma, valid_x, valid_y, band)
         return reduce(values, self.reduction).to(x.dtype)

@@ -2,13 +2,13 @@
 """Triton kernels over pairs of frames: costs, and their chain rule.
 
 They have no order of cells to keep and run in small blocks all over the device. In the tiles of
-`_triton_kernels`, with which they share the numbering of programs on the first axis.
+`sweep`, with which they share the numbering of programs on the first axis.
 """
 
 import triton
 import triton.language as tl
 
-from tacref.losses._triton_kernels import in_band, kernel, number, slot_of, store, tile
+from tacref.losses.backends.triton.sweep import in_band, kernel, number, slot_of, store, tile
 
 # Turns of a loop over frames or entries that are read at once.
 UNROLLED = tl.constexpr(4)
@@ -70,8 +70,8 @@ def costs_given(
     D,
     Z,
     costs,
-    rows,
-    columns,
+    lengths_x,
+    lengths_y,
     first_item,
     tiles,
     first_strip,
@@ -96,7 +96,7 @@ def costs_given(
 ):
     """Factors and exponents of given costs, and with SLOPE the direction Z, where `sweep` reads."""
     item, strip, chunk, height, width = tile(
-        rows, columns, first_item, tiles, first_strip, stage, H, W
+        lengths_x, lengths_y, first_item, tiles, first_strip, stage, H, W
     )
     i, j, kept, inside = _block(height, width, H, W, BI, BJ)
     row = (strip * H + i).to(tl.int64)[:, None]
@@ -120,8 +120,8 @@ def costs_between(
     x,
     y,
     costs,
-    rows,
-    columns,
+    lengths_x,
+    lengths_y,
     first_item,
     tiles,
     first_strip,
@@ -146,7 +146,7 @@ def costs_between(
 ):
     """Factors and exponents of squared distances of float64 embeddings, where `sweep` reads."""
     item, strip, chunk, height, width = tile(
-        rows, columns, first_item, tiles, first_strip, stage, H, W
+        lengths_x, lengths_y, first_item, tiles, first_strip, stage, H, W
     )
     i, j, kept, inside = _block(height, width, H, W, BI, BJ)
     here = x + (first_item + item) * x_item + (strip * H + i).to(tl.int64) * x_row
@@ -166,8 +166,8 @@ def chain(
     G,
     x,
     y,
-    rows,
-    columns,
+    lengths_x,
+    lengths_y,
     first_item,
     tiles,
     first_strip,
@@ -196,7 +196,7 @@ def chain(
     next are `G_size` numbers. With SWAP, x are the embeddings of the columns and y of the rows.
     """
     item, strip, chunk, height, width = tile(
-        rows, columns, first_item, tiles, first_strip, stage, H, W
+        lengths_x, lengths_y, first_item, tiles, first_strip, stage, H, W
     )
     start, count, others_start, others = strip * H, height, chunk * W, width
     G += tl.program_id(0).to(tl.int64) * G_size

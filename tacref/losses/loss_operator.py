@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tacref.losses._operator import Operator, primals
+from tacref.losses.torch_operator import Operator, primals
 
 # One a tensor; None is zeros.
 Directions = Sequence[Any]

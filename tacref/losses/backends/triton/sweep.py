@@ -43,14 +43,14 @@ def number(bits):
 
 
 @triton.jit
-def tile(rows, columns, first_item, tiles, first_strip, stage, H, W):
+def tile(lengths_x, lengths_y, first_item, tiles, first_strip, stage, H, W):
     """Where the program's tile lies, and how much of it is valid: height and width, or 0."""
     program = tl.program_id(0)
     item = program // tiles
     strip = first_strip + program % tiles
     chunk = stage - strip
-    height = tl.minimum(tl.load(rows + first_item + item).to(tl.int32) - strip * H, H)
-    width = tl.minimum(tl.load(columns + first_item + item).to(tl.int32) - chunk * W, W)
+    height = tl.minimum(tl.load(lengths_x + first_item + item).to(tl.int32) - strip * H, H)
+    width = tl.minimum(tl.load(lengths_y + first_item + item).to(tl.int32) - chunk * W, W)
     empty = (height <= 0) | (width <= 0)
     return item.to(tl.int64), strip, chunk, tl.where(empty, 0, height), tl.where(empty, 0, width)
 
@@ -136,8 +136,8 @@ def sweep(
     bottoms,
     sides,
     values,
-    rows,
-    columns,
+    lengths_x,
+    lengths_y,
     first_item,
     tiles,
     first_strip,
@@ -165,7 +165,7 @@ def sweep(
     `bottoms` stay as they are.
     """
     item, strip, chunk, height, width = tile(
-        rows, columns, first_item, tiles, first_strip, stage, H, W
+        lengths_x, lengths_y, first_item, tiles, first_strip, stage, H, W
     )
     lanes = tl.arange(0, H)
     parts: tl.constexpr = 3 if SLOPE else 2
@@ -268,8 +268,8 @@ def sweep(
     tl.store(side + side_part + lanes, e_here, mask=lanes < height)
     if SLOPE:
         tl.store(side + 2 * side_part + lanes, t_here, mask=lanes < height)
-    ends = (i + 1 == tl.load(rows + first_item + item)) & (lanes < height)
-    ends = ends & (j0 + width == tl.load(columns + first_item + item))
+    ends = (i + 1 == tl.load(lengths_x + first_item + item)) & (lanes < height)
+    ends = ends & (j0 + width == tl.load(lengths_y + first_item + item))
     # eq. 4 for the last cell; +inf where no path arrives
     value = -gamma_ * (tl.log(tl.where(m_here == 0, 1.0, m_here)) + e_here * LN2)
     value = tl.where(m_here == 0, float("inf"), value)

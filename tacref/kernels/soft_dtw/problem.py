@@ -18,7 +18,7 @@ from tacref.kernels.costs import (
     squared_distances,
 )
 from tacref.kernels.simd import LANES
-from tacref.kernels.soft_dtw import DONE, NOWHERE, SLOT
+from tacref.kernels.soft_dtw.strip import DONE, NOWHERE, SLOT
 
 
 class Problem(NamedTuple):

@@ -14,29 +14,45 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from tacref.variants import VARIANTS
+
 if TYPE_CHECKING:
-    from tacref.losses._triton_tiles import Stage
+    from tacref.losses.backends.triton.tiles import Stage
 
 # Numbers of the slopes of Contrastive-IDM that are kept at a time.
-PAIRS = 1 << 24
-MOST = torch.iinfo(torch.int64).max
+MAX_PAIRS = 1 << 24
+MAX_WINDOW = torch.iinfo(torch.int64).max
 
 
-def available() -> str | None:
-    """Tell what is missing to run these functions here; None if nothing is."""
+def missing() -> str | None:
+    """Say what these kernels lack on this machine; None if nothing."""
     try:
         import triton.language
     except ImportError:
         return "triton is not installed"
     if not hasattr(triton.language, "gather"):
         return "triton is older than 3.3"
-    if os.environ.get("TRITON_INTERPRET", "0") != "1" and not torch.cuda.is_available():
+    if not interpreted() and not torch.cuda.is_available():
         return "there is no CUDA device"
     return None
 
 
+def interpreted() -> bool:
+    """Whether Triton's interpreter runs the kernels, on the CPU."""
+    return os.environ.get("TRITON_INTERPRET", "0") == "1"
+
+
+def refusal(device: torch.device) -> str | None:
+    """Say why these kernels cannot compute on a device; None if they can."""
+    if (lack := missing()) is not None:
+        return f"cannot be used here: {lack}"
+    if device.type != "cuda" and not interpreted():
+        return f"needs tensors on CUDA, got {device}"
+    return None
+
+
 def soft_dtw(
-    D: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int, with_grad: bool
+    D: Tensor, gamma: float, lengths_x: Tensor, lengths_y: Tensor, band: int, with_grad: bool
 ) -> tuple[Tensor, Tensor]:
     """Soft-DTW of costs (equation 4) and, if asked for, its gradient E.
 
@@ -46,7 +62,7 @@ def soft_dtw(
         Costs, of any floating-point dtype and strides; +inf forbids a cell.
     gamma : float
         Smoothing, > 0.
-    rows, columns : Tensor of int64, shape (B,)
+    lengths_x, lengths_y : Tensor of int64, shape (B,)
         Valid rows and columns of each item.
     band : int
         Cells with |i - j| > band are forbidden; -1 forbids none.
@@ -60,13 +76,13 @@ def soft_dtw(
     E : Tensor, shape (B, n, m)
         In the dtype of `D`; 0 beyond what is valid and in forbidden cells. Empty if not asked for.
     """
-    from tacref.losses._triton_tiles import Tiles
+    from tacref.losses.backends.triton.tiles import Tiles
 
     B, n, m = D.shape
     values = _unreached(D)
     E = D.new_zeros((B, n, m) if with_grad else (0,))
     with _on(D):
-        tiles = Tiles(D, (B, n, m), rows, columns, band, gamma, keep=with_grad)
+        tiles = Tiles(D, (B, n, m), lengths_x, lengths_y, band, gamma, keep=with_grad)
         for first_item in range(0, B, tiles.items):
             there, back = _ways(tiles.stages(first_item), with_grad)
             for at in there:
@@ -80,13 +96,13 @@ def soft_dtw(
 
 
 def soft_dtw_hvp(
-    D: Tensor, Z: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int
+    D: Tensor, Z: Tensor, gamma: float, lengths_x: Tensor, lengths_y: Tensor, band: int
 ) -> Tensor:
     """Hessian of each value of `soft_dtw` times a direction.
 
     Parameters
     ----------
-    D, gamma, rows, columns, band
+    D, gamma, lengths_x, lengths_y, band
         As for `soft_dtw`.
     Z : Tensor, shape (B, n, m)
         Direction; in forbidden cells it does not count.
@@ -96,12 +112,12 @@ def soft_dtw_hvp(
     Tensor, shape (B, n, m)
         In the dtype of `D`.
     """
-    from tacref.losses._triton_tiles import Tiles
+    from tacref.losses.backends.triton.tiles import Tiles
 
     B, n, m = D.shape
     values, product = _unreached(D), D.new_zeros((B, n, m))
     with _on(D):
-        tiles = Tiles(D, (B, n, m), rows, columns, band, gamma, keep=True, slope=True)
+        tiles = Tiles(D, (B, n, m), lengths_x, lengths_y, band, gamma, keep=True, slope=True)
         for first_item in range(0, B, tiles.items):
             there, back = _ways(tiles.stages(first_item), True)
             for at in there:
@@ -114,12 +130,12 @@ def soft_dtw_hvp(
     return product
 
 
-def soft_dtw_embeddings(
+def soft_dtw_of_embeddings(
     x: Tensor,
     y: Tensor,
     gamma: float,
-    rows: Tensor,
-    columns: Tensor,
+    lengths_x: Tensor,
+    lengths_y: Tensor,
     band: int,
     with_grad: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -129,7 +145,7 @@ def soft_dtw_embeddings(
     ----------
     x, y : Tensor, shapes (B, n, d) and (B, m, d)
         Embeddings of one floating-point dtype, of any strides.
-    gamma, rows, columns, band, with_grad
+    gamma, lengths_x, lengths_y, band, with_grad
         As for `soft_dtw`.
 
     Returns
@@ -139,17 +155,19 @@ def soft_dtw_embeddings(
     grad_x, grad_y : Tensor, shapes (B, n, d) and (B, m, d)
         In the dtype of `x`, at least float32; 0 beyond what is valid. Empty if not asked for.
     """
-    from tacref.losses._triton_tiles import Tiles, by_entry
+    from tacref.losses.backends.triton.tiles import Tiles, by_entry
 
     B, n, d = x.shape
     m = y.shape[1]
     if n > m:  # the shorter one has the lanes
-        values, grad_y, grad_x = soft_dtw_embeddings(y, x, gamma, columns, rows, band, with_grad)
+        values, grad_y, grad_x = soft_dtw_of_embeddings(
+            y, x, gamma, lengths_y, lengths_x, band, with_grad
+        )
         return values, grad_x, grad_y
     values = _unreached(x)
     dtype = torch.promote_types(x.dtype, torch.float32)
     with _on(x):
-        tiles = Tiles(x, (B, n, m), rows, columns, band, gamma, keep=with_grad)
+        tiles = Tiles(x, (B, n, m), lengths_x, lengths_y, band, gamma, keep=with_grad)
         # Sums over several tiles are kept in float64; a single tile writes all there is.
         add = tiles.strips + tiles.chunks > 2
         kept = torch.float64 if add else dtype
@@ -173,7 +191,7 @@ def soft_dtw_embeddings(
 
 def contrastive_idm(
     x: Tensor,
-    rows: Tensor,
+    lengths: Tensor,
     times: Tensor,
     video_lengths: Tensor,
     sigma: float,
@@ -187,7 +205,7 @@ def contrastive_idm(
     ----------
     x : Tensor, shape (B, n, d)
         Embeddings, of any floating-point dtype and strides.
-    rows : Tensor of int64, shape (B,)
+    lengths : Tensor of int64, shape (B,)
         Valid rows of each item.
     times, video_lengths : Tensor of int64, shapes (B, n) and (B,)
         Source frame numbers, and frames of the source videos; read by "official" alone.
@@ -203,8 +221,9 @@ def contrastive_idm(
     grad_x : Tensor, shape (B, n, d)
         In the dtype of `x`, at least float32; 0 beyond what is valid. Empty if not asked for.
     """
-    from tacref.losses import _triton_idm, _triton_pairs
-    from tacref.losses._triton_tiles import BLOCK_ENTRIES, BLOCK_ROWS, bits, by_entry
+    from tacref.losses.backends.triton import pairs
+    from tacref.losses.backends.triton.contrastive_idm import idm_pairs
+    from tacref.losses.backends.triton.tiles import BLOCK_ENTRIES, BLOCK_ROWS, bits, by_entry
 
     B, n, d = x.shape
     dtype = torch.promote_types(x.dtype, torch.float32)
@@ -212,32 +231,36 @@ def contrastive_idm(
     row_blocks = -(-n // BLOCK_ROWS)
     partial = torch.empty((B, row_blocks), dtype=torch.float64, device=x.device)
     # Strips of whole blocks of rows, of which the slopes are kept until they are used.
-    blocks = max(1, min(row_blocks, PAIRS // (BLOCK_ROWS * n))) if with_grad else row_blocks
+    blocks = max(1, min(row_blocks, MAX_PAIRS // (BLOCK_ROWS * n))) if with_grad else row_blocks
     H = blocks * BLOCK_ROWS
-    items = max(1, min(B, PAIRS // (H * n)))
+    items = max(1, min(B, MAX_PAIRS // (H * n)))
     slopes = torch.empty((items, H, n) if with_grad else (1,), dtype=torch.float64, device=x.device)
-    counts = rows.contiguous()
-    window = min(math.floor(sigma), MOST)
+    lengths = lengths.contiguous()
+    window, form = min(math.floor(sigma), MAX_WINDOW), VARIANTS[variant]
     entry_blocks = -(-d // BLOCK_ENTRIES)
     with _on(x):
         x_64 = by_entry(x)
         for first_item in range(0, B, items):
             programs = min(items, B - first_item)
             for strip in range(-(-n // H)):
-                _triton_idm.idm_pairs[(programs, min(blocks, row_blocks - strip * blocks))](
-                    *(x_64, times, video_lengths.contiguous(), counts, slopes, partial),
+                idm_pairs[(programs, min(blocks, row_blocks - strip * blocks))](
+                    *(x_64, times, video_lengths.contiguous(), lengths, slopes, partial),
                     *(first_item, strip, n, H, d, row_blocks, *x_64.stride(), *times.stride()),
                     *(window, bits(margin)),
                     BI=BLOCK_ROWS,
                     BJ=BLOCK_ROWS,
-                    VARIANT=variant,
+                    IN_SOURCE_FRAMES=form.in_source_frames,
+                    NEAR_WEIGHT_FALLS=form.near_weight_falls,
+                    FAR_WEIGHT_RISES=form.far_weight_rises,
+                    OF_ROOTS=form.of_roots,
+                    MEAN_OVER_PAIRS=form.mean_over_pairs,
                     GRAD=with_grad,
                     enable_fp_fusion=True,
                 )
                 if with_grad:
                     # dD_ij / dx_i stands in the pairs (i, j) and (j, i): twice a factor of 2.
-                    _triton_pairs.chain[(programs, blocks * entry_blocks)](
-                        *(grad, slopes, x, x, counts, counts, first_item, 1, strip, strip),
+                    pairs.chain[(programs, blocks * entry_blocks)](
+                        *(grad, slopes, x, x, lengths, lengths, first_item, 1, strip, strip),
                         *(n, H, n, d, *x.stride(), *x.stride(), H * n),
                         BI=BLOCK_ROWS,
                         BD=BLOCK_ENTRIES,

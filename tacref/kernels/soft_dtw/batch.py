@@ -4,8 +4,8 @@ import numpy as np
 
 from tacref.compiled import njit
 from tacref.kernels.costs import ROWS, take
-from tacref.kernels.soft_dtw_pair import solve
-from tacref.kernels.soft_dtw_problem import (
+from tacref.kernels.soft_dtw.pair import solve
+from tacref.kernels.soft_dtw.problem import (
     Problem,
     Sums,
     cost_problem,
@@ -30,8 +30,8 @@ MAX_KEPT_WEIGHTS = 1 << 23
 def of_embeddings(
     x: np.ndarray,
     y: np.ndarray,
-    rows: np.ndarray,
-    columns: np.ndarray,
+    lengths_x: np.ndarray,
+    lengths_y: np.ndarray,
     gamma: float,
     band: int,
     grad_x: np.ndarray | None,
@@ -44,7 +44,7 @@ def of_embeddings(
     ----------
     x, y : ndarray of float32 or float64, shapes (B, n, d) and (B, m, d)
         Embeddings, C-contiguous.
-    rows, columns : ndarray of int64, shape (B,)
+    lengths_x, lengths_y : ndarray of int64, shape (B,)
         Valid rows of x and y.
     gamma : float
         Smoothing.
@@ -64,24 +64,24 @@ def of_embeddings(
     with_grad = grad_x is not None
     if grad_x is None or grad_y is None:
         grad_x = grad_y = np.empty((0, 0, 0), x.dtype)
-    if not take_turns(rows, columns, threads):
+    if not take_turns(lengths_x, lengths_y, threads):
         size = weights_size(x.shape[1], y.shape[1], with_grad)
 
         def items(start: int, stop: int) -> None:
             with borrowed(size) as weights:
                 embedding_items(
-                    x, y, rows, columns, gamma, band, with_grad, start, stop, values, grad_x,
+                    x, y, lengths_x, lengths_y, gamma, band, with_grad, start, stop, values, grad_x,
                     grad_y, weights,
                 )  # fmt: skip
 
         run_parts(
             items,
-            rows * columns,
-            useful_threads(rows * columns, threads),
+            lengths_x * lengths_y,
+            useful_threads(lengths_x * lengths_y, threads),
         )
         return values
     for b in range(len(x)):
-        n, m = int(rows[b]), int(columns[b])
+        n, m = int(lengths_x[b]), int(lengths_y[b])
         pair = _new_problem(x[b, :n], y[b, :m], gamma, band)
         half_x, halves_y = np.zeros_like(pair.x), np.zeros((threads, len(pair.y)))
         values[b] = _together(pair, with_grad, pair.D, half_x, halves_y, threads)
@@ -94,8 +94,8 @@ def of_embeddings(
 
 def of_costs(
     D: np.ndarray,
-    rows: np.ndarray,
-    columns: np.ndarray,
+    lengths_x: np.ndarray,
+    lengths_y: np.ndarray,
     gamma: float,
     band: int,
     E: np.ndarray | None,
@@ -107,7 +107,7 @@ def of_costs(
     ----------
     D : ndarray of float32 or float64, shape (B, n, m)
         Costs, C-contiguous; +inf forbids a cell.
-    rows, columns, gamma, band, threads
+    lengths_x, lengths_y, gamma, band, threads
         As for `of_embeddings`.
     E : ndarray, shape and dtype of D, or None
         Zeros, to be filled.
@@ -120,23 +120,33 @@ def of_costs(
     values = np.empty(len(D))
     with_grad = E is not None
     out = np.empty((0, 0, 0), D.dtype) if E is None else E
-    if not take_turns(rows, columns, threads):
+    if not take_turns(lengths_x, lengths_y, threads):
         size = weights_size(D.shape[1], D.shape[2], with_grad)
 
         def items(start: int, stop: int) -> None:
             with borrowed(size) as weights:
                 _cost_items(
-                    D, rows, columns, gamma, band, with_grad, start, stop, values, out, weights
+                    D,
+                    lengths_x,
+                    lengths_y,
+                    gamma,
+                    band,
+                    with_grad,
+                    start,
+                    stop,
+                    values,
+                    out,
+                    weights,
                 )
 
         run_parts(
             items,
-            rows * columns,
-            useful_threads(rows * columns, threads),
+            lengths_x * lengths_y,
+            useful_threads(lengths_x * lengths_y, threads),
         )
         return values
     for b in range(len(D)):
-        problem = cost_problem(D[b], int(rows[b]), int(columns[b]), gamma, band)
+        problem = cost_problem(D[b], int(lengths_x[b]), int(lengths_y[b]), gamma, band)
         item = out[b] if with_grad else problem.D
         values[b] = _together(problem, with_grad, item, problem.x, np.empty((threads, 0)), threads)
     return values
@@ -149,15 +159,15 @@ def weights_size(n: int, m: int, with_grad: bool) -> int:
     return whole if whole <= MAX_KEPT_WEIGHTS else strip
 
 
-def take_turns(rows: np.ndarray, columns: np.ndarray, threads: int) -> bool:
+def take_turns(lengths_x: np.ndarray, lengths_y: np.ndarray, threads: int) -> bool:
     """Whether all threads should work on one pair after the other."""
-    shortest = -(-int(rows.min()) // ROWS)
+    shortest = -(-int(lengths_x.min()) // ROWS)
     return (
         threads > 1
-        and int((rows * columns).min()) >= MIN_CELLS_FOR_THREADS
+        and int((lengths_x * lengths_y).min()) >= MIN_CELLS_FOR_THREADS
         and (
             shortest >= MIN_STRIPS_PER_THREAD * threads
-            or (len(rows) < threads and shortest >= threads)
+            or (len(lengths_x) < threads and shortest >= threads)
         )
     )
 
@@ -190,8 +200,8 @@ def _together(
 def embedding_items(
     x: np.ndarray,
     y: np.ndarray,
-    rows: np.ndarray,
-    columns: np.ndarray,
+    lengths_x: np.ndarray,
+    lengths_y: np.ndarray,
     gamma: float,
     band: int,
     with_grad: bool,
@@ -212,7 +222,7 @@ def embedding_items(
     sums, scratch = new_sums(n, m), new_scratch(weights, m)
     half_x, half_y = np.zeros_like(space.x), np.zeros_like(space.y)
     for b in range(start, stop):
-        problem = fill_problem(space, x[b], y[b], rows[b], columns[b])
+        problem = fill_problem(space, x[b], y[b], lengths_x[b], lengths_y[b])
         reset(sums, problem.n, problem.m)
         values[b] = solve(problem, sums, scratch, with_grad, space.D, half_x, half_y, 0, 1)
         if with_grad:
@@ -223,8 +233,8 @@ def embedding_items(
 @njit(nogil=True, cache=True)
 def _cost_items(
     D: np.ndarray,
-    rows: np.ndarray,
-    columns: np.ndarray,
+    lengths_x: np.ndarray,
+    lengths_y: np.ndarray,
     gamma: float,
     band: int,
     with_grad: bool,
@@ -237,7 +247,7 @@ def _cost_items(
     n, m = D.shape[1], D.shape[2]
     sums, scratch = new_sums(n, m), new_scratch(weights, m)
     for b in range(start, stop):
-        problem = cost_problem(D[b], rows[b], columns[b], gamma, band)
+        problem = cost_problem(D[b], lengths_x[b], lengths_y[b], gamma, band)
         reset(sums, problem.n, problem.m)
         out = E[b] if with_grad else E[:0].reshape(0, 0)
         values[b] = solve(problem, sums, scratch, with_grad, out, problem.x, problem.y, 0, 1)

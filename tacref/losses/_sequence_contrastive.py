@@ -6,19 +6,19 @@ import torch
 from torch import Tensor
 
 from tacref.checks import MIN_SCALE, check_positive
-from tacref.losses._checks import (
+from tacref.losses.arguments import (
     check_pair,
     check_reduction,
     full_precision,
     reduce,
 )
-from tacref.losses._lengths import (
+from tacref.losses.backends.eager import exact_rows
+from tacref.losses.lengths import (
     Lengths,
     check_moments,
     valid_rows,
 )
-from tacref.losses._module import LossModule
-from tacref.losses._torch import exact_rows
+from tacref.losses.module import LossModule
 
 
 def sequence_contrastive_loss(

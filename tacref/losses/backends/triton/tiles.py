@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from tacref.losses import _triton_flow, _triton_kernels, _triton_pairs
+from tacref.losses.backends.triton import flow, pairs, sweep
 
 # Rows up to which there is one strip, of one lane a row, and columns of its tiles at most; then
 # rows and columns of a tile where there are several strips. Rows are powers of two, <= columns.
@@ -18,7 +18,7 @@ SINGLE_ROWS, SINGLE_COLUMNS = 512, 2048
 TILE_ROWS, TILE_COLUMNS = 128, 128
 # Cells of all tiles of a launch, which take 40 bytes each, with slopes 72.
 CELLS = 1 << 23
-# Blocks of the kernels over pairs: rows, columns, and entries of embeddings.
+# Blocks of the kernels over pairs: lengths_x, lengths_y, and entries of embeddings.
 BLOCK_ROWS, BLOCK_COLUMNS, BLOCK_ENTRIES = 16, 32, 64
 
 # ln 2 to 60 digits.
@@ -54,10 +54,10 @@ class Tiles:
         Of the device that computes.
     shape : tuple of int
         (B, n, m).
-    rows, columns : Tensor of int64, shape (B,)
+    lengths_x, lengths_y : Tensor of int64, shape (B,)
         Valid rows and columns of each item.
     band : int
-        As for `tacref.losses._triton.soft_dtw`.
+        As for `tacref.losses.backends.triton.soft_dtw`.
     gamma : float
         Smoothing, > 0.
     keep : bool
@@ -70,8 +70,8 @@ class Tiles:
         self,
         like: Tensor,
         shape: tuple[int, int, int],
-        rows: Tensor,
-        columns: Tensor,
+        lengths_x: Tensor,
+        lengths_y: Tensor,
         band: int,
         gamma: float,
         *,
@@ -79,7 +79,7 @@ class Tiles:
         slope: bool = False,
     ) -> None:
         self.B, self.n, self.m = shape
-        self.rows, self.columns = rows.contiguous(), columns.contiguous()
+        self.lengths_x, self.lengths_y = lengths_x.contiguous(), lengths_y.contiguous()
         self.band, self.gamma, self.slope = band, gamma, slope
         if self.n <= SINGLE_ROWS:
             self.H = min(SINGLE_ROWS, max(32, power_of_two(self.n)))
@@ -111,8 +111,8 @@ class Tiles:
 
     def costs_given(self, at: Stage, D: Tensor, Z: Tensor) -> None:
         """Take costs, and with slopes a direction, from `(B, n, m)`."""
-        _triton_pairs.costs_given[self._blocks(at)](
-            *(D, Z, self._costs, self.rows, self.columns, *at.numbers, self.H, self.W),
+        pairs.costs_given[self._blocks(at)](
+            *(D, Z, self._costs, self.lengths_x, self.lengths_y, *at.numbers, self.H, self.W),
             *(*D.stride(), *Z.stride(), self.band, *_steps(self.gamma)),
             BI=BLOCK_ROWS,
             BJ=BLOCK_COLUMNS,
@@ -122,8 +122,8 @@ class Tiles:
 
     def costs_between(self, at: Stage, x: Tensor, y: Tensor) -> None:
         """Compute squared distances between embeddings, as `by_entry` lays them out."""
-        _triton_pairs.costs_between[self._blocks(at)](
-            *(x, y, self._costs, self.rows, self.columns, *at.numbers, self.H, self.W),
+        pairs.costs_between[self._blocks(at)](
+            *(x, y, self._costs, self.lengths_x, self.lengths_y, *at.numbers, self.H, self.W),
             *(x.shape[2], *x.stride(), *y.stride(), self.band, *_steps(self.gamma)),
             BI=BLOCK_ROWS,
             BJ=BLOCK_COLUMNS,
@@ -132,9 +132,9 @@ class Tiles:
 
     def sweep(self, at: Stage, values: Tensor, *, keep: bool = False) -> None:
         """Compute masses from costs, and the value where the last cell is reached."""
-        _triton_kernels.sweep[(at.programs,)](
+        sweep.sweep[(at.programs,)](
             *(self._costs, self._weights, self._bottoms, self._sides, values),
-            *(self.rows, self.columns, *at.numbers, self.n, self.m, self.W),
+            *(self.lengths_x, self.lengths_y, *at.numbers, self.n, self.m, self.W),
             *(self.strips, self.chunks, self._bottoms[0].numel(), self._sides[0].numel()),
             *(self.band, bits(self.gamma)),
             H=self.H,
@@ -147,9 +147,18 @@ class Tiles:
 
     def flow(self, at: Stage, E: Tensor | None = None) -> None:
         """Compute E, or its slopes, from weights that were kept: `(B, n, m)`, or for `chain`."""
-        _triton_flow.flow[(at.programs,)](
+        flow.flow[(at.programs,)](
             *(self._weights, self._weights if E is None else E, self._belows, self._besides),
-            *(self.rows, self.columns, *at.numbers, self.n, self.m, self.W, self.items, self.band),
+            *(
+                self.lengths_x,
+                self.lengths_y,
+                *at.numbers,
+                self.n,
+                self.m,
+                self.W,
+                self.items,
+                self.band,
+            ),
             H=self.H,
             SLOPE=self.slope,
             TILED=E is None,
@@ -165,8 +174,17 @@ class Tiles:
         size = self.W if swap else self.H
         d = x.shape[2]
         blocks = -(-size // BLOCK_ROWS) * -(-d // BLOCK_ENTRIES)
-        _triton_pairs.chain[(at.programs, blocks)](
-            *(grad, self._weights, x, y, self.rows, self.columns, *at.numbers, grad.shape[1]),
+        pairs.chain[(at.programs, blocks)](
+            *(
+                grad,
+                self._weights,
+                x,
+                y,
+                self.lengths_x,
+                self.lengths_y,
+                *at.numbers,
+                grad.shape[1],
+            ),
             *(self.H, self.W, d, *x.stride(), *y.stride(), self._weights[0].numel()),
             BI=BLOCK_ROWS,
             BD=BLOCK_ENTRIES,

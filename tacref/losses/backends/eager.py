@@ -7,15 +7,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tacref.losses._lengths import (
-    valid_rows,
-)
-from tacref.losses._operator import of_size, traced
 from tacref.losses.costs import cost_matrix, exact, gradients_of_embeddings, slopes_along
+from tacref.losses.lengths import valid_rows
+from tacref.losses.torch_operator import of_size, traced
+from tacref.variants import VARIANTS, Variant
 
-MOST = torch.iinfo(torch.int64).max
+MAX_WINDOW = torch.iinfo(torch.int64).max
 # Autograd multiplies gradients by gamma, and divides them by it again: below, digits are lost.
 _MIN_GAMMA = 1e-300
+
+
+def refusal(device: torch.device) -> str | None:
+    """Say why this backend cannot compute on a device: it can on any."""
+    return None
 
 
 def exact_rows(x: Tensor, lengths: Tensor) -> Tensor:
@@ -28,26 +32,28 @@ def _of_one_size(tensor: Tensor) -> Tensor:
     return of_size(tensor, [int(side) for side in tensor.shape]) if traced() else tensor
 
 
-def soft_dtw_embeddings(
-    x: Tensor, y: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int
+def soft_dtw_of_embeddings(
+    x: Tensor, y: Tensor, gamma: float, lengths_x: Tensor, lengths_y: Tensor, band: int
 ) -> Tensor:
-    """Soft-DTW `(B,)` of embeddings, of which `rows`, `columns` `(B,)` are valid."""
-    D = cost_matrix(exact_rows(x, rows), exact_rows(y, columns))
-    return soft_dtw(D, gamma, rows, columns, band)
+    """Soft-DTW `(B,)` of embeddings, of which `lengths_x`, `lengths_y` `(B,)` are valid."""
+    D = cost_matrix(exact_rows(x, lengths_x), exact_rows(y, lengths_y))
+    return soft_dtw(D, gamma, lengths_x, lengths_y, band)
 
 
-def soft_dtw(D: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int) -> Tensor:
-    """Soft-DTW `(B,)` of costs `(B, n, m)`, of which `rows`, `columns` `(B,)` are valid.
+def soft_dtw(D: Tensor, gamma: float, lengths_x: Tensor, lengths_y: Tensor, band: int) -> Tensor:
+    """Soft-DTW `(B,)` of costs `(B, n, m)`, of which `lengths_x`, `lengths_y` `(B,)` are valid.
 
     A cost of +inf forbids a cell, and so does a band (-1: none).
     """
-    return _sweep(D, gamma, rows, columns, band)[0]
+    return _sweep(D, gamma, lengths_x, lengths_y, band)[0]
 
 
-def expected_alignment(D: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int) -> Tensor:
+def expected_alignment(
+    D: Tensor, gamma: float, lengths_x: Tensor, lengths_y: Tensor, band: int
+) -> Tensor:
     """Return E, the gradient of `soft_dtw`, as a flow from the last cell to the first."""
     B, n, m = D.shape
-    values, logits = _sweep(D, gamma, rows, columns, band)
+    values, logits = _sweep(D, gamma, lengths_x, lengths_y, band)
     # In cells that no path reaches they say nothing, and no mass comes there.
     weights = [each.softmax(0) for each in logits]
     # No path, no mass; NaN stays.
@@ -61,7 +67,7 @@ def expected_alignment(D: Tensor, gamma: float, rows: Tensor, columns: Tensor, b
         from_diagonal = _passed(masses[-2], weights, k + 2, 0, m)
         from_below = _passed(masses[-1], weights, k + 1, 1, m)
         from_right = _passed(masses[-1], weights, k + 1, 2, m)
-        last = (row == rows[:, None] - 1) & (k - row == columns[:, None] - 1)
+        last = (row == lengths_x[:, None] - 1) & (k - row == lengths_y[:, None] - 1)
         entering = torch.where(last, unit[:, None], 0.0)
         collected = functional.pad(from_diagonal + from_below, (0, 1))[:, 1:] + from_right
         masses.append(entering + collected)
@@ -81,7 +87,7 @@ def _passed(mass: Tensor, weights: list[Tensor], k: int, predecessor: int, m: in
 
 
 def _sweep(
-    D: Tensor, gamma: float, rows: Tensor, columns: Tensor, band: int
+    D: Tensor, gamma: float, lengths_x: Tensor, lengths_y: Tensor, band: int
 ) -> tuple[Tensor, list[Tensor]]:
     """Return values, and logits of softmin weights `(3, B, .)` of each anti-diagonal's cells."""
     if gamma < _MIN_GAMMA:
@@ -89,7 +95,7 @@ def _sweep(
             f"gamma must be at least {_MIN_GAMMA:g} for backend 'torch', got {gamma!r}"
         )
     B, n, m = D.shape
-    inside = valid_rows(rows, n)[:, :, None] & valid_rows(columns, m)[:, None]
+    inside = valid_rows(lengths_x, n)[:, :, None] & valid_rows(lengths_y, m)[:, None]
     D = torch.where(inside, exact(_of_one_size(D)), 0.0)
     if band >= 0:
         steps = torch.arange(n, device=D.device)[:, None] - torch.arange(m, device=D.device)
@@ -119,8 +125,8 @@ def _sweep(
         diagonals.append(previous)
         logits.append(exponents)
     # An item's value stands in its last valid cell; what lies beyond does not flow into it.
-    last_diagonal = rows + columns - 2
-    position = rows - 1 - (last_diagonal - m + 1).clamp(min=0)
+    last_diagonal = lengths_x + lengths_y - 2
+    position = lengths_x - 1 - (last_diagonal - m + 1).clamp(min=0)
     width = min(n, m)
     ends = [R.high + R.low for R in diagonals]
     table = torch.stack([functional.pad(end, (0, width - end.shape[1])) for end in ends], 1)
@@ -165,29 +171,30 @@ def _rounding(a: Tensor, b: Tensor, total: Tensor) -> Tensor:
 
 def contrastive_idm(
     x: Tensor,
-    rows: Tensor,
+    lengths: Tensor,
     times: Tensor,
     video_lengths: Tensor,
     sigma: float,
     margin: float,
     variant: str,
 ) -> Tensor:
-    """Contrastive-IDM `(B,)` of embeddings `(B, n, d)`, of which `rows` `(B,)` are valid.
+    """Contrastive-IDM `(B,)` of embeddings `(B, n, d)`, of which `lengths` `(B,)` are valid.
 
     `times` `(B, n)` and `video_lengths` `(B,)` are frame numbers and frames of the source videos.
     """
-    x = exact_rows(x, rows)
-    D = _distances(x, variant)  # (B, n, n)
-    far, far_weights, near_weights = _pairs(D, rows, times, video_lengths, sigma, variant)
+    x = exact_rows(x, lengths)
+    form = VARIANTS[variant]
+    D = _distances(x, form)  # (B, n, n)
+    far, far_weights, near_weights = _pairs(D, lengths, times, video_lengths, sigma, form)
     # relu and not clamp: its derivative at the kink is 0.
     terms = torch.where(far, far_weights * functional.relu(margin - D), near_weights * D)
-    return torch.where(_inside(rows, x.shape[1]), terms, 0.0).sum((1, 2))
+    return torch.where(_inside(lengths, x.shape[1]), terms, 0.0).sum((1, 2))
 
 
 def contrastive_idm_hvp(
     x: Tensor,
     u: Tensor,
-    rows: Tensor,
+    lengths: Tensor,
     times: Tensor,
     video_lengths: Tensor,
     sigma: float,
@@ -195,14 +202,15 @@ def contrastive_idm_hvp(
     variant: str,
 ) -> Tensor:
     """Hessian of each value of `contrastive_idm` times the direction u `(B, n, d)`."""
-    x, u = exact_rows(x, rows), exact_rows(u, rows)
-    D = _distances(x, variant)
-    far, far_weights, near_weights = _pairs(D, rows, times, video_lengths, sigma, variant)
+    x, u = exact_rows(x, lengths), exact_rows(u, lengths)
+    form = VARIANTS[variant]
+    D = _distances(x, form)
+    far, far_weights, near_weights = _pairs(D, lengths, times, video_lengths, sigma, form)
     # eq. 7, differentiated: 0 at the kink
     slopes = torch.where(far, torch.where(margin > D, -far_weights, 0.0), near_weights)
-    slopes = torch.where(_inside(rows, x.shape[1]), slopes, 0.0)
+    slopes = torch.where(_inside(lengths, x.shape[1]), slopes, 0.0)
     bends = torch.zeros_like(D)
-    if variant == "laser":
+    if form.of_roots:
         # Of sqrt(D): slope 1 / (2 sqrt(D)), and its own slope -1 / (4 D^(3/2)); 0 where D = 0.
         root = torch.where(D == 0, 1.0, D)
         slopes = torch.where(D == 0, 0.0, slopes / (2 * root))
@@ -212,40 +220,40 @@ def contrastive_idm_hvp(
     return of_slopes[0] + of_slopes[1] + of_rows[0] + of_rows[1]
 
 
-def _distances(x: Tensor, variant: str) -> Tensor:
-    """Return what equation 7 takes as distances `(B, n, n)`: squared, or not in "laser"."""
+def _distances(x: Tensor, variant: Variant) -> Tensor:
+    """Return what equation 7 takes as distances `(B, n, n)`: squared ones, or their roots."""
     D = cost_matrix(x, x)
-    if variant != "laser":
+    if not variant.of_roots:
         return D
     # d sqrt(D) / dD is taken as 0 where D = 0.
     return torch.where(D == 0, 0.0, torch.where(D == 0, 1.0, D).sqrt())
 
 
 def _pairs(
-    D: Tensor, rows: Tensor, times: Tensor, video_lengths: Tensor, sigma: float, variant: str
+    D: Tensor, lengths: Tensor, times: Tensor, video_lengths: Tensor, sigma: float, variant: Variant
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return which pairs are far, and the weights of far and of near ones, all `(B, n, n)`."""
-    if variant != "official":
+    if not variant.in_source_frames:
         times = torch.arange(D.shape[1], device=D.device).expand(times.shape)
-    steps = times[:, :, None] - times[:, None]
+    gaps = times[:, :, None] - times[:, None]
     # On whole frames: a window in floating point misjudges pairs exactly sigma apart.
-    far = steps.abs() > min(math.floor(sigma), MOST)
-    if variant == "official":
-        far_weights = (steps.to(D.dtype) / video_lengths[:, None, None]).square() + 1
-        return far, far_weights, torch.ones_like(far_weights)
-    far_weights = steps.to(D.dtype).square() + 1
-    near_weights = far_weights.reciprocal()
-    if variant == "printed":
-        far_weights = near_weights
-    if variant == "laser":  # a mean over the pairs
-        pairs = rows.square()[:, None, None]
+    far = gaps.abs() > min(math.floor(sigma), MAX_WINDOW)
+    scaled = gaps.to(D.dtype)
+    if variant.in_source_frames:
+        scaled = scaled / video_lengths[:, None, None]
+    rising = scaled.square() + 1
+    falling = rising.reciprocal()
+    far_weights = rising if variant.far_weight_rises else falling
+    near_weights = falling if variant.near_weight_falls else torch.ones_like(rising)
+    if variant.mean_over_pairs:
+        pairs = lengths.square()[:, None, None]
         return far, far_weights / pairs, near_weights / pairs
     return far, far_weights, near_weights
 
 
-def _inside(rows: Tensor, n: int) -> Tensor:
+def _inside(lengths: Tensor, n: int) -> Tensor:
     """Return which pairs of n frames are valid, bool `(B, n, n)`."""
-    valid = valid_rows(rows, n)
+    valid = valid_rows(lengths, n)
     return valid[:, :, None] & valid[:, None]
 
 

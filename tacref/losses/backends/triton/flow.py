@@ -4,7 +4,7 @@
 import triton
 import triton.language as tl
 
-from tacref.losses._triton_kernels import in_band, kernel, slot_of, store, tile
+from tacref.losses.backends.triton.sweep import in_band, kernel, slot_of, store, tile
 
 
 @triton.jit
@@ -14,7 +14,21 @@ def _below(x, lanes, H: tl.constexpr):
 
 @triton.jit
 def _passing(
-    weights, below, below_part, k, i, j0, height, width, rows, columns, W, band, H, SLOPE, ALONE
+    weights,
+    below,
+    below_part,
+    k,
+    i,
+    j0,
+    height,
+    width,
+    row_count,
+    column_count,
+    W,
+    band,
+    H,
+    SLOPE,
+    ALONE,
 ):
     # What step k reads: softmin weights and their slopes, and what comes to the last lane from
     # the tiles below, straight and diagonally.
@@ -31,9 +45,9 @@ def _passing(
         s_up = tl.load(here + 4 * W * H, mask=active, other=0.0)
         s_left = tl.load(here + 5 * W * H, mask=active, other=0.0)
     if not ALONE:
-        under = active & (lanes == H - 1) & (i + 1 < rows)
+        under = active & (lanes == H - 1) & (i + 1 < row_count)
         straight = under & in_band(i + 1, j0 + j, band)
-        diagonal = under & (j0 + j + 1 < columns) & in_band(i + 1, j0 + j + 1, band)
+        diagonal = under & (j0 + j + 1 < column_count) & in_band(i + 1, j0 + j + 1, band)
         mass = tl.load(below + j, mask=straight, other=0.0)
         mass += tl.load(below + below_part + j + 1, mask=diagonal, other=0.0)
         if SLOPE:
@@ -48,8 +62,8 @@ def flow(
     E,
     belows,
     besides,
-    rows,
-    columns,
+    lengths_x,
+    lengths_y,
     first_item,
     tiles,
     first_strip,
@@ -75,7 +89,7 @@ def flow(
     leaves upward.
     """
     item, strip, chunk, height, width = tile(
-        rows, columns, first_item, tiles, first_strip, stage, H, W
+        lengths_x, lengths_y, first_item, tiles, first_strip, stage, H, W
     )
     lanes = tl.arange(0, H)
     kept: tl.constexpr = 6 if SLOPE else 3
@@ -84,8 +98,8 @@ def flow(
     i = strip * H + lanes
     j0 = chunk * W
     E += ((first_item + item) * n + i) * m + j0
-    row_count = tl.load(rows + first_item + item).to(tl.int32)
-    column_count = tl.load(columns + first_item + item).to(tl.int32)
+    row_count = tl.load(lengths_x + first_item + item).to(tl.int32)
+    column_count = tl.load(lengths_y + first_item + item).to(tl.int32)
 
     below_part = items.to(tl.int64) * 3 * m
     below = belows + (item * 3 + (strip + 1) % 3) * m + j0

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tacref.reference._soft_dtw import backward, forward
 from tacref.reference.costs import embedding_gradients, squared_distances
 from tacref.reference.directional import backward_tangent, tangent
-from tacref.reference.soft_dtw import backward, forward
 
 # R / gamma up to which exponents are exact, with room for sums that exceed their result.
 _MOST = 2.0**50
@@ -31,7 +31,7 @@ class Solved(NamedTuple):
 
 
 def out_of_range(
-    values: np.ndarray, gamma: float, rows: np.ndarray, columns: np.ndarray, band: int
+    values: np.ndarray, gamma: float, lengths_x: np.ndarray, lengths_y: np.ndarray, band: int
 ) -> np.ndarray:
     """Return the items whose values the kernels may have wrong.
 
@@ -42,7 +42,7 @@ def out_of_range(
     wrong = ~(size < _MOST * gamma)
     if gamma < 1e-290:  # 1 / gamma, or D / gamma, overflows
         wrong[:] = True
-    one_path = (rows == 1) | (columns == 1) | (band == 0)
+    one_path = (lengths_x == 1) | (lengths_y == 1) | (band == 0)
     return np.flatnonzero(wrong | (one_path & (size < gamma)))
 
 
@@ -73,7 +73,7 @@ def soft_dtw_hvp(D: np.ndarray, Z: np.ndarray, gamma: float, band: int) -> np.nd
     return backward_tangent(solved.weights, solved.E, slopes, gamma)
 
 
-def soft_dtw_embeddings(
+def soft_dtw_of_embeddings(
     x: np.ndarray, y: np.ndarray, gamma: float, band: int
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """Soft-DTW of the valid rows of embeddings, and its gradients."""

@@ -1,7 +1,6 @@
-"""What the losses check: shapes, types, options; and which backend computes."""
+"""What the losses check of their arguments, but for lengths and times; how they are reduced."""
 
 import math
-import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
@@ -10,9 +9,8 @@ from torch import Tensor
 from torch.amp.autocast_mode import is_autocast_available
 
 from tacref.checks import check_positive
-from tacref.losses._lengths import Lengths, check_lengths
+from tacref.losses.lengths import Lengths, check_lengths
 
-BACKENDS = ("cpu", "triton", "torch")
 REDUCTIONS = ("mean", "sum", "none")
 # Above it, the number of frames decides whether a sum along a path is finite.
 _MAX_GAMMA_AT_ANY_LENGTH = 1e290
@@ -64,57 +62,6 @@ def check_pair(
         check_lengths(lengths_x, x, "lengths_x"),
         check_lengths(lengths_y, y, "lengths_y"),
     )
-
-
-def check_backend(backend: str | None) -> str | None:
-    """Return `backend`, if it is known or None.
-
-    Raises
-    ------
-    ValueError
-        If it is not.
-    """
-    if backend is not None and backend not in BACKENDS:
-        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
-    return backend
-
-
-def choose_backend(backend: str | None, tensor: Tensor) -> str:
-    """Return the backend for a tensor: the one that was asked for, or that of its device.
-
-    "cpu" for tensors on the CPU, "triton" for CUDA where Triton is installed, else "torch".
-
-    Raises
-    ------
-    ValueError
-        If the one that was asked for is unknown, or cannot be had here.
-    """
-    device = tensor.device.type
-    if check_backend(backend) is None:
-        if device == "cpu":
-            return "cpu"
-        return "triton" if device == "cuda" and missing_for_triton() is None else "torch"
-    if backend == "cpu" and device != "cpu":
-        raise ValueError(f"backend 'cpu' needs tensors on the CPU, got {tensor.device}")
-    if backend == "triton":
-        missing = missing_for_triton()
-        if missing is not None:
-            raise ValueError(f"backend 'triton' cannot be used here: {missing}")
-        if device != "cuda" and os.environ.get("TRITON_INTERPRET", "0") != "1":
-            raise ValueError(f"backend 'triton' needs tensors on CUDA, got {tensor.device}")
-    return str(backend)
-
-
-def missing_for_triton() -> str | None:
-    """Return what backend "triton" lacks here, or None."""
-    from tacref.losses import _triton
-
-    return _triton.available()
-
-
-def needs_grad(*tensors: Tensor) -> bool:
-    """Whether any of the tensors is to be differentiated."""
-    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
 
 def storable(tensor: Tensor) -> Tensor:

@@ -2,19 +2,10 @@
 
 from torch import Tensor
 
-from tacref.losses._checks import (
-    check_gamma,
-    check_pair,
-    full_precision,
-    reduce,
-    storable,
-)
-from tacref.losses._lengths import (
-    Lengths,
-    check_bands,
-)
-from tacref.losses._module import SoftDTWModule
-from tacref.losses.soft_dtw import soft_dtw_of_embeddings
+from tacref.losses.arguments import check_gamma, check_pair, full_precision, reduce, storable
+from tacref.losses.backend import choose_backend
+from tacref.losses.lengths import Lengths, check_bands
+from tacref.losses.module import SoftDTWModule
 
 
 def soft_dtw_divergence(
@@ -60,15 +51,16 @@ def soft_dtw_divergence(
     ----------
     Blondel, Mensch & Vert, "Differentiable Divergences Between Time Series", AISTATS 2021.
     """
-    rows, columns = check_pair(x, y, lengths_x, lengths_y)
+    valid_x, valid_y = check_pair(x, y, lengths_x, lengths_y)
     n, m = x.shape[1], y.shape[1]
     gamma = check_gamma(gamma, 2 * n, 2 * m)
-    width = check_bands(band, n, m, lengths_x, lengths_y)
-    dtype, x, y = x.dtype, storable(x), storable(y)
+    band = check_bands(band, n, m, lengths_x, lengths_y)
+    distance = choose_backend(backend, x.device).soft_dtw_of_embeddings
+    dtype, x, y = x.dtype, storable(x), storable(y)  # gradients of three terms are rounded once
     with full_precision(x):
-        values = soft_dtw_of_embeddings(x, y, gamma, rows, columns, width, backend) - 0.5 * (
-            soft_dtw_of_embeddings(x, x, gamma, rows, rows, width, backend)
-            + soft_dtw_of_embeddings(y, y, gamma, columns, columns, width, backend)
+        values = distance(x, y, gamma, valid_x, valid_y, band) - 0.5 * (
+            distance(x, x, gamma, valid_x, valid_x, band)
+            + distance(y, y, gamma, valid_y, valid_y, band)
         )
     return values.to(dtype)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tacref.checks import MAX_TIME, check_band, in_one_line, read_array
-from tacref.losses._operator import is_plain, traced
+from tacref.losses.torch_operator import is_plain, traced
 
 Lengths = Tensor | Sequence[int]
 

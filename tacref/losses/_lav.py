@@ -5,8 +5,8 @@ from typing import NamedTuple
 from torch import Tensor
 
 from tacref.checks import MAX_WEIGHT, check_band, check_not_negative, check_positive, check_variant
-from tacref.losses._checks import (
-    check_backend,
+from tacref.losses._contrastive_idm import window_and_margin
+from tacref.losses.arguments import (
     check_gamma,
     check_pair,
     check_reduction,
@@ -14,14 +14,10 @@ from tacref.losses._checks import (
     reduce,
     storable,
 )
-from tacref.losses._lengths import (
-    Lengths,
-    check_bands,
-    check_times,
-)
-from tacref.losses._module import LossModule
-from tacref.losses.contrastive_idm import idm_of_embeddings
-from tacref.losses.soft_dtw import soft_dtw_of_embeddings
+from tacref.losses.backend import check_backend, choose_backend
+from tacref.losses.lengths import Lengths, check_bands, check_times
+from tacref.losses.module import LossModule
+from tacref.variants import VARIANTS
 
 
 class LAVTerms(NamedTuple):
@@ -37,9 +33,9 @@ def lav_loss(
     y: Tensor,
     *,
     gamma: float = 0.1,
-    alpha: float = 0.5,
-    sigma: float = 10,
-    margin: float = 2.0,
+    alpha: float | None = None,
+    sigma: float | None = None,
+    margin: float | None = None,
     variant: str = "paper",
     lengths_x: Lengths | None = None,
     lengths_y: Lengths | None = None,
@@ -63,8 +59,9 @@ def lav_loss(
         Frame embeddings of the other.
     gamma : float
         Smoothing of soft-DTW, > 0, in squared distance.
-    alpha : float
-        Weight of the regularizer, from 0 to 1e100.
+    alpha : float, optional
+        Weight of the regularizer, from 0 to 1e100. By default what suits the variant,
+        `tacref.variants.VARIANTS`.
     sigma, margin, variant
         As for `contrastive_idm`. "official" divides all terms by the number of frames (our
         choice where two videos have not as many: by their mean).
@@ -93,25 +90,38 @@ def lav_loss(
     ----------
     Haresh et al., "Learning by Aligning Videos in Time", CVPR 2021, equation 8.
     """
-    counts_x, counts_y = check_pair(x, y, lengths_x, lengths_y)
+    valid_x, valid_y = check_pair(x, y, lengths_x, lengths_y)
     gamma = check_gamma(gamma, x.shape[1], y.shape[1])
-    alpha = check_not_negative(alpha, "alpha", most=MAX_WEIGHT)
-    sigma = check_not_negative(sigma, "sigma")
-    margin, variant = check_positive(margin, "margin", most=MAX_WEIGHT), check_variant(variant)
-    frames_x = check_times(times_x, video_lengths_x, counts_x, x, "_x")
-    frames_y = check_times(times_y, video_lengths_y, counts_y, y, "_y")
-    width = check_bands(band, x.shape[1], y.shape[1], lengths_x, lengths_y)
-    dtype, x, y = x.dtype, storable(x), storable(y)
+    alpha = weight(alpha, check_variant(variant))
+    sigma, margin = window_and_margin(sigma, margin, variant)
+    source_x = check_times(times_x, video_lengths_x, valid_x, x, "_x")
+    source_y = check_times(times_y, video_lengths_y, valid_y, y, "_y")
+    band = check_bands(band, x.shape[1], y.shape[1], lengths_x, lengths_y)
+    computing = choose_backend(backend, x.device)
+    dtype, x, y = x.dtype, storable(x), storable(y)  # gradients of three terms are rounded once
     with full_precision(x):
-        alignment = soft_dtw_of_embeddings(x, y, gamma, counts_x, counts_y, width, backend)
-        regularizer = idm_of_embeddings(
-            x, counts_x, *frames_x, sigma, margin, variant, backend
-        ) + idm_of_embeddings(y, counts_y, *frames_y, sigma, margin, variant, backend)
-        if variant == "official":
-            per_frame = 2 / (counts_x + counts_y).to(alignment.dtype)
+        alignment = computing.soft_dtw_of_embeddings(x, y, gamma, valid_x, valid_y, band)
+        regularizer = computing.contrastive_idm(
+            x, valid_x, *source_x, sigma, margin, variant
+        ) + computing.contrastive_idm(y, valid_y, *source_y, sigma, margin, variant)
+        if VARIANTS[variant].lav_per_frame:
+            per_frame = 2 / (valid_x + valid_y).to(alignment.dtype)
             alignment, regularizer = alignment * per_frame, regularizer * per_frame
         loss = alignment + alpha * regularizer  # eq. 8
     return LAVTerms(loss.to(dtype), alignment.to(dtype), regularizer.to(dtype))
+
+
+def weight(alpha: float | None, variant: str) -> float:
+    """Return alpha, or if it is None the variant's own.
+
+    Raises
+    ------
+    ValueError
+        If it is not as for `lav_loss`.
+    """
+    if alpha is None:
+        return VARIANTS[variant].defaults.alpha
+    return check_not_negative(alpha, "alpha", most=MAX_WEIGHT)
 
 
 class LAVLoss(LossModule):
@@ -134,9 +144,9 @@ class LAVLoss(LossModule):
         self,
         *,
         gamma: float = 0.1,
-        alpha: float = 0.5,
-        sigma: float = 10,
-        margin: float = 2.0,
+        alpha: float | None = None,
+        sigma: float | None = None,
+        margin: float | None = None,
         variant: str = "paper",
         reduction: str = "mean",
         band: int | None = None,
@@ -144,10 +154,9 @@ class LAVLoss(LossModule):
     ) -> None:
         super().__init__()
         self.gamma = check_positive(gamma, "gamma")
-        self.alpha = check_not_negative(alpha, "alpha", most=MAX_WEIGHT)
-        self.sigma = check_not_negative(sigma, "sigma")
-        self.margin = check_positive(margin, "margin", most=MAX_WEIGHT)
-        self.variant = check_variant(variant)
+        self.alpha = weight(alpha, check_variant(variant))
+        self.sigma, self.margin = window_and_margin(sigma, margin, variant)
+        self.variant = variant
         self.reduction = check_reduction(reduction)
         self.band = check_band(band, 0, 0)
         self.backend = check_backend(backend)
