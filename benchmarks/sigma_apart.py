@@ -6,7 +6,7 @@ frame numbers over the clip's length. The same loss with whole numbers compared 
 
 import numpy as np
 
-from tacref.reference import contrastive_idm, cost_matrix, soft_dtw
+from tacref.reference import contrastive_idm_of_distances, cost_matrix, soft_dtw
 
 # Of the released code: frames a clip, numbers an embedding, and the loss's parameters.
 FRAMES, D, SIGMA, MARGIN, ALPHA, GAMMA = 20, 128, 10, 2.0, 0.5, 0.1
@@ -39,7 +39,9 @@ def main() -> None:
             length = int(rng.integers(30, 400))
             frames, costs = sampled_frames(rng, length), cost_matrix(rows, rows)
             options = {"sigma": SIGMA, "margin": MARGIN, "variant": "official"}
-            value += ALPHA * contrastive_idm(costs, times=frames, video_length=length, **options)
+            value += ALPHA * contrastive_idm_of_distances(
+                costs, times=frames, video_length=length, **options
+            )
             gaps = np.abs(frames[:, None] - frames)
             wrong = far_in_float32(frames, length) != (gaps > SIGMA)
             # All of them are sigma apart, which is near.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.autograd import gradcheck, gradgradcheck
 
 from tacref import reference
-from tacref.losses import LAVLoss, LAVTerms, lav_loss
+from tacref.losses import LAVLoss, LAVTerms, contrastive_idm, lav_loss
 
 EXAMPLES = settings(max_examples=60, deadline=None, derandomize=True)
 VARIANTS = ["paper", "official", "printed", "laser"]
@@ -104,14 +104,39 @@ def test_gradcheck(variant, backend):
     assert gradgradcheck(lambda x, y: lav_loss(x, y, **options).loss, (x, y))
 
 
-def test_defaults_are_the_paper_s():
+@pytest.mark.parametrize(
+    ("variant", "alpha", "sigma", "margin"),
+    [
+        ("paper", 0.02, 8, 2.0),
+        ("official", 0.5, 15, 2.0),
+        ("printed", 4.0, 2, 2.0),
+        ("laser", 1.0, 5, 2**0.5),
+    ],
+)
+def test_defaults_suit_the_variant(variant, alpha, sigma, margin):
     x, y = (torch.nn.functional.normalize(z, dim=2) for z in pair(2, 20, 20, 8))
     written_out = lav_loss(
-        x, y, gamma=0.1, alpha=0.5, sigma=10, margin=2.0, variant="paper", backend="cpu"
+        x, y, gamma=0.1, alpha=alpha, sigma=sigma, margin=margin, variant=variant, backend="cpu"
     )
     assert isinstance(written_out, LAVTerms)
-    torch.testing.assert_close(lav_loss(x, y), written_out, rtol=0, atol=0)
-    torch.testing.assert_close(LAVLoss(reduction="none")(x, y), written_out, rtol=0, atol=0)
+    loss = LAVLoss(variant=variant, reduction="none")
+    for terms in (lav_loss(x, y, variant=variant), loss(x, y)):
+        torch.testing.assert_close(terms, written_out, rtol=0, atol=0)
+    options = {"sigma": sigma, "margin": margin, "variant": variant}
+    idm = contrastive_idm(x, **options)
+    torch.testing.assert_close(contrastive_idm(x, variant=variant), idm, rtol=0, atol=0)
+    value, _, _ = reference.lav_loss_value_and_grad(x[0], y[0], variant=variant)
+    assert value == pytest.approx(written_out.loss[0].item(), rel=1e-12)
+    assert reference.lav_loss(x[0], y[0], alpha=alpha, **options) == value
+
+
+def test_the_default_variant_is_the_paper_s():
+    x, y = pair(2, 20, 20, 8)
+    torch.testing.assert_close(lav_loss(x, y), lav_loss(x, y, variant="paper"), rtol=0, atol=0)
+    torch.testing.assert_close(LAVLoss(reduction="none")(x, y), lav_loss(x, y), rtol=0, atol=0)
+    torch.testing.assert_close(
+        contrastive_idm(x), contrastive_idm(x, variant="paper"), rtol=0, atol=0
+    )
 
 
 def test_official_is_divided_by_the_mean_number_of_valid_frames():

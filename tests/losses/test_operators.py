@@ -11,11 +11,11 @@ from torch.library import opcheck
 from tacref.losses import (
     LAVLoss,
     SoftDTWLoss,
-    _operators,
     contrastive_idm,
     cost_matrix,
     expected_alignment,
     lav_loss,
+    operators,
     soft_dtw,
 )
 
@@ -37,12 +37,12 @@ def test_opcheck(dtype, with_grad):
     x = drawn(2, 5, 3, dtype=dtype).requires_grad_()
     y = drawn(2, 6, 3, seed=1, dtype=dtype).requires_grad_()
     times, ends = torch.arange(5).repeat(2, 1), torch.tensor([5, 9])
-    opcheck(_operators.soft_dtw.overload, (D, 0.1, *LENGTHS, -1, with_grad, "cpu"))
-    opcheck(_operators.soft_dtw_hvp.overload, (D.detach(), Z.detach(), 0.1, *LENGTHS, 4, "cpu"))
-    opcheck(_operators.soft_dtw_embeddings.overload, (x, y, 0.1, *LENGTHS, 4, with_grad, "cpu"))
+    opcheck(operators.soft_dtw.overload, (D, 0.1, *LENGTHS, -1, with_grad, "cpu"))
+    opcheck(operators.soft_dtw_hvp.overload, (D.detach(), Z.detach(), 0.1, *LENGTHS, 4, "cpu"))
+    opcheck(operators.soft_dtw_of_embeddings.overload, (x, y, 0.1, *LENGTHS, 4, with_grad, "cpu"))
     for variant in ("paper", "laser"):
         opcheck(
-            _operators.contrastive_idm.overload,
+            operators.contrastive_idm.overload,
             (x, LENGTHS[0], times, ends, 1.0, 2.0, variant, with_grad, "cpu"),
         )
 
@@ -131,7 +131,7 @@ def test_gradient_after_a_forward_pass_without_one():
     D = drawn(2, 5, 6)
     expected = soft_dtw(D.requires_grad_(), 0.2)
     (E,) = torch.autograd.grad(expected.sum(), D)
-    value, _ = _operators.soft_dtw(
+    value, _ = operators.soft_dtw(
         D, 0.2, torch.tensor([5, 5]), torch.tensor([6, 6]), -1, False, "cpu"
     )
     torch.testing.assert_close(torch.autograd.grad(value.sum(), D)[0], E, rtol=0, atol=0)

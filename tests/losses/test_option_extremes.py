@@ -22,11 +22,6 @@ D = losses.cost_matrix(X, Y)
 x, y = X[0].numpy(), Y[0].numpy()
 
 
-def idm_value_and_grad(x, **options):
-    value, G = reference.contrastive_idm_value_and_grad(reference.cost_matrix(x, x), **options)
-    return value, sum(embedding_gradients(x, x, G))
-
-
 def soft_dtw_value_and_grads(x, y, **options):
     value, E = reference.soft_dtw_value_and_grad(reference.cost_matrix(x, y), **options)
     return value, *embedding_gradients(x, y, E)
@@ -41,7 +36,8 @@ WITH_BACKENDS = {
         ["gamma"],
     ),
     "ContrastiveIDMLoss": (
-        losses.ContrastiveIDMLoss, (X,), idm_value_and_grad, ["sigma", "margin"],
+        losses.ContrastiveIDMLoss, (X,), reference.contrastive_idm_value_and_grad,
+        ["sigma", "margin"],
     ),
     "LAVLoss": (
         losses.LAVLoss, (X, Y), reference.lav_loss_value_and_grad,

@@ -11,7 +11,7 @@ import torch
 from numpy.testing import assert_allclose
 
 from tacref import reference
-from tacref.losses import _triton
+from tacref.losses.backends import triton as kernels
 from tests import oracles
 from tests.losses.triton_checks import (
     DEVICE,
@@ -58,16 +58,16 @@ def tiny_tiles(monkeypatch):
     Under the interpreter the programs of a launch run in the opposite order, and what one of them,
     or one of its lanes, writes must be touched by no other.
     """
-    from tacref.losses import _triton_tiles
+    from tacref.losses.backends.triton import tiles
 
     if INTERPRETED:
         watch(monkeypatch)
-    monkeypatch.setattr(_triton_tiles, "SINGLE_ROWS", 4)
-    monkeypatch.setattr(_triton_tiles, "SINGLE_COLUMNS", 5)
-    monkeypatch.setattr(_triton_tiles, "TILE_ROWS", 4)
-    monkeypatch.setattr(_triton_tiles, "TILE_COLUMNS", 5)
-    monkeypatch.setattr(_triton_tiles, "CELLS", 30)
-    return _triton_tiles
+    monkeypatch.setattr(tiles, "SINGLE_ROWS", 4)
+    monkeypatch.setattr(tiles, "SINGLE_COLUMNS", 5)
+    monkeypatch.setattr(tiles, "TILE_ROWS", 4)
+    monkeypatch.setattr(tiles, "TILE_COLUMNS", 5)
+    monkeypatch.setattr(tiles, "CELLS", 30)
+    return tiles
 
 
 class TestKernels:
@@ -75,12 +75,12 @@ class TestKernels:
     __test__ = INSTALLED and (INTERPRETED or torch.cuda.is_available())
 
     def test_nothing_is_missing(self, monkeypatch):
-        assert _triton.available() is None
+        assert kernels.missing() is None
         monkeypatch.delenv("TRITON_INTERPRET", raising=False)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-        assert _triton.available() == "there is no CUDA device"
+        assert kernels.missing() == "there is no CUDA device"
         monkeypatch.delattr("triton.language.gather")
-        assert _triton.available() == "triton is older than 3.3"
+        assert kernels.missing() == "triton is older than 3.3"
 
     @pytest.mark.parametrize("gamma", [1e-3, 0.1, 1.0, 1e3])
     def test_soft_dtw_of_several_shapes(self, gamma):
@@ -130,7 +130,7 @@ class TestKernels:
         if ratio < 1e15:
             check_soft_dtw([D], gamma)
         D, rows, columns = padded([D])
-        values, E = _triton.soft_dtw(D, gamma, rows, columns, -1, True)
+        values, E = kernels.soft_dtw(D, gamma, rows, columns, -1, True)
         assert values.item() == pytest.approx(6 * ratio * gamma, rel=1e-12)
         # The flow stays one whatever the digits that are lost.
         assert_allclose(E[0, [0, 2], [0, 5]].cpu(), 1.0, rtol=1e-14)
@@ -143,17 +143,17 @@ class TestKernels:
     @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
     def test_dtypes(self, dtype):
         D, rows, columns = padded([random((5, 4), 17)], dtype)
-        exact, E_exact = _triton.soft_dtw(D.double(), 0.5, rows, columns, -1, True)
-        values, E = _triton.soft_dtw(D, 0.5, rows, columns, -1, True)
+        exact, E_exact = kernels.soft_dtw(D.double(), 0.5, rows, columns, -1, True)
+        values, E = kernels.soft_dtw(D, 0.5, rows, columns, -1, True)
         assert torch.equal(values, exact)
         assert E.dtype == dtype
         # The interpreter cuts bfloat16 off, where a device rounds.
         torch.testing.assert_close(E.double(), E_exact, rtol=torch.finfo(dtype).eps, atol=1e-7)
-        product = _triton.soft_dtw_hvp(D, D, 0.5, rows, columns, -1)
+        product = kernels.soft_dtw_hvp(D, D, 0.5, rows, columns, -1)
         assert product.dtype == dtype
         x, y = D[:, :, :2], D[:, :, 2:]
-        values, grad_x, grad_y = _triton.soft_dtw_embeddings(x, y, 0.5, rows, rows, -1, True)
-        exact = _triton.soft_dtw_embeddings(x.double(), y.double(), 0.5, rows, rows, -1, True)
+        values, grad_x, grad_y = kernels.soft_dtw_of_embeddings(x, y, 0.5, rows, rows, -1, True)
+        exact = kernels.soft_dtw_of_embeddings(x.double(), y.double(), 0.5, rows, rows, -1, True)
         assert torch.equal(values, exact[0])
         assert grad_x.dtype == grad_y.dtype == torch.float32
         assert torch.equal(grad_x, exact[1].float())
@@ -161,14 +161,15 @@ class TestKernels:
 
     def test_values_alone(self):
         D, rows, columns = padded([random((5, 4), 18)])
-        expected = _triton.soft_dtw(D, 0.5, rows, columns, -1, True)[0]
-        values, E = _triton.soft_dtw(D, 0.5, rows, columns, -1, False)
+        expected = kernels.soft_dtw(D, 0.5, rows, columns, -1, True)[0]
+        values, E = kernels.soft_dtw(D, 0.5, rows, columns, -1, False)
         assert torch.equal(values, expected)
         assert E.shape == (0,)
-        values, grad_x, grad_y = _triton.soft_dtw_embeddings(D, D, 0.5, rows, rows, -1, False)
-        assert torch.equal(values, _triton.soft_dtw_embeddings(D, D, 0.5, rows, rows, -1, True)[0])
+        values, grad_x, grad_y = kernels.soft_dtw_of_embeddings(D, D, 0.5, rows, rows, -1, False)
+        again = kernels.soft_dtw_of_embeddings(D, D, 0.5, rows, rows, -1, True)[0]
+        assert torch.equal(values, again)
         assert grad_x.shape == grad_y.shape == (0,)
-        values, grad_x = _triton.contrastive_idm(
+        values, grad_x = kernels.contrastive_idm(
             D, rows, rows[:, None].expand(1, 5), rows, 1, 1.0, "paper", False
         )
         assert values > 0
@@ -178,14 +179,14 @@ class TestKernels:
         matrices = [random((4, 5), 19) for _ in range(3)]
         matrices[1][1, 2] = np.nan
         D, rows, columns = padded(matrices)
-        values, E = _triton.soft_dtw(D, 0.5, rows, columns, -1, True)
+        values, E = kernels.soft_dtw(D, 0.5, rows, columns, -1, True)
         assert torch.isnan(values).tolist() == [False, True, False]
         assert torch.isnan(E).any((1, 2)).tolist() == [False, True, False]
         D[1, 1, 2] = -torch.inf
-        assert torch.isnan(_triton.soft_dtw(D, 0.5, rows, columns, -1, False)[0]).tolist() == [
+        assert torch.isnan(kernels.soft_dtw(D, 0.5, rows, columns, -1, False)[0]).tolist() == [
             *(False, True, False)
         ]
-        values, grad_x, _ = _triton.soft_dtw_embeddings(D, D, 0.5, rows, rows, -1, True)
+        values, grad_x, _ = kernels.soft_dtw_of_embeddings(D, D, 0.5, rows, rows, -1, True)
         assert torch.isnan(values).tolist() == [False, True, False]
         assert torch.isfinite(grad_x[[0, 2]]).all()
 
@@ -198,7 +199,9 @@ class TestKernels:
         y, columns, _ = padded([random((5, 3), 22), random((6, 3), 23)])
         y[0, 2] = x[0, 3]
         free = -1 if band is None else band
-        values, grad_x, grad_y = _triton.soft_dtw_embeddings(x, y, 0.4, rows, columns, free, True)
+        values, grad_x, grad_y = kernels.soft_dtw_of_embeddings(
+            x, y, 0.4, rows, columns, free, True
+        )
         for item in range(2):
             n, m = int(rows[item]), int(columns[item])
             a, b = x[item, :n].cpu().numpy(), y[item, :m].cpu().numpy()
@@ -220,13 +223,13 @@ class TestKernels:
         y = memory.as_strided((1, 3, 2), (memory.numel(), 1_100_000_000, 1))
         y.copy_(torch.tensor(random((1, 3, 2), 33)))
         rows, columns = lengths(2), lengths(3)
-        found = _triton.soft_dtw_embeddings(x, y, 0.5, rows, columns, -1, True)
-        expected = _triton.soft_dtw_embeddings(x, y.clone(), 0.5, rows, columns, -1, True)
+        found = kernels.soft_dtw_of_embeddings(x, y, 0.5, rows, columns, -1, True)
+        expected = kernels.soft_dtw_of_embeddings(x, y.clone(), 0.5, rows, columns, -1, True)
         assert all(torch.equal(*both) for both in zip(found, expected, strict=True))
 
     def test_equal_embeddings_cost_exactly_nothing(self):
         x = torch.tensor(random((1, 3, 5), 24, 1e8), device=DEVICE)
-        values, grad_x, _ = _triton.soft_dtw_embeddings(
+        values, grad_x, _ = kernels.soft_dtw_of_embeddings(
             x, x, 1e-3, lengths(3), lengths(3), -1, True
         )
         assert values.item() == 0.0
@@ -235,7 +238,7 @@ class TestKernels:
     @pytest.mark.parametrize("variant", ["paper", "official", "printed", "laser"])
     def test_contrastive_idm(self, variant, monkeypatch):
         # Strips of 16 rows, in groups of one item.
-        monkeypatch.setattr(_triton, "PAIRS", 400)
+        monkeypatch.setattr(kernels, "MAX_PAIRS", 400)
         arrays = [random((19, 2), 25), random((4, 2), 26)]
         arrays[0][7] = arrays[0][8] = arrays[0][3]
         # Exactly at the margin from the row before, and far from it.
@@ -245,7 +248,7 @@ class TestKernels:
         x[1, :4] = (x[1, :4] * 1024).round() / 1024
         times = torch.arange(19, device=DEVICE) * torch.tensor([[5], [2]], device=DEVICE)
         ends = lengths(101, 17)
-        values, grad_x = _triton.contrastive_idm(
+        values, grad_x = kernels.contrastive_idm(
             x, rows, times, ends, sigma * 3, margin, variant, True
         )
         for item, n in enumerate(rows.tolist()):
@@ -259,7 +262,7 @@ class TestKernels:
             assert_allclose(
                 values[item].item(), oracles.contrastive_idm(D_X, **options), rtol=1e-13
             )
-            _, slopes = reference.contrastive_idm_value_and_grad(D_X, **options)
+            _, slopes = reference.contrastive_idm_of_distances_value_and_grad(D_X, **options)
             right = 2 * ((slopes + slopes.T)[..., None] * differences).sum(1)
             found = grad_x[item].cpu().numpy()
             assert_allclose(
@@ -281,24 +284,28 @@ class TestKernels:
             check_soft_dtw(D, 0.1)
 
     def test_a_wrong_digit_is_found(self, monkeypatch):
-        from tacref.losses import _triton_tiles
+        from tacref.losses.backends.triton import tiles
 
-        monkeypatch.setattr(_triton_tiles, "LN2", _triton_tiles.LN2 * (1 + 10**-10))
-        _triton_tiles._steps.cache_clear()
+        monkeypatch.setattr(tiles, "LN2", tiles.LN2 * (1 + 10**-10))
+        tiles._steps.cache_clear()
         with pytest.raises(AssertionError):
             check_soft_dtw([random((4, 4), 28)], 0.1)
-        _triton_tiles._steps.cache_clear()
+        tiles._steps.cache_clear()
 
     @pytest.mark.skipif(not INTERPRETED, reason="a device does not tell who writes where")
     def test_a_race_is_found(self, tiny_tiles):
-        from tacref.losses import _triton_idm
+        from tacref.losses.backends.triton import idm
 
         x, rows, _ = padded([random((3, 2), 30), random((3, 2), 31)])
         for row_blocks in (1, 0):
             # With 0 blocks of rows an item, both items' sums go to the same place.
             arguments = (x, rows, rows, rows, x, torch.empty(2).double(), 0, 0, 3, 16, 2)
-            launch = _triton_idm.idm_pairs[(2, 1)]
-            options = {"BI": 16, "BJ": 32, "VARIANT": "paper", "GRAD": False}
+            launch = idm.idm_pairs[(2, 1)]
+            options = {
+                **{"BI": 16, "BJ": 32, "GRAD": False, "IN_SOURCE_FRAMES": False},
+                **{"NEAR_WEIGHT_FALLS": True, "FAR_WEIGHT_RISES": True},
+                **{"OF_ROOTS": False, "MEAN_OVER_PAIRS": False},
+            }
             numbers = (row_blocks, *x.stride(), 1, 1, 1, tiny_tiles.bits(1.0))
             if row_blocks:
                 launch(*arguments, *numbers, **options)

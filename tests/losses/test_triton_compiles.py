@@ -1,6 +1,5 @@
 """What Triton's interpreter cannot tell: whether the kernels compile, and keep what they count."""
 
-import os
 import re
 import sys
 from pathlib import Path
@@ -8,16 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from tacref.losses import _triton
+from tacref.losses.backends import triton as kernels
 from tests.losses.triton_checks import INSTALLED, run_apart
 
 
 @pytest.mark.skipif(not INSTALLED, reason="triton is not installed")
 def test_every_kernel_compiles_for_a_device(tmp_path):
-    paths = os.pathsep.join((str(Path(__file__).parent), str(Path(__file__).parents[1])))
     run = run_apart(
-        *("-c", "import test_triton_compiles; test_triton_compiles.compile_launches()"),
-        PYTHONPATH=paths,
+        *("-c", f"from {__name__} import compile_launches; compile_launches()"),
+        PYTHONPATH=str(Path(__file__).parents[2]),
         TRITON_CACHE_DIR=str(tmp_path),
     )
     assert run.returncode == 0, run.stdout + run.stderr
@@ -28,7 +26,7 @@ def test_every_kernel_compiles_for_a_device(tmp_path):
 
 def test_triton_that_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "triton", None)
-    assert _triton.available() == "triton is not installed"
+    assert kernels.missing() == "triton is not installed"
 
 
 # What the loops of these kernels hand from step to step, but for what they read ahead.
@@ -77,16 +75,16 @@ def compile_launches():
         print(kernel.__name__)
 
     JITFunction.run = run
-    whole = dict.fromkeys(("rows", "columns"), torch.tensor([3]))
+    whole = dict.fromkeys(("lengths_x", "lengths_y"), torch.tensor([3]))
     for dtype in (torch.float32, torch.bfloat16, torch.float64):
         x, y, wide = torch.ones(1, 3, 2), torch.ones(1, 3, 2), torch.ones(1, 600, 3)
         x, y, wide = x.to(dtype), y.to(dtype), wide.to(dtype)
-        _triton.soft_dtw(x @ y.mT, 0.1, **whole, band=-1, with_grad=True)
-        _triton.soft_dtw(wide, 0.1, **whole, band=-1, with_grad=True)
+        kernels.soft_dtw(x @ y.mT, 0.1, **whole, band=-1, with_grad=True)
+        kernels.soft_dtw(wide, 0.1, **whole, band=-1, with_grad=True)
         for each in (x @ y.mT, wide):
-            _triton.soft_dtw_hvp(each, each, 0.1, **whole, band=-1)
+            kernels.soft_dtw_hvp(each, each, 0.1, **whole, band=-1)
         for rows, others in ((x, y), (wide, wide)):
-            _triton.soft_dtw_embeddings(rows, others, 0.1, **whole, band=2, with_grad=True)
+            kernels.soft_dtw_of_embeddings(rows, others, 0.1, **whole, band=2, with_grad=True)
         for variant in ("paper", "official", "printed", "laser"):
             ends = torch.tensor([3]), torch.arange(3)[None], torch.tensor([3])
-            _triton.contrastive_idm(x, *ends, 1.0, 2.0, variant, with_grad=True)
+            kernels.contrastive_idm(x, *ends, 1.0, 2.0, variant, with_grad=True)

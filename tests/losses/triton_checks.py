@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.testing import assert_allclose
 
-from tacref.losses import _triton
+from tacref.losses.backends import triton as kernels
 from tests import oracles
 
 INSTALLED = importlib.util.find_spec("triton") is not None
@@ -59,11 +59,11 @@ def check_soft_dtw(matrices, gamma, band=None, directions=None, rtol=1e-14, atol
     """Compare with 50 digits; gradients and products relative to their largest entries."""
     D, rows, columns = padded(matrices)
     free = -1 if band is None else band
-    values, E = _triton.soft_dtw(D, gamma, rows, columns, free, True)
+    values, E = kernels.soft_dtw(D, gamma, rows, columns, free, True)
     assert values.dtype == torch.float64
     if directions is not None:
         Z, _, _ = padded(directions)
-        products = _triton.soft_dtw_hvp(D, Z, gamma, rows, columns, free).cpu().numpy()
+        products = kernels.soft_dtw_hvp(D, Z, gamma, rows, columns, free).cpu().numpy()
     for item, matrix in enumerate(matrices):
         Z = None if directions is None else directions[item]
         banded = oracles.forbid_outside(matrix, band)

@@ -10,12 +10,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from tacref.reference import (
     contrastive_idm,
-    contrastive_idm_of_distances,
-    contrastive_idm_of_distances_value_and_grad,
     contrastive_idm_value_and_grad,
     cost_matrix,
     idm,
     idm_loss,
+)
+from tacref.reference import contrastive_idm_of_distances as of_distances
+from tacref.reference import (
+    contrastive_idm_of_distances_value_and_grad as of_distances_value_and_grad,
 )
 from tests import oracles
 
@@ -50,9 +52,7 @@ def problems(draw):
 
 def assert_gradient(G, D, options):
     step = 1e-3 * options["margin"]
-    slope = oracles.central_difference(
-        lambda moved: contrastive_idm_of_distances(moved, **options), D, step
-    )
+    slope = oracles.central_difference(lambda moved: of_distances(moved, **options), D, step)
     # Linear but for "laser"; rounding of weights up to n^2 + 1 over the step.
     assert_allclose(G, slope, rtol=1e-7, atol=1e-8)
 
@@ -65,7 +65,7 @@ def test_idm_by_hand():
 
 @given(problems())
 def test_idm_definitions(problem):
-    D, _ = problem
+    _, D, _ = problem
     gaps = np.subtract.outer(np.arange(len(D)), np.arange(len(D))) ** 2
     assert_allclose(idm(-D), -(D / (gaps + 1)).sum(), rtol=1e-13)
     assert_allclose(idm_loss(D), -(D * (gaps + 1)).sum(), rtol=1e-13)
@@ -96,9 +96,7 @@ def test_idm_definitions(problem):
     ],
 )
 def test_tables_worked_by_hand(variant, value, G):
-    got, gradient = contrastive_idm_of_distances_value_and_grad(
-        D_3, sigma=1, margin=10, variant=variant
-    )
+    got, gradient = of_distances_value_and_grad(D_3, sigma=1, margin=10, variant=variant)
     # A few roundings; each pair of frames counts twice.
     assert got == pytest.approx(2 * value, rel=1e-15)
     assert_allclose(gradient, G, rtol=1e-15)
@@ -113,7 +111,7 @@ def test_defaults_suit_the_variant(variant, sigma, margin):
     by_default = contrastive_idm(x, variant=variant)
     assert by_default == contrastive_idm(x, sigma=sigma, margin=margin, variant=variant)
     D = cost_matrix(x, x)
-    assert by_default == contrastive_idm_of_distances(D, variant=variant)
+    assert by_default == of_distances(D, variant=variant)
     assert contrastive_idm(x) == contrastive_idm(x, variant="paper")
 
 
@@ -121,7 +119,7 @@ def test_defaults_suit_the_variant(variant, sigma, margin):
 def test_of_embeddings(problem):
     x, D, options = problem
     value, grad_x = contrastive_idm_value_and_grad(x, **options)
-    expected, G = contrastive_idm_of_distances_value_and_grad(D, **options)
+    expected, G = of_distances_value_and_grad(D, **options)
     assert contrastive_idm(x, **options) == value == expected
     # The chain rule by broadcasting, x_i being in row i and in column i of D_X.
     by_hand = 2 * ((G + G.T)[..., None] * (x[:, None] - x[None])).sum(1)
@@ -131,7 +129,7 @@ def test_of_embeddings(problem):
 @given(problems())
 def test_definition(problem):
     _, D, options = problem
-    value = contrastive_idm_of_distances(D, **options)
+    value = of_distances(D, **options)
     # Sums of positive terms in one order; weights by one rounding or two.
     assert_allclose(value, oracles.contrastive_idm(D.tolist(), **options), rtol=1e-13)
     assert value >= 0
@@ -147,7 +145,7 @@ def test_gradient_by_differences(problem):
     if laser:
         D = D + 0.5 * options["margin"] ** 2  # off 0
         assume((np.abs(np.sqrt(D) - options["margin"]) > 0.01 * (1 + options["margin"])).all())
-    _, G = contrastive_idm_of_distances_value_and_grad(D, **options)
+    _, G = of_distances_value_and_grad(D, **options)
     assert_gradient(G, D, options)
 
 
@@ -155,7 +153,7 @@ def test_gradient_by_differences(problem):
 def test_the_checker_objects(variant):
     D = np.abs(np.random.default_rng(0).normal(size=(5, 5))) + 0.1
     options = {"sigma": 1, "margin": 5.0, "variant": variant}
-    _, G = contrastive_idm_of_distances_value_and_grad(D, **options)
+    _, G = of_distances_value_and_grad(D, **options)
     assert_gradient(G, D, options)
     with pytest.raises(AssertionError):
         assert_gradient(1.001 * G, D, options)
@@ -164,22 +162,18 @@ def test_the_checker_objects(variant):
 @each_variant
 def test_kink_has_slope_0(variant):
     margin = 3.0 if variant == "laser" else 9.0
-    value, G = contrastive_idm_of_distances_value_and_grad(
-        D_3, sigma=1, margin=margin, variant=variant
-    )
+    value, G = of_distances_value_and_grad(D_3, sigma=1, margin=margin, variant=variant)
     assert G[0, 2] == G[2, 0] == 0
     assert G[0, 1] > 0
     below = {"sigma": 1, "margin": math.nextafter(margin, math.inf), "variant": variant}
-    assert contrastive_idm_of_distances_value_and_grad(D_3, **below)[1][0, 2] < 0
-    assert value == pytest.approx(contrastive_idm_of_distances(D_3, **below), rel=1e-13)
+    assert of_distances_value_and_grad(D_3, **below)[1][0, 2] < 0
+    assert value == pytest.approx(of_distances(D_3, **below), rel=1e-13)
 
 
 @each_variant
 def test_identical_frames(variant):
     n = 5
-    value, G = contrastive_idm_of_distances_value_and_grad(
-        np.zeros((n, n)), sigma=1, margin=2, variant=variant
-    )
+    value, G = of_distances_value_and_grad(np.zeros((n, n)), sigma=1, margin=2, variant=variant)
     expected = oracles.contrastive_idm(np.zeros((n, n)), sigma=1, margin=2, variant=variant)
     assert value == pytest.approx(expected, rel=1e-14)
     assert np.isfinite(G).all()
@@ -189,7 +183,7 @@ def test_identical_frames(variant):
 
 @each_variant
 def test_one_frame(variant):
-    value, G = contrastive_idm_of_distances_value_and_grad([[0.0]], variant=variant)
+    value, G = of_distances_value_and_grad([[0.0]], variant=variant)
     assert value == 0
     assert_array_equal(G, [[0.0]] if variant == "laser" else [[1.0]])
 
@@ -198,7 +192,7 @@ def test_one_frame(variant):
 def test_window(variant):
     D = np.zeros((4, 4))
     hinges = [
-        contrastive_idm_of_distances(D, sigma=sigma, margin=1.0, variant=variant)
+        of_distances(D, sigma=sigma, margin=1.0, variant=variant)
         for sigma in (0, 0.5, 1, 1.5, 2, 2.5, 3, 4)
     ]
     # "More than sigma apart": whole windows and those up to the next whole number are the same.
@@ -211,25 +205,21 @@ def test_official_counts_source_frames_exactly():
     for length in range(2, 100):
         for first in range(length - 1):
             options = {"variant": "official", "sigma": 1, "margin": 5.0, "video_length": length}
-            near = contrastive_idm_of_distances(
-                [[0, 1], [1, 0]], times=[first, first + 1], **options
-            )
+            near = of_distances([[0, 1], [1, 0]], times=[first, first + 1], **options)
             assert near == 2
-    far = contrastive_idm_of_distances(
-        [[0, 1], [1, 0]], times=[2, 4], **options | {"video_length": 10}
-    )
+    far = of_distances([[0, 1], [1, 0]], times=[2, 4], **options | {"video_length": 10})
     assert far == pytest.approx(2 * (0.2**2 + 1) * 4, rel=1e-15)
 
 
 def test_official_takes_timestamps_in_seconds():
     frames, length, fps = np.array([0, 7, 12, 40]), 50, 4
     D = cost_matrix(*[np.random.default_rng(0).normal(size=(4, 2))] * 2)
-    by_frame = contrastive_idm_of_distances_value_and_grad(
+    by_frame = of_distances_value_and_grad(
         D, variant="official", sigma=12, margin=5.0, times=frames, video_length=length
     )
     for dtype in (np.float32, np.float64):
         seconds = (frames / fps).astype(dtype)
-        by_second = contrastive_idm_of_distances_value_and_grad(
+        by_second = of_distances_value_and_grad(
             D, variant="official", sigma=3, margin=5.0, times=seconds, video_length=length / fps
         )
         for actual, expected in zip(by_second, by_frame, strict=True):
@@ -239,29 +229,25 @@ def test_official_takes_timestamps_in_seconds():
 def test_timestamps_compare_as_floats():
     # As floats 0.3 - 0.2 < 0.1 and 0.4 - 0.3 > 0.1: meant to be equal, told apart by rounding.
     options = {"variant": "official", "sigma": 0.1, "margin": 5.0, "video_length": 1.0}
-    assert contrastive_idm_of_distances([[0, 1], [1, 0]], times=[0.2, 0.3], **options) == 2
-    assert contrastive_idm_of_distances([[0, 1], [1, 0]], times=[0.3, 0.4], **options) > 2
+    assert of_distances([[0, 1], [1, 0]], times=[0.2, 0.3], **options) == 2
+    assert of_distances([[0, 1], [1, 0]], times=[0.3, 0.4], **options) > 2
 
 
 @pytest.mark.parametrize("variant", ["paper", "printed", "laser"])
 def test_others_go_by_rows(variant):
     options = {"sigma": 1, "margin": 10.0, "variant": variant}
-    plain = contrastive_idm_of_distances(D_3, **options)
-    assert (
-        contrastive_idm_of_distances(D_3, times=[5, 50, 500], video_length=501, **options) == plain
-    )
+    plain = of_distances(D_3, **options)
+    assert of_distances(D_3, times=[5, 50, 500], video_length=501, **options) == plain
 
 
 def test_official_by_default_goes_by_rows():
     options = {"sigma": 1, "margin": 10.0, "variant": "official"}
-    plain = contrastive_idm_of_distances(D_3, **options)
-    assert contrastive_idm_of_distances(D_3, times=[0, 1, 2], video_length=3, **options) == plain
-    assert contrastive_idm_of_distances(D_3, video_length=30, **options) < plain
+    plain = of_distances(D_3, **options)
+    assert of_distances(D_3, times=[0, 1, 2], video_length=3, **options) == plain
+    assert of_distances(D_3, video_length=30, **options) < plain
 
 
-@pytest.mark.parametrize(
-    "function", [contrastive_idm_of_distances, contrastive_idm_of_distances_value_and_grad]
-)
+@pytest.mark.parametrize("function", [of_distances, of_distances_value_and_grad])
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -317,8 +303,8 @@ def test_option_errors(function, options, message):
     [
         (idm, "S_X"),
         (idm_loss, "D_X"),
-        (contrastive_idm_of_distances, "D_X"),
-        (contrastive_idm_of_distances_value_and_grad, "D_X"),
+        (of_distances, "D_X"),
+        (of_distances_value_and_grad, "D_X"),
     ],
 )
 def test_matrix_errors(function, name):
@@ -334,4 +320,4 @@ def test_matrix_errors(function, name):
 def test_laser_needs_distances():
     message = r"D_X must hold squared distances >= 0, got -4\.0"
     with pytest.raises(ValueError, match=message):
-        contrastive_idm_of_distances([[0, -4], [-1, 0]], variant="laser")
+        of_distances([[0, -4], [-1, 0]], variant="laser")

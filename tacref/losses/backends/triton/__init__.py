@@ -222,7 +222,7 @@ def contrastive_idm(
         In the dtype of `x`, at least float32; 0 beyond what is valid. Empty if not asked for.
     """
     from tacref.losses.backends.triton import pairs
-    from tacref.losses.backends.triton.contrastive_idm import idm_pairs
+    from tacref.losses.backends.triton.idm import idm_pairs
     from tacref.losses.backends.triton.tiles import BLOCK_ENTRIES, BLOCK_ROWS, bits, by_entry
 
     B, n, d = x.shape
