@@ -25,8 +25,8 @@ def observe(typing: Any, array: Any, index: Any) -> Any:
     """Return `array[index]` of a contiguous int64 array, not checked."""
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        place = _pointer(context, builder, sig.args[0], *args)
-        return builder.load_atomic(place, "acquire", _BYTES)
+        pointer = _pointer(context, builder, sig.args[0], *args)
+        return builder.load_atomic(pointer, "acquire", _BYTES)
 
     return types.int64(array, types.intp), emit
 
@@ -36,8 +36,8 @@ def publish(typing: Any, array: Any, index: Any, number: Any) -> Any:
     """Write `array[index]` of a contiguous int64 array, not checked."""
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        place = _pointer(context, builder, sig.args[0], *args[:2])
-        builder.store_atomic(args[2], place, "release", _BYTES)
+        pointer = _pointer(context, builder, sig.args[0], *args[:2])
+        builder.store_atomic(args[2], pointer, "release", _BYTES)
         return context.get_dummy_value()
 
     return types.none(array, types.intp, types.int64), emit
@@ -48,9 +48,9 @@ def claim(typing: Any, array: Any, index: Any) -> Any:
     """Turn `array[index]`, of int64, from 0 to 1; return False if another thread did before."""
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        place = _pointer(context, builder, sig.args[0], *args)
+        pointer = _pointer(context, builder, sig.args[0], *args)
         zero, one = (ir.Constant(ir.IntType(64), number) for number in (0, 1))
-        found = builder.cmpxchg(place, zero, one, "acq_rel", "acquire")
-        return builder.extract_value(found, 1)
+        exchanged = builder.cmpxchg(pointer, zero, one, "acq_rel", "acquire")
+        return builder.extract_value(exchanged, 1)
 
     return types.boolean(array, types.intp), emit

@@ -14,9 +14,9 @@ from tacref.kernels.costs import (
     copy_columns,
     copy_rows,
     diagonals,
+    move_rows,
     padded,
     squared_distances,
-    take,
 )
 from tacref.kernels.simd import LANES
 
@@ -99,7 +99,7 @@ def idm_items(
         scale = 2.0 / count**2 if form.mean_over_pairs else 2.0
         values[b] = scale * value
         if with_grad:
-            take(out, 2.0 * scale, count, width, grad[b])
+            move_rows(out, 2.0 * scale, count, width, grad[b])
 
 
 @njit(cache=True)
@@ -123,8 +123,8 @@ def _weigh(
         for j in range(count - first, count - first + 4):
             strip[(i + j) * STRIDE + i] = 0.0
         for j in range(i + 1, count - first):
-            place = (i + j) * STRIDE + i
-            distance = math.sqrt(strip[place]) if form.of_roots else strip[place]
+            index = (i + j) * STRIDE + i
+            distance = math.sqrt(strip[index]) if form.of_roots else strip[index]
             # On whole frames: a window in floating point misjudges pairs exactly sigma apart.
             gap = abs(times[first + i] - times[first + j])
             rising = (gap / video_length) ** 2 + 1.0
@@ -140,5 +140,5 @@ def _weigh(
             if form.of_roots:
                 # d sqrt(D) / dD = 1 / (2 sqrt(D)); where D = 0, 0 is taken.
                 slope = slope / (2.0 * distance) if distance != 0.0 else 0.0
-            strip[place] = slope
+            strip[index] = slope
     return value

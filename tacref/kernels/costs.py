@@ -36,7 +36,7 @@ def copy_rows(source: np.ndarray, count: int, out: np.ndarray, width: int) -> No
 
 
 @njit(cache=True)
-def take(sums: np.ndarray, scale: float, count: int, width: int, out: np.ndarray) -> None:
+def move_rows(sums: np.ndarray, scale: float, count: int, width: int, out: np.ndarray) -> None:
     """Write `scale` times the flat rows `(count, width)` to rows `(count, d)`; zero the sums."""
     d = out.shape[1]
     for i in range(count):
@@ -133,12 +133,12 @@ def squared_distances(
                 u = splat(x[row3 + k])
                 t0, t1, t2 = u - y0, u - y1, u - y2
                 d0, d1, d2 = d0 + t0 * t0, d1 + t1 * t1, d2 + t2 * t2
-            place = (i + j - start) * STRIDE + i
+            index = (i + j - start) * STRIDE + i
             for v0, v1, v2 in ((a0, a1, a2), (b0, b1, b2), (c0, c1, c2), (d0, d1, d2)):
-                scatter(strip, place, STRIDE, v0)
-                scatter(strip, place + LANES * STRIDE, STRIDE, v1)
-                scatter(strip, place + 2 * LANES * STRIDE, STRIDE, v2)
-                place += STRIDE + 1  # the cell below lies on the next anti-diagonal
+                scatter(strip, index, STRIDE, v0)
+                scatter(strip, index + LANES * STRIDE, STRIDE, v1)
+                scatter(strip, index + 2 * LANES * STRIDE, STRIDE, v2)
+                index += STRIDE + 1  # the cell below lies on the next anti-diagonal
 
 
 @njit(cache=True)
@@ -203,10 +203,10 @@ def add_weighted_differences(
 
 
 @njit(cache=True)
-def _all_zero(weights: np.ndarray, place: int, step: int) -> bool:
+def _all_zero(weights: np.ndarray, index: int, step: int) -> bool:
     return (
-        weights[place] == 0.0
-        and weights[place + step] == 0.0
-        and weights[place + 2 * step] == 0.0
-        and weights[place + 3 * step] == 0.0
+        weights[index] == 0.0
+        and weights[index + step] == 0.0
+        and weights[index + 2 * step] == 0.0
+        and weights[index + 3 * step] == 0.0
     )

@@ -118,11 +118,11 @@ def scatter(typing: Any, array: Any, start: Any, step: Any, values: Any) -> Any:
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         data = context.make_array(sig.args[0])(context, builder, args[0]).data
-        place = args[1]
+        index = args[1]
         for lane in range(LANES):
             number = builder.extract_element(args[3], ir.Constant(_INDEX, lane))
-            builder.store(number, builder.gep(data, [place]))
-            place = builder.add(place, args[2])
+            builder.store(number, builder.gep(data, [index]))
+            index = builder.add(index, args[2])
         return context.get_dummy_value()
 
     return types.none(array, types.intp, types.intp, vector), emit

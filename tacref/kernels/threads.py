@@ -211,11 +211,11 @@ add_symbol("tacref_sleep", _address_of_sleep())
 
 
 @njit(cache=True)
-def await_progress(progress: np.ndarray, place: int, needed: int) -> None:
+def await_progress(progress: np.ndarray, index: int, needed: int) -> None:
     """Wait until another thread has published `needed` or more, or the last number is not 0."""
     last = len(progress) - 1
     looks = 0
-    while observe(progress, place) < needed and observe(progress, last) == 0:
+    while observe(progress, index) < needed and observe(progress, last) == 0:
         looks += 1
         # The other thread may be waiting for this very core, for good where priorities are
         # real-time ones; SVT-AV1's encoder gives those to a process of root.

@@ -85,19 +85,19 @@ def sequence_contrastive_loss(
         moments_x = check_moments(times_x, counts_x, rows_x, "times_x")
         moments_y = check_moments(times_y, counts_y, rows_y, "times_y")
         gaps = moments_x[:, :, None] - moments_y[:, None]  # (B, n, m)
-        wanted = -(gaps / sigma).square() / 2
-        found = rows_x @ rows_y.transpose(1, 2) / temperature
+        nearness = -(gaps / sigma).square() / 2
+        similarity = rows_x @ rows_y.transpose(1, 2) / temperature
         valid_x, valid_y = valid_rows(counts_x, x.shape[1]), valid_rows(counts_y, y.shape[1])
         values = 0.5 * (
-            _one_way(wanted, found, valid_x, valid_y)
-            + _one_way(wanted.transpose(1, 2), found.transpose(1, 2), valid_y, valid_x)
+            _one_way(nearness, similarity, valid_x, valid_y)
+            + _one_way(nearness.transpose(1, 2), similarity.transpose(1, 2), valid_y, valid_x)
         )
     return values.to(x.dtype)
 
 
-def _one_way(wanted: Tensor, found: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Mean `(B,)` over valid rows of KL(softmax of wanted || softmax of found), `(B, n, m)`."""
-    log_w, log_p = (_log_softmax(logits, rows, columns) for logits in (wanted, found))
+def _one_way(nearness: Tensor, similarity: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Mean `(B,)` over valid rows of KL(softmax of nearness || softmax of similarity), `(B, n, m)`."""
+    log_w, log_p = (_log_softmax(logits, rows, columns) for logits in (nearness, similarity))
     return (log_w.exp() * (log_w - log_p)).sum((1, 2)) / rows.sum(1)
 
 

@@ -41,10 +41,10 @@ def loss_operator(
         return (values, *(gradient_like(tensor, with_grad) for tensor in tensors))
 
     def setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        keep(ctx, inputs, output[1:])
+        save_inputs(ctx, inputs, output[1:])
 
     def recall(ctx: Any, tensors: Iterable[Tensor]) -> tuple[tuple[Any, ...], Sequence[Tensor]]:
-        inputs, gradients = kept(ctx, tensors)
+        inputs, gradients = saved_inputs(ctx, tensors)
         *arguments, with_grad, backend = inputs
         if not with_grad:
             gradients = operator(*arguments, True, backend)[1:]
@@ -94,7 +94,7 @@ def gradient_like(tensor: Tensor, with_grad: bool) -> Tensor:
     return torch.empty_like(tensor, memory_format=torch.contiguous_format)
 
 
-def keep(ctx: Any, inputs: tuple[Any, ...], outputs: Sequence[Tensor]) -> None:
+def save_inputs(ctx: Any, inputs: tuple[Any, ...], outputs: Sequence[Tensor]) -> None:
     """Keep what derivatives need: the inputs, and some outputs."""
     ctx.options = [None if isinstance(each, Tensor) else each for each in inputs]
     tensors = [each for each in inputs if isinstance(each, Tensor)]
@@ -104,7 +104,7 @@ def keep(ctx: Any, inputs: tuple[Any, ...], outputs: Sequence[Tensor]) -> None:
     ctx.set_materialize_grads(False)
 
 
-def kept(ctx: Any, tensors: Iterable[Tensor]) -> tuple[tuple[Any, ...], Sequence[Tensor]]:
+def saved_inputs(ctx: Any, tensors: Iterable[Tensor]) -> tuple[tuple[Any, ...], Sequence[Tensor]]:
     """Return the inputs and the outputs that were kept, of the tensors that were."""
     saved = iter(tensors)
     inputs = tuple(next(saved) if option is None else option for option in ctx.options)

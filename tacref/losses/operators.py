@@ -16,7 +16,13 @@ from tacref.losses.backends import eager
 from tacref.losses.backends.kernels import KERNELS
 from tacref.losses.costs import cost_matrix, gradients_of_embeddings, slopes_along
 from tacref.losses.lengths import valid_rows
-from tacref.losses.loss_operator import Directions, gradient_like, keep, kept, loss_operator
+from tacref.losses.loss_operator import (
+    Directions,
+    gradient_like,
+    loss_operator,
+    save_inputs,
+    saved_inputs,
+)
 from tacref.losses.torch_operator import Operator, primals
 
 
@@ -61,19 +67,19 @@ def _fake_soft_dtw_hvp(D: Tensor, Z: Tensor, *others: Any) -> Tensor:
 
 
 def _setup_soft_dtw_hvp(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    keep(ctx, inputs, ())
+    save_inputs(ctx, inputs, ())
 
 
 def _backward_soft_dtw_hvp(ctx: Any, grad: Tensor | None) -> Directions:
-    (D, Z, *others), _ = kept(ctx, ctx.saved_tensors)
+    (D, Z, *others), _ = saved_inputs(ctx, ctx.saved_tensors)
     if grad is None:
         return (None,) * 7
-    third = _third(D, Z, grad, *others[:-1]) if _wanted(ctx) else None
+    third = _third(D, Z, grad, *others[:-1]) if _needs_third(ctx) else None
     # Linear in Z, by a symmetric Hessian.
     return (third, soft_dtw_hvp(D, grad, *others), *[None] * 5)
 
 
-def _wanted(ctx: Any) -> bool:
+def _needs_third(ctx: Any) -> bool:
     """Whether the gradient along D will be used."""
     if not ctx.needs_input_grad[1]:  # of all arguments, the dispatcher's key set being the first
         return False
@@ -86,7 +92,7 @@ def _wanted(ctx: Any) -> bool:
 def _jvp_soft_dtw_hvp(
     ctx: Any, D_slope: Tensor | None, Z_slope: Tensor | None, *others_have_none: None
 ) -> Any:
-    (D, _, *others), _ = kept(ctx, primals(ctx))
+    (D, _, *others), _ = saved_inputs(ctx, primals(ctx))
     if D_slope is not None:
         raise NotImplementedError(
             "third derivatives in forward mode: backend='torch' has them; the others have third "

@@ -96,20 +96,20 @@ def sequence_contrastive_loss_value_and_grad(
     gaps = np.subtract.outer(
         check_moments(times_x, len(x), "times_x"), check_moments(times_y, len(y), "times_y")
     )
-    wanted = -((gaps / sigma) ** 2) / 2.0
+    nearness = -((gaps / sigma) ** 2) / 2.0
     with np.errstate(over="ignore"):  # refused below
-        found = x @ y.T / temperature
-    check_finite(2.0 * found, "products of x and y over temperature")
-    value_x, slopes_x = _one_way(wanted, found)
-    value_y, slopes_y = _one_way(wanted.T, found.T)
+        similarity = x @ y.T / temperature
+    check_finite(2.0 * similarity, "products of x and y over temperature")
+    value_x, slopes_x = _one_way(nearness, similarity)
+    value_y, slopes_y = _one_way(nearness.T, similarity.T)
     by_product = (slopes_x + slopes_y.T) / (2.0 * temperature)
     return 0.5 * (value_x + value_y), by_product @ y, by_product.T @ x
 
 
-def _one_way(wanted: np.ndarray, found: np.ndarray) -> tuple[float, np.ndarray]:
-    """Mean over rows of KL(softmax of wanted || softmax of found), and its slopes in found."""
-    log_w, log_p = _log_softmax(wanted), _log_softmax(found)
-    w, n = np.exp(log_w), len(wanted)
+def _one_way(nearness: np.ndarray, similarity: np.ndarray) -> tuple[float, np.ndarray]:
+    """Mean over rows of KL(softmax of nearness || softmax of similarity), and its slopes in similarity."""
+    log_w, log_p = _log_softmax(nearness), _log_softmax(similarity)
+    w, n = np.exp(log_w), len(nearness)
     return float((w * (log_w - log_p)).sum() / n), (np.exp(log_p) - w) / n
 
 

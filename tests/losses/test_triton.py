@@ -66,7 +66,7 @@ def tiny_tiles(monkeypatch):
     monkeypatch.setattr(tiles, "SINGLE_COLUMNS", 5)
     monkeypatch.setattr(tiles, "TILE_ROWS", 4)
     monkeypatch.setattr(tiles, "TILE_COLUMNS", 5)
-    monkeypatch.setattr(tiles, "CELLS", 30)
+    monkeypatch.setattr(tiles, "MAX_CELLS", 30)
     return tiles
 
 

@@ -90,9 +90,9 @@ def forward(
             R = load(strip, k * STRIDE + i) + least(diagonal, straight)
             store(ring, slot + LANES + i, R)
             if keep:
-                place = bits_start + k * DIAGONAL_BYTES + 2 * (i // LANES)
-                bits[place] = at_most(diagonal, straight)
-                bits[place + 1] = at_most(up, left)
+                index = bits_start + k * DIAGONAL_BYTES + 2 * (i // LANES)
+                bits[index] = at_most(diagonal, straight)
+                bits[index + 1] = at_most(up, left)
         if k >= rows - 1:
             row[start + k - rows + 2] = ring[slot + LANES + rows - 1]
         if k >= columns - 1:
@@ -118,11 +118,11 @@ def back(
         step -= 1
         path[step, 0], path[step, 1] = i, j
         r = i - first
-        place = bits_start + (r + j - start) * DIAGONAL_BYTES + 2 * (r // LANES)
+        index = bits_start + (r + j - start) * DIAGONAL_BYTES + 2 * (r // LANES)
         # Our choice, not the paper's: ties take the diagonal, then the step in x.
-        if bits[place] >> (r % LANES) & 1:
+        if bits[index] >> (r % LANES) & 1:
             i, j = i - 1, j - 1
-        elif bits[place + 1] >> (r % LANES) & 1:
+        elif bits[index + 1] >> (r % LANES) & 1:
             i -= 1
         else:
             j -= 1

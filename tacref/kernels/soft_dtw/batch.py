@@ -3,7 +3,7 @@
 import numpy as np
 
 from tacref.compiled import njit
-from tacref.kernels.costs import ROWS, take
+from tacref.kernels.costs import ROWS, move_rows
 from tacref.kernels.soft_dtw.pair import solve
 from tacref.kernels.soft_dtw.problem import (
     Problem,
@@ -64,7 +64,7 @@ def of_embeddings(
     with_grad = grad_x is not None
     if grad_x is None or grad_y is None:
         grad_x = grad_y = np.empty((0, 0, 0), x.dtype)
-    if not take_turns(lengths_x, lengths_y, threads):
+    if not threads_share_pairs(lengths_x, lengths_y, threads):
         size = weights_size(x.shape[1], y.shape[1], with_grad)
 
         def items(start: int, stop: int) -> None:
@@ -84,7 +84,7 @@ def of_embeddings(
         n, m = int(lengths_x[b]), int(lengths_y[b])
         pair = _new_problem(x[b, :n], y[b, :m], gamma, band)
         half_x, halves_y = np.zeros_like(pair.x), np.zeros((threads, len(pair.y)))
-        values[b] = _together(pair, with_grad, pair.D, half_x, halves_y, threads)
+        values[b] = _solve_on_threads(pair, with_grad, pair.D, half_x, halves_y, threads)
         if with_grad:
             half_y = halves_y.sum(0)
             for half, grad, count in ((half_x, grad_x, n), (half_y, grad_y, m)):
@@ -120,7 +120,7 @@ def of_costs(
     values = np.empty(len(D))
     with_grad = E is not None
     out = np.empty((0, 0, 0), D.dtype) if E is None else E
-    if not take_turns(lengths_x, lengths_y, threads):
+    if not threads_share_pairs(lengths_x, lengths_y, threads):
         size = weights_size(D.shape[1], D.shape[2], with_grad)
 
         def items(start: int, stop: int) -> None:
@@ -148,7 +148,9 @@ def of_costs(
     for b in range(len(D)):
         problem = cost_problem(D[b], int(lengths_x[b]), int(lengths_y[b]), gamma, band)
         item = out[b] if with_grad else problem.D
-        values[b] = _together(problem, with_grad, item, problem.x, np.empty((threads, 0)), threads)
+        values[b] = _solve_on_threads(
+            problem, with_grad, item, problem.x, np.empty((threads, 0)), threads
+        )
     return values
 
 
@@ -159,7 +161,7 @@ def weights_size(n: int, m: int, with_grad: bool) -> int:
     return whole if whole <= MAX_KEPT_WEIGHTS else strip
 
 
-def take_turns(lengths_x: np.ndarray, lengths_y: np.ndarray, threads: int) -> bool:
+def threads_share_pairs(lengths_x: np.ndarray, lengths_y: np.ndarray, threads: int) -> bool:
     """Whether all threads should work on one pair after the other."""
     shortest = -(-int(lengths_x.min()) // ROWS)
     return (
@@ -172,7 +174,7 @@ def take_turns(lengths_x: np.ndarray, lengths_y: np.ndarray, threads: int) -> bo
     )
 
 
-def _together(
+def _solve_on_threads(
     problem: Problem,
     with_grad: bool,
     E: np.ndarray,
@@ -226,8 +228,8 @@ def embedding_items(
         reset(sums, problem.n, problem.m)
         values[b] = solve(problem, sums, scratch, with_grad, space.D, half_x, half_y, 0, 1)
         if with_grad:
-            take(half_x, 2.0, problem.n, width, grad_x[b])
-            take(half_y, 2.0, problem.m, width, grad_y[b])
+            move_rows(half_x, 2.0, problem.n, width, grad_x[b])
+            move_rows(half_y, 2.0, problem.m, width, grad_y[b])
 
 
 @njit(nogil=True, cache=True)

@@ -104,14 +104,14 @@ def _strip_slopes(
     for k in range(rows + columns - 1):
         first = max(0, k - columns + 1) // LANES * LANES
         for i in range(first, min(rows - 1, k) + 1, LANES):
-            place = 3 * k * STRIDE + i
+            index = 3 * k * STRIDE + i
             here = k * STRIDE + LANES + i
             # eq. 2, differentiated: the slope of a softmin is the mean of the slopes
             slope = load(scratch.strip, k * STRIDE + i) + (
-                load(scratch.weights, place) * load(T, here - 1)
+                load(scratch.weights, index) * load(T, here - 1)
                 + (
-                    load(scratch.weights, place + STRIDE) * load(T, here + STRIDE - 1)
-                    + load(scratch.weights, place + 2 * STRIDE) * load(T, here + STRIDE)
+                    load(scratch.weights, index + STRIDE) * load(T, here + STRIDE - 1)
+                    + load(scratch.weights, index + 2 * STRIDE) * load(T, here + STRIDE)
                 )
             )
             store(T, here + 2 * STRIDE, slope)
@@ -167,9 +167,9 @@ def _backward_slopes(
                 load(T, here + STRIDE - 1),
                 load(T, here + STRIDE),
             )
-            place = 3 * k * STRIDE + i
-            p_diagonal, p_up = load(weights, place), load(weights, place + STRIDE)
-            p_left = load(weights, place + 2 * STRIDE)
+            index = 3 * k * STRIDE + i
+            p_diagonal, p_up = load(weights, index), load(weights, index + STRIDE)
+            p_left = load(weights, index + 2 * STRIDE)
             # Slopes of the weights: by pairs, as t - mean would lose the digits where one weight
             # is nearly 1.
             share = mass * inverse

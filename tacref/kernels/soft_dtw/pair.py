@@ -29,9 +29,9 @@ NEGLIGIBLE = 1e-25
 
 @njit(cache=True, inline="always")
 def run_forward(
-    problem: Problem, sums: Sums, scratch: Scratch, keep: bool, thread: int, threads: int
+    problem: Problem, sums: Sums, scratch: Scratch, keep_weights: bool, thread: int, threads: int
 ) -> None:
-    """Run strips `thread`, `thread + threads`, ... forward, with `keep` keeping their weights."""
+    """Run strips `thread`, `thread + threads`, ... forward, with `keep_weights` keeping their weights."""
     strip_size = strip_weights(problem.m)
     for s in range(thread, strips(problem.n), threads):
         if halted(sums.progress[0]):
@@ -46,7 +46,7 @@ def run_forward(
             sums.exponents[s + 1],
             scratch.weights,
             s // threads * strip_size,
-            keep,
+            keep_weights,
             rows,
             start,
             stop,
@@ -62,7 +62,7 @@ def run_backward(
     problem: Problem,
     sums: Sums,
     scratch: Scratch,
-    kept: bool,
+    weights_kept: bool,
     E: np.ndarray,
     grad_x: np.ndarray,
     grad_y: np.ndarray,
@@ -79,8 +79,8 @@ def run_backward(
         if halted(sums.progress[1]):
             return
         rows, start, stop = window(s, n, m, problem.band)
-        place = s // threads * strip_size if kept else 0
-        if not kept:
+        first_weight = s // threads * strip_size if weights_kept else 0
+        if not weights_kept:
             fill_strip(scratch.strip, problem, s)
             forward(
                 scratch.strip,
@@ -89,7 +89,7 @@ def run_backward(
                 mantissa,
                 exponents,
                 scratch.weights,
-                place,
+                first_weight,
                 True,
                 rows,
                 start,
@@ -101,7 +101,7 @@ def run_backward(
             )
         backward(
             scratch.weights,
-            place,
+            first_weight,
             scratch.strip,
             sums.flow[s + 1, 0],
             sums.flow[s + 1, 1],
@@ -178,10 +178,10 @@ def solve(
 ) -> float:
     """Return the value of a pair; it stands with the thread of the last strip, others get NaN."""
     own_strips = (strips(problem.n) + threads - 1) // threads
-    kept = own_strips * strip_weights(problem.m) <= len(scratch.weights)
-    run_forward(problem, sums, scratch, with_grad and kept, thread, threads)
+    weights_kept = own_strips * strip_weights(problem.m) <= len(scratch.weights)
+    run_forward(problem, sums, scratch, with_grad and weights_kept, thread, threads)
     if with_grad:
-        run_backward(problem, sums, scratch, kept, E, grad_x, grad_y, thread, threads)
+        run_backward(problem, sums, scratch, weights_kept, E, grad_x, grad_y, thread, threads)
     count = strips(problem.n)
     if (count - 1) % threads != thread:
         return np.nan

@@ -18,7 +18,7 @@ from tacref.kernels.costs import (
     squared_distances,
 )
 from tacref.kernels.simd import LANES
-from tacref.kernels.soft_dtw.strip import DONE, NOWHERE, SLOT
+from tacref.kernels.soft_dtw.strip import DONE, OUTSIDE, SLOT
 
 
 class Problem(NamedTuple):
@@ -111,7 +111,7 @@ def new_scratch(weights: np.ndarray, m: int) -> Scratch:
 def reset(sums: Sums, n: int, m: int) -> None:
     """Set the sums to the origin alone, and the flows to the unit that enters the last cell."""
     sums.mantissas[:] = 1.0
-    sums.exponents[:] = NOWHERE
+    sums.exponents[:] = OUTSIDE
     sums.exponents[0, 0] = 0.0
     sums.flow[:] = 0.0
     sums.flow[strips(n), 0, m + 1] = 1.0

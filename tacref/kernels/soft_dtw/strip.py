@@ -6,7 +6,7 @@ mantissa and exponent a float64 each, so that it neither overflows nor underflow
     Z(i, j) = exp(-D(i, j) / gamma) (Z(i-1, j-1) + Z(i-1, j) + Z(i, j-1))
 
 needs no logarithm and no difference of accumulated costs: each step adds a relative error of a few
-roundings to Z, while R / gamma is below 2^52. What is outside has the exponent `NOWHERE`.
+roundings to Z, while R / gamma is below 2^52. What is outside has the exponent `OUTSIDE`.
 """
 
 import math
@@ -30,13 +30,13 @@ from tacref.kernels.simd import (
 )
 from tacref.kernels.threads import await_progress
 
-NOWHERE = -1e306
+OUTSIDE = -1e306
 # A ring of three anti-diagonals, with a place for the row above (at LANES - 1) and below.
 SLOT = ROWS + 2 * LANES
 # Mantissas grow by 3 sqrt(2) a step at most; every so many steps they are brought back to [1, 2).
 RENEWAL = 32
 # A thread tells the one behind it every so many anti-diagonals how far it has come.
-STEP = 256
+PROGRESS_STEP = 256
 DONE = 1 << 62
 _LN2_HIGH, _LN2_LOW = 0.6931471803691238, 1.9082149292705877e-10  # 20 bits end in 0
 
@@ -50,7 +50,7 @@ def forward(
     exponents: np.ndarray,
     weights: np.ndarray,
     weights_start: int,
-    keep: bool,
+    keep_weights: bool,
     rows: int,
     start: int,
     stop: int,
@@ -61,7 +61,7 @@ def forward(
 ) -> None:
     """Sum over alignments along strip s, from the row above to its last row.
 
-    `above_*` and the results `mantissa`, `exponents` hold column j at j + 1. With `keep`, softmin
+    `above_*` and the results `mantissa`, `exponents` hold column j at j + 1. With `keep_weights`, softmin
     weights go to `weights`, 3 STRIDE an anti-diagonal: diagonal, upper, left predecessor.
     Columns of the row above that are there are at `progress[s]`; those of the last row are
     published at s + 1.
@@ -69,26 +69,26 @@ def forward(
     columns = stop - start
     ring_mantissa, ring_exponent = ring[: 3 * SLOT], ring[3 * SLOT :]
     ring_mantissa[:] = 1.0
-    ring_exponent[:] = NOWHERE
+    ring_exponent[:] = OUTSIDE
     # The cell above and left of the first one, two anti-diagonals before it.
     ring_mantissa[SLOT + LANES - 1] = above_mantissa[start]
     ring_exponent[SLOT + LANES - 1] = above_exponent[start]
     per_octave = splat(1.0 / (gamma * math.log(2.0)))
     octave_high, octave_low = splat(gamma * _LN2_HIGH), splat(gamma * _LN2_LOW)
     inverse = splat(1.0 / gamma)
-    nowhere, forbidden, zero_power = splat(NOWHERE), splat(-NOWHERE), splat(-1023.0)
+    outside, forbidden, zero_power = splat(OUTSIDE), splat(-OUTSIDE), splat(-1023.0)
     half, minus_half, one = splat(0.5), splat(-0.5), splat(1.0)
     for k in range(rows + columns - 1):
         slot, last, before = k % 3 * SLOT, (k + 2) % 3 * SLOT, (k + 1) % 3 * SLOT
-        if k % STEP == 0:
+        if k % PROGRESS_STEP == 0:
             publish(progress, s + 1, start + max(0, k - rows + 1))
-            await_progress(progress, s, min(stop, start + k + STEP))
+            await_progress(progress, s, min(stop, start + k + PROGRESS_STEP))
         if k % RENEWAL == 0:
-            for place in range(0, 3 * SLOT, LANES):
-                m = load(ring_mantissa, place)
+            for index in range(0, 3 * SLOT, LANES):
+                m = load(ring_mantissa, index)
                 shift = exponent(m)
-                store(ring_mantissa, place, m * power_of_two(splat(0.0) - shift))
-                store(ring_exponent, place, load(ring_exponent, place) + shift)
+                store(ring_mantissa, index, m * power_of_two(splat(0.0) - shift))
+                store(ring_exponent, index, load(ring_exponent, index) + shift)
         if k < columns:
             ring_mantissa[last + LANES - 1] = above_mantissa[start + k + 1]
             ring_exponent[last + LANES - 1] = above_exponent[start + k + 1]
@@ -118,13 +118,13 @@ def forward(
             # In this order D.T gives the same numbers, transposed.
             total = w_diagonal + (w_up + w_left)
             store(ring_mantissa, slot + LANES + i, total * growth)
-            store(ring_exponent, slot + LANES + i, maximum(e - octaves, nowhere))
-            if keep:
-                place = weights_start + 3 * k * STRIDE + i
+            store(ring_exponent, slot + LANES + i, maximum(e - octaves, outside))
+            if keep_weights:
+                index = weights_start + 3 * k * STRIDE + i
                 share = one / total
-                store(weights, place, w_diagonal * share)
-                store(weights, place + STRIDE, w_up * share)
-                store(weights, place + 2 * STRIDE, w_left * share)
+                store(weights, index, w_diagonal * share)
+                store(weights, index + STRIDE, w_up * share)
+                store(weights, index + 2 * STRIDE, w_left * share)
         if k >= rows - 1:
             j = start + k - rows + 1
             mantissa[j + 1] = ring_mantissa[slot + LANES + rows - 1]
@@ -154,7 +154,7 @@ def _series(t):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def value(mantissa: float, exponents: float, gamma: float) -> float:
     """Return the soft minimum that a sum over alignments stands for."""
-    if exponents < 0.5 * NOWHERE:
+    if exponents < 0.5 * OUTSIDE:
         return np.inf if mantissa == mantissa else np.nan
     return -gamma * (math.log(mantissa) + exponents * math.log(2.0))
 
@@ -195,9 +195,9 @@ def backward(
     for k in range(rows + columns - 2, -1, -1):
         slot, last, before = k % 3 * SLOT, (k + 1) % 3 * SLOT, (k + 2) % 3 * SLOT
         turn = rows + columns - 2 - k
-        if turn % STEP == 0:
+        if turn % PROGRESS_STEP == 0:
             publish(progress, s, max(0, turn - rows + 1) - stop)
-            await_progress(progress, s + 1, min(-start, turn + STEP - stop))
+            await_progress(progress, s + 1, min(-start, turn + PROGRESS_STEP - stop))
         if k >= rows - 1:
             j = start + k - rows + 1
             ring_diagonal[before + rows] = below_diagonal[j + 2]
@@ -211,11 +211,11 @@ def backward(
                 load(ring_up, last + i + 1) + load(ring_left, last + i)
             )
             if any_above(mass, bound):
-                place = weights_start + 3 * k * STRIDE + i
+                index = weights_start + 3 * k * STRIDE + i
                 store(E, k * STRIDE + i, mass)
-                store(ring_diagonal, slot + i, mass * load(weights, place))
-                store(ring_up, slot + i, mass * load(weights, place + STRIDE))
-                store(ring_left, slot + i, mass * load(weights, place + 2 * STRIDE))
+                store(ring_diagonal, slot + i, mass * load(weights, index))
+                store(ring_up, slot + i, mass * load(weights, index + STRIDE))
+                store(ring_left, slot + i, mass * load(weights, index + 2 * STRIDE))
                 block = i // LANES
                 reach[block, 0] = max(0, k - i - LANES + 1)
                 reach[block, 1] = max(reach[block, 1], min(columns, k - i + 1))

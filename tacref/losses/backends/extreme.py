@@ -15,9 +15,9 @@ from tacref.reference.costs import embedding_gradients, squared_distances
 from tacref.reference.directional import backward_tangent, tangent
 
 # R / gamma up to which exponents are exact, with room for sums that exceed their result.
-_MOST = 2.0**50
+_MAX_EXPONENT = 2.0**50
 # Costs so large that sums of them may overflow.
-_LARGE = 1e290
+_MAX_SUMMABLE_COST = 1e290
 # A power of 2 that makes them smaller, without rounding.
 _SCALE = 2.0**-64
 
@@ -39,7 +39,7 @@ def out_of_range(
     smaller than gamma, as the kernels' values are rounded in units of gamma.
     """
     size = np.abs(values)
-    wrong = ~(size < _MOST * gamma)
+    wrong = ~(size < _MAX_EXPONENT * gamma)
     if gamma < 1e-290:  # 1 / gamma, or D / gamma, overflows
         wrong[:] = True
     one_path = (lengths_x == 1) | (lengths_y == 1) | (band == 0)
@@ -57,7 +57,7 @@ def soft_dtw(D: np.ndarray, gamma: float, band: int) -> Solved:
     forbidden = costs == np.inf
     if forbidden.all(1).any() or forbidden.all(0).any():  # spares the memory below
         return Solved(np.inf, np.zeros((n, m)), np.zeros((n, m, 3)))
-    scale = _SCALE if costs.max(initial=0.0, where=costs < np.inf) > _LARGE else 1.0
+    scale = _SCALE if costs.max(initial=0.0, where=costs < np.inf) > _MAX_SUMMABLE_COST else 1.0
     value, weights = forward(costs * scale, gamma * scale)
     value /= scale
     E = np.zeros((n, m)) if math.isinf(value) else backward(weights)

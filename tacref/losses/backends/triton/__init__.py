@@ -79,18 +79,18 @@ def soft_dtw(
     from tacref.losses.backends.triton.tiles import Tiles
 
     B, n, m = D.shape
-    values = _unreached(D)
+    values = _no_path(D)
     E = D.new_zeros((B, n, m) if with_grad else (0,))
-    with _on(D):
-        tiles = Tiles(D, (B, n, m), lengths_x, lengths_y, band, gamma, keep=with_grad)
+    with _on_its_device(D):
+        tiles = Tiles(D, (B, n, m), lengths_x, lengths_y, band, gamma, keep_weights=with_grad)
         for first_item in range(0, B, tiles.items):
-            there, back = _ways(tiles.stages(first_item), with_grad)
+            there, back = _there_and_back(tiles.stages(first_item), with_grad)
             for at in there:
                 tiles.costs_given(at, D, D)
                 tiles.sweep(at, values)
             for at in back:
                 tiles.costs_given(at, D, D)
-                tiles.sweep(at, values, keep=True)
+                tiles.sweep(at, values, keep_weights=True)
                 tiles.flow(at, E)
     return values, E
 
@@ -115,17 +115,19 @@ def soft_dtw_hvp(
     from tacref.losses.backends.triton.tiles import Tiles
 
     B, n, m = D.shape
-    values, product = _unreached(D), D.new_zeros((B, n, m))
-    with _on(D):
-        tiles = Tiles(D, (B, n, m), lengths_x, lengths_y, band, gamma, keep=True, slope=True)
+    values, product = _no_path(D), D.new_zeros((B, n, m))
+    with _on_its_device(D):
+        tiles = Tiles(
+            D, (B, n, m), lengths_x, lengths_y, band, gamma, keep_weights=True, slope=True
+        )
         for first_item in range(0, B, tiles.items):
-            there, back = _ways(tiles.stages(first_item), True)
+            there, back = _there_and_back(tiles.stages(first_item), True)
             for at in there:
                 tiles.costs_given(at, D, Z)
                 tiles.sweep(at, values)
             for at in back:
                 tiles.costs_given(at, D, Z)
-                tiles.sweep(at, values, keep=True)
+                tiles.sweep(at, values, keep_weights=True)
                 tiles.flow(at, product)
     return product
 
@@ -164,10 +166,10 @@ def soft_dtw_of_embeddings(
             y, x, gamma, lengths_y, lengths_x, band, with_grad
         )
         return values, grad_x, grad_y
-    values = _unreached(x)
+    values = _no_path(x)
     dtype = torch.promote_types(x.dtype, torch.float32)
-    with _on(x):
-        tiles = Tiles(x, (B, n, m), lengths_x, lengths_y, band, gamma, keep=with_grad)
+    with _on_its_device(x):
+        tiles = Tiles(x, (B, n, m), lengths_x, lengths_y, band, gamma, keep_weights=with_grad)
         # Sums over several tiles are kept in float64; a single tile writes all there is.
         add = tiles.strips + tiles.chunks > 2
         kept = torch.float64 if add else dtype
@@ -176,13 +178,13 @@ def soft_dtw_of_embeddings(
         grad_y = make((B, m, d) if with_grad else (0,), dtype=kept, device=x.device)
         x_64, y_64 = by_entry(x), by_entry(y)
         for first_item in range(0, B, tiles.items):
-            there, back = _ways(tiles.stages(first_item), with_grad)
+            there, back = _there_and_back(tiles.stages(first_item), with_grad)
             for at in there:
                 tiles.costs_between(at, x_64, y_64)
                 tiles.sweep(at, values)
             for at in back:
                 tiles.costs_between(at, x_64, y_64)
-                tiles.sweep(at, values, keep=True)
+                tiles.sweep(at, values, keep_weights=True)
                 tiles.flow(at)
                 tiles.chain(at, x, y, grad_x, swap=False, add=add)
                 tiles.chain(at, y, x, grad_y, swap=True, add=add)
@@ -238,7 +240,7 @@ def contrastive_idm(
     lengths = lengths.contiguous()
     window, form = min(math.floor(sigma), MAX_WINDOW), VARIANTS[variant]
     entry_blocks = -(-d // BLOCK_ENTRIES)
-    with _on(x):
+    with _on_its_device(x):
         x_64 = by_entry(x)
         for first_item in range(0, B, items):
             programs = min(items, B - first_item)
@@ -273,16 +275,16 @@ def contrastive_idm(
     return partial.sum(1), grad
 
 
-def _unreached(like: Tensor) -> Tensor:
+def _no_path(like: Tensor) -> Tensor:
     # What the values are where no sweep gets to the last cell.
     return torch.full((len(like),), math.inf, dtype=torch.float64, device=like.device)
 
 
-def _ways(stages: "list[Stage]", with_grad: bool) -> "tuple[list[Stage], list[Stage]]":
+def _there_and_back(stages: "list[Stage]", with_grad: bool) -> "tuple[list[Stage], list[Stage]]":
     # The last stage is swept on the way back alone, if there is one.
     return (stages[:-1], stages[::-1]) if with_grad else (stages, [])
 
 
-def _on(tensor: Tensor) -> AbstractContextManager[object]:
+def _on_its_device(tensor: Tensor) -> AbstractContextManager[object]:
     # Triton launches on the current device.
     return torch.cuda.device(tensor.device) if tensor.is_cuda else nullcontext()

@@ -152,7 +152,7 @@ def sweep(
     band,
     gamma: tl.int64,
     H: tl.constexpr,
-    KEEP: tl.constexpr,
+    KEEP_WEIGHTS: tl.constexpr,
     SLOPE: tl.constexpr,
     ALONE: tl.constexpr,
 ):
@@ -160,7 +160,7 @@ def sweep(
 
     Leaves its last row in `bottoms` (parts, items, strips, m), its last column in `sides` (parts,
     items, chunks, n), where the parts are mantissas, exponents and slopes of R; the value in
-    `values`, if the tile holds the last valid cell; with KEEP, the softmin weights by cell, and
+    `values`, if the tile holds the last valid cell; with KEEP_WEIGHTS, the softmin weights by cell, and
     with SLOPE their slopes too. ALONE tells that there is one strip, with nothing above or below:
     `bottoms` stay as they are.
     """
@@ -228,7 +228,7 @@ def sweep(
         w_left = m_here * _power(e_here - e_most)
         total = w_diagonal + (w_up + w_left)
         m_new, e_new = _normalize(total * a, e_most - q)
-        if KEEP or SLOPE:
+        if KEEP_WEIGHTS or SLOPE:
             # The factor is 0 in forbidden cells alone, which no path passes.
             passed = (total != 0) & (a != 0)
             share = tl.where(passed, _inverse(tl.where(total != 0, total, 1.0)), 0.0)
@@ -244,7 +244,7 @@ def sweep(
             t_new = tl.where(passed, z + mean, 0.0)
             t_here = tl.where(active, t_new, t_here)
             t_diagonal = tl.where(active, t_up, t_diagonal)
-        if KEEP:
+        if KEEP_WEIGHTS:
             here = weights + slot_of(k, W) * H + lanes
             tl.store(here, p_diagonal, mask=active)
             tl.store(here + W * H, p_up, mask=active)

@@ -17,7 +17,7 @@ from tacref.losses.backends.triton import flow, pairs, sweep
 SINGLE_ROWS, SINGLE_COLUMNS = 512, 2048
 TILE_ROWS, TILE_COLUMNS = 128, 128
 # Cells of all tiles of a launch, which take 40 bytes each, with slopes 72.
-CELLS = 1 << 23
+MAX_CELLS = 1 << 23
 # Blocks of the kernels over pairs: lengths_x, lengths_y, and entries of embeddings.
 BLOCK_ROWS, BLOCK_COLUMNS, BLOCK_ENTRIES = 16, 32, 64
 
@@ -60,7 +60,7 @@ class Tiles:
         As for `tacref.losses.backends.triton.soft_dtw`.
     gamma : float
         Smoothing, > 0.
-    keep : bool
+    keep_weights : bool
         Whether there will be a way back.
     slope : bool
         Whether slopes along a direction are computed too.
@@ -75,7 +75,7 @@ class Tiles:
         band: int,
         gamma: float,
         *,
-        keep: bool,
+        keep_weights: bool,
         slope: bool = False,
     ) -> None:
         self.B, self.n, self.m = shape
@@ -91,14 +91,14 @@ class Tiles:
         self._like = like
         self._runs = list(self._free_runs())
         widest = max(count for _, _, count in self._runs)
-        self.items = max(1, min(self.B, CELLS // (widest * self.H * self.W)))
+        self.items = max(1, min(self.B, MAX_CELLS // (widest * self.H * self.W)))
         self._tiles = self.items * widest
         parts = 3 if slope else 2
         self._costs = self._numbers(self._tiles, parts, self.W, self.H)
         self._bottoms = self._numbers(parts, self.items, self.strips, self.m)
         self._sides = self._numbers(parts, self.items, self.chunks, self.n)
         self._weights = self._costs
-        if keep:
+        if keep_weights:
             parts = 2 if slope else 1  # of the mass, and of its slope
             self._weights = self._numbers(self._tiles, 3 * parts, self.W, self.H)
             self._belows = self._numbers(2 * parts, self.items, 3, self.m)
@@ -130,7 +130,7 @@ class Tiles:
             enable_fp_fusion=True,
         )
 
-    def sweep(self, at: Stage, values: Tensor, *, keep: bool = False) -> None:
+    def sweep(self, at: Stage, values: Tensor, *, keep_weights: bool = False) -> None:
         """Compute masses from costs, and the value where the last cell is reached."""
         sweep.sweep[(at.programs,)](
             *(self._costs, self._weights, self._bottoms, self._sides, values),
@@ -138,7 +138,7 @@ class Tiles:
             *(self.strips, self.chunks, self._bottoms[0].numel(), self._sides[0].numel()),
             *(self.band, bits(self.gamma)),
             H=self.H,
-            KEEP=keep,
+            KEEP_WEIGHTS=keep_weights,
             SLOPE=self.slope,
             ALONE=self.strips == 1,
             num_warps=max(1, self.H // 32),
@@ -205,7 +205,7 @@ class Tiles:
     def _free_runs(self) -> Iterator[tuple[int, int, int]]:
         # Of each stage, the first strip and how many of those that the band does not forbid; in
         # parts, if they were too many for the memory of a launch.
-        most = max(1, CELLS // (self.H * self.W))
+        most = max(1, MAX_CELLS // (self.H * self.W))
         for stage in range(self.strips + self.chunks - 1):
             first, last = max(0, stage - self.chunks + 1), min(self.strips - 1, stage)
             if self.band >= 0:
