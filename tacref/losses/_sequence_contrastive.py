@@ -96,7 +96,7 @@ def sequence_contrastive_loss(
 
 
 def _one_way(nearness: Tensor, similarity: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Mean `(B,)` over valid rows of KL(softmax of nearness || softmax of similarity), `(B, n, m)`."""
+    """Mean over valid rows of KL(softmax of nearness || softmax of similarity), `(B,)`."""
     log_w, log_p = (_log_softmax(logits, rows, columns) for logits in (nearness, similarity))
     return (log_w.exp() * (log_w - log_p)).sum((1, 2)) / rows.sum(1)
 

@@ -107,7 +107,7 @@ def sequence_contrastive_loss_value_and_grad(
 
 
 def _one_way(nearness: np.ndarray, similarity: np.ndarray) -> tuple[float, np.ndarray]:
-    """Mean over rows of KL(softmax of nearness || softmax of similarity), and its slopes in similarity."""
+    """KL(softmax of nearness || softmax of similarity), mean over rows; slopes in similarity."""
     log_w, log_p = _log_softmax(nearness), _log_softmax(similarity)
     w, n = np.exp(log_w), len(nearness)
     return float((w * (log_w - log_p)).sum() / n), (np.exp(log_p) - w) / n

@@ -31,7 +31,7 @@ NEGLIGIBLE = 1e-25
 def run_forward(
     problem: Problem, sums: Sums, scratch: Scratch, keep_weights: bool, thread: int, threads: int
 ) -> None:
-    """Run strips `thread`, `thread + threads`, ... forward, with `keep_weights` keeping their weights."""
+    """Run every `threads`-th strip from `thread` on forward, and perhaps keep softmin weights."""
     strip_size = strip_weights(problem.m)
     for s in range(thread, strips(problem.n), threads):
         if halted(sums.progress[0]):
@@ -69,7 +69,25 @@ def run_backward(
     thread: int,
     threads: int,
 ) -> None:
-    """Run the strips of `run_forward` in reverse; write E, or add half the gradients of x and y."""
+    """Run the strips of `run_forward` in reverse; write E, or add half the gradients of x and y.
+
+    Parameters
+    ----------
+    problem : Problem
+        The pair.
+    sums : Sums
+        As `run_forward` left them.
+    scratch : Scratch
+        The thread's own memory.
+    weights_kept : bool
+        Whether `run_forward` kept the softmin weights in it; else they are computed again.
+    E : ndarray, shape (n, m)
+        Written where the problem is one of costs.
+    grad_x, grad_y : ndarray of float64
+        Padded and flat as `problem.x` and `problem.y`; added to where it is one of embeddings.
+    thread, threads : int
+        This thread, and how many share the pair.
+    """
     n, m = problem.n, problem.m
     strip_size = strip_weights(m)
     mantissa, exponents = np.empty(m + 1), np.empty(m + 1)

@@ -59,12 +59,32 @@ def forward(
     progress: np.ndarray,
     s: int,
 ) -> None:
-    """Sum over alignments along strip s, from the row above to its last row.
+    """Sum over alignments along a strip, from the row above it to its last row.
 
-    `above_*` and the results `mantissa`, `exponents` hold column j at j + 1. With `keep_weights`, softmin
-    weights go to `weights`, 3 STRIDE an anti-diagonal: diagonal, upper, left predecessor.
-    Columns of the row above that are there are at `progress[s]`; those of the last row are
-    published at s + 1.
+    Parameters
+    ----------
+    strip : ndarray of float64
+        Its costs, STRIDE an anti-diagonal.
+    above_mantissa, above_exponent : ndarray of float64, shape (m + 1,)
+        Sums in the row above, column j at j + 1.
+    mantissa, exponents : ndarray of float64, shape (m + 1,)
+        Written: sums in the strip's last row, likewise.
+    weights : ndarray of float64
+        Written from `weights_start` on, if `keep_weights`: softmin weights, 3 STRIDE an
+        anti-diagonal, of the diagonal, the upper and the left predecessor.
+    weights_start, keep_weights
+        See `weights`.
+    rows, start, stop : int
+        The strip's rows; its first column within the band, and one beyond the last.
+    gamma : float
+        Smoothing.
+    ring : ndarray of float64, shape (6 SLOT,)
+        Memory.
+    progress : ndarray of int64
+        How many columns of the row above are there stands at s; those of the last row are
+        published at s + 1.
+    s : int
+        The strip's number.
     """
     columns = stop - start
     ring_mantissa, ring_exponent = ring[: 3 * SLOT], ring[3 * SLOT :]
@@ -177,13 +197,32 @@ def backward(
     progress: np.ndarray,
     s: int,
 ) -> None:
-    """Flow of mass through strip s, from the row below to the row above.
+    """Flow of mass through a strip, from the row below it to the row above.
 
-    Column j of `below_*` and `above_*`, at j + 1, holds what a cell of the next or this strip's
-    first row passes to its diagonal and its upper predecessor. E is written in the strip's layout.
-    Mass not above `least` is dropped. `reach[b]` becomes the columns, first and one beyond the
-    last, outside which E is 0 in the rows from `LANES * b`. `progress` is that of the backward
-    pass, in columns counted from the right.
+    Parameters
+    ----------
+    weights, weights_start
+        Softmin weights, as `forward` kept them.
+    E : ndarray of float64
+        Written in the layout of a strip: the mass of each cell (equation 4).
+    below_diagonal, below_up : ndarray of float64, shape (m + 2,)
+        What the cells of the next strip's first row pass to their diagonal and their upper
+        predecessor, column j at j + 1.
+    above_diagonal, above_up : ndarray of float64, shape (m + 2,)
+        Written: the same of this strip's first row.
+    rows, start, stop : int
+        As for `forward`.
+    least : float
+        Mass not above it is dropped.
+    reach : ndarray of int64, shape (ROWS / LANES, 2)
+        Written: for the rows from `LANES * b`, the first column and one beyond the last outside
+        which E is 0.
+    ring : ndarray of float64
+        Memory.
+    progress : ndarray of int64
+        As for `forward`, in columns counted from the right, and from the last strip to the first.
+    s : int
+        The strip's number.
     """
     columns = stop - start
     ring_diagonal, ring_up = ring[: 3 * SLOT], ring[3 * SLOT : 6 * SLOT]
