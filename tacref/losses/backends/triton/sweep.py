@@ -161,8 +161,8 @@ def sweep(
     Leaves its last row in `bottoms` (parts, items, strips, m), its last column in `sides` (parts,
     items, chunks, n), where the parts are mantissas, exponents and slopes of R; the value in
     `values`, if the tile holds the last valid cell; with KEEP_WEIGHTS, the softmin weights by
-    cell, and with SLOPE their slopes too. ALONE tells that there is one strip, with nothing above or below:
-    `bottoms` stay as they are.
+    cell, and with SLOPE their slopes too. ALONE tells that there is one strip, with nothing above
+    or below: `bottoms` stay as they are.
     """
     item, strip, chunk, height, width = tile(
         lengths_x, lengths_y, first_item, tiles, first_strip, stage, H, W
