@@ -58,7 +58,7 @@ def loss_operator(
 
     def backward(ctx: Any, grad: Tensor | None, *directions: Tensor | None) -> Directions:
         inputs, gradients = recall(ctx, ctx.saved_tensors)
-        first = [scaled(grad, gradient) for gradient in gradients]
+        first = scaled(grad, gradients)
         terms = zip(first, second(inputs, directions), strict=True)
         return (*(add(*pair) for pair in terms), *[None] * (len(inputs) - count))
 
@@ -111,9 +111,12 @@ def saved_inputs(ctx: Any, tensors: Iterable[Tensor]) -> tuple[tuple[Any, ...], 
     return inputs, tuple(saved)
 
 
-def scaled(grad: Tensor | None, gradient: Tensor) -> Tensor | None:
-    """Return what flows back from values: `(B,)` times `(B, ., .)`."""
-    return None if grad is None else grad.to(gradient.dtype)[:, None, None] * gradient
+def scaled(grad: Tensor | None, gradients: Sequence[Tensor]) -> Directions:
+    """Return what flows back from values: `(B,)` times each `(B, ., .)`."""
+    if grad is None:
+        return (None,) * len(gradients)
+    factor = grad.to(gradients[0].dtype)[:, None, None]
+    return [factor * gradient for gradient in gradients]
 
 
 def add(*terms: Tensor | None) -> Tensor | None:
