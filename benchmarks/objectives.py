@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from tacref import evaluate, train
+from tacref.commands import evaluate, train
 from tacref.losses.objectives import DEFAULTS
 
 OBJECTIVES: dict[str, tuple[str, list[str]]] = {

@@ -1,14 +1,8 @@
-"""`python -m tacref.follow`: where in a reference a performer is, while the video runs."""
-
-import sys
-
-if __name__ == "__main__":  # before what is below is loaded, of which some may not be installed
-    from tacref.commands import main as run
-
-    sys.exit(run(["follow", *sys.argv[1:]]))
+"""`tacref follow`: where in a reference a performer is, while the video runs."""
 
 import json
 import shutil
+import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,12 +12,14 @@ import numpy as np
 
 from tacref.alignment import OnlineAligner, Position
 from tacref.alignment.labels import read_labels
-from tacref.commands import Parser, command, positive_int
+from tacref.commands.guard import command
+from tacref.commands.options import Parser, add_device, add_encoder, add_json, positive_int
 from tacref.data.cache import clip_length
 from tacref.data.live import is_live, iter_live, source_name
-from tacref.embed import Embedder, check_frame, embed_clip, embed_frames, open_encoder
+from tacref.encoder.embedding import Embedder, check_frame, embed_clip, embed_frames
 from tacref.encoder.frames import FrameError
 from tacref.terminal import printable, unwritten
+from tacref_export.opening import open_encoder
 
 BAR = 24  # characters
 
@@ -42,9 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "http://, https://, udp://, tcp://, rtmp://, srt://",
     )
     parser.add_argument("--reference", required=True, metavar="A", help="the clip to follow")
-    parser.add_argument(
-        "--encoder", required=True, metavar="RUN_OR_ONNX", help="a run's folder, or an ONNX file"
-    )
+    add_encoder(parser, "--encoder")
     parser.add_argument(
         "--phases", metavar="CSV", help="label file that has the reference's phases"
     )
@@ -59,8 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="frames that are embedded together: fewer are shown sooner, more cost less (default: "
         "8)",
     )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, ... (default: cpu)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a frame")
+    add_device(parser)
+    add_json(parser, "one JSON object a frame")
     options = parser.parse_args(argv)
 
     if not Path(options.reference).exists():

@@ -1,4 +1,4 @@
-"""`python -m tacref.verify`: a report card for a loss, ours or anybody's."""
+"""`tacref verify`: a report card for a loss, ours or anybody's."""
 
 import argparse
 import contextlib
@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tacref.checks import VARIANTS
-from tacref.commands import Parser, command, seed
+from tacref.commands.guard import command
+from tacref.commands.options import Parser, add_json, seed
 from tacref.files import check_new_file, replacing
 from tacref.terminal import printable
 from tacref.verify.spec import LOSSES
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add("--seed", type=seed, default=0, help="of the inputs, >= 0 (default: 0)")
     add("--html", metavar="FILE", help="write the cards as a page, too")
-    add("--json", action="store_true", help="print one JSON object")
+    add_json(parser)
     options = parser.parse_args(argv)
     if options.function and not options.loss:
         raise ValueError(f"--as must say what the function claims to compute: {', '.join(LOSSES)}")

@@ -1,11 +1,4 @@
-"""`python -m tacref.align`: align videos with a reference; write the report and the alignments."""
-
-import sys
-
-if __name__ == "__main__":  # before what is below is loaded, of which some may not be installed
-    from tacref.commands import main as run
-
-    sys.exit(run(["align", *sys.argv[1:]]))
+"""`tacref align`: align videos with a reference; write the report and the alignments."""
 
 import json
 import math
@@ -21,13 +14,22 @@ from tacref.alignment.groups import MAX_CELLS, barycenter, medoid, outliers, pai
 from tacref.alignment.labels import read_labels, transfer_labels, write_labels
 from tacref.alignment.report import Shown, write_report
 from tacref.alignment.report.results import Results, Video
-from tacref.commands import Parser, command, natural_int
+from tacref.commands.guard import command
+from tacref.commands.options import (
+    Parser,
+    add_clips,
+    add_device,
+    add_encoder,
+    add_json,
+    natural_int,
+)
 from tacref.data.cache import clip_length
 from tacref.data.clips import clip_kind
 from tacref.data.named import clip_names, named_clips
-from tacref.embed import embed_clip, open_encoder
+from tacref.encoder.embedding import embed_clip
 from tacref.files import new_folder
 from tacref.terminal import printable, progress_bar
+from tacref_export.opening import open_encoder
 
 # Tau compares all pairs of frames; of longer videos it looks at every second, third, ... one.
 TAU_FRAMES = 2000
@@ -42,12 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Align videos in time with a reference: the first one named, or of a folder "
         "the one that fits the others best.",
     )
-    parser.add_argument(
-        "clips", nargs="+", metavar="VIDEO", help="videos, folders of frames or .npy; or one FOLDER"
-    )
-    parser.add_argument(
-        "--encoder", required=True, metavar="RUN_OR_ONNX", help="a run's folder, or an ONNX file"
-    )
+    add_clips(parser)
+    add_encoder(parser, "--encoder")
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="new folder")
     parser.add_argument(
         "--band",
@@ -62,8 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--barycenter", action="store_true", help="align with the clips' soft-DTW barycenter"
     )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, ... (default: cpu)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_device(parser)
+    add_json(parser)
     options = parser.parse_args(argv)
 
     paths, grouped = named_clips(options.clips)

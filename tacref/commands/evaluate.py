@@ -1,11 +1,4 @@
-"""`python -m tacref.evaluate`: how good an encoder is on held-out clips, beside baselines."""
-
-import sys
-
-if __name__ == "__main__":  # before what is below is loaded, of which some may not be installed
-    from tacref.commands import main as run
-
-    sys.exit(run(["evaluate", *sys.argv[1:]]))
+"""`tacref evaluate`: how good an encoder is on held-out clips, beside baselines."""
 
 import json
 import os
@@ -16,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from tacref.commands import Parser, command, positive_int, seed
+from tacref.commands.guard import command
+from tacref.commands.options import Parser, add_device, add_encoder, add_json, positive_int, seed
 from tacref.data import Clip, find_clips
-from tacref.embed import Embed, GatherResults, embed_clip, embed_shares, open_encoder
+from tacref.encoder.embedding import Embed, GatherResults, embed_clip, embed_shares
 from tacref.evaluation import Estimate, Scores, UndefinedPairs, estimate, undefined_pairs
 from tacref.evaluation.held_out import check_split
 from tacref.evaluation.labeled import ALL, labeled_training_clips, mean_tau, score_clips
@@ -26,6 +20,7 @@ from tacref.evaluation.table import format_table
 from tacref.figures import load_matplotlib
 from tacref.files import new_folder
 from tacref.terminal import printable
+from tacref_export.opening import open_encoder
 
 # Clips, scores by encoder and activity, and names of plots.
 _Found = tuple[dict[str, list[Clip]], dict[str, dict[str, dict[str, Scores]]], list[str]]
@@ -56,7 +51,7 @@ def _parser() -> Parser:
         "by bootstrap over clips.",
     )
     add = parser.add_argument
-    add("encoder", metavar="RUN_OR_ONNX", help="a run's folder, or an ONNX file")
+    add_encoder(parser)
     add("--data", required=True, metavar="DIR", help="data set")
     add(
         "--split",
@@ -78,8 +73,8 @@ def _parser() -> Parser:
         default=0,
         help="of the draws of clips, to learn from and for intervals (default: 0)",
     )
-    add("--device", default="cpu", help="cpu, cuda, ... (default: cpu)")
-    add("--json", action="store_true", help="print one JSON object")
+    add_device(parser)
+    add_json(parser)
     return parser
 
 
