@@ -17,6 +17,7 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "features": {"offsets": (-40, -20, -10, 0, 10, 20, 40)},
 }
 
+DIM = 128  # of embeddings, by default
 MAX_OFFSET, MAX_DIM, MAX_CHANNELS = 100_000, 65_536, 1_000_000
 MIN_SIZE, MAX_SIZE = 32, 4096
 _PLAIN: tuple[Literal["C"], Literal["W"]] = ("C", "W")
@@ -48,7 +49,7 @@ class EncoderConfig:
 
     name: str
     offsets: tuple[int, ...]
-    dim: int = 128
+    dim: int = DIM
     size: int = 0
     channels: int = 3
 
