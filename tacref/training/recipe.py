@@ -12,9 +12,6 @@ from tacref.training.option import check_type
 from tacref.training.settings import SETTING_DEFAULTS, SETTINGS
 from tacref.training.task import KEYS, TASK
 
-# Which recipe an encoder has by default; docs/benchmarks.md has the measurements behind them.
-OF_ENCODER = {"small": "activity", "resnet50": "paper", "features": "features"}
-
 
 def read_recipe(name: str | Path) -> dict[str, Any]:
     """Read a recipe.

@@ -12,6 +12,7 @@ from tacref.data import Clip, PairDataset, check_phases, find_clips
 from tacref.data.copies import find_copies
 from tacref.encoder import EncoderConfig, build_encoder
 from tacref.encoder.preprocess import Standardize
+from tacref.encoder.registry import ENCODERS, default_encoder
 from tacref.encoder.storage import CONFIG
 from tacref.memory import memory_errors
 from tacref.training.checkpoint import check_same
@@ -19,7 +20,7 @@ from tacref.training.distributed import Ranks, process_group
 from tacref.training.folder import DATA
 from tacref.training.log import say
 from tacref.training.loop import train
-from tacref.training.recipe import OF_ENCODER, choose, read_recipe, split_keys
+from tacref.training.recipe import choose, read_recipe, split_keys
 from tacref.training.result import Result
 from tacref.training.settings import Settings
 from tacref.training.task import KEYS
@@ -70,10 +71,10 @@ def make_plan(options: Mapping[str, Any], run: Path, goes_on: bool, ranks: Ranks
     if saved is not None and first["data"] is None and not (run / DATA).is_dir():
         raise FileNotFoundError(f"{run / DATA}: the built-in activity of this run is gone")
     encoder = _encoder_for(clips, first, given)
-    own = OF_ENCODER[encoder]
+    own = ENCODERS[encoder].recipe
     keys = choose(encoder, own=read_recipe(own), recipe=recipe, saved=saved, options=given)
     settings, task = split_keys(keys)
-    if not EncoderConfig.default(encoder).takes_pictures and (weight := keys.get("view_weight")):
+    if not ENCODERS[encoder].takes_pictures and (weight := keys.get("view_weight")):
         raise ValueError(f"view_weight is for pictures, not for feature arrays, got {weight!r}")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     checked = Settings(**{"device": device} | settings)
@@ -113,9 +114,9 @@ def _encoder_for(
 ) -> str:
     """Return the encoder's name, by default that for these clips, which it must take."""
     features = any(clip.kind == "features" for members in clips.values() for clip in members)
-    encoder = keys.get("encoder") or ("features" if features else "small")
+    encoder = keys.get("encoder") or default_encoder(takes_pictures=not features)
     KEYS["encoder"].check(encoder)
-    if EncoderConfig.default(encoder).takes_pictures == features:
+    if ENCODERS[encoder].takes_pictures == features:
         raise ValueError(
             f"encoder {encoder!r} does not take what {keys['data'] or 'the built-in activity'} "
             f"holds: {'feature arrays' if features else 'pictures'}"

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from tacref.encoder.config import DIM, ENCODERS
+from tacref.encoder.config import DIM
+from tacref.encoder.registry import ENCODERS
 from tacref.training.option import keys_of, one_of, whole
 from tacref.training.settings import ENCODER, GENERAL, SETTINGS
 

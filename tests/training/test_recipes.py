@@ -9,11 +9,11 @@ import torch
 from safetensors.torch import load_file
 
 from tacref.commands import main
+from tacref.encoder import ENCODERS
 from tacref.losses import DEFAULTS
 from tacref.training import Settings
 from tacref.training.optimizer import lr_factor
 from tacref.training.recipe import (
-    OF_ENCODER,
     merge,
     nearest,
     read_recipe,
@@ -25,9 +25,9 @@ from tests.training.training_data import OPTIONS
 
 
 def test_shipped_recipes_are_whole():
-    assert shipped_recipes() == sorted(OF_ENCODER.values())
-    for encoder, name in OF_ENCODER.items():
-        recipe = read_recipe(name)
+    assert shipped_recipes() == sorted(kind.recipe for kind in ENCODERS.values())
+    for encoder, kind in ENCODERS.items():
+        recipe = read_recipe(kind.recipe)
         assert recipe["encoder"] == encoder
         settings, beside = split_keys(recipe)
         assert Settings(**settings).variant == "official"
