@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tacref.alignment.labels import read_labels, transfer_labels
+from tacref.alignment.report import videos
 from tacref.commands import align
 from tacref.data import iter_frames, write_video
 from tacref.encoder import EncoderConfig, build_encoder, save_encoder
@@ -151,8 +152,8 @@ def test_tables_of_any_name(tmp_path, fake_encoder):
 
 
 def test_barycenter_of_too_much(tmp_path, capsys, fake_encoder, monkeypatch):
-    monkeypatch.setattr(align, "MAX_CELLS", 17)
-    monkeypatch.setattr(align, "embed_clip", None)  # never called
+    monkeypatch.setattr(videos, "MAX_CELLS", 17)
+    monkeypatch.setattr(videos, "embed_clip", None)  # never called
     arguments = [*write_features(tmp_path), "--encoder", "fake", "-o", str(tmp_path / "out")]
     assert align.main([*arguments, "--barycenter"]) == 2
     assert capsys.readouterr().err.startswith(
@@ -162,7 +163,7 @@ def test_barycenter_of_too_much(tmp_path, capsys, fake_encoder, monkeypatch):
 
 def test_band(tmp_path, capsys, fake_encoder, monkeypatch):
     out = tmp_path / "out"
-    monkeypatch.setattr(align, "embed_clip", None)  # not called for a band that is refused
+    monkeypatch.setattr(videos, "embed_clip", None)  # not called for a band that is refused
     slow, fast = write_features(tmp_path)
     arguments = [slow, fast, "--encoder", "fake", "-o", str(out)]
     for band, line in (
@@ -173,7 +174,7 @@ def test_band(tmp_path, capsys, fake_encoder, monkeypatch):
         assert align.main([*arguments, "--band", band]) == 2
         assert capsys.readouterr().err.startswith(f"tacref align: {line}")
         assert not out.exists()
-    monkeypatch.setattr(align, "embed_clip", embed_clip)
+    monkeypatch.setattr(videos, "embed_clip", embed_clip)
     assert align.main([*arguments, "--band", "3"]) == 0
     record = json.loads((out / "alignment.json").read_text(encoding="utf-8"))
     assert record["band"] == 3
@@ -190,11 +191,11 @@ def test_band_of_a_reference_that_is_chosen(tmp_path, capsys, fake_encoder, monk
     clips = [str(folder)] if way == "folder" else sorted(map(str, folder.iterdir()))
     arguments = [*clips, "--encoder", "fake", "-o", str(out)]
     arguments += ["--barycenter"] if way == "barycenter" else []
-    monkeypatch.setattr(align, "embed_clip", None)
+    monkeypatch.setattr(videos, "embed_clip", None)
     assert align.main([*arguments, "--band", "2"]) == 2
     assert capsys.readouterr().err.startswith("tacref align: --band must be >= 3, the frames by")
-    monkeypatch.setattr(align, "embed_clip", embed_clip)
-    monkeypatch.setattr(align, "medoid", lambda costs: 0)
+    monkeypatch.setattr(videos, "embed_clip", embed_clip)
+    monkeypatch.setattr(videos, "medoid", lambda costs: 0)
     assert align.main([*arguments, "--band", "4"]) == 2
     line = "--band must be >= 5, the frames by which a.npy and d.npy differ, got 4"
     assert capsys.readouterr().err.startswith(f"tacref align: {line}")
@@ -358,7 +359,7 @@ def test_nothing_half_written(tmp_path, monkeypatch, capsys, fake_encoder):
     def fail(*_, **__):
         raise OSError("disk full")
 
-    monkeypatch.setattr(align, "write_report", fail)
+    monkeypatch.setattr(videos, "write_report", fail)
     files = write_features(tmp_path)
     before = sorted(tmp_path.iterdir())
     assert align.main([*files, "--encoder", "fake", "-o", str(tmp_path / "out")]) == 2
