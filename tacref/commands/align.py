@@ -30,7 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add_clips(parser)
     add_encoder(parser, "--encoder")
-    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="new folder")
+    parser.add_argument(
+        "-o", "--out", required=True, metavar="DIR", help="write into this new folder"
+    )
     parser.add_argument(
         "--band",
         type=natural_int,
@@ -38,7 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="match frames whose number differs by at most N frames (default: any)",
     )
     parser.add_argument(
-        "--phases", metavar="CSV", help="label file; its labels go to the clips that it lacks"
+        "--phases",
+        metavar="CSV",
+        help="read labels from this file, and give them to the clips that it lacks",
     )
     parser.add_argument("--video", action="store_true", help="write aligned.mp4, all side by side")
     parser.add_argument(

@@ -26,8 +26,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="tacref demo",
         description="Train on the built-in activity, evaluate, export to ONNX, align two clips.",
     )
-    parser.add_argument("--out", default="demo", metavar="DIR", help="new folder (default: demo)")
-    parser.add_argument("--steps", type=positive_int, help="training steps (default: train's)")
+    parser.add_argument(
+        "--out", default="demo", metavar="DIR", help="write into this new folder (default: demo)"
+    )
+    parser.add_argument(
+        "--steps", type=positive_int, help="train for this many steps (default: train's)"
+    )
     options = parser.parse_args(argv)
 
     out = check_new_folder(options.out)

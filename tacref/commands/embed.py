@@ -3,19 +3,16 @@
 import json
 import os
 import sys
-import zipfile
-import zlib
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from tacref.commands.guard import command
 from tacref.commands.options import Parser, add_clips, add_device, add_encoder, add_json
 from tacref.data.named import named_clips
-from tacref.encoder.embedding import Embedder, embed_clip
-from tacref.files import check_new_file, new_file, replacing
+from tacref.encoder.embedding import embed_clip
+from tacref.encoder.embedding_files import is_whole, save_embeddings
+from tacref.files import check_new_file
 from tacref.terminal import printable
 from tacref_export.opening import open_encoder
 
@@ -30,7 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add_encoder(parser)
     add_clips(parser)
-    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="folder for NAME.npz")
+    parser.add_argument(
+        "-o", "--out", required=True, metavar="DIR", help="write NAME.npz into this folder"
+    )
     parser.add_argument(
         "--skip-existing",
         action="store_true",
@@ -57,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "--skip-existing"
         )
     encoder = open_encoder(options.encoder, device=options.device)
-    damaged = {clip for clip, target in done.items() if not _is_whole(target, encoder)}
+    damaged = {clip for clip, target in done.items() if not is_whole(target, encoder.config.dim)}
     done = {clip: target for clip, target in done.items() if clip not in damaged}
     embedded, failed = [], []
     for clip, target in work.items():
@@ -70,8 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             failed.append({"clip": str(clip), "error": str(error)})
             print(f"tacref embed: {printable(str(error))}", file=sys.stderr)
             continue
-        with (replacing if clip in damaged else new_file)(target) as path:
-            np.savez(path, embeddings=embeddings, timestamps=timestamps)
+        save_embeddings(target, embeddings, timestamps, replace=clip in damaged)
         embedded.append({"clip": str(clip), "file": str(target), "shape": list(embeddings.shape)})
         _say(options, f"{target}: {len(embeddings)} frames, {embeddings.shape[1]} dimensions")
     if options.json:
@@ -85,29 +83,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _say(options: Namespace, line: str) -> None:
     if not options.json:
         print(printable(line))
-
-
-def _is_whole(file: Path, encoder: Embedder) -> bool:
-    """Say whether a file holds the embeddings of a clip; one that is damaged is made again.
-
-    Raises
-    ------
-    ValueError
-        If they are of another encoder, as far as can be told.
-    """
-    try:
-        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as saved:
-            embeddings, timestamps = saved["embeddings"], saved["timestamps"]
-    except (ValueError, OSError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error):
-        return False
-    if embeddings.ndim != 2 or len(embeddings) != len(timestamps) or not len(embeddings):
-        return False
-    if embeddings.shape[1] != encoder.config.dim:
-        raise ValueError(
-            f"{file}: holds {embeddings.shape[1]} dimensions, the encoder gives "
-            f"{encoder.config.dim}; name another folder or remove it"
-        )
-    return True
 
 
 def _any_failed(failed: bool) -> bool:

@@ -1,4 +1,4 @@
-"""`tacref evaluate`: how good an encoder is on held-out clips, beside baselines."""
+"""`tacref evaluate`: how good an encoder is on held-out clips, next to baselines."""
 
 import json
 import os
@@ -7,23 +7,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tacref.commands.guard import command
 from tacref.commands.options import Parser, add_device, add_encoder, add_json, positive_int, seed
-from tacref.data import Clip, find_clips
-from tacref.encoder.embedding import Embed, GatherResults, embed_clip, embed_shares
-from tacref.evaluation import Estimate, Scores, UndefinedPairs, estimate, undefined_pairs
+from tacref.data import find_clips
+from tacref.encoder.embedding import Embed, GatherResults, embed_clip
+from tacref.evaluation import Estimate, UndefinedPairs
+from tacref.evaluation.comparison import Clips, Comparison, compare
 from tacref.evaluation.held_out import check_split
-from tacref.evaluation.labeled import ALL, labeled_training_clips, mean_tau, score_clips
+from tacref.evaluation.labeled import ALL, labeled_training_clips, mean_tau
 from tacref.evaluation.table import format_table
 from tacref.figures import load_matplotlib
 from tacref.files import new_folder
 from tacref.terminal import printable
 from tacref_export.opening import open_encoder
 
-# Clips, scores by encoder and activity, and names of plots.
-_Found = tuple[dict[str, list[Clip]], dict[str, dict[str, dict[str, Scores]]], list[str]]
+ENCODER = "trained"  # its title among those that are compared
 
 
 @command("evaluate")
@@ -45,18 +43,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> Parser:
     parser = Parser(
         prog="tacref evaluate",
-        description="Scores of an encoder on held-out clips: Kendall's tau and cycle-consistency; "
+        description="Score an encoder on held-out clips: Kendall's tau and cycle-consistency; "
         "with phase labels beside the clips also phase classification, phase progression and "
         "retrieval. Where published definitions differ, each has a name of its own. 95 % intervals "
         "by bootstrap over clips.",
     )
     add = parser.add_argument
     add_encoder(parser)
-    add("--data", required=True, metavar="DIR", help="data set")
+    add("--data", required=True, metavar="DIR", help="score clips of this data set")
     add(
         "--split",
         default="val",
-        help="its folder in DIR, any but the encoder's training data (default: val)",
+        help="score its folder SPLIT, any but the encoder's training data (default: val)",
     )
     add(
         "--stride",
@@ -65,13 +63,19 @@ def _parser() -> Parser:
         metavar="N",
         help="take Kendall's tau on every N-th frame (default: 1)",
     )
-    add("--no-baselines", action="store_true", help="not the untrained encoder, nor raw frames")
-    add("--plots", metavar="DIR", help="new folder for pictures: distances, embeddings, learning")
+    add(
+        "--no-baselines", action="store_true", help="leave out the untrained encoder and raw frames"
+    )
+    add(
+        "--plots",
+        metavar="DIR",
+        help="draw distances, embeddings and learning into this new folder",
+    )
     add(
         "--seed",
         type=seed,
         default=0,
-        help="of the draws of clips, to learn from and for intervals (default: 0)",
+        help="draw clips, to learn from and for intervals, from this seed (default: 0)",
     )
     add_device(parser)
     add_json(parser)
@@ -80,23 +84,26 @@ def _parser() -> Parser:
 
 def _run(options: Namespace, rank: int, world: int, gather: GatherResults) -> None:
     """Score, and print in the first process."""
+    plots: list[str] = []
     if options.plots is None or rank != 0:
-        found = _score(options, None, rank, world, gather)
+        clips, comparison = _compare(options, rank, world, gather)
     else:
         load_matplotlib()  # that it is missing shows at once
         with new_folder(options.plots) as folder:  # so that nobody else begins the same
-            found = _score(options, folder, rank, world, gather)
-    if found is not None:
-        _print(options, *found)
+            clips, comparison = _compare(options, rank, world, gather)
+            plots = _draw(options, comparison, folder)
+    if comparison is None:
+        return
+    if options.json:
+        print(json.dumps(_report(options, clips, comparison, plots)))
+    else:
+        _print(options, clips, comparison, plots)
 
 
-def _score(
-    options: Namespace, folder: Path | None, rank: int, world: int, gather: GatherResults
-) -> _Found | None:
-    """Embed a share of the clips, score all of them in the first process, draw into a folder."""
-    from tacref.evaluation.plots import save_plots
-
-    first = rank == 0
+def _compare(
+    options: Namespace, rank: int, world: int, gather: GatherResults
+) -> tuple[Clips, Comparison | None]:
+    """Return the clips and, in the first process, the scores."""
     clips = find_clips(options.data, options.split)
     config = _config(options.encoder)
     trained_on = None if config is None else _trained_on(options.encoder, config)
@@ -104,38 +111,27 @@ def _score(
     train_clips = labeled_training_clips(options.data, clips)
     if train_clips:
         import sklearn.svm  # noqa: F401 - that it is missing shows before anything is embedded
-    embedders = _embedders(options, config)
-    activities: dict[str, dict[str, dict[str, Scores]]] = {}
-    pictures: dict[str, dict[str, np.ndarray]] = {}
-    for title, embed in embedders.items():
-        everything = [
-            clip for split in (clips, train_clips) for part in split.values() for clip in part
-        ]
-        paths = [clip.path for clip in everything]
-        rows = embed_shares(embed, paths, rank, world, gather, title=title, progress=first)
-        if not first:
-            continue
-        activities[title] = {}
-        for activity, members in clips.items():
-            longest = max(len(rows[clip.path]) for clip in members)
-            if options.stride >= longest:
-                raise ValueError(
-                    f"--stride must be < {longest}, the frames of the longest clip of "
-                    f"{Path(options.data, options.split, activity)}, got {options.stride}"
-                )
-            train = train_clips.get(activity, [])
-            activities[title][activity or ALL] = score_clips(
-                members, train, rows, stride=options.stride, seed=options.seed
-            )
-            if title == "trained":
-                pictures[activity or ALL] = {clip.name: rows[clip.path] for clip in members}
-    if not first:
-        return None
-    plots: list[str] = []
-    if folder is not None:
-        metrics = Path(options.encoder) / "metrics.jsonl"
-        plots = save_plots(folder, pictures, metrics if metrics.is_file() else None)
-    return clips, activities, plots
+    comparison = compare(
+        _embedders(options, config),
+        clips,
+        train_clips,
+        stride=options.stride,
+        seed=options.seed,
+        rank=rank,
+        world=world,
+        gather=gather,
+    )
+    return clips, comparison
+
+
+def _draw(options: Namespace, comparison: Comparison | None, folder: Path) -> list[str]:
+    """Draw into a folder, and return the names of the pictures."""
+    from tacref.evaluation.plots import save_plots
+
+    if comparison is None:
+        return []
+    metrics = Path(options.encoder) / "metrics.jsonl"
+    return save_plots(folder, comparison.embeddings, metrics if metrics.is_file() else None)
 
 
 def _config(encoder: str) -> dict[str, Any] | None:
@@ -158,7 +154,7 @@ def _embedders(options: Namespace, config: dict[str, Any] | None) -> dict[str, E
     from tacref.evaluation.baselines import raw_features, untrained_encoder
 
     encoder = open_encoder(options.encoder, device=options.device)
-    embedders: dict[str, Embed] = {"trained": lambda path: embed_clip(encoder, path)[0]}
+    embedders: dict[str, Embed] = {ENCODER: lambda path: embed_clip(encoder, path)[0]}
     if options.no_baselines:
         return embedders
     if config is not None:
@@ -168,74 +164,58 @@ def _embedders(options: Namespace, config: dict[str, Any] | None) -> dict[str, E
     return embedders
 
 
-def _means(activities: dict[str, dict[str, Scores]], seed: int) -> dict[str, Estimate]:
-    """Mean of each metric over the activities that have it."""
-    metrics = dict.fromkeys(metric for scores in activities.values() for metric in scores)
+def _report(
+    options: Namespace, clips: Clips, comparison: Comparison, plots: list[str]
+) -> dict[str, Any]:
+    """Return all scores as plain JSON values."""
+    single = {title: comparison.activities(title) for title in comparison.scores}
+    taus = {activity: scores["kendall_tau"].value for activity, scores in single[ENCODER].items()}
     return {
-        metric: estimate(
-            [scores[metric] for scores in activities.values() if metric in scores], seed=seed
-        )
-        for metric in metrics
+        "encoder": options.encoder,
+        "data": options.data,
+        "split": options.split,
+        "stride": options.stride,
+        "tau": taus,
+        "mean_tau": mean_tau(taus),
+        "clips": {activity or ALL: len(members) for activity, members in clips.items()},
+        "metrics": {title: _plain(comparison.means(title)) for title in single},
+        "activities": {
+            title: {activity: _plain(scores) for activity, scores in each.items()}
+            for title, each in single.items()
+        },
+        "undefined_pairs": {
+            title: {activity: pairs._asdict() for activity, pairs in undefined.items()}
+            for title, undefined in ((title, comparison.undefined(title)) for title in single)
+        },
+        "plots": [str(Path(options.plots) / name) for name in plots],
     }
 
 
-def _print(
-    options: Namespace,
-    clips: dict[str, list[Clip]],
-    activities: dict[str, dict[str, dict[str, Scores]]],
-    plots: list[str],
-) -> None:
-    means = {title: _means(each, options.seed) for title, each in activities.items()}
-    single = {
-        title: {
-            activity: _means({activity: scores}, options.seed) for activity, scores in each.items()
-        }
-        for title, each in activities.items()
-    }
-    undefined = {
-        title: {activity: undefined_pairs(scores) for activity, scores in each.items()}
-        for title, each in activities.items()
-    }
-    taus = {activity: scores["kendall_tau"].value for activity, scores in single["trained"].items()}
-    if options.json:
-        report = {
-            "encoder": options.encoder,
-            "data": options.data,
-            "split": options.split,
-            "stride": options.stride,
-            "tau": taus,
-            "mean_tau": mean_tau(taus),
-            "clips": {activity or ALL: len(members) for activity, members in clips.items()},
-            "metrics": {title: _plain(scores) for title, scores in means.items()},
-            "activities": {
-                title: {activity: _plain(scores) for activity, scores in each.items()}
-                for title, each in single.items()
-            },
-            "undefined_pairs": {
-                title: {activity: pairs._asdict() for activity, pairs in each.items()}
-                for title, each in undefined.items()
-            },
-            "plots": [str(Path(options.plots) / name) for name in plots],
-        }
-        print(json.dumps(report))
-        return
+def _print(options: Namespace, clips: Clips, comparison: Comparison, plots: list[str]) -> None:
+    """Print a table for people."""
+    titles = comparison.scores
     total, split = sum(map(len, clips.values())), str(Path(options.data) / options.split)
     print(
         f"Held-out clips of {printable(split)}: {total}; Kendall's tau at stride {options.stride}; "
         "95 % intervals over clips\n"
     )
-    print(format_table({title: _with_pairs(means[title], undefined[title]) for title in means}))
+    print(
+        format_table({t: _with_pairs(comparison.means(t), comparison.undefined(t)) for t in titles})
+    )
     if len(clips) > 1:
         print("\nThe table has means over activities. Kendall's tau of each:\n")
         lines = {
-            f"{printable(activity or ALL)} ({len(members)} clips)": {
-                title: each[activity or ALL]["kendall_tau"] for title, each in single.items()
-            }
+            activity or ALL: f"{printable(activity or ALL)} ({len(members)} clips)"
             for activity, members in clips.items()
         }
-        print(
-            format_table({title: {line: lines[line][title] for line in lines} for title in single})
-        )
+        columns = {
+            title: {
+                lines[activity]: scores["kendall_tau"]
+                for activity, scores in comparison.activities(title).items()
+            }
+            for title in titles
+        }
+        print(format_table(columns))
     if plots:
         print(f"\n{len(plots)} pictures in {printable(options.plots)}")
 

@@ -22,18 +22,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Write a run's encoder as one ONNX file, once it is proven equal to torch.",
         epilog="tacref export inspect FILE.onnx says what such a file is.",
     )
-    parser.add_argument("run", help="a run's folder")
-    parser.add_argument("-o", "--out", required=True, metavar="FILE.onnx", help="file to write")
+    parser.add_argument("run", help="export the encoder in this run's folder")
+    parser.add_argument("-o", "--out", required=True, metavar="FILE.onnx", help="write this file")
     parser.add_argument("--force", action="store_true", help="replace the file if it exists")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--fp16", action="store_true", help="layers in float16")
-    form.add_argument("--int8", action="store_true", help="layers in int8; needs --clips")
+    form.add_argument("--fp16", action="store_true", help="compute layers in float16")
+    form.add_argument("--int8", action="store_true", help="compute layers in int8; needs --clips")
     parser.add_argument(
         "--clips",
         nargs="+",
         default=[],
         metavar="CLIP",
-        help="videos to prove it on, and to calibrate int8 (default: the built-in activity)",
+        help="prove it, and calibrate int8, on these videos (default: the built-in activity)",
     )
     add_json(parser)
     options = parser.parse_args(arguments)

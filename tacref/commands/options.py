@@ -71,20 +71,26 @@ def add_encoder(parser: argparse.ArgumentParser, flag: str = "encoder") -> None:
     """Add the encoder: the first argument, or with `--encoder` an option that must be given."""
     required: dict[str, Any] = {"required": True} if flag.startswith("--") else {}
     parser.add_argument(
-        flag, metavar="RUN_OR_ONNX", help="a run's folder, or an ONNX file", **required
+        flag,
+        metavar="RUN_OR_ONNX",
+        help="embed with this encoder: a run's folder, or an ONNX file",
+        **required,
     )
 
 
 def add_clips(parser: argparse.ArgumentParser) -> None:
     """Add the clips, as `tacref.data.named.named_clips` takes them."""
     parser.add_argument(
-        "clips", nargs="+", metavar="VIDEO", help="videos, folders of frames or .npy; or one FOLDER"
+        "clips",
+        nargs="+",
+        metavar="VIDEO",
+        help="take these videos, folders of frames or .npy; or one FOLDER of them",
     )
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Add the device on which the encoder computes."""
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, ... (default: cpu)")
+    parser.add_argument("--device", default="cpu", help="compute on cpu, cuda, ... (default: cpu)")
 
 
 def add_json(parser: argparse.ArgumentParser, what: str = "one JSON object") -> None:

@@ -11,12 +11,12 @@ from tacref.commands.guard import command
 # Each is a module of this package, which is loaded when its command is run.
 COMMANDS = {
     "train": "train an encoder on a folder of clips, or on the built-in activity",
-    "evaluate": "scores of an encoder on held-out clips, beside baselines",
-    "embed": "frame embeddings of videos",
-    "align": "align videos: alignment.json and report.html",
-    "follow": "where in a reference a performer is, while the video or camera runs",
-    "demo": "the whole road on the built-in activity: train, evaluate, export, align",
-    "verify": "report card of a loss: value, gradients, padding, extremes",
+    "evaluate": "score an encoder on held-out clips, next to baselines",
+    "embed": "write the frame embeddings of videos",
+    "align": "align videos; write alignment.json and report.html",
+    "follow": "show where in a reference a performer is, while the video or camera runs",
+    "demo": "go the whole road on the built-in activity: train, evaluate, export, align",
+    "verify": "check a loss: value, gradients, padding, extremes",
     "export": "write a run's encoder as one ONNX file, proven equal to torch",
 }
 

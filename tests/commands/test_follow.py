@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tacref.alignment import OnlineAligner
+from tacref.alignment.following import follow as follow_source
 from tacref.commands import follow
 from tacref.data import write_video
 from tacref.encoder import EncoderConfig
@@ -73,7 +74,7 @@ def test_an_encoder_that_carries_its_context_sees_each_frame_once(clips):
                 yield frame[None]
 
     rows, encoder = np.load(clips / "a.npy"), Streaming()
-    found = [*follow.follow(encoder, clips / "a.npy", OnlineAligner(rows), batch=3)]
+    found = [*follow_source(encoder, clips / "a.npy", OnlineAligner(rows), batch=3)]
     assert [position.frame for _, position in found] == list(range(30))
     assert [timestamp for timestamp, _ in found] == pytest.approx(np.arange(30) / 25)
     assert encoder.chunks == (3,) * 30
