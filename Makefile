@@ -18,7 +18,7 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)
 	rm -rf $(DEMO)
-	$(BIN)/python -m tacref.demo --out $(DEMO)
+	$(BIN)/python -m tacref demo --out $(DEMO)
 
 # All tests, a file at a time on each core; then those of the reference again without compiling,
 # which shows each line they reach.

@@ -17,12 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tacref.data.sampling import context_windows, segment_uniform
-from tacref.encoder import EncoderConfig, build_encoder
-from tacref.encoder.config import ENCODERS
+from tacref.encoder import ENCODERS, EncoderConfig, build_encoder
 from tacref.encoder.encoder import Encoder
 from tacref.losses import LAVLoss
 
-SIDE, OFFSETS = 224, ENCODERS["resnet50"]["offsets"]
+SIDE, OFFSETS = 224, ENCODERS["resnet50"].offsets
 
 
 class Straightforward(nn.Module):

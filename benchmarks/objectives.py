@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from tacref import evaluate, train
+from tacref.commands import evaluate, train
 from tacref.variants import VARIANTS
 
 OBJECTIVES: dict[str, tuple[str, list[str]]] = {

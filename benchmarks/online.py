@@ -29,7 +29,8 @@ LONG = 100_000  # frames that one aligner sees
 def errors(encoder: str, folder: Path) -> dict[str, float]:
     """Compare alignments of all ordered pairs of a folder's clips with the truth."""
     from tacref.data.clips import clip_kind
-    from tacref.embed import embed_clip, open_encoder
+    from tacref.encoder.embedding import embed_clip
+    from tacref_export.opening import open_encoder
 
     opened = open_encoder(encoder)
     paths = [path for path in sorted(folder.iterdir()) if clip_kind(path) is not None]

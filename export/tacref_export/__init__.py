@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tacref_export.convert import export_encoder
     from tacref_export.inspection import inspect
+    from tacref_export.opening import open_encoder
     from tacref_export.proof import ParityError
     from tacref_export.session import EncoderSession
     from tacref_export.streaming import EncoderStream
@@ -23,9 +24,17 @@ _MODULES = {
     "ParityError": "proof",
     "export_encoder": "convert",
     "inspect": "inspection",
+    "open_encoder": "opening",
 }
 
-__all__ = ["EncoderSession", "EncoderStream", "ParityError", "export_encoder", "inspect"]
+__all__ = [
+    "EncoderSession",
+    "EncoderStream",
+    "ParityError",
+    "export_encoder",
+    "inspect",
+    "open_encoder",
+]
 
 
 def __getattr__(name: str) -> Any:

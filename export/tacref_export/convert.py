@@ -1,12 +1,9 @@
 """From a run to one ONNX file that is proven equal to torch before it appears."""
 
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tacref.commands import Parser, command
 from tacref.files import check_new_file
 from tacref.interrupts import lasting_interrupts
 from tacref.memory import memory_errors
@@ -157,61 +154,3 @@ def _streaming_model(graph: "Graph") -> "onnx.ModelProto":
     import onnx
 
     return onnx.load_from_string(graph.model.SerializeToString() + graph.streaming)
-
-
-@command("export")
-def main(argv: Sequence[str] | None = None) -> int:
-    """Export a run; status 1 if the file would differ from torch."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] == ["inspect"]:
-        from tacref_export.inspection import main as inspect
-
-        return inspect(arguments[1:])
-    parser = Parser(
-        prog="tacref export",
-        description="Write a run's encoder as one ONNX file, once it is proven equal to torch.",
-        epilog="tacref export inspect FILE.onnx says what such a file is.",
-    )
-    parser.add_argument("run", help="a run's folder")
-    parser.add_argument("-o", "--out", required=True, metavar="FILE.onnx", help="file to write")
-    parser.add_argument("--force", action="store_true", help="replace the file if it exists")
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--fp16", action="store_true", help="layers in float16")
-    form.add_argument("--int8", action="store_true", help="layers in int8; needs --clips")
-    parser.add_argument(
-        "--clips",
-        nargs="+",
-        default=[],
-        metavar="CLIP",
-        help="videos to prove it on, and to calibrate int8 (default: the built-in activity)",
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options = parser.parse_args(arguments)
-    precision: Precision = "float16" if options.fp16 else "int8" if options.int8 else "float32"
-    if options.int8 and len(options.clips) < 2:
-        raise ValueError("--int8 needs --clips with at least two videos of one activity")
-    from tacref_export.proof import ParityError
-
-    try:
-        made = export_encoder(
-            options.run, options.out, precision=precision, clips=options.clips, force=options.force
-        )
-    except ParityError as error:
-        print(f"tacref export: {error}", file=sys.stderr)
-        return 1
-    report = made.to_json()
-    if options.json:
-        print(json.dumps(report))
-        return 0
-    print(f"{options.out}: {precision}, {report['bytes'] / 1e6:.1f} MB; difference from torch")
-    print("\n".join(f"  {each}" for each in made.parity))
-    cosine = min(each.min_cosine for each in made.parity)
-    streaming = max(each.streaming for each in made.parity)
-    print(f"  smallest cosine {cosine:.6f}; chunks from the whole {streaming:.1e}")
-    if made.tau:
-        print(f"  {made.tau}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

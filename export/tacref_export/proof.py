@@ -13,7 +13,7 @@ from PIL import Image
 
 from tacref.data import iter_frames, write_video
 from tacref.data.synthetic import draw_timeline, render
-from tacref.embed import Embedder
+from tacref.encoder.embedding import Embedder, check_frame
 from tacref.encoder.encoder import Encoder
 from tacref.encoder.frames import FrameError
 from tacref.memory import memory_errors
@@ -105,11 +105,11 @@ def proof_videos(encoder: Encoder, clips: Sequence[str | Path] = ()) -> list[Vid
     decoded = []
     for clip in clips:
         frames = next_frames(clip, long, CLIP_BYTES)
+        check_frame(encoder, frames[0], clip)
         try:
-            config.check_frame(frames[0])
             decoded.append(Video("decoded", config.as_frames(frames), str(clip)))
         except ValueError as error:
-            raise ValueError(f"{clip}: not what the encoder takes: {error}") from None
+            raise ValueError(f"{clip}: {error}") from None
     if not config.takes_pictures:
         mean, std = encoder.preprocess.mean.numpy(), encoder.preprocess.std.numpy()
         noise = [

@@ -144,7 +144,7 @@ class EncoderSession:
         ValueError
             If it is damaged, or not what the encoder takes; or the session is closed.
         """
-        from tacref.embed import embed_clip  # decodes, with PyAV
+        from tacref.encoder.embedding import embed_clip  # decodes, with PyAV
 
         return embed_clip(self, path, progress=progress)
 

@@ -1,11 +1,12 @@
 """f_theta: frames in, one embedding a frame out; saved as safetensors and config.json.
 
-`config` needs no torch; the other names load it when they are first used.
+`config` and `registry` need no torch; the other names load it when they are first used.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from tacref.encoder.config import ENCODERS, EncoderConfig
+from tacref.encoder.config import EncoderConfig
+from tacref.encoder.registry import ENCODERS
 
 if TYPE_CHECKING:
     from tacref.encoder.encoder import Encoder, build_encoder

@@ -9,14 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tacref.encoder.frames import FrameError, check_features
+from tacref.encoder.registry import ENCODERS, EncoderKind
 
-# Defaults of each encoder; docs/benchmarks.md has the measurements behind the offsets.
-ENCODERS: dict[str, dict[str, Any]] = {
-    "small": {"size": 64, "offsets": (-24, -6, -2, 0, 2, 6, 24)},
-    "resnet50": {"size": 224, "offsets": (-15, 0)},
-    "features": {"offsets": (-40, -20, -10, 0, 10, 20, 40)},
-}
-
+DIM = 128  # of embeddings, by default
 MAX_OFFSET, MAX_DIM, MAX_CHANNELS = 100_000, 65_536, 1_000_000
 MIN_SIZE, MAX_SIZE = 32, 4096
 _PLAIN: tuple[Literal["C"], Literal["W"]] = ("C", "W")
@@ -28,17 +23,18 @@ class EncoderConfig:
 
     Parameters
     ----------
-    name : {"small", "resnet50", "features"}
-        Convolutional for the CPU, the LAV paper's, or a network on `(T, F)` arrays.
+    name : str
+        Of the encoder, one of `ENCODERS`: "small" is convolutional and for the CPU, "resnet50" the
+        LAV paper's, "features" a network on `(T, F)` arrays.
     offsets : tuple of int
         Context frames of frame t, as t + offset in frames; beyond the ends of a video its first
         or last frame stands in.
     dim : int
         Length d of an embedding.
     size : int
-        Side in pixels of the square picture that the backbone sees; 0 for "features".
+        Side in pixels of the square picture that the backbone sees; 0 for features.
     channels : int
-        Numbers a frame, F, for "features"; 3 for pictures.
+        Numbers a frame, F, of features; 3 for pictures.
 
     Raises
     ------
@@ -48,7 +44,7 @@ class EncoderConfig:
 
     name: str
     offsets: tuple[int, ...]
-    dim: int = 128
+    dim: int = DIM
     size: int = 0
     channels: int = 3
 
@@ -75,12 +71,19 @@ class EncoderConfig:
     @classmethod
     def default(cls, name: str, **changes: Any) -> "EncoderConfig":
         """Return the default configuration of an encoder, with `changes` made to it."""
-        return cls(name=name, **{**ENCODERS.get(name, {"offsets": (0,)}), **changes})
+        kind = ENCODERS.get(name)  # of an unknown name, the checks say more
+        shape = {"offsets": (0,)} if kind is None else {"offsets": kind.offsets, "size": kind.size}
+        return cls(name=name, **{**shape, **changes})
+
+    @property
+    def kind(self) -> EncoderKind:
+        """The encoder's entry among `ENCODERS`."""
+        return ENCODERS[self.name]
 
     @property
     def takes_pictures(self) -> bool:
         """True if frames are uint8 `(T, H, W, 3)`, False if float32 `(T, F)`."""
-        return self.name != "features"
+        return self.kind.takes_pictures
 
     def as_frames(self, frames: ArrayLike) -> np.ndarray:
         """Check that an array is a video this encoder takes.

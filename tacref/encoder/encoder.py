@@ -5,11 +5,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tacref.encoder.backbones import Identity, ResNet50Backbone, SmallBackbone, read_weights
+from tacref.encoder.backbones import read_weights
 from tacref.encoder.config import EncoderConfig
 from tacref.encoder.frames import check_embeddings
-from tacref.encoder.heads import ConvHead, LinearHead
-from tacref.encoder.preprocess import Pictures, Standardize
+from tacref.encoder.registry import ENCODERS, Shape
 from tacref.encoder.weights import check_finite
 from tacref.memory import memory_errors
 
@@ -29,22 +28,8 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         self.register_buffer("offsets", torch.tensor(config.offsets), persistent=False)
-        self.preprocess: Pictures | Standardize
-        self.backbone: SmallBackbone | ResNet50Backbone | Identity
-        self.head: LinearHead | ConvHead
-        context = len(config.offsets)
-        if config.name == "features":
-            self.preprocess = Standardize(config.channels)
-            self.backbone = Identity(config.channels)
-            self.head = LinearHead(config.channels, context, config.dim)
-        elif config.name == "small":
-            self.preprocess = Pictures(config.size)
-            self.backbone = SmallBackbone(config.size)
-            self.head = LinearHead(self.backbone.width, context, config.dim, centered=True)
-        else:
-            self.preprocess = Pictures(config.size)
-            self.backbone = ResNet50Backbone()
-            self.head = ConvHead(self.backbone.width, config.dim)
+        shape = Shape(config.size, config.channels, len(config.offsets), config.dim)
+        self.preprocess, self.backbone, self.head = config.kind.build(shape)
 
     def forward(self, frames: Tensor, windows: Tensor | None = None) -> Tensor:
         """Embed frames with their context.
@@ -117,21 +102,22 @@ def build_encoder(config: EncoderConfig, *, seed: int = 0, weights: str | None =
     seed : int
         Seed of the initial weights. The global random state is left alone.
     weights : str, optional
-        A torchvision ResNet-50 weight file for the backbone of "resnet50".
+        A weight file for the backbone; torchvision's of ResNet-50 for "resnet50".
 
     Raises
     ------
     ValueError
         If `weights` is given for another encoder, does not fit or is not finite.
     """
-    if weights is not None and config.name != "resnet50":
-        raise ValueError(f"weights are for the resnet50 encoder, not for {config.name!r}")
+    load = config.kind.load_weights
+    if weights is not None and load is None:
+        takers = " or ".join(name for name, kind in ENCODERS.items() if kind.load_weights)
+        raise ValueError(f"weights are for the {takers} encoder, not for {config.name!r}")
     state = read_weights(weights) if weights is not None else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = Encoder(config)
-    if state is not None and weights is not None:
-        assert isinstance(encoder.backbone, ResNet50Backbone)
+    if state is not None and weights is not None and load is not None:
         check_finite(state, weights)
-        encoder.backbone.load_torchvision(state, weights)
+        load(encoder.backbone, state, weights)
     return encoder

@@ -1,6 +1,6 @@
 """The training engine: settings and recipes, steps, checkpoints, several processes.
 
-`tacref.train` is the command. The names below load torch when they are first used.
+`tacref train` is the command. The names below load torch when they are first used.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -19,7 +19,8 @@ from tacref.encoder.storage import CONFIG, read_config
 from tacref.files import replacing
 from tacref.memory import memory_errors
 from tacref.training.log import say
-from tacref.training.settings import MAY_CHANGE, SETTING_DEFAULTS
+from tacref.training.settings import SETTING_DEFAULTS
+from tacref.training.task import MAY_CHANGE
 
 FOLDER = "checkpoints"
 FORMAT = 1

@@ -3,26 +3,15 @@
 import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from tacref.encoder.config import ENCODERS
-from tacref.encoder.storage import CONFIG
 from tacref.text_files import read_json, read_toml
-from tacref.training.settings import SETTING_DEFAULTS, Settings, check_type
+from tacref.training.option import check_type
+from tacref.training.settings import SETTING_DEFAULTS, SETTINGS
+from tacref.training.task import KEYS, TASK
 from tacref.variants import Regularization
-
-# Which recipe an encoder has by default; docs/benchmarks.md has the measurements behind them.
-OF_ENCODER = {"small": "activity", "resnet50": "paper", "features": "features"}
-
-SETTINGS: dict[str, Any] = {field.name: field.type for field in fields(Settings)}
-# Keys beside those of `Settings`: what is trained, on what.
-BESIDE: dict[str, Any] = {
-    "data": str, "encoder": str, "offsets": tuple, "size": int, "dim": int, "weights": str,
-}  # fmt: skip
-KEYS = SETTINGS | BESIDE
 
 
 def read_recipe(name: str | Path) -> dict[str, Any]:
@@ -51,7 +40,10 @@ def read_recipe(name: str | Path) -> dict[str, Any]:
         if str(name) in shipped_recipes():  # also where a folder is called so
             shipped = resources.files("tacref.recipes") / f"{name}.toml"
             return check_keys(tomllib.loads(shipped.read_text("utf-8")))
-        path = path / CONFIG if path.is_dir() else path
+        if path.is_dir():
+            from tacref.encoder.storage import CONFIG  # loads torch
+
+            path = path / CONFIG
         of_run = path.suffix == ".json"
         values = read_json(path) if of_run else read_toml(path)
     except FileNotFoundError:
@@ -88,19 +80,11 @@ def check_keys(values: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError(f"unknown key {key!r}" + (f"; did you mean {hint!r}?" if hint else ""))
         if isinstance(value, dict):
             raise ValueError(f"[{key}] is a table; a recipe has plain keys, such as lr = 1e-3")
-        if KEYS[key] is tuple:
-            whole = isinstance(value, list | tuple) and all(
-                isinstance(offset, int) and not isinstance(offset, bool) for offset in value
-            )
-            if not whole or not value:
-                raise ValueError(f"{key} must be a list of whole numbers, got {value!r}")
-            checked[key] = tuple(value)
-        else:
-            checked[key] = check_type(key, value, KEYS[key])
-    if checked.get("encoder", "small") not in ENCODERS:
-        raise ValueError(
-            f"encoder must be one of {', '.join(ENCODERS)}, got {checked['encoder']!r}"
-        )
+        if value is not None or KEYS[key].default is not None:
+            value = check_type(key, value, KEYS[key].kind)
+        checked[key] = value
+    if "encoder" in checked:
+        KEYS["encoder"].check(checked["encoder"])
     return checked
 
 
@@ -120,10 +104,40 @@ def merge(recipe: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, An
     return merged | dict(options)
 
 
+def choose(
+    encoder: str,
+    *,
+    own: Mapping[str, Any],
+    recipe: Mapping[str, Any],
+    saved: Mapping[str, Any] | None,
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the keys of a run, from all that says something of them.
+
+    The command line has the last word. Below it are the keys of the run that is resumed; of a new
+    run, those of a recipe, and where that says nothing, those of the encoder's own recipe.
+
+    Parameters
+    ----------
+    encoder : str
+        The encoder of this run.
+    own : mapping
+        Its own recipe.
+    recipe : mapping
+        The recipe that was asked for; empty if none was.
+    saved : mapping, optional
+        The keys of the run that is resumed; then neither recipe counts.
+    options : mapping
+        What the command line says.
+    """
+    before = merge(own, recipe) if saved is None else saved
+    return merge(before, {**options, "encoder": encoder})
+
+
 def split_keys(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the keys of `Settings`, and those beside them."""
     settings = {key: value for key, value in values.items() if key in SETTINGS}
-    return settings, {key: value for key, value in values.items() if key in BESIDE}
+    return settings, {key: value for key, value in values.items() if key in TASK}
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -12,6 +12,7 @@ from tacref.data import Clip, PairDataset, check_phases, find_clips
 from tacref.data.copies import find_copies
 from tacref.encoder import EncoderConfig, build_encoder
 from tacref.encoder.preprocess import Standardize
+from tacref.encoder.registry import ENCODERS, default_encoder
 from tacref.encoder.storage import CONFIG
 from tacref.memory import memory_errors
 from tacref.training.checkpoint import check_same
@@ -19,9 +20,10 @@ from tacref.training.distributed import Ranks, process_group
 from tacref.training.folder import DATA
 from tacref.training.log import say
 from tacref.training.loop import train
-from tacref.training.recipe import OF_ENCODER, merge, read_recipe, split_keys
+from tacref.training.recipe import choose, read_recipe, split_keys
 from tacref.training.result import Result
 from tacref.training.settings import Settings
+from tacref.training.task import KEYS
 
 
 @dataclass(frozen=True)
@@ -58,49 +60,70 @@ def make_plan(options: Mapping[str, Any], run: Path, goes_on: bool, ranks: Ranks
     """
     given = dict(options)
     name, resumed, out = (given.pop(key, None) for key in ("recipe", "resume", "out"))
+    saved = None
     if resumed is not None:
         if out is not None or name is not None:
             raise ValueError("--resume takes folder and settings from the run: no --out, --recipe")
-        recipe = read_recipe(run / CONFIG)
-        check_same(recipe, given, str(run / CONFIG))
-        recipe.setdefault("data", None)
-    else:
-        recipe = read_recipe(name) if name is not None else {}
-    place = (recipe | given).get("data")
-    skip = (recipe | given).get("on_bad_video") == "skip"
-    left_out: dict[Path, str] = {}
-    clips = {} if place is None else find_clips(place, "train", bad=left_out if skip else None)
-    if resumed is not None and place is None and not (run / DATA).is_dir():
+        saved = _saved(run, given)
+    recipe = read_recipe(name) if name is not None else {}
+    first = {"data": None, **(recipe if saved is None else saved), **given}
+    clips, left_out = _find(first)
+    if saved is not None and first["data"] is None and not (run / DATA).is_dir():
         raise FileNotFoundError(f"{run / DATA}: the built-in activity of this run is gone")
-    features = any(clip.kind == "features" for members in clips.values() for clip in members)
-    encoder = (recipe | given).get("encoder") or ("features" if features else "small")
-    if encoder in OF_ENCODER and (encoder == "features") != features:
-        raise ValueError(
-            f"encoder {encoder!r} does not take what {place or 'the built-in activity'} holds: "
-            + ("feature arrays" if features else "pictures")
-        )
-    if features and (given.get("size") or given.get("augment") is False):
-        raise ValueError("--size and --no-augment are for pictures, not for feature arrays")
-    if resumed is None:  # what a recipe does not say is the encoder's own
-        recipe = merge(read_recipe(OF_ENCODER.get(encoder, "features")), recipe)
-    chosen, beside = split_keys(merge(recipe, given | {"encoder": encoder}))
-    if features and (weight := chosen.get("view_weight")):
+    encoder = _encoder_for(clips, first, given)
+    own = ENCODERS[encoder].recipe
+    keys = choose(encoder, own=read_recipe(own), recipe=recipe, saved=saved, options=given)
+    settings, task = split_keys(keys)
+    if not ENCODERS[encoder].takes_pictures and (weight := keys.get("view_weight")):
         raise ValueError(f"view_weight is for pictures, not for feature arrays, got {weight!r}")
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    settings = Settings(**{"device": device} | chosen)
-    settings.check_shares(ranks.world)
-    shape = {key: beside[key] for key in ("offsets", "size", "dim") if key in beside}
+    checked = Settings(**{"device": device} | settings)
+    checked.check_shares(ranks.world)
+    shape = {key: task[key] for key in ("offsets", "size", "dim") if key in task}
     return Plan(
         out=run,
         resume=goes_on,
-        recipe=str(name or OF_ENCODER.get(encoder)) if resumed is None else str(run / CONFIG),
-        settings=settings,
+        recipe=str(name or own) if saved is None else str(run / CONFIG),
+        settings=checked,
         encoder=EncoderConfig.default(encoder, **shape),
-        data=None if place is None else Path(place),
-        weights=beside.get("weights"),
+        data=None if first["data"] is None else Path(first["data"]),
+        weights=task.get("weights"),
         clips=clips,
         left_out=left_out,
     )
+
+
+def _saved(run: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of a run that is resumed, after a look at what may not change in it."""
+    saved = read_recipe(run / CONFIG)
+    check_same(saved, given, str(run / CONFIG))
+    return {"data": None, **saved}
+
+
+def _find(keys: Mapping[str, Any]) -> tuple[dict[str, list[Clip]], dict[Path, str]]:
+    """Return the training clips, none for the built-in activity, and what is skipped, and why."""
+    left_out: dict[Path, str] = {}
+    if keys["data"] is None:
+        return {}, left_out
+    skip = keys.get("on_bad_video") == "skip"
+    return find_clips(keys["data"], "train", bad=left_out if skip else None), left_out
+
+
+def _encoder_for(
+    clips: Mapping[str, list[Clip]], keys: Mapping[str, Any], given: Mapping[str, Any]
+) -> str:
+    """Return the encoder's name, by default that for these clips, which it must take."""
+    features = any(clip.kind == "features" for members in clips.values() for clip in members)
+    encoder = keys.get("encoder") or default_encoder(takes_pictures=not features)
+    KEYS["encoder"].check(encoder)
+    if ENCODERS[encoder].takes_pictures == features:
+        raise ValueError(
+            f"encoder {encoder!r} does not take what {keys['data'] or 'the built-in activity'} "
+            f"holds: {'feature arrays' if features else 'pictures'}"
+        )
+    if features and (given.get("size") or given.get("augment") is False):
+        raise ValueError("--size and --no-augment are for pictures, not for feature arrays")
+    return str(encoder)
 
 
 def carry_out(plan: Plan, ranks: Ranks) -> Result:

@@ -90,7 +90,7 @@ class Stepper:
         self.device = ranks.device(settings.device)
         encoder.to(self.device)
         encoder.backbone.requires_grad_(not settings.freeze_backbone)
-        if encoder.config.name == "resnet50":
+        if encoder.config.kind.channels_last:
             encoder.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if settings.sync_batchnorm and ranks.world > 1:
             synchronize_batchnorm(encoder)

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from tacref.data import Clip, check_phases
-from tacref.embed import embed_clip, embed_shares
 from tacref.encoder import Encoder
+from tacref.encoder.embedding import embed_clip, embed_shares
 from tacref.evaluation import kendall_tau
 from tacref.evaluation.labeled import ALL
 from tacref.training.distributed import Ranks

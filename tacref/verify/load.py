@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tacref.commands import printable
+from tacref.terminal import printable
 from tacref.verify.guard import SubjectError, guarded
 
 

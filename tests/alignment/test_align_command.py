@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-import tacref.align
 from tacref.alignment.labels import read_labels, transfer_labels
+from tacref.alignment.report import videos
+from tacref.commands import align
 from tacref.data import iter_frames, write_video
-from tacref.embed import embed_clip, open_encoder
 from tacref.encoder import EncoderConfig, build_encoder, save_encoder
+from tacref.encoder.embedding import embed_clip
+from tacref_export.opening import open_encoder
 
 NAME = "<img onerror=alert(1)>.mp4"
 
@@ -30,7 +32,7 @@ class FakeEncoder:
 
 @pytest.fixture
 def fake_encoder(monkeypatch):
-    monkeypatch.setattr(tacref.align, "open_encoder", lambda path, device: FakeEncoder())
+    monkeypatch.setattr(align, "open_encoder", lambda path, device: FakeEncoder())
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,7 @@ def write_features(folder):
 def test_features_end_to_end(tmp_path, capsys, fake_encoder):
     out = tmp_path / "new" / "out"
     arguments = [*write_features(tmp_path), "--encoder", "fake", "-o", str(out)]
-    assert tacref.align.main(arguments) == 0
+    assert align.main(arguments) == 0
     names = ["alignment.csv", "alignment.json", "report.html"]
     assert sorted(path.name for path in out.iterdir()) == names
     whole = json.loads((out / "alignment.json").read_text(encoding="utf-8"))
@@ -84,7 +86,7 @@ def test_features_end_to_end(tmp_path, capsys, fake_encoder):
 def test_json_prints_one_object(tmp_path, capsys, fake_encoder):
     out = tmp_path / "out"
     files = write_features(tmp_path)
-    assert tacref.align.main([*files, "--encoder", "fake", "-o", str(out), "--json"]) == 0
+    assert align.main([*files, "--encoder", "fake", "-o", str(out), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["reference"] == "slow.npy"
     assert printed["pairs"] == [
@@ -113,7 +115,7 @@ def test_clips_that_do_not_match_are_told(tmp_path, capsys, fake_encoder):
         np.save(tmp_path / f"{name}.npy", clip)
     files = [str(tmp_path / f"{name}.npy") for name in ("a", "like", "still", "other")]
     arguments = [*files, "--encoder", "fake", "-o", str(tmp_path / "out")]
-    assert tacref.align.main(arguments) == 0
+    assert align.main(arguments) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if "hardly" in line]
     assert [line.split(" hardly")[0] for line in lines] == [
         "  a.npy and still.npy",
@@ -140,7 +142,7 @@ def test_tables_of_any_name(tmp_path, fake_encoder):
     )
     arguments = [*(str(tmp_path / name) for name in names), "--encoder", "fake"]
     arguments += ["--phases", str(tmp_path / "labels.csv"), "-o", str(tmp_path / "out")]
-    assert tacref.align.main(arguments) == 0
+    assert align.main(arguments) == 0
     with (tmp_path / "out" / "alignment.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
     assert len(rows) == 7
@@ -150,10 +152,10 @@ def test_tables_of_any_name(tmp_path, fake_encoder):
 
 
 def test_barycenter_of_too_much(tmp_path, capsys, fake_encoder, monkeypatch):
-    monkeypatch.setattr(tacref.align, "MAX_CELLS", 17)
-    monkeypatch.setattr(tacref.align, "embed_clip", None)  # never called
+    monkeypatch.setattr(videos, "MAX_CELLS", 17)
+    monkeypatch.setattr(videos, "embed_clip", None)  # never called
     arguments = [*write_features(tmp_path), "--encoder", "fake", "-o", str(tmp_path / "out")]
-    assert tacref.align.main([*arguments, "--barycenter"]) == 2
+    assert align.main([*arguments, "--barycenter"]) == 2
     assert capsys.readouterr().err.startswith(
         "tacref align: --barycenter takes at most 17 pairs of frames of two clips, got 18"
     )
@@ -161,7 +163,7 @@ def test_barycenter_of_too_much(tmp_path, capsys, fake_encoder, monkeypatch):
 
 def test_band(tmp_path, capsys, fake_encoder, monkeypatch):
     out = tmp_path / "out"
-    monkeypatch.setattr(tacref.align, "embed_clip", None)  # not called for a band that is refused
+    monkeypatch.setattr(videos, "embed_clip", None)  # not called for a band that is refused
     slow, fast = write_features(tmp_path)
     arguments = [slow, fast, "--encoder", "fake", "-o", str(out)]
     for band, line in (
@@ -169,11 +171,11 @@ def test_band(tmp_path, capsys, fake_encoder, monkeypatch):
         ("-1", "argument --band: must be >= 0, got -1"),
         ("wide", "argument --band: invalid whole number value: 'wide'"),
     ):
-        assert tacref.align.main([*arguments, "--band", band]) == 2
+        assert align.main([*arguments, "--band", band]) == 2
         assert capsys.readouterr().err.startswith(f"tacref align: {line}")
         assert not out.exists()
-    monkeypatch.setattr(tacref.align, "embed_clip", embed_clip)
-    assert tacref.align.main([*arguments, "--band", "3"]) == 0
+    monkeypatch.setattr(videos, "embed_clip", embed_clip)
+    assert align.main([*arguments, "--band", "3"]) == 0
     record = json.loads((out / "alignment.json").read_text(encoding="utf-8"))
     assert record["band"] == 3
     assert record["alignments"][0]["cost"] == 0
@@ -189,16 +191,16 @@ def test_band_of_a_reference_that_is_chosen(tmp_path, capsys, fake_encoder, monk
     clips = [str(folder)] if way == "folder" else sorted(map(str, folder.iterdir()))
     arguments = [*clips, "--encoder", "fake", "-o", str(out)]
     arguments += ["--barycenter"] if way == "barycenter" else []
-    monkeypatch.setattr(tacref.align, "embed_clip", None)
-    assert tacref.align.main([*arguments, "--band", "2"]) == 2
+    monkeypatch.setattr(videos, "embed_clip", None)
+    assert align.main([*arguments, "--band", "2"]) == 2
     assert capsys.readouterr().err.startswith("tacref align: --band must be >= 3, the frames by")
-    monkeypatch.setattr(tacref.align, "embed_clip", embed_clip)
-    monkeypatch.setattr(tacref.align, "medoid", lambda costs: 0)
-    assert tacref.align.main([*arguments, "--band", "4"]) == 2
+    monkeypatch.setattr(videos, "embed_clip", embed_clip)
+    monkeypatch.setattr(videos, "medoid", lambda costs: 0)
+    assert align.main([*arguments, "--band", "4"]) == 2
     line = "--band must be >= 5, the frames by which a.npy and d.npy differ, got 4"
     assert capsys.readouterr().err.startswith(f"tacref align: {line}")
     assert not out.exists()
-    assert tacref.align.main([*arguments, "--band", "5"]) == 0
+    assert align.main([*arguments, "--band", "5"]) == 0
 
 
 def test_videos_through_a_real_run(clips, tmp_path, capsys):
@@ -208,7 +210,7 @@ def test_videos_through_a_real_run(clips, tmp_path, capsys):
         "video,start_frame,end_frame,phase\nfast.mp4,0,4,left\nfast.mp4,4,8,right\nother,0,1,x\n"
     )
     more = ["--phases", str(tmp_path / "labels.csv"), "--video"]
-    assert tacref.align.main([*files, "--encoder", str(clips / "run"), "-o", str(out), *more]) == 0
+    assert align.main([*files, "--encoder", str(clips / "run"), "-o", str(out), *more]) == 0
     assert sorted(path.name for path in out.iterdir()) == [
         "aligned.mp4",
         "alignment.csv",
@@ -252,7 +254,7 @@ def test_a_folder_is_a_group(tmp_path, capsys, fake_encoder):
     (group / "._a.npy").write_bytes(b"what macOS leaves beside a file")
     (group / "phases.csv").write_text("video,start_frame,end_frame,phase\nd.npy,0,20,only\n")
     arguments = [str(group), "--encoder", "fake", "--phases", str(group / "phases.csv")]
-    assert tacref.align.main([*arguments, "-o", str(tmp_path / "out")]) == 0
+    assert align.main([*arguments, "-o", str(tmp_path / "out")]) == 0
     record = json.loads((tmp_path / "out" / "alignment.json").read_text(encoding="utf-8"))
     assert record["reference"] == "b.npy"
     assert [each["name_y"] for each in record["alignments"]] == ["a.npy", "c.npy", "d.npy", "e.npy"]
@@ -262,7 +264,7 @@ def test_a_folder_is_a_group(tmp_path, capsys, fake_encoder):
     lengths = {"a": 40, "b": 40, "c": 80, "d": 20, "e": 40}
     assert labels[1:] == [f"{name}.npy,0,{count},only" for name, count in lengths.items()]
     mean = [*arguments, "--barycenter", "-o", str(tmp_path / "mean"), "--json"]
-    assert tacref.align.main(mean) == 0
+    assert align.main(mean) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["reference"] == "barycenter"
     assert [each["name"] for each in printed["pairs"]] == [f"{name}.npy" for name in "abcde"]
@@ -271,7 +273,7 @@ def test_a_folder_is_a_group(tmp_path, capsys, fake_encoder):
 def test_two_clips_of_one_name_are_told_apart(tmp_path, fake_encoder):
     (tmp_path / "other").mkdir()
     files = [write_features(folder)[0] for folder in (tmp_path, tmp_path / "other")]
-    assert tacref.align.main([*files, "--encoder", "fake", "-o", str(tmp_path / "out")]) == 0
+    assert align.main([*files, "--encoder", "fake", "-o", str(tmp_path / "out")]) == 0
     record = json.loads((tmp_path / "out" / "alignment.json").read_text(encoding="utf-8"))
     assert record["reference"] == "1: slow.npy"
     assert record["alignments"][0]["name_y"] == "2: slow.npy"
@@ -308,7 +310,7 @@ def test_refusals_write_nothing(clips, tmp_path, capsys):
         ([rows, rows, "--encoder", run, "-o", str(out), "--video"], "--video needs clips with"),
         ([good, good, "-o", str(out)], "the following arguments are required: --encoder"),
     ):
-        assert tacref.align.main(arguments) == 2
+        assert align.main(arguments) == 2
         shown = capsys.readouterr()
         assert shown.out == ""
         assert shown.err.startswith(f"tacref align: {line}")
@@ -318,21 +320,21 @@ def test_refusals_write_nothing(clips, tmp_path, capsys):
 
 def test_outputs_are_checked_before_the_encoder_is_opened(tmp_path, monkeypatch, capsys):
     opened = []
-    monkeypatch.setattr(tacref.align, "open_encoder", lambda *_, **__: opened.append(1))
+    monkeypatch.setattr(align, "open_encoder", lambda *_, **__: opened.append(1))
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "kept.txt").write_text("kept")
     files = write_features(tmp_path)
-    assert tacref.align.main([*files, "--encoder", "e", "-o", str(tmp_path / "out")]) == 2
+    assert align.main([*files, "--encoder", "e", "-o", str(tmp_path / "out")]) == 2
     assert opened == []
 
 
 def test_a_label_file_is_read_before_the_encoder_is_opened(tmp_path, monkeypatch, capsys):
     opened = []
-    monkeypatch.setattr(tacref.align, "open_encoder", lambda *_, **__: opened.append(1))
+    monkeypatch.setattr(align, "open_encoder", lambda *_, **__: opened.append(1))
     labels = tmp_path / "labels.csv"
     labels.write_text("video,start_frame,end_frame,phase\nslow.npy,0,6\n")
     arguments = [*write_features(tmp_path), "--encoder", "e", "-o", str(tmp_path / "out")]
-    assert tacref.align.main([*arguments, "--phases", str(labels)]) == 2
+    assert align.main([*arguments, "--phases", str(labels)]) == 2
     assert f"{labels}: line 2: must have 4 fields, got 3" in capsys.readouterr().err
     assert opened == []
 
@@ -347,7 +349,7 @@ def test_names_that_a_terminal_cannot_show(tmp_path, monkeypatch, fake_encoder):
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")  # strict, as a terminal
     monkeypatch.setattr(sys, "stdout", out)
     arguments = [str(tmp_path / name), files[1], "--encoder", "fake", "-o", str(tmp_path / "out")]
-    assert tacref.align.main(arguments) == 0
+    assert align.main(arguments) == 0
     out.seek(0)
     shown = out.read()
     assert shown.startswith("a\\x1b[2J\\udcff.npy (6 frames) and fast.npy (3 frames): cost 0")
@@ -357,10 +359,10 @@ def test_nothing_half_written(tmp_path, monkeypatch, capsys, fake_encoder):
     def fail(*_, **__):
         raise OSError("disk full")
 
-    monkeypatch.setattr(tacref.align, "write_report", fail)
+    monkeypatch.setattr(videos, "write_report", fail)
     files = write_features(tmp_path)
     before = sorted(tmp_path.iterdir())
-    assert tacref.align.main([*files, "--encoder", "fake", "-o", str(tmp_path / "out")]) == 2
+    assert align.main([*files, "--encoder", "fake", "-o", str(tmp_path / "out")]) == 2
     assert "disk full" in capsys.readouterr().err
     assert sorted(tmp_path.iterdir()) == before
 

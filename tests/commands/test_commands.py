@@ -9,7 +9,8 @@ import torch
 from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 
 import tacref
-from tacref.commands import COMMANDS, command, main
+from tacref.commands import COMMANDS, main
+from tacref.commands.guard import command
 
 
 def test_help_and_version(capsys):
@@ -85,6 +86,7 @@ def test_other_endings(capsys, monkeypatch):
         ("import tacref.data, tacref.evaluation, tacref.alignment", {"torch"}),
         ("import tacref.encoder", {"torch"}),
         ("import tacref_export.session", {"torch", "numba"}),
+        ("from tacref.commands import main; main(['--help'])", {"torch", "numba", "numpy"}),
     ],
 )
 def test_light_imports(code, absent):
@@ -92,12 +94,27 @@ def test_light_imports(code, absent):
     subprocess.run([sys.executable, "-c", check], check=True)
 
 
-@pytest.mark.parametrize("name", ["align", "embed", "evaluate", "follow", "train", "verify"])
+@pytest.mark.parametrize(
+    "name", ["align", "demo", "embed", "evaluate", "export", "follow", "train", "verify"]
+)
 def test_a_missing_package_is_one_line(name):
+    check_one_line("tacref", name, "a b --encoder e --reference r --data d -o o")
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [("tacref.train", "train"), ("tacref.verify", "verify"), ("tacref_export", "export")],
+)
+def test_modules_that_are_commands_themselves(module, name):
+    check_one_line(module, name, "--none")
+
+
+def check_one_line(module, name, arguments):
+    words = [*([name] if module == "tacref" else []), *arguments.split()]
     code = (
         "import runpy, sys; sys.modules |= dict.fromkeys(('PIL', 'av', 'torch', 'mpmath'))\n"
-        f"sys.argv = ['{name}', *'a b --encoder e --reference r --data d -o o'.split()]\n"
-        f"runpy.run_module('tacref.{name}', run_name='__main__', alter_sys=True)"
+        f"sys.argv = {[module, *words]}\n"
+        f"runpy.run_module('{module}', run_name='__main__', alter_sys=True)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 2
@@ -147,7 +164,7 @@ def test_a_signal_leaves_nothing_half_written(tmp_path, number, status):
         "        except Exception: pass\n"
         "        finally: time.sleep(0.2)\n"
     )
-    code = f"import sys, time; from tacref.commands import command\n{code}\nsys.exit(main())"
+    code = f"import sys, time; from tacref.commands.guard import command\n{code}\nsys.exit(main())"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", code], text=True, **pipes) as process:
         assert process.stdout.readline() == "begun\n"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tacref.commands import main
-from tacref.demo import main as demo
+from tacref.commands.demo import main as demo
 
 
 @pytest.mark.timeout(900)

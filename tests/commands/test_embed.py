@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 
-import tacref.embed
-from tacref.commands import main
-from tacref.embed import embed_clip, open_encoder
+from tacref.commands import embed, main
 from tacref.encoder import EncoderConfig, build_encoder, save_encoder
+from tacref.encoder.embedding import embed_clip
+from tacref_export.opening import open_encoder
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_processes_wait_for_each_other_before_one_fails(monkeypatch):
         distributed, "process_group", lambda ranks, device: contextlib.nullcontext()
     )
     monkeypatch.setattr(distributed.Ranks, "gather", lambda ranks, value: [value, True])
-    assert tacref.embed._any_failed(False)
+    assert embed._any_failed(False)
 
 
 def test_long_clips_in_chunks_equal_the_whole(run, tmp_path):

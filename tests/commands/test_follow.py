@@ -7,8 +7,9 @@ import os
 import numpy as np
 import pytest
 
-import tacref.follow
 from tacref.alignment import OnlineAligner
+from tacref.alignment.following import follow as follow_source
+from tacref.commands import follow
 from tacref.data import write_video
 from tacref.encoder import EncoderConfig
 from tacref.terminal import Output
@@ -27,7 +28,7 @@ class FakeEncoder:
 
 @pytest.fixture
 def clips(tmp_path, monkeypatch):
-    monkeypatch.setattr(tacref.follow, "open_encoder", lambda path, device: FakeEncoder())
+    monkeypatch.setattr(follow, "open_encoder", lambda path, device: FakeEncoder())
     angles = np.linspace(0, 3, 30)
     rows = np.stack((np.cos(angles), np.sin(angles)), 1).astype(np.float32)
     np.save(tmp_path / "a.npy", rows)
@@ -45,7 +46,7 @@ def arguments(folder, *more, source="slow.npy"):
 @pytest.mark.parametrize("batch", ["1", "7", "100"])
 def test_one_line_a_frame(clips, capsys, batch):
     more = ("--json", "--batch", batch, "--phases", str(clips / "phases.csv"))
-    assert tacref.follow.main(arguments(clips, *more)) == 0
+    assert follow.main(arguments(clips, *more)) == 0
     shown = capsys.readouterr()
     assert shown.err == ""
     records = [json.loads(line) for line in shown.out.splitlines()]
@@ -73,14 +74,14 @@ def test_an_encoder_that_carries_its_context_sees_each_frame_once(clips):
                 yield frame[None]
 
     rows, encoder = np.load(clips / "a.npy"), Streaming()
-    found = [*tacref.follow.follow(encoder, clips / "a.npy", OnlineAligner(rows), batch=3)]
+    found = [*follow_source(encoder, clips / "a.npy", OnlineAligner(rows), batch=3)]
     assert [position.frame for _, position in found] == list(range(30))
     assert [timestamp for timestamp, _ in found] == pytest.approx(np.arange(30) / 25)
     assert encoder.chunks == (3,) * 30
 
 
 def test_without_a_terminal_a_line_a_change(clips, capsys):
-    assert tacref.follow.main(arguments(clips, "--phases", str(clips / "phases.csv"))) == 0
+    assert follow.main(arguments(clips, "--phases", str(clips / "phases.csv"))) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4  # two phases, the last frame, the count
     assert lines[0].endswith("up")
@@ -97,7 +98,7 @@ def test_a_terminal_has_one_line_that_is_written_over():
     out, rows = Terminal(), np.eye(3)
     aligner = OnlineAligner(rows)
     positions = ((frame / 25, aligner.update(row)) for frame, row in enumerate(rows))
-    tacref.follow._screen(positions, np.arange(3) / 25, out)
+    follow._screen(positions, np.arange(3) / 25, out)
     text = out.getvalue()
     assert text.count("\n") == 2
     assert text.count("\r") == 3
@@ -113,7 +114,7 @@ def test_a_narrow_terminal_and_one_that_is_interrupted(monkeypatch):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        tacref.follow._screen(positions(), np.arange(3) / 25, out)
+        follow._screen(positions(), np.arange(3) / 25, out)
     (line,) = out.getvalue().removeprefix("\r").splitlines()
     assert len(line) == 29  # it is not wrapped
     assert out.getvalue().endswith("\n")  # what is said of it has a line of its own
@@ -123,7 +124,7 @@ def test_leaving_the_script_is_said(clips, capsys):
     rows = np.load(clips / "slow.npy")
     rows[30:] = (0.0, -3.0)
     np.save(clips / "wild.npy", rows)
-    assert tacref.follow.main(arguments(clips, source="wild.npy")) == 0
+    assert follow.main(arguments(clips, source="wild.npy")) == 0
     assert "OFF SCRIPT" in capsys.readouterr().out
 
 
@@ -134,7 +135,7 @@ def test_a_video_on_standard_input(clips, capsys, monkeypatch):
         def embed(self, frames):
             return frames.mean(axis=(1, 2)).astype(np.float32)
 
-    monkeypatch.setattr(tacref.follow, "open_encoder", lambda path, device: Pictures())
+    monkeypatch.setattr(follow, "open_encoder", lambda path, device: Pictures())
     video = clips / "v.mkv"
     levels = range(0, 200, 20)
     write_video(video, [np.full((32, 32, 3), level, np.uint8) for level in levels])
@@ -142,7 +143,7 @@ def test_a_video_on_standard_input(clips, capsys, monkeypatch):
     try:
         with video.open("rb") as file:
             os.dup2(file.fileno(), 0)
-        status = tacref.follow.main(["-", "--reference", str(video), "--encoder", "e", "--json"])
+        status = follow.main(["-", "--reference", str(video), "--encoder", "e", "--json"])
     finally:
         os.dup2(kept, 0)
         os.close(kept)
@@ -164,7 +165,7 @@ def test_it_ends_when_nobody_reads(clips, monkeypatch):
         def write(self, text):
             raise BrokenPipeError("nobody reads")
 
-    for show in (tacref.follow._lines, tacref.follow._screen):
+    for show in (follow._lines, follow._screen):
         taken.clear()
         show(positions(), np.arange(3) / 25, Output(Closed()))
         assert taken == [0]
@@ -193,7 +194,7 @@ def test_refusals_are_one_line(clips, capsys):
             f"{clips / 'none.csv'}: has no phases of 'a.npy', the reference",
         ),
     ):
-        assert tacref.follow.main(given) == 2
+        assert follow.main(given) == 2
         shown = capsys.readouterr()
         assert shown.out == "" or "inf.npy" in line  # the frames before it were followed
         assert shown.err.startswith(f"tacref follow: {line}")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import tacref.terminal
-from tacref.commands import command
+from tacref.commands.guard import command
 from tacref.terminal import Output, plain_warnings, printable, progress_bar
 
 
@@ -23,7 +23,7 @@ def test_printable():
 
 def test_nobody_reads_the_output():
     code = (
-        "import sys; from tacref.commands import command\n"
+        "import sys; from tacref.commands.guard import command\n"
         "def main():\n    for _ in range(10**5): print('a line')\n    return 0\n"
         "sys.exit(command('align')(main)())"
     )
@@ -37,13 +37,13 @@ def test_nobody_reads_the_output():
 
 
 def start(code, **options):
-    code = f"import sys, time; from tacref.commands import command\n{code}\nsys.exit(main())"
+    code = f"import sys, time; from tacref.commands.guard import command\n{code}\nsys.exit(main())"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
     return subprocess.Popen([sys.executable, "-c", code], **pipes)
 
 
 NAMES = (
-    "import sys; from tacref.commands import command\n"
+    "import sys; from tacref.commands.guard import command\n"
     "def main():\n"
     "    print('caf\\xe9', '\\udcff', file=sys.stdout); print('written'); sys.stdout.isatty()\n"
     "    return 7 * sys.stderr.isatty()\n"
@@ -116,7 +116,7 @@ def test_what_c_code_says_goes_into_no_file(tmp_path):
         "        os.write(1, b'to stdout'); os.write(2, b'to stderr'); return file.fileno() < 3\n"
     )
     shell = 'exec "$0" -c "$1" <&- >&- 2>&-'
-    code = f"import sys; from tacref.commands import command\n{code}sys.exit(main())"
+    code = f"import sys; from tacref.commands.guard import command\n{code}sys.exit(main())"
     assert subprocess.run(["sh", "-c", shell, sys.executable, code]).returncode == 0
     assert (tmp_path / "file").read_bytes() == b""
 

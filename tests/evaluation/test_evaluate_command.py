@@ -7,12 +7,13 @@ import threading
 import numpy as np
 import pytest
 
-from tacref import evaluate
+from tacref.commands import evaluate
 from tacref.data import find_clips
-from tacref.embed import embed_clip, open_encoder
+from tacref.encoder.embedding import embed_clip
 from tacref.evaluation import kendall_tau
 from tacref.evaluation.baselines import raw_features
 from tacref.training.distributed import Ranks
+from tacref_export.opening import open_encoder
 
 PHASES = ("down", "up")
 HEADER = "video,start_frame,end_frame,phase\n"

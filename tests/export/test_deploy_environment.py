@@ -33,12 +33,12 @@ def test_two_videos_without_torch(exported, tmp_path):
     install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
     run(python, *install, "-c", ROOT / "constraints.txt", f"{ROOT}[deploy]", cwd=tmp_path)
 
-    run(python, "-m", "tacref.embed", path, "a.mp4", "b.mp4", "-o", "rows", cwd=tmp_path)
+    run(python, "-m", "tacref", "embed", path, "a.mp4", "b.mp4", "-o", "rows", cwd=tmp_path)
     with np.load(tmp_path / "rows" / "a.npz") as saved:
         expected = session.embed_video(tmp_path / "a.mp4")[0]
         np.testing.assert_allclose(saved["embeddings"], expected, atol=1e-6)
     run(
-        python, "-m", "tacref.align", "a.mp4", "b.mp4", "--encoder", path, "-o", "aligned",
+        python, "-m", "tacref", "align", "a.mp4", "b.mp4", "--encoder", path, "-o", "aligned",
         cwd=tmp_path,
     )  # fmt: skip
     record = json.loads((tmp_path / "aligned" / "alignment.json").read_text("utf-8"))

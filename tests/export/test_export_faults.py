@@ -7,9 +7,10 @@ import onnx
 import pytest
 
 import tacref_export.graph
+from tacref.commands.export import main
 from tacref.encoder import load_encoder
 from tacref_export import EncoderSession, ParityError
-from tacref_export.convert import main, prove
+from tacref_export.convert import prove
 from tacref_export.graph import to_graph
 from tacref_export.proof import proof_videos
 

@@ -8,8 +8,8 @@ import threading
 import pytest
 
 import tacref_export.graph
+from tacref.commands.export import main
 from tacref.interrupts import lasting_interrupts
-from tacref_export.convert import main
 
 
 def wrapped(encoder, precision):

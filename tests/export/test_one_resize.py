@@ -10,8 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from tacref.data import load_clip, write_video
-from tacref.embed import embed_clip
 from tacref.encoder import load_encoder
+from tacref.encoder.embedding import embed_clip
 from tacref_export import EncoderSession, ParityError
 from tacref_export.convert import prove
 from tacref_export.graph import to_graph

@@ -10,8 +10,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from tacref.data import write_video
-from tacref.embed import embed_clip, embed_frames
 from tacref.encoder import load_encoder
+from tacref.encoder.embedding import embed_clip, embed_frames
 from tacref_export import EncoderSession
 from tacref_export.binding import DeviceRunner
 from tacref_export.metadata import context_rows

@@ -162,7 +162,10 @@ def test_a_torchrun_without_a_name_is_told_from_others(monkeypatch):
 
 def test_stdout_went_with_the_terminal(tmp_path):
     """An ended run keeps its status where what it says cannot be written, as to /dev/full."""
-    code = "from tacref.train import _print; import sys; _print('said', {}); sys.stdout.flush()"
+    code = (
+        "import sys; from tacref.commands.train import _print; "
+        "_print('said', {}); sys.stdout.flush()"
+    )
     for interrupted, failed in ((True, False), (False, True)):
         with open("/dev/full", "w") as gone:
             done = subprocess.run(

@@ -9,25 +9,25 @@ import torch
 from safetensors.torch import load_file
 
 from tacref.commands import main
+from tacref.encoder import ENCODERS
 from tacref.training import Settings
 from tacref.training.optimizer import lr_factor
 from tacref.training.recipe import (
-    OF_ENCODER,
-    SETTINGS,
     merge,
     nearest,
     read_recipe,
     shipped_recipes,
     split_keys,
 )
+from tacref.training.settings import SETTINGS
 from tacref.variants import VARIANTS
 from tests.training.training_data import OPTIONS
 
 
 def test_shipped_recipes_are_whole():
-    assert shipped_recipes() == sorted(OF_ENCODER.values())
-    for encoder, name in OF_ENCODER.items():
-        recipe = read_recipe(name)
+    assert shipped_recipes() == sorted(kind.recipe for kind in ENCODERS.values())
+    for encoder, kind in ENCODERS.items():
+        recipe = read_recipe(kind.recipe)
         assert recipe["encoder"] == encoder
         settings, beside = split_keys(recipe)
         assert Settings(**settings).variant == "official"
@@ -141,7 +141,7 @@ def test_damaged_files_are_named(tmp_path, name, data, message):
 
 EXTREMES = ["1e-320", "1e308", "-1e308", "9223372036854775808", "-9223372036854775808", "-0.0",
             "nan", "inf", "-inf", "9" * 5000]  # fmt: skip
-NUMBERS = [name for name, kind in SETTINGS.items() if kind in (int, float, float | None)]
+NUMBERS = [name for name, key in SETTINGS.items() if key.kind in (int, float)]
 
 
 @pytest.mark.parametrize("name", [*NUMBERS, "size", "dim", "offsets"])

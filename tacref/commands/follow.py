@@ -1,14 +1,8 @@
-"""`python -m tacref.follow`: where in a reference a performer is, while the video runs."""
-
-import sys
-
-if __name__ == "__main__":  # before what is below is loaded, of which some may not be installed
-    from tacref.commands import main as run
-
-    sys.exit(run(["follow", *sys.argv[1:]]))
+"""`tacref follow`: where in a reference a performer is, while the video runs."""
 
 import json
 import shutil
+import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,13 +11,15 @@ from typing import TextIO
 import numpy as np
 
 from tacref.alignment import OnlineAligner, Position
+from tacref.alignment.following import follow
 from tacref.alignment.labels import read_labels
-from tacref.commands import Parser, command, positive_int
+from tacref.commands.guard import command
+from tacref.commands.options import Parser, add_device, add_encoder, add_json, positive_int
 from tacref.data.cache import clip_length
-from tacref.data.live import is_live, iter_live, source_name
-from tacref.embed import Embedder, check_frame, embed_clip, embed_frames, open_encoder
-from tacref.encoder.frames import FrameError
+from tacref.data.live import is_live
+from tacref.encoder.embedding import embed_clip
 from tacref.terminal import printable, unwritten
+from tacref_export.opening import open_encoder
 
 BAR = 24  # characters
 
@@ -38,29 +34,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="clip; camera: 0, /dev/video0; - for a video on standard input; or a URL: rtsp://, "
-        "http://, https://, udp://, tcp://, rtmp://, srt://",
-    )
-    parser.add_argument("--reference", required=True, metavar="A", help="the clip to follow")
-    parser.add_argument(
-        "--encoder", required=True, metavar="RUN_OR_ONNX", help="a run's folder, or an ONNX file"
+        help="follow this clip; a camera: 0, /dev/video0; - for a video on standard input; or a "
+        "URL: rtsp://, http://, https://, udp://, tcp://, rtmp://, srt://",
     )
     parser.add_argument(
-        "--phases", metavar="CSV", help="label file that has the reference's phases"
+        "--reference", required=True, metavar="A", help="find positions in this clip"
+    )
+    add_encoder(parser, "--encoder")
+    parser.add_argument(
+        "--phases", metavar="CSV", help="show the reference's phases, read from this label file"
     )
     parser.add_argument(
-        "--open-begin", action="store_true", help="the performer may begin anywhere in A"
+        "--open-begin", action="store_true", help="let the performer begin anywhere in A"
     )
     parser.add_argument(
         "--batch",
         type=positive_int,
         default=8,
         metavar="N",
-        help="frames that are embedded together: fewer are shown sooner, more cost less (default: "
-        "8)",
+        help="embed N frames together: fewer are shown sooner, more cost less (default: 8)",
     )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, ... (default: cpu)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a frame")
+    add_device(parser)
+    add_json(parser, "one JSON object a frame")
     options = parser.parse_args(argv)
 
     if not Path(options.reference).exists():
@@ -85,60 +80,6 @@ def _phases(options: Namespace, frames: int) -> list[str]:
     if phases is None:
         raise ValueError(f"{options.phases}: has no phases of {name!r}, the reference")
     return phases
-
-
-def follow(
-    encoder: Embedder, source: str | Path, aligner: OnlineAligner, *, batch: int = 8
-) -> Iterator[tuple[float, Position]]:
-    """Embed frames as they come and find their positions.
-
-    Parameters
-    ----------
-    encoder : Embedder
-        From `open_encoder`. A position comes once the frames that its embedding looks at are
-        there: as many frames late as the encoder's context reaches ahead.
-    source : str or Path
-        As `tacref.data.live.iter_live` takes it.
-    aligner : OnlineAligner
-        Of the reference's embeddings, by the same encoder.
-    batch : int
-        Frames that are embedded together, >= 1.
-
-    Yields
-    ------
-    timestamp : float
-        Seconds since the first frame.
-    position : Position
-        Where that frame is in the reference.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such clip.
-    ValueError
-        If the camera does not open, or the source is not what the encoder takes.
-    """
-    name, timestamps = source_name(source), list[float]()
-
-    def frames() -> Iterator[np.ndarray]:
-        for number, (frame, timestamp) in enumerate(iter_live(source)):
-            if number == 0:
-                check_frame(encoder, frame, name)
-            timestamps.append(timestamp)
-            yield frame
-
-    count = 0
-    try:
-        for rows in embed_frames(encoder, frames(), batch):
-            for embedding in rows:
-                try:
-                    position = aligner.update(embedding)
-                except ValueError as error:
-                    raise FrameError(count, str(error)) from None
-                yield timestamps.pop(0), position
-                count += 1
-    except FrameError as error:
-        raise ValueError(f"{name}: {error}") from None
 
 
 def _lines(positions: Iterator[tuple[float, Position]], times: np.ndarray, out: TextIO) -> None:

@@ -1,37 +1,18 @@
-"""The commands: one name each, one line on bad input, one exit status."""
+"""What guards a command: one line on bad input, one exit status, nothing half-written."""
 
-import argparse
 import contextlib
-import difflib
 import functools
-import importlib
 import math
 import os
-import re
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NoReturn, ParamSpec
+from collections.abc import Callable, Iterator
+from typing import Any, ParamSpec
 
 from tacref.memory import is_out_of_memory
 from tacref.terminal import Output, plain_warnings, printable, safe_streams
-
-COMMANDS = {
-    "train": "train an encoder on a folder of clips, or on the built-in activity",
-    "evaluate": "scores of an encoder on held-out clips, beside baselines",
-    "embed": "frame embeddings of videos",
-    "align": "align videos: alignment.json and report.html",
-    "follow": "where in a reference a performer is, while the video or camera runs",
-    "demo": "the whole road on the built-in activity: train, evaluate, export, align",
-    "verify": "report card of a loss: value, gradients, padding, extremes",
-    "export": "write a run's encoder as one ONNX file, proven equal to torch",
-}
-_MODULES = {name: f"tacref.{name}" for name in COMMANDS} | {
-    "verify": "tacref.verify.command",
-    "export": "tacref_export.convert",
-}
 
 P = ParamSpec("P")
 
@@ -146,92 +127,3 @@ def _signals_raise() -> Iterator[None]:
     finally:
         for number in numbers:
             signal.signal(number, signal.SIG_DFL)
-
-
-class Parser(argparse.ArgumentParser):
-    """Options of a command; a wrong one is a ValueError, so that `command` reports one line."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(allow_abbrev=False, **options)
-
-    def error(self, message: str) -> NoReturn:
-        """Raise instead of printing the usage and leaving; name the option that was meant."""
-        unknown = re.match(r"unrecognized arguments: (--[^\s=]+)", message)
-        near = difflib.get_close_matches(unknown[1], self._option_string_actions) if unknown else []
-        hint = f"; did you mean {near[0]}?" if near else ""
-        if message.endswith("expected one argument"):
-            hint = " (one that begins with - is given as --name=-15,0)"
-        raise ValueError(f"{message}{hint} (--help shows the options)")
-
-
-def positive_int(text: str) -> int:
-    """Read an option's whole number > 0.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        If `text` is not one; argparse names the option.
-    """
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be >= 1, got {text}")
-    return value
-
-
-positive_int.__name__ = "whole number"  # which argparse says of what is none
-
-
-def natural_int(text: str) -> int:
-    """Read an option's whole number >= 0, as `positive_int`."""
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"must be >= 0, got {text}")
-    return value
-
-
-natural_int.__name__ = "whole number"
-
-
-def seed(text: str) -> int:
-    """Read a seed, a whole number that NumPy and torch both take.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        If `text` is not one; argparse names the option.
-    """
-    value = int(text)
-    if not 0 <= value < 2**63:
-        raise argparse.ArgumentTypeError(f"must be >= 0 and < 2**63, got {text}")
-    return value
-
-
-seed.__name__ = "whole number"
-
-
-@command("")
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run `tacref NAME …` and return its exit status."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] in ("-h", "--help"):
-        width = max(map(len, COMMANDS))
-        print("usage: tacref COMMAND [options]   (tacref COMMAND --help says more)\n")
-        print("\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()))
-        return 0
-    if arguments[0] == "--version":
-        print(importlib.import_module("tacref").__version__)
-        return 0
-    if arguments[0] not in COMMANDS:
-        near = difflib.get_close_matches(arguments[0], COMMANDS)
-        hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(COMMANDS)}"
-        raise ValueError(f"unknown command {arguments[0]!r}; {hint}")
-    return _run(arguments[0], arguments[1:])
-
-
-def _run(name: str, arguments: Sequence[str]) -> int:
-    @command(name)
-    def load_and_run() -> int:  # loading may fail for want of a package, too
-        status: int = importlib.import_module(_MODULES[name]).main(arguments)
-        return status
-
-    return load_and_run()

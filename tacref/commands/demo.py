@@ -1,15 +1,22 @@
-"""`python -m tacref.demo`: the whole road on the built-in activity, command by command."""
+"""`tacref demo`: the whole road on the built-in activity, command by command."""
 
 import json
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tacref import commands
-from tacref.commands import Parser, command, positive_int
+from tacref.commands import align, evaluate, export, train
+from tacref.commands.guard import command
+from tacref.commands.options import Parser, positive_int
 from tacref.files import check_new_folder
 from tacref.text_files import read_metrics
+
+_STEPS = {
+    "train": train.main,
+    "evaluate": evaluate.main,
+    "export": export.main,
+    "align": align.main,
+}
 
 
 @command("demo")
@@ -19,25 +26,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="tacref demo",
         description="Train on the built-in activity, evaluate, export to ONNX, align two clips.",
     )
-    parser.add_argument("--out", default="demo", metavar="DIR", help="new folder (default: demo)")
-    parser.add_argument("--steps", type=positive_int, help="training steps (default: train's)")
+    parser.add_argument(
+        "--out", default="demo", metavar="DIR", help="write into this new folder (default: demo)"
+    )
+    parser.add_argument(
+        "--steps", type=positive_int, help="train for this many steps (default: train's)"
+    )
     options = parser.parse_args(argv)
 
     out = check_new_folder(options.out)
     run, model, alignment = out / "run", out / "encoder.onnx", out / "alignment"
     data = run / "data"
-    phases = str(data / "val" / "phases.csv")
+    labels = ["--phases", str(data / "val" / "phases.csv")]
     first, second = (str(data / "val" / f"clip_{number:03d}.mp4") for number in (0, 1))
     steps = ["--steps", str(options.steps)] if options.steps else []
-    for arguments in (
-        ["train", "--out", str(run), *steps],
-        ["evaluate", str(run), "--data", str(data)],
-        ["export", str(run), "-o", str(model)],
-        ["evaluate", str(model), "--data", str(data), "--no-baselines"],
-        ["align", first, second, "--encoder", str(model), "--phases", phases, "-o", str(alignment)],
+    for name, arguments in (
+        ("train", ["--out", str(run), *steps]),
+        ("evaluate", [str(run), "--data", str(data)]),
+        ("export", [str(run), "-o", str(model)]),
+        ("evaluate", [str(model), "--data", str(data), "--no-baselines"]),
+        ("align", [first, second, "--encoder", str(model), *labels, "-o", str(alignment)]),
     ):
-        print(f"\n$ tacref {shlex.join(arguments)}", flush=True)
-        status = commands.main(arguments)
+        print(f"\n$ {shlex.join(('tacref', name, *arguments))}", flush=True)
+        status = _STEPS[name](arguments)
         if status:
             return status
     print(f"\n{_table(run, model, alignment)}")
@@ -61,7 +72,3 @@ def _table(run: Path, model: Path, alignment: Path) -> str:
             f"Report       {alignment / 'report.html'}",
         )
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,234 @@
+"""Align videos with a reference, step by step: from clips to all that is written of them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tacref.alignment.align import Alignment, align
+from tacref.alignment.groups import MAX_CELLS, barycenter, medoid, outliers, pair_costs
+from tacref.alignment.labels import read_labels, transfer_labels, write_labels
+from tacref.alignment.report.page import Shown, write_report
+from tacref.alignment.report.results import Results, Video
+from tacref.data.cache import clip_length
+from tacref.data.clips import clip_kind
+from tacref.encoder.embedding import Embedder, embed_clip
+from tacref.terminal import progress_bar
+
+# Tau compares all pairs of frames; of longer videos it looks at every second, third, ... one.
+TAU_FRAMES = 2000
+BARYCENTER = "barycenter"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be aligned, and how.
+
+    Parameters
+    ----------
+    clips : mapping of str to Path
+        Clips by name.
+    encoder : str
+        What the report says of the encoder.
+    choose : bool
+        Take the clip that fits the others best as the reference; by default the first one.
+    barycenter : bool
+        Align with the clips' soft-DTW barycenter.
+    band : int, optional
+        Match frames whose number differs by at most this many.
+    phases : str, optional
+        A label file; its labels go to the clips that it lacks.
+    video : bool
+        Write `aligned.mp4`, all side by side.
+    """
+
+    clips: Mapping[str, Path]
+    encoder: str
+    choose: bool = False
+    barycenter: bool = False
+    band: int | None = None
+    phases: str | None = None
+    video: bool = False
+
+    def check(self) -> None:
+        """Refuse what could not be done, before any work.
+
+        Raises
+        ------
+        ValueError
+            If labels, clips and options do not fit each other; names the option.
+        """
+        if self.phases is not None:
+            _read_labels(self, {name: clip_length(path) for name, path in self.clips.items()})
+        if self.video and all(clip_kind(path) == "features" for path in self.clips.values()):
+            raise ValueError("--video needs clips with pictures, got arrays of features")
+        if self.band is not None or self.barycenter:
+            self._check_lengths({path: clip_length(path) for path in self.clips.values()})
+
+    def _check_lengths(self, lengths: Mapping[Path, int]) -> None:
+        paths = list(lengths)
+        _check_reach(self.band, lengths, paths if self.choose else paths[:1])
+        cells = min(lengths.values()) * max(lengths.values())
+        if self.barycenter and cells > MAX_CELLS:
+            raise ValueError(
+                f"--barycenter takes at most {MAX_CELLS} pairs of frames of two clips, got {cells}"
+            )
+
+
+def align_videos(encoder: Embedder, request: Request, folder: Path) -> Results:
+    """Align clips with a reference, and write the alignments and the report.
+
+    Parameters
+    ----------
+    encoder : Embedder
+        A run's encoder or an ONNX session.
+    request : Request
+        Checked.
+    folder : Path
+        Where `alignment.json`, `alignment.csv`, the report and what else was asked for go.
+
+    Returns
+    -------
+    Results
+        What was found, and lines that say it.
+
+    Raises
+    ------
+    ValueError
+        If a clip is damaged or not what the encoder takes, or the band is too narrow for the
+        reference that was chosen.
+    """
+    videos = _embed(encoder, request.clips)
+    known = _read_labels(request, {video.name: len(video.x) for video in videos})
+    reference, others = _choose_reference(videos, request)
+    alignments = _align(reference, others, request.band)
+    odd = outliers([alignment.mean_cost for alignment in alignments])
+    results = Results(request.encoder, request.band, reference, others, alignments, odd)
+    labels = _transfer(results, known)
+    results.write(folder)
+    if labels:
+        write_labels(folder / "phases.csv", {video.name: labels[video.name] for video in videos})
+    _write_report(folder, results, known, labels)
+    if request.video:
+        results.write_video(folder / "aligned.mp4")
+    return results
+
+
+def _embed(encoder: Embedder, clips: Mapping[str, Path]) -> list[Video]:
+    return [
+        Video(name, path, *embed_clip(encoder, path, progress=True)) for name, path in clips.items()
+    ]
+
+
+def _read_labels(request: Request, lengths: Mapping[str, int]) -> dict[str, list[str]]:
+    """Return the labels of those clips that the label file has; none without a file."""
+    if request.phases is None:
+        return {}
+    labels = read_labels(request.phases, lengths)
+    if not labels:
+        raise ValueError(f"{request.phases}: has no phases of {', '.join(lengths)}")
+    return labels
+
+
+def _choose_reference(videos: Sequence[Video], request: Request) -> tuple[Video, list[Video]]:
+    """Return the reference, and what is to be aligned with it."""
+    first = 0
+    if request.choose:
+        first = medoid(pair_costs([video.x for video in videos], progress=True))
+        lengths = {video.name: len(video.x) for video in videos}
+        _check_reach(request.band, lengths, [videos[first].name])
+    reference = videos[first]
+    if not request.barycenter:
+        return reference, [*videos[:first], *videos[first + 1 :]]
+    rows = [video.x for video in videos]
+    center = barycenter(rows, reference.x, progress=True).astype(np.float32)
+    return Video(BARYCENTER, None, center, reference.times), list(videos)
+
+
+def _check_reach(band: int | None, lengths: Mapping[Any, int], references: Sequence[Any]) -> None:
+    """Refuse a band too narrow for some clip, whichever of the references is taken."""
+    if band is None:
+        return
+
+    def apart(pair: tuple[Any, Any]) -> int:
+        return abs(lengths[pair[0]] - lengths[pair[1]])
+
+    widest = [max(product([one], lengths), key=apart) for one in references]
+    one, other = min(widest, key=apart)
+    if band < apart((one, other)):
+        raise ValueError(
+            f"--band must be >= {apart((one, other))}, the frames by which {one} and {other} "
+            f"differ, got {band}"
+        )
+
+
+def _align(reference: Video, others: Sequence[Video], band: int | None) -> list[Alignment]:
+    return [
+        align(
+            reference.x,
+            other.x,
+            times_x=reference.times,
+            times_y=other.times,
+            band=band,
+            progress=len(others) == 1,
+        )
+        for other in progress_bar(others, "align", len(others), "videos", wanted=len(others) > 1)
+    ]
+
+
+def _transfer(results: Results, known: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Return labels of all videos, none if there are none.
+
+    They go along the paths from the reference, which may get its own from one of the others.
+    """
+    labels = dict(known)
+    if not labels:
+        return {}
+    reference = results.reference.name
+    pairs = list(zip(results.others, results.alignments, strict=True))
+    if reference not in labels:
+        source, alignment = next(pair for pair in pairs if pair[0].name in labels)
+        labels[reference] = transfer_labels(labels[source.name], alignment.path[:, ::-1])
+    for other, alignment in pairs:
+        if other.name not in labels:
+            labels[other.name] = transfer_labels(labels[reference], alignment.path)
+    return labels
+
+
+def _write_report(
+    folder: Path,
+    results: Results,
+    known: Mapping[str, list[str]],
+    labels: Mapping[str, list[str]],
+) -> None:
+    taus, stride = _taus(results.reference, results.others)
+    reference, *others = (
+        Shown(video.name, video.frames(), labels.get(video.name), video.name not in known)
+        for video in (results.reference, *results.others)
+    )
+    write_report(
+        folder,
+        reference,
+        list(zip(results.alignments, others, strict=True)),
+        encoder=results.encoder,
+        taus=taus,
+        tau_stride=stride,
+        outliers=results.outliers,
+        progress=True,
+    )
+
+
+def _taus(reference: Video, others: Sequence[Video]) -> tuple[list[float | None], int]:
+    longest = max(len(video.x) for video in (reference, *others))
+    stride = math.ceil(longest / TAU_FRAMES)
+    try:
+        from tacref.evaluation import kendall_tau
+
+        pairs = progress_bar(others, "order", len(others), "videos")
+        return [kendall_tau([reference.x, other.x], stride=stride) for other in pairs], stride
+    except ImportError:  # SciPy is not there: the report says that it was not computed
+        return [None] * len(others), stride

@@ -1,0 +1,75 @@
+"""`tacref align`: align videos with a reference; write the report and the alignments."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from tacref.alignment.report.videos import Request, align_videos
+from tacref.commands.guard import command
+from tacref.commands.options import (
+    Parser,
+    add_clips,
+    add_device,
+    add_encoder,
+    add_json,
+    natural_int,
+)
+from tacref.data.named import clip_names, named_clips
+from tacref.files import new_folder
+from tacref.terminal import printable
+from tacref_export.opening import open_encoder
+
+
+@command("align")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Align clips with a reference and write what came out into a new folder."""
+    parser = Parser(
+        prog="tacref align",
+        description="Align videos in time with a reference: the first one named, or of a folder "
+        "the one that fits the others best.",
+    )
+    add_clips(parser)
+    add_encoder(parser, "--encoder")
+    parser.add_argument(
+        "-o", "--out", required=True, metavar="DIR", help="write into this new folder"
+    )
+    parser.add_argument(
+        "--band",
+        type=natural_int,
+        metavar="N",
+        help="match frames whose number differs by at most N frames (default: any)",
+    )
+    parser.add_argument(
+        "--phases",
+        metavar="CSV",
+        help="read labels from this file, and give them to the clips that it lacks",
+    )
+    parser.add_argument("--video", action="store_true", help="write aligned.mp4, all side by side")
+    parser.add_argument(
+        "--barycenter", action="store_true", help="align with the clips' soft-DTW barycenter"
+    )
+    add_device(parser)
+    add_json(parser)
+    options = parser.parse_args(argv)
+
+    paths, grouped = named_clips(options.clips)
+    request = Request(
+        clips=dict(zip(clip_names(paths), paths, strict=True)),
+        encoder=options.encoder,
+        choose=grouped or options.barycenter,
+        barycenter=options.barycenter,
+        band=options.band,
+        phases=options.phases,
+        video=options.video,
+    )
+    request.check()
+    out = Path(options.out)
+    with new_folder(out) as folder:  # before the work, so that nobody else begins the same
+        encoder = open_encoder(options.encoder, device=options.device)
+        results = align_videos(encoder, request, folder)
+    written = {"alignment": str(out / "alignment.json"), "report": str(out / "report.html")}
+    if options.json:
+        print(json.dumps(results.to_json() | written))
+    else:
+        print(*results.lines(), f"report: {printable(written['report'])}", sep="\n")
+    return 0

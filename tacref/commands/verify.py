@@ -1,0 +1,92 @@
+"""`tacref verify`: a report card for a loss, ours or anybody's."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tacref.commands.guard import command
+from tacref.commands.options import Parser, add_json, seed
+from tacref.files import check_new_file, replacing
+from tacref.terminal import printable
+from tacref.variants import VARIANTS
+from tacref.verify.spec import LOSSES
+
+
+@command("verify")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the cards; status 1 if a claim fails, 2 if a function could not be checked."""
+    parser = Parser(
+        prog="tacref verify",
+        description="Check a loss against what is right, to 50 digits where that is quick: value, "
+        "gradients, second order, padding, laws, extremes. Without a function, all of tacref's.",
+    )
+    add = parser.add_argument
+    add(
+        "function",
+        nargs="?",
+        metavar="module:name",
+        help="check this function, imported from the current folder",
+    )
+    add(
+        "--as",
+        dest="loss",
+        choices=LOSSES,
+        help="say what it claims to compute; needed with a function",
+    )
+    add(
+        "--inputs",
+        choices=("costs", "embeddings"),
+        help="say what dtw and soft_dtw take (default: embeddings if the function has two "
+        "parameters besides the options, else costs)",
+    )
+    add(
+        "--variant",
+        choices=VARIANTS,
+        default="paper",
+        help="check this variant of Contrastive-IDM (default: paper)",
+    )
+    add(
+        "--framework",
+        choices=("torch", "numpy"),
+        default="torch",
+        help="pass the function arrays of this framework (default: torch)",
+    )
+    add("--seed", type=seed, default=0, help="draw inputs from this seed, >= 0 (default: 0)")
+    add("--html", metavar="FILE", help="also write the cards as a page")
+    add_json(parser)
+    options = parser.parse_args(argv)
+    if options.function and not options.loss:
+        raise ValueError(f"--as must say what the function claims to compute: {', '.join(LOSSES)}")
+    if options.loss and not options.function:
+        raise ValueError(f"--as {options.loss} needs a function, module:name")
+    if options.html:
+        check_new_file(options.html)
+
+    from tacref.verify.cards import card, own_cards
+    from tacref.verify.page import to_html
+    from tacref.verify.report import summary, to_json
+
+    if options.function:
+        how = {name: getattr(options, name) for name in ("inputs", "variant", "framework", "seed")}
+        reports = [card(options.function, options.loss, **how)]
+    else:
+        reports = own_cards(options.seed)
+    if options.html:
+        with replacing(options.html) as path:
+            Path(path).write_text(_shown(to_html(reports)), encoding="utf-8")
+    if options.json:
+        print(json.dumps(to_json(reports)))
+    elif not reports[0].error:
+        print(_shown(str(reports[0]) if options.function else summary(reports)))
+    for report in reports:
+        if report.error:
+            print(f"tacref verify: {printable(report.error)}", file=sys.stderr)
+    if any(report.error for report in reports):
+        return 2
+    return 0 if all(report.passed for report in reports) else 1
+
+
+def _shown(text: str) -> str:
+    """Return lines without what a terminal or a file cannot take; names may be anything."""
+    return "\n".join(printable(line) for line in text.split("\n"))
