@@ -19,8 +19,8 @@ import numpy as np
 
 from benchmarks.data import make_texture
 from tacref.alignment import align
-from tacref.alignment.report import Shown, write_report
 from tacref.data import iter_frames, write_video
+from tacref.report import Shown, write_report
 
 FPS, SIZE = 25, (360, 640)
 PLAYED = 20  # seconds

@@ -19,14 +19,14 @@ import numpy as np
 from tacref.alignment import Alignment, align
 from tacref.alignment.groups import MAX_CELLS, barycenter, medoid, outliers, pair_costs
 from tacref.alignment.labels import read_labels, transfer_labels, write_labels
-from tacref.alignment.report import Shown, write_report
-from tacref.alignment.report.results import Results, Video
 from tacref.commands import Parser, command, natural_int
 from tacref.data.cache import clip_length
 from tacref.data.clips import clip_kind
 from tacref.data.named import clip_names, named_clips
 from tacref.embed import embed_clip, open_encoder
 from tacref.files import new_folder
+from tacref.report import Shown, write_report
+from tacref.report.results import Results, Video
 from tacref.terminal import printable, progress_bar
 
 # Tau compares all pairs of frames; of longer videos it looks at every second, third, ... one.

@@ -1,6 +1,6 @@
-"""Using embeddings: the path that aligns two videos, the matched times, and a report to look at.
+"""Using embeddings: the path that aligns two videos, and the matched times.
 
-Functions of embeddings only; the report, which needs pictures, is loaded on its own.
+Functions of embeddings only; the report, which needs pictures, is `tacref.report`.
 """
 
 from tacref.alignment.align import Alignment, align

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tacref.alignment import align
-from tacref.alignment.report import Shown, write_report
+from tacref.report import Shown, write_report
 
 OPTIONS = (
     "--headless",

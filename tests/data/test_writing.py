@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from tacref.alignment.report.footage import write_footage
-from tacref.alignment.report.mosaic import write_mosaic
 from tacref.data.video import iter_video
 from tacref.data.writing import write_video
+from tacref.report.footage import write_footage
+from tacref.report.mosaic import write_mosaic
 
 # Two rows of four: saturated ones, on which matrices differ most, and grays.
 COLORS = np.array(

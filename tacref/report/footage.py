@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tacref.alignment.report.copying import copy_playable
-from tacref.alignment.report.pictures import scaled, shown_size
 from tacref.data.index import VideoIndex
 from tacref.data.seek import read_frames
 from tacref.data.video import VideoFrames
 from tacref.data.writing import h264_file
 from tacref.files import replacing
+from tacref.report.copying import copy_playable
+from tacref.report.pictures import scaled, shown_size
 
 MAX_SIDE = 720  # pixels
 # Key frames are so close that a seek decodes a few frames. No frame refers to a later one, so that

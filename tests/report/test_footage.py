@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tacref.alignment.report.footage import write_footage
-from tacref.alignment.report.mosaic import write_mosaic
 from tacref.data.video import iter_video
+from tacref.report.footage import write_footage
+from tacref.report.mosaic import write_mosaic
 
 
 def grays(levels, height=48, width=64):

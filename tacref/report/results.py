@@ -10,9 +10,9 @@ import numpy as np
 
 from tacref.alignment.align import MISMATCH, Alignment
 from tacref.alignment.labels import matched_frames
-from tacref.alignment.report.mosaic import write_mosaic
 from tacref.data import iter_frames
 from tacref.data.clips import clip_kind
+from tacref.report.mosaic import write_mosaic
 from tacref.tables import as_text, write_rows
 from tacref.terminal import printable
 

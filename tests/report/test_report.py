@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from tacref.alignment import Alignment, align
-from tacref.alignment.report import Shown, write_report
-from tacref.alignment.report.pair import path_line
-from tacref.alignment.report.series import MAX_POINTS, series, warp, worst_moments
-from tacref.alignment.report.timelines import cost_curve, phase_bar, speed_curve
+from tacref.report import Shown, write_report
+from tacref.report.pair import path_line
+from tacref.report.series import MAX_POINTS, series, warp, worst_moments
+from tacref.report.timelines import cost_curve, phase_bar, speed_curve
 
 VOID = {"meta", "link", "img", "input"}
 HOSTILE = '<img src=x onerror="alert(1)">&amp;"\'</script><!--$title ${n}\u202egpj.mp4'

@@ -10,15 +10,15 @@ import numpy as np
 
 from tacref.alignment.align import Alignment
 from tacref.alignment.costs import mean_costs
-from tacref.alignment.report.pictures import (
+from tacref.reference import expected_alignment
+from tacref.report.pictures import (
     MATRIX_SIDE,
     legend_picture,
     matrix_picture,
     photo_uri,
 )
-from tacref.alignment.report.series import elapsed, frame_costs, rounded, series, warp
-from tacref.alignment.report.timelines import cost_curve, speed_curve
-from tacref.reference import expected_alignment
+from tacref.report.series import elapsed, frame_costs, rounded, series, warp
+from tacref.report.timelines import cost_curve, speed_curve
 
 # Sides of the matrix that is sent along to be pointed at, and of the expected alignment.
 POINTED_SIDE, EXPECTED_SIDE = 160, 400

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tacref.alignment.report.footage import pixel_aspect_of, write_footage
-from tacref.alignment.report.pictures import scaled, shown_size
-from tacref.alignment.report.progress import frames_bar
+from tacref.report.footage import pixel_aspect_of, write_footage
+from tacref.report.pictures import scaled, shown_size
+from tacref.report.progress import frames_bar
 
 CELL, BAR = 360, 8  # pixels: the longer side of a cell, the height of the bar
 MOST = 1920

@@ -14,13 +14,13 @@ import numpy as np
 
 from tacref.alignment.align import Alignment
 from tacref.alignment.labels import intervals, matched_frames
-from tacref.alignment.report.footage import write_footage
-from tacref.alignment.report.pair import pair_data, pair_html
-from tacref.alignment.report.pictures import contact_sheet, peek_strip, photo_uri
-from tacref.alignment.report.progress import frames_bar
-from tacref.alignment.report.series import elapsed, points, rounded, worst_moments
-from tacref.alignment.report.timelines import escaped, phase_bar
 from tacref.files import replacing
+from tacref.report.footage import write_footage
+from tacref.report.pair import pair_data, pair_html
+from tacref.report.pictures import contact_sheet, peek_strip, photo_uri
+from tacref.report.progress import frames_bar
+from tacref.report.series import elapsed, points, rounded, worst_moments
+from tacref.report.timelines import escaped, phase_bar
 
 # With more videos than so many beside the reference, one at a time is shown.
 MOST_IN_VIEW = 8
