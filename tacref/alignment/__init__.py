@@ -3,8 +3,8 @@
 Functions of embeddings only; the report, which needs pictures, is `tacref.report`.
 """
 
-from tacref.alignment.align import Alignment, align
-from tacref.alignment.dtw import dtw, dtw_path
+from tacref.alignment.alignment import Alignment, align
+from tacref.alignment.exact import dtw, dtw_path
 from tacref.alignment.online import OnlineAligner, Position
 
 __all__ = ["Alignment", "OnlineAligner", "Position", "align", "dtw", "dtw_path"]

@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tacref.alignment.dtw import dtw
+from tacref.alignment.exact import dtw
 from tacref.checks import check_positive
 from tacref.reference import cost_matrix, soft_dtw_value_and_grad
 from tacref.reference.checks import as_float64, check_embeddings

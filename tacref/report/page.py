@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tacref.alignment.align import Alignment
+from tacref.alignment.alignment import Alignment
 from tacref.alignment.labels import intervals, matched_frames
 from tacref.files import replacing
 from tacref.report.footage import write_footage

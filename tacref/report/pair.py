@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tacref.alignment.align import Alignment
+from tacref.alignment.alignment import Alignment
 from tacref.alignment.costs import mean_costs
 from tacref.reference import expected_alignment
 from tacref.report.pictures import (

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tacref.alignment.align import MISMATCH, Alignment
+from tacref.alignment.alignment import MISMATCH, Alignment
 from tacref.alignment.labels import matched_frames
 from tacref.data import iter_frames
 from tacref.data.clips import clip_kind

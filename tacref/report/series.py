@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tacref.alignment.align import Alignment
+from tacref.alignment.alignment import Alignment
 
 # Points of a series, at most: long videos are thinned, the page interpolates between them.
 MAX_POINTS = 20_000

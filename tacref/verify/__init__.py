@@ -4,7 +4,7 @@
 on the command line.
 """
 
-from tacref.verify.check import assert_loss_correct, check
+from tacref.verify.card import assert_loss_correct, check
 from tacref.verify.report import Report, Row
 
 __all__ = ["Report", "Row", "assert_loss_correct", "check"]

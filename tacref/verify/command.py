@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _reports(options: argparse.Namespace) -> "list[Report]":
     """Make the cards; what the function prints goes nowhere."""
-    from tacref.verify.check import check
+    from tacref.verify.card import check
     from tacref.verify.guard import line
     from tacref.verify.load import load_callable
     from tacref.verify.own import implementations

@@ -8,7 +8,7 @@ import numpy as np
 
 from tacref.verify.cases import Case
 from tacref.verify.draw import is_clear
-from tacref.verify.judge import Finding, findings
+from tacref.verify.findings import Finding, compare
 from tacref.verify.problems import Problem
 from tacref.verify.subject import Subject
 
@@ -41,7 +41,7 @@ def simplest(subject: Subject, finding: Finding) -> Finding:
 
 
 def _failing(subject: Subject, case: Case, part: int | None) -> Finding | None:
-    found = (each for each in findings(subject, case) if each.part == part and each.fails)
+    found = (each for each in compare(subject, case) if each.part == part and each.fails)
     return next(found, None)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tacref.verify.cases import Case, padded
-from tacref.verify.judge import Finding
+from tacref.verify.findings import Finding
 from tacref.verify.subject import Subject
 
 MOST_NUMBERS = 64  # of an array written out

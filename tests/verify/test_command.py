@@ -78,7 +78,7 @@ def test_what_damages_the_checking_itself_is_one_line(monkeypatch, capsys):
     def damaged(*arguments, **options):
         raise RuntimeError("torch is gone")
 
-    monkeypatch.setattr(sys.modules["tacref.verify.check"], "claim_rows", damaged)
+    monkeypatch.setattr(sys.modules["tacref.verify.card"], "claim_rows", damaged)
     assert verify("right") == 2
     name = "tests.verify.odd_losses:right"
     line = f"tacref verify: {name}: could not be checked (RuntimeError: torch is gone)\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tacref.verify.check import claim_rows
+from tacref.verify.card import claim_rows
 from tacref.verify.guard import SubjectError, guarded
 from tacref.verify.spec import Spec
 from tacref.verify.subject import Subject, takes

@@ -10,8 +10,9 @@ from tacref.verify.calls import run
 from tacref.verify.cases import Case
 from tacref.verify.claims.values import upstream_of
 from tacref.verify.draw import draw
+from tacref.verify.findings import Finding
 from tacref.verify.guard import SubjectError
-from tacref.verify.judge import Finding, rows
+from tacref.verify.judge import rows
 from tacref.verify.report import Row
 from tacref.verify.snippets import snippet
 from tacref.verify.subject import Subject

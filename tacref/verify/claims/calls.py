@@ -7,8 +7,9 @@ from dataclasses import replace
 from tacref.verify.cases import Case
 from tacref.verify.claims.values import upstream_of
 from tacref.verify.draw import CLEARANCE, draw, is_clear
+from tacref.verify.findings import compare
 from tacref.verify.guard import STATE
-from tacref.verify.judge import findings, rows
+from tacref.verify.judge import rows
 from tacref.verify.report import Row
 from tacref.verify.snippets import head, inputs, steps
 from tacref.verify.subject import Subject
@@ -102,9 +103,9 @@ def nothing_changed(subject: Subject, seed: int) -> Iterator[Row]:
     """Watch that no call of the card wrote into its inputs or changed global state."""
     count = len(subject.spec.names)
     problem = draw(subject.spec, (seed, 0), 2, 2)
-    findings(subject, Case((problem,)))
+    compare(subject, Case((problem,)))
     if subject.framework == "torch":
-        findings(subject, Case((problem,), wants=(False,) * count))
+        compare(subject, Case((problem,), wants=(False,) * count))
     claim = "inputs left unchanged"
     if subject.modified_by is None:
         yield Row(claim, "pass")

@@ -6,7 +6,8 @@ from typing import Any
 from tacref.verify.cases import Case
 from tacref.verify.claims.values import upstream_of
 from tacref.verify.draw import draw
-from tacref.verify.judge import Finding, findings, row, rows, rows_apart
+from tacref.verify.findings import Finding, compare
+from tacref.verify.judge import row, rows, rows_apart
 from tacref.verify.report import Row
 from tacref.verify.subject import Subject
 
@@ -99,12 +100,12 @@ def _in_time(subject: Subject, cases: list[Case]) -> tuple[list[Finding], str]:
     measured: Case | None = None
     for case in cases:
         if measured is not None and fastest * _cells(case) > SECONDS_A_RUN:
-            findings(subject, measured)  # the first call may have compiled something
+            compare(subject, measured)  # the first call may have compiled something
             fastest, measured = min(fastest, subject.seconds / _cells(measured)), None
         if fastest * _cells(case) > SECONDS_A_RUN:
             left_out.append(case.label)
             continue
-        found += findings(subject, case)
+        found += compare(subject, case)
         if _cells(case) >= _CELLS_TO_MEASURE:
             seconds = subject.seconds / _cells(case)
             measured, fastest = case, min(fastest or seconds, seconds)

@@ -12,7 +12,7 @@ from tacref.verify.report import Row
 from tacref.verify.subject import Subject
 
 
-def laws(subject: Subject, seed: int) -> Iterator[Row]:
+def symmetries_and_scaling(subject: Subject, seed: int) -> Iterator[Row]:
     """Turn an input around, exchange the sequences, scale: all with known answers."""
     spec = subject.spec
     problem = draw(spec, (seed, 6), 6, 5)

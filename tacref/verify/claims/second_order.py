@@ -20,7 +20,7 @@ ALLOWED = 1e-7
 _STEP = 2e-4
 
 
-def second_order(subject: Subject, seed: int) -> Iterator[Row]:
+def second_derivatives(subject: Subject, seed: int) -> Iterator[Row]:
     """Hold the derivative of the gradient along a direction, weighted from above, to differences.
 
     It is taken with respect to the inputs and to the gradient from above.

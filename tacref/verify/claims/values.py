@@ -8,8 +8,9 @@ import numpy as np
 from tacref.verify.calls import run
 from tacref.verify.cases import Case
 from tacref.verify.draw import draw
+from tacref.verify.findings import Finding, compare
 from tacref.verify.guard import SubjectError
-from tacref.verify.judge import Finding, findings, row, rows, rows_apart
+from tacref.verify.judge import row, rows, rows_apart
 from tacref.verify.problems import Problem
 from tacref.verify.report import Row
 from tacref.verify.snippets import snippet
@@ -42,7 +43,7 @@ def value_and_gradients(subject: Subject, seed: int) -> Iterator[Row]:
     if spec.inputs == "embeddings":
         problems += [draw(spec, (seed, 3, d), 3, 4, d=d) for d in (1, 17)]
     cases = [Case((problem,)) for problem in problems]
-    found = [each for case in cases for each in findings(subject, case)]
+    found = [each for case in cases for each in compare(subject, case)]
     yield from rows_apart(subject, "", found)
     of_gradients = [each for each in found if each.part is not None]
     # One that has no gradient anywhere is told so here, and not in every row.
@@ -74,8 +75,8 @@ def upstream_gradient(subject: Subject, seed: int) -> Iterator[Row]:
             Case(tuple(problems[3:]), "a gradient from above of 0", (0.0, *each[1:])),
         ]
     # The gradient at 1 has a row of its own.
-    wrong = {f.part for p in problems[1:3] for f in findings(subject, Case((p,))) if f.fails}
-    found = [each for case in (*single, *several) for each in findings(subject, case)]
+    wrong = {f.part for p in problems[1:3] for f in compare(subject, Case((p,))) if f.fails}
+    found = [each for case in (*single, *several) for each in compare(subject, case)]
     found = [each for each in found if each.part is not None and each.part not in wrong]
     told = row(subject, claim, found) if found else _doubles(subject, claim, problems[2])
     yield told
@@ -161,7 +162,7 @@ def dead_terms(subject: Subject, seed: int) -> Iterator[Row]:
             continue  # it raised, which is told elsewhere
         moved = float(np.abs(found - (0.0 if rest is None else rest)).max())
         if moved == 0.0:
-            each = next(f for f in findings(subject, Case((problem,))) if f.part == part)
+            each = next(f for f in compare(subject, Case((problem,))) if f.part == part)
             dead.append((term, each))
     if not dead:
         yield Row(claim, "pass")

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tacref.alignment.costs import step_costs
-from tacref.alignment.dtw import dtw_path
+from tacref.alignment.exact import dtw_path
+from tacref.alignment.plot import notebook_html, plot_alignment
 from tacref.reference import cost_matrix
 from tacref.reference.checks import as_float64, check_embeddings
 
@@ -112,9 +113,7 @@ class Alignment:
         )
 
     def _repr_html_(self) -> str:
-        from tacref.alignment.plot import alignment_html
-
-        return alignment_html(self)
+        return notebook_html(repr(self), self.plot)
 
     def plot(self, axes: Any = None) -> Any:
         """Draw the costs with the path, and the cost along x's time, by Matplotlib.
@@ -134,9 +133,15 @@ class Alignment:
         ValueError
             If `axes` are not two.
         """
-        from tacref.alignment.plot import plot_alignment
-
-        return plot_alignment(self, axes)
+        return plot_alignment(
+            self.x,
+            self.y,
+            path=self.path,
+            times_x=self.times_x,
+            times_y=self.times_y,
+            step_costs=self.step_costs,
+            axes=axes,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the embeddings as plain JSON values.
