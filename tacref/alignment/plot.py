@@ -25,7 +25,7 @@ def plot_alignment(
     step_costs: np.ndarray,
     axes: Any = None,
 ) -> Any:
-    """Draw the costs of all frames with the path, and the cost along x's time.
+    """Draw the costs of all frames with the path, and the cost over the time of x.
 
     Parameters
     ----------
@@ -38,8 +38,7 @@ def plot_alignment(
     step_costs : ndarray of float64, shape (L,)
         Cost of each step of the path.
     axes : sequence of two matplotlib Axes, optional
-        For the matrix and for the costs; by default a new figure is made, without the state of
-        `pyplot`.
+        For the matrix and for the costs. By default a new figure is made, without `pyplot`.
 
     Returns
     -------
@@ -49,7 +48,7 @@ def plot_alignment(
     Raises
     ------
     ValueError
-        If `axes` are not two.
+        If there are not two `axes`.
     """
     if axes is None:
         axes = new_figure(7.0, 7.5).subplots(2, 1, height_ratios=(4, 1))

@@ -26,9 +26,9 @@ LINE_POINTS = 4000
 # Smoothing of the expected alignment, as a share of the mean cost.
 EXPECTED_GAMMA = 0.05
 MISMATCH_NOTE = (
-    '<p class="card padded mismatch"><strong>These two hardly show the same.</strong> The frames '
-    "that are matched are not much more alike than frames drawn at random: read nothing into this "
-    "alignment before you have looked at the videos.</p>\n"
+    '<p class="card padded mismatch"><strong>These two hardly show the same activity.</strong> The '
+    "matched frames are not much more alike than frames drawn at random: look at the videos before "
+    "you rely on this alignment.</p>\n"
 )
 
 Moment = tuple[int, int, float, np.ndarray | None, np.ndarray | None]

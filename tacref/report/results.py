@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tacref.alignment.alignment import MISMATCH, Alignment
+from tacref.alignment.alignment import MISMATCH_COST, Alignment
 from tacref.alignment.labels import matched_frames
 from tacref.data import iter_frames
 from tacref.data.clips import clip_kind
@@ -108,8 +108,8 @@ class Results:
             )
             if alignment.mismatch:
                 yield (
-                    f"  {reference} and {name} hardly show the same: relative cost "
-                    f"{alignment.relative_cost:.2f}, above {MISMATCH} (1: as frames drawn at "
+                    f"  {reference} and {name} hardly show the same activity: relative cost "
+                    f"{alignment.relative_cost:.2f}, above {MISMATCH_COST} (1: as frames drawn at "
                     "random)"
                 )
 

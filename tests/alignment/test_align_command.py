@@ -124,7 +124,7 @@ def test_clips_that_do_not_match_are_told(tmp_path, capsys, fake_encoder):
     assert [each["mismatch"] for each in record["alignments"]] == [False, True, True]
     assert record["alignments"][1]["relative_cost"] == pytest.approx(1)
     report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert report.count("These two hardly show the same.") == 2
+    assert report.count("These two hardly show the same activity.") == 2
 
 
 def test_tables_of_any_name(tmp_path, fake_encoder):
