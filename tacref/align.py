@@ -25,8 +25,8 @@ from tacref.data.clips import clip_kind
 from tacref.data.named import clip_names, named_clips
 from tacref.embed import embed_clip, open_encoder
 from tacref.files import new_folder
-from tacref.report import Shown, write_report
-from tacref.report.results import Results, Video
+from tacref.report import ReportVideo, write_report
+from tacref.report.results import EmbeddedVideo, Results
 from tacref.terminal import printable, progress_bar
 
 # Tau compares all pairs of frames; of longer videos it looks at every second, third, ... one.
@@ -92,7 +92,8 @@ def _align_into(folder: Path, options: Any, paths: Mapping[str, Path], chosen: b
     """Align all clips with the first, or with a chosen reference, and write what comes out."""
     encoder = open_encoder(options.encoder, device=options.device)
     videos = [
-        Video(name, path, *embed_clip(encoder, path, progress=True)) for name, path in paths.items()
+        EmbeddedVideo(name, path, *embed_clip(encoder, path, progress=True))
+        for name, path in paths.items()
     ]
     labels: dict[str, list[str]] = {}
     if options.phases is not None:
@@ -107,7 +108,7 @@ def _align_into(folder: Path, options: Any, paths: Mapping[str, Path], chosen: b
     if options.barycenter:
         rows = [video.x for video in videos]
         center = barycenter(rows, reference.x, progress=True).astype(np.float32)
-        reference, others = Video(BARYCENTER, None, center, reference.times), videos
+        reference, others = EmbeddedVideo(BARYCENTER, None, center, reference.times), videos
     alignments = [
         align(
             reference.x,
@@ -129,7 +130,7 @@ def _align_into(folder: Path, options: Any, paths: Mapping[str, Path], chosen: b
     if given:
         write_labels(folder / "phases.csv", {video.name: labels[video.name] for video in videos})
     reference_shown, *others_shown = (
-        Shown(video.name, video.frames(), labels.get(video.name), video.name not in given)
+        ReportVideo(video.name, video.frames(), labels.get(video.name), video.name not in given)
         for video in (reference, *others)
     )
     write_report(
@@ -185,8 +186,8 @@ def _check_reach(band: int | None, lengths: Mapping[Any, int], references: Seque
 
 
 def _transfer(
-    reference: Video,
-    others: Sequence[Video],
+    reference: EmbeddedVideo,
+    others: Sequence[EmbeddedVideo],
     alignments: Sequence[Alignment],
     labels: dict[str, list[str]],
 ) -> None:
@@ -203,7 +204,9 @@ def _transfer(
             labels[other.name] = transfer_labels(labels[reference.name], alignment.path)
 
 
-def _taus(reference: Video, others: Sequence[Video]) -> tuple[list[float | None], int]:
+def _taus(
+    reference: EmbeddedVideo, others: Sequence[EmbeddedVideo]
+) -> tuple[list[float | None], int]:
     longest = max(len(video.x) for video in (reference, *others))
     stride = math.ceil(longest / TAU_FRAMES)
     try:

@@ -1,5 +1,5 @@
-"""The report of alignments: a folder with report.html, which needs no network and no server."""
+"""The report of alignments: a folder with report.html, which needs neither network nor server."""
 
-from tacref.report.page import Shown, write_report
+from tacref.report.page import ReportVideo, write_report
 
-__all__ = ["Shown", "write_report"]
+__all__ = ["ReportVideo", "write_report"]

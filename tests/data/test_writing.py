@@ -53,7 +53,7 @@ def by_write_video(path, picture):
 
 
 def by_write_footage(path, picture):
-    write_footage(path, [(picture, 0.0), (picture, 0.1)], most=2000)
+    write_footage(path, [(picture, 0.0), (picture, 0.1)], max_side=2000)
 
 
 def by_write_mosaic(path, picture):
