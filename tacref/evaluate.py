@@ -21,7 +21,7 @@ from tacref.data import Clip, find_clips
 from tacref.embed import Embed, GatherResults, embed_clip, embed_shares, open_encoder
 from tacref.evaluation import Estimate, Scores, UndefinedPairs, estimate, undefined_pairs
 from tacref.evaluation.held_out import check_split
-from tacref.evaluation.labeled import ALL, labeled_training_clips, mean_tau, score_clips
+from tacref.evaluation.labeled import ALL_CLIPS, labeled_training_clips, mean_tau, score_clips
 from tacref.evaluation.table import format_table
 from tacref.figures import load_matplotlib
 from tacref.files import new_folder
@@ -129,11 +129,11 @@ def _score(
                     f"{Path(options.data, options.split, activity)}, got {options.stride}"
                 )
             train = train_clips.get(activity, [])
-            activities[title][activity or ALL] = score_clips(
+            activities[title][activity or ALL_CLIPS] = score_clips(
                 members, train, rows, stride=options.stride, seed=options.seed
             )
             if title == "trained":
-                pictures[activity or ALL] = {clip.name: rows[clip.path] for clip in members}
+                pictures[activity or ALL_CLIPS] = {clip.name: rows[clip.path] for clip in members}
     if not first:
         return None
     plots: list[str] = []
@@ -210,7 +210,7 @@ def _print(
             "stride": options.stride,
             "tau": taus,
             "mean_tau": mean_tau(taus),
-            "clips": {activity or ALL: len(members) for activity, members in clips.items()},
+            "clips": {activity or ALL_CLIPS: len(members) for activity, members in clips.items()},
             "metrics": {title: _plain(scores) for title, scores in means.items()},
             "activities": {
                 title: {activity: _plain(scores) for activity, scores in each.items()}
@@ -233,8 +233,8 @@ def _print(
     if len(clips) > 1:
         print("\nThe table has means over activities. Kendall's tau of each:\n")
         lines = {
-            f"{printable(activity or ALL)} ({len(members)} clips)": {
-                title: each[activity or ALL]["kendall_tau"] for title, each in single.items()
+            f"{printable(activity or ALL_CLIPS)} ({len(members)} clips)": {
+                title: each[activity or ALL_CLIPS]["kendall_tau"] for title, each in single.items()
             }
             for activity, members in clips.items()
         }
