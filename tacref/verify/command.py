@@ -1,4 +1,4 @@
-"""`python -m tacref.verify`: a report card for a loss, ours or anybody's."""
+"""`python -m tacref.verify`: a report card for any loss."""
 
 import argparse
 import contextlib
@@ -24,8 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print the cards; status 1 if a claim fails, 2 if a function could not be checked."""
     parser = Parser(
         prog="tacref verify",
-        description="Check a loss against what is right, to 50 digits where that is quick: value, "
-        "gradients, second order, padding, laws, extremes. Without a function, all of tacref's.",
+        description="Check a loss against right answers, to 50 digits where that is quick: value, "
+        "gradients, second order, padding, laws, extremes. Without a function, check tacref's own.",
     )
     add = parser.add_argument
     add("function", nargs="?", metavar="module:name", help="importable from the current folder")
@@ -33,23 +33,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--as",
         dest="loss",
         choices=LOSSES,
-        help="what it claims to compute; needed with a function",
+        help="the loss that it claims to compute; needed with a function",
     )
     add(
         "--inputs",
         choices=("costs", "embeddings"),
         help="what dtw and soft_dtw take (default: embeddings if the function has two parameters "
-        "besides the options, else costs)",
+        "in addition to the options, else costs)",
     )
-    add("--variant", choices=VARIANTS, default="paper", help="of Contrastive-IDM (default: paper)")
+    add(
+        "--variant",
+        choices=VARIANTS,
+        default="paper",
+        help="variant of Contrastive-IDM (default: paper)",
+    )
     add(
         "--framework",
         choices=("torch", "numpy"),
         default="torch",
-        help="what the function works on (default: torch)",
+        help="what the function computes with (default: torch)",
     )
-    add("--seed", type=seed, default=0, help="of the inputs, >= 0 (default: 0)")
-    add("--html", metavar="FILE", help="write the cards as a page, too")
+    add("--seed", type=seed, default=0, help="seed of the inputs, >= 0 (default: 0)")
+    add("--html", metavar="FILE", help="also write the cards as a web page")
     add("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
     if options.function and not options.loss:
@@ -65,11 +70,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if options.html:
         with replacing(options.html) as path:
-            Path(path).write_text(_shown(to_html(reports)), encoding="utf-8")
+            Path(path).write_text(_printable_lines(to_html(reports)), encoding="utf-8")
     if options.json:
         print(json.dumps(to_json(reports)))
     elif not reports[0].error:
-        print(_shown(str(reports[0]) if options.function else summary(reports)))
+        print(_printable_lines(str(reports[0]) if options.function else summary(reports)))
     for report in reports:
         if report.error:
             print(f"tacref verify: {printable(report.error)}", file=sys.stderr)
@@ -79,16 +84,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _reports(options: argparse.Namespace) -> "list[Report]":
-    """Make the cards; what the function prints goes nowhere."""
+    """Make the cards; what the function prints is discarded."""
     from tacref.verify.card import check
-    from tacref.verify.guard import line
+    from tacref.verify.guard import error_line
     from tacref.verify.load import load_callable
     from tacref.verify.own import implementations
 
     if not options.function:
-        return [check(fn, seed=options.seed, **given) for fn, given in implementations()]
+        return [check(fn, seed=options.seed, **claim) for fn, claim in implementations()]
     try:
-        with _silent_output():
+        with _discarded_output():
             report = check(
                 load_callable(options.function),
                 options.loss,
@@ -100,30 +105,32 @@ def _reports(options: argparse.Namespace) -> "list[Report]":
             )
     except (ValueError, OSError, ImportError, MemoryError, KeyboardInterrupt):
         raise
-    except BaseException as error:  # a function that damages Python itself, say
-        raise ValueError(f"{options.function}: could not be checked ({line(error)})") from error
+    except BaseException as error:  # a function may damage Python itself
+        raise ValueError(
+            f"{options.function}: could not be checked ({error_line(error)})"
+        ) from error
     return [report]
 
 
-def _shown(text: str) -> str:
-    """Return lines without what a terminal or a file cannot take; names may be anything."""
+def _printable_lines(text: str) -> str:
+    """Return lines without characters that a terminal or a file cannot take."""
     return "\n".join(printable(line) for line in text.split("\n"))
 
 
 @contextlib.contextmanager
-def _silent_output() -> Iterator[None]:
-    """Discard what is written to the process's standard output, as by C code, for a while."""
+def _discarded_output() -> Iterator[None]:
+    """Discard what is written to the standard output of the process, also by C code."""
     try:
         sys.stdout.flush()
-        kept = os.dup(1)
+        stdout = os.dup(1)
     except OSError:  # there is none
         yield
         return
     try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1)
-        os.close(nowhere)
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, 1)
+        os.close(devnull)
         yield
     finally:
-        os.dup2(kept, 1)
-        os.close(kept)
+        os.dup2(stdout, 1)
+        os.close(stdout)

@@ -1,10 +1,10 @@
-"""How far what a function returned is from what is right: a finding for each part of a result."""
+"""How far a function's result is from the right one: a finding for each of its parts."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tacref.verify.calls import run
+from tacref.verify.calls import run_case
 from tacref.verify.cases import Case
 from tacref.verify.guard import SubjectError
 from tacref.verify.subject import Subject
@@ -12,22 +12,22 @@ from tacref.verify.subject import Subject
 
 @dataclass(frozen=True)
 class Finding:
-    """How far one part of a result is from what is right.
+    """How far one part of a result is from the right one.
 
     Parameters
     ----------
     case : Case
         The call.
     part : int, optional
-        Which input the gradient belongs to; None is the value.
+        Number of the input to which the gradient belongs; None for the value.
     error, allowed : float
-        At the worst entry.
+        Error and allowed error of the worst entry.
     index : tuple of int
-        The worst entry.
+        Index of the worst entry.
     largest : float
-        The largest right entry.
+        Largest right entry.
     message : str
-        What was raised, if there are no numbers.
+        What went wrong, if there are no numbers.
     """
 
     case: Case
@@ -40,19 +40,19 @@ class Finding:
 
     @property
     def ratio(self) -> float:
-        """Error over allowance; infinite where the result is not finite."""
+        """Error divided by the allowed error; infinite if the result is not finite."""
         if self.error == 0:
             return 0.0
         return self.error / self.allowed if self.allowed > 0 and np.isfinite(self.error) else np.inf
 
     @property
     def fails(self) -> bool:
-        """Whether it is further away than allowed."""
+        """Whether the error is larger than allowed."""
         return self.ratio > 1
 
     @property
     def note(self) -> str:
-        """What a reader should know of a failure."""
+        """What a reader should know about a failure."""
         label = f"{self.case.label}: " if self.case.label else ""
         return label + (self.message or self._diagnosis())
 
@@ -72,42 +72,46 @@ class Finding:
 
 
 def compare(subject: Subject, case: Case) -> list[Finding]:
-    """Make the call; compare the value, and each gradient that is asked for."""
-    if not (subject.heeds_upstream and subject.framework == "torch"):
+    """Make the call, and compare the value and each gradient with the right ones."""
+    if not (subject.uses_upstream and subject.framework == "torch"):
         case = replace(case, upstream=None)
-    parts = [None, *(k for k in range(len(subject.gradients)) if case.wanted(k))]
+    parts = [None, *(k for k in range(len(subject.gradients)) if case.requires_gradient(k))]
     try:
-        outcome = run(subject, case)
+        outcome = run_case(subject, case)
     except SubjectError as error:
         return [Finding(case, part, message=str(error)) for part in parts]
-    found = []
+    findings = []
     for part in parts:
         if part is None:
             right, allowed = case.right_values(subject.reduction)
-            given: np.ndarray | None = outcome.values
+            returned: np.ndarray | None = outcome.values
             if outcome.values.shape != right.shape:
                 shapes = f"returned {len(outcome.values)} values, expected {len(right)}"
-                found.append(Finding(case, None, message=shapes))
+                findings.append(Finding(case, None, message=shapes))
                 continue
         elif outcome.no_gradient:
-            found.append(Finding(case, part, message=outcome.no_gradient))
+            findings.append(Finding(case, part, message=outcome.no_gradient))
             continue
         else:
             right, allowed = case.right_gradient(part, subject.reduction)
-            given = outcome.gradients[part]
-        found.append(_compare_part(case, part, given, right, allowed))
-    return found
+            returned = outcome.gradients[part]
+        findings.append(_compare_part(case, part, returned, right, allowed))
+    return findings
 
 
 def _compare_part(
-    case: Case, part: int | None, given: np.ndarray | None, right: np.ndarray, allowed: np.ndarray
+    case: Case,
+    part: int | None,
+    returned: np.ndarray | None,
+    right: np.ndarray,
+    allowed: np.ndarray,
 ) -> Finding:
-    if given is None:
-        given = np.zeros_like(right)
-    if given.shape != right.shape:
-        shapes = f"a gradient of shape {given.shape}, expected {right.shape}"
+    if returned is None:
+        returned = np.zeros_like(right)
+    if returned.shape != right.shape:
+        shapes = f"a gradient of shape {returned.shape}, expected {right.shape}"
         return Finding(case, part, message=shapes)
-    error = np.abs(given - right)
+    error = np.abs(returned - right)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(error == 0, 0.0, error / allowed)
     ratio[~np.isfinite(ratio)] = np.inf

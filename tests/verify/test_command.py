@@ -16,8 +16,8 @@ from tacref.verify.report import Report, Row
 
 @pytest.fixture(autouse=True)
 def _in_haste(monkeypatch):
-    monkeypatch.setattr("tacref.verify.claims.extremes.SECONDS_A_RUN", 0.05)
-    monkeypatch.setattr("tacref.verify.shrink.SECONDS_TO_SIMPLIFY", 0.1)
+    monkeypatch.setattr("tacref.verify.claims.extremes.MAX_SECONDS_PER_CALL", 0.05)
+    monkeypatch.setattr("tacref.verify.shrink.MAX_SECONDS_TO_SIMPLIFY", 0.1)
 
 
 def verify(name, *options):

@@ -1,7 +1,7 @@
-"""What a loss must hold to. A claim is a function of a subject and a seed that yields its rows.
+"""The claims that a loss must meet: functions of a subject and a seed that yield rows.
 
-A new claim is a function in one of these modules and a line in `CLAIMS`, which is the order in
-which they stand in the card.
+A new claim is a function in one of these modules and a line in `CLAIMS`, which has the order of the
+card.
 """
 
 from collections.abc import Callable, Iterator
