@@ -12,7 +12,7 @@ from tacref.data.index import VideoIndex, index_video
 from tacref.data.resize import resize
 from tacref.data.seek import read_frames
 
-CACHE_BYTES = 2 << 30
+MAX_CACHE_BYTES = 2 << 30
 
 
 class ClipCache:
@@ -26,7 +26,7 @@ class ClipCache:
         Side to which pictures are resized, as in `load_clip`.
     """
 
-    def __init__(self, max_bytes: int = CACHE_BYTES, size: int | None = None) -> None:
+    def __init__(self, max_bytes: int = MAX_CACHE_BYTES, size: int | None = None) -> None:
         self.max_bytes, self.size = max_bytes, size
         self.bytes = 0
         self._frames: OrderedDict[Path, np.ndarray] = OrderedDict()

@@ -12,7 +12,8 @@ from typing import Any
 
 from tacref.cores import threads_available
 from tacref.data import video
-from tacref.data.dataset import PairBatch, PairDataset
+from tacref.data.batch import PairBatch
+from tacref.data.dataset import PairDataset
 
 _AHEAD = 2  # batches asked of a worker before the first is taken
 
