@@ -257,7 +257,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
 
-    clips, _ = named_clips(options.clips, least=1)
+    clips, _ = named_clips(options.clips, min_clips=1)
     targets = [Path(options.out) / f"{clip.stem}.npz" for clip in clips]
     for target, clip in zip(targets, clips, strict=True):
         check_new_file(target)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tacref.data.phases import COLUMNS, phase_labels, read_phase_file
+from tacref.data.phases import PHASE_COLUMNS, phase_labels, read_phase_file
 from tacref.files import replacing
 from tacref.tables import as_text, write_rows
 
@@ -107,7 +107,7 @@ def write_labels(path: str | Path, labels: Mapping[str, Sequence[str]]) -> None:
         replacing(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8", errors="replace") as file,
     ):
-        write_rows(file, [COLUMNS])
+        write_rows(file, [PHASE_COLUMNS])
         for name, phases in labels.items():
             rows = intervals(phases)
             write_rows(file, ((as_text(name), s, e, as_text(phase)) for s, e, phase in rows))

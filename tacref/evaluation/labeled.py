@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from tacref.data import Clip, find_clips, phase_labels, read_phases
-from tacref.data.phases import FILE as PHASES
+from tacref.data.phases import PHASES_FILE
 from tacref.evaluation.bootstrap import Scores
 from tacref.evaluation.held_out import TRAIN_SPLIT
 from tacref.evaluation.suite import all_scores
@@ -76,7 +76,7 @@ def score_clips(
     for clip in clips:
         if labels and clip.name not in labels:
             raise ValueError(
-                f"{clip.path.parent / PHASES}: no phases for {clip.name!r}, frames 0 to "
+                f"{clip.path.parent / PHASES_FILE}: no phases for {clip.name!r}, frames 0 to "
                 f"{len(embeddings[clip.path])}"
             )
     train_labels = _labels(train_clips, embeddings) if labels else {}
@@ -94,7 +94,7 @@ def score_clips(
 
 
 def _has_phases(clips: list[Clip]) -> bool:
-    return (clips[0].path.parent / PHASES).is_file()
+    return (clips[0].path.parent / PHASES_FILE).is_file()
 
 
 def _labels(clips: list[Clip], embeddings: Mapping[Path, np.ndarray]) -> dict[str, list[str]]:
