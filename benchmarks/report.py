@@ -19,8 +19,8 @@ import numpy as np
 
 from benchmarks.data import make_texture
 from tacref.alignment import align
-from tacref.alignment.report import Shown, write_report
 from tacref.data import iter_frames, write_video
+from tacref.report import ReportVideo, write_report
 
 FPS, SIZE = 25, (360, 640)
 PLAYED = 20  # seconds
@@ -82,7 +82,7 @@ def build(folder: Path, minutes: float) -> dict[str, float]:
     start, before = time.perf_counter(), _peak()
     alignment = align(x, y, times_x=times[0], times_y=times[1])
     aligned = time.perf_counter()
-    one, two = (Shown(name, iter_frames(folder / name)) for name in counts)
+    one, two = (ReportVideo(name, iter_frames(folder / name)) for name in counts)
     write_report(folder, one, [(alignment, two)])
     return {
         "frames": len(x),

@@ -14,7 +14,7 @@ from tacref.losses import LAVLoss, soft_dtw
 from tacref.variants import VARIANTS
 from tacref.verify import check
 from tacref.verify.claims import extremes
-from tacref.verify.draw import forget
+from tacref.verify.draw import clear_drawn_problems
 from tacref.verify.own import implementations
 from tests.verify import plain
 
@@ -49,8 +49,8 @@ def main(first=0, end=200):
     """Print each conviction, and the counts."""
     cards, convicted = Counter(), Counter()
     for seed in range(first, end):
-        forget()
-        extremes.MOST_FRAMES = 900 if seed % 20 == 0 else 300
+        clear_drawn_problems()
+        extremes.MAX_FRAMES = 900 if seed % 20 == 0 else 300
         for fn, options in right_losses(seed):
             report = check(fn, seed=seed, **options)
             cards[report.name] += 1

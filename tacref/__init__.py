@@ -10,7 +10,7 @@ from tacref import forks as forks  # notes forks from now on
 
 __version__ = "0.1.0"
 
-_SUBPACKAGES = ("alignment", "data", "encoder", "evaluation", "losses", "reference")
+_SUBPACKAGES = ("alignment", "data", "encoder", "evaluation", "losses", "reference", "report")
 
 __all__ = ["__version__", *_SUBPACKAGES]
 

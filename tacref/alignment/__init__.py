@@ -1,10 +1,10 @@
-"""Using embeddings: the path that aligns two videos, the matched times, and a report to look at.
+"""Using embeddings: the path that aligns two videos, and the matched times.
 
-Functions of embeddings only; the report, which needs pictures, is loaded on its own.
+Functions of embeddings only; the report, which needs pictures, is `tacref.report`.
 """
 
-from tacref.alignment.align import Alignment, align
-from tacref.alignment.dtw import dtw, dtw_path
+from tacref.alignment.alignment import Alignment, align
+from tacref.alignment.exact import dtw, dtw_path
 from tacref.alignment.online import OnlineAligner, Position
 
 __all__ = ["Alignment", "OnlineAligner", "Position", "align", "dtw", "dtw_path"]

@@ -1,45 +1,46 @@
-"""An upper bound on the cost of a pair: that of a path near the one of the coarsened pair."""
+"""An upper bound on the cost of a pair: the cost of a path near that of the coarsened pair."""
 
 import math
 
 import numpy as np
 
 from tacref.alignment.path import find_path, plan_blocks
-from tacref.alignment.sweep import as_pair, borders, nothing_kept, run, seconds
+from tacref.alignment.sweep import estimate_seconds, make_borders, make_pair, no_storage, run_sweep
 from tacref.kernels.costs import COLUMNS, ROWS
 from tacref.kernels.dtw.pair import Area, Pair, extent
 
-# A pair that takes less than so many seconds is not worth the look.
-LEAST_SECONDS = 3e-3
-# Frames that are averaged to one, at least, and averages that are left, at most.
-LEAST_FACTOR, MOST_AVERAGES = 8, 2048
-# Where the costs along the coarse path are above such a share of all, little could be left out.
-CONTRAST = 0.5
-# The corridor goes beyond the coarse path by so many averages.
-RADIUS = 1
+# For a pair that takes less time than this, a bound costs more than it saves.
+MIN_SECONDS_FOR_BOUND = 3e-3
+# At least this many frames are averaged into one, and at most this many averages remain.
+MIN_FRAMES_AVERAGED, MAX_AVERAGES = 8, 2048
+# If the mean cost along the coarse path is a larger share of the mean cost of all pairs, the bound
+# would leave little out.
+MAX_COARSE_COST_SHARE = 0.5
+# The corridor extends this many averages beyond the coarse path.
+CORRIDOR_RADIUS = 1
 
 
 def upper_bound(x: np.ndarray, y: np.ndarray, pair: Pair, area: Area) -> float:
-    """Return the cost of some path through all of a pair, or +inf where that is not worth it.
+    """Return the cost of some path through a pair, or +inf if finding one is not worth it.
 
-    Frames are averaged in groups, the averages aligned, and of all paths of the frames that stay
-    near, the cheapest is taken. Its cost comes from the arithmetic of any other sweep, so that it
-    is no less than that of the cheapest path, to the last bit.
+    Groups of frames are averaged and the averages aligned; the bound is the cost of the cheapest
+    path of the frames that stays near. It is computed by the arithmetic of every other sweep, so
+    it is not below the cost of the cheapest path, to the last bit.
     """
-    if seconds(pair, extent(area)[1]) < LEAST_SECONDS:
+    if estimate_seconds(pair, extent(area)[1]) < MIN_SECONDS_FOR_BOUND:
         return math.inf
-    factor = max(LEAST_FACTOR, -(-max(pair.n, pair.m) // MOST_AVERAGES))
+    factor = max(MIN_FRAMES_AVERAGED, -(-max(pair.n, pair.m) // MAX_AVERAGES))
     coarse_x, coarse_y = _averages(x, factor), _averages(y, factor)
-    coarse = as_pair(coarse_x, coarse_y, None)
+    coarse = make_pair(coarse_x, coarse_y, None)
     path = find_path(coarse, plan_blocks(coarse))
     differences = coarse_x[path[:, 0]] - coarse_y[path[:, 1]]
-    if (differences**2).sum(axis=1).mean() > CONTRAST * _mean_cost(coarse_x, coarse_y):
+    if (differences**2).sum(axis=1).mean() > MAX_COARSE_COST_SHARE * _mean_cost(coarse_x, coarse_y):
         return math.inf
     corridor = _corridor(area, path, factor)
     if (corridor.stops <= corridor.starts).any():
         return math.inf  # the band forbids it
-    row, left = borders(pair)
-    run(pair, corridor, row, left, nothing_kept())
+    row, left = make_borders(pair)
+    run_sweep(pair, corridor, row, left, no_storage())
     return float(row[-1])
 
 
@@ -57,14 +58,14 @@ def _mean_cost(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def _corridor(area: Area, path: np.ndarray, factor: int) -> Area:
-    """Return the part of an area that lies near a path of averages."""
+    """Return the part of an area near a path of averages."""
     steps = np.searchsorted(path[:, 0], np.arange(path[-1, 0] + 1))
     lows = path[steps, 1]
     highs = path[np.append(steps[1:], len(path)) - 1, 1]
     firsts = np.arange(area.row_start, area.row_stop, ROWS)
     lasts = np.minimum(firsts + ROWS, area.row_stop) - 1
-    starts = (lows[firsts // factor] - RADIUS) * factor // COLUMNS * COLUMNS
-    stops = (highs[lasts // factor] + 1 + RADIUS) * factor
+    starts = (lows[firsts // factor] - CORRIDOR_RADIUS) * factor // COLUMNS * COLUMNS
+    stops = (highs[lasts // factor] + 1 + CORRIDOR_RADIUS) * factor
     return area._replace(
         starts=np.maximum(area.starts, starts), stops=np.minimum(area.stops, stops)
     )

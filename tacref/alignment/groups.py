@@ -1,4 +1,4 @@
-"""Groups of videos: the best reference among them, a mean of them, and those that do not fit."""
+"""Groups of videos: the best reference among them, their mean, and the videos that do not fit."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tacref.alignment.dtw import dtw
+from tacref.alignment.exact import dtw
 from tacref.checks import check_positive
 from tacref.reference import cost_matrix, soft_dtw_value_and_grad
 from tacref.reference.checks import as_float64, check_embeddings
@@ -14,7 +14,7 @@ from tacref.terminal import progress_bar
 
 # Costs more than this many robust standard deviations above the median belong to outliers.
 OUTLIER_DEVIATIONS = 3.0
-# The weights of a matrix that a barycenter needs stay below 400 MiB.
+# Pairs of frames of the barycenter and a video; the matrices for them stay below 400 MiB.
 MAX_CELLS = 2**24
 
 
@@ -31,8 +31,8 @@ def pair_costs(videos: Sequence[ArrayLike], *, progress: bool = False) -> np.nda
     Returns
     -------
     ndarray of float64, shape (K, K)
-        Symmetric: the DTW cost of each pair, divided by the sum of their lengths, so that long
-        videos do not count as bad ones. 0 on the diagonal.
+        Symmetric: the DTW cost of each pair divided by the sum of its lengths, so that long videos
+        do not look worse than short ones. 0 on the diagonal.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def pair_costs(videos: Sequence[ArrayLike], *, progress: bool = False) -> np.nda
 
 
 def medoid(costs: np.ndarray) -> int:
-    """Return the video whose mean cost to the others is least, of several the first."""
+    """Return the number of the video whose mean cost to the others is least (the first one)."""
     return int(costs.sum(axis=1).argmin())
 
 
@@ -63,16 +63,16 @@ def outliers(costs: ArrayLike) -> list[int]:
     Returns
     -------
     list of int
-        Those whose cost is above the median by more than three robust standard deviations (1.4826
-        times the median distance from the median), and above one and a half medians; the worst
-        first. None of fewer than four videos.
+        Numbers of the videos whose cost is more than three robust standard deviations (1.4826 times
+        the median distance from the median) above the median, and above one and a half times the
+        median; the worst first. Empty for fewer than four videos.
     """
     values = as_float64(costs, "costs")
     if len(values) < 4:
         return []
     middle = float(np.median(values))
     deviation = 1.4826 * float(np.median(np.abs(values - middle)))
-    # Where nearly all costs are the same, a small difference is no reason.
+    # If nearly all costs are the same, a small difference is no reason.
     limit = max(middle + OUTLIER_DEVIATIONS * deviation, 1.5 * middle)
     return [int(k) for k in np.argsort(-values, kind="stable") if values[k] > limit]
 
@@ -87,28 +87,27 @@ def barycenter(
 ) -> np.ndarray:
     """Find a sequence whose soft-DTW to all videos is small.
 
-    soft-DTW is concave in the costs, so the costs weighted by the expected alignment at the present
-    sequence lie above it, up to a constant, and touch it there. The sequence that makes their sum
-    least is a weighted mean of the videos' frames: an iteration goes there, and never makes the sum
-    of soft-DTW larger.
+    Soft-DTW is concave in the costs, so the costs weighted by the expected alignment at the current
+    sequence lie above it, up to a constant, and touch it there. Their sum is least at a weighted
+    mean of the videos' frames. Each iteration goes there and never increases the sum of soft-DTW.
 
     Parameters
     ----------
     videos : sequence of array_like, each of shape (n_v, d)
         Frame embeddings, at least one.
     start : array_like, shape (n, d)
-        Where to begin, which decides the length; such as the medoid. Not modified.
+        Where to begin, such as the medoid; decides the length. Not modified.
     gamma : float
         Smoothing, > 0, in squared distance.
     iterations : int
-        How often to improve it, >= 1.
+        Number of iterations, >= 1.
     progress : bool
         Show a progress bar if it takes longer than a few seconds (on a terminal only; needs tqdm).
 
     Returns
     -------
     ndarray of float64, shape (n, d)
-        The barycenter: a local minimum is approached, each video weighted by 1 / n_v.
+        The barycenter, near a local minimum; each video is weighted by 1 / n_v.
 
     Raises
     ------

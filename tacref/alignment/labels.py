@@ -1,4 +1,4 @@
-"""Phase labels of some videos, and their transfer along a path to the others."""
+"""Phase labels of videos, and their transfer along a path to another video."""
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tacref.data.phases import COLUMNS, phase_labels, read_phase_file
+from tacref.data.phases import PHASE_COLUMNS, phase_labels, read_phase_file
 from tacref.files import replacing
 from tacref.tables import as_text, write_rows
 
@@ -19,23 +19,23 @@ def read_labels(path: str | Path, lengths: Mapping[str, int]) -> dict[str, list[
     path : str or Path
         A file with the columns `video,start_frame,end_frame,phase`; `end_frame` is exclusive.
     lengths : mapping of str to int
-        Name and number of frames of each clip of interest. Others in the file are passed over.
+        Name and number of frames of each clip to read labels for; others in the file are ignored.
 
     Returns
     -------
     dict of str to list of str
-        The labels of each clip of interest that the file names, one a frame.
+        The labels of each of these clips that the file names, one per frame.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not such a file, or the phases of a clip of interest do not cover it from its
-        first frame to its last without overlap; names file and line.
+        If it is not such a file, or the phases of one of these clips do not cover it from its
+        first frame to its last without overlap; names the file and the line.
     """
     phases = read_phase_file(path, lengths)
-    return {name: phase_labels(found) for name, found in phases.items()}
+    return {name: phase_labels(of_clip) for name, of_clip in phases.items()}
 
 
 def transfer_labels(labels: Sequence[str], path: np.ndarray) -> list[str]:
@@ -51,8 +51,8 @@ def transfer_labels(labels: Sequence[str], path: np.ndarray) -> list[str]:
     Returns
     -------
     list of str
-        For every frame of y the phase of the frame of x that matches it; of several, of the
-        middle one.
+        For every frame of y, the phase of the frame of x that matches it; of several, the middle
+        one.
 
     Raises
     ------
@@ -60,12 +60,12 @@ def transfer_labels(labels: Sequence[str], path: np.ndarray) -> list[str]:
         If there are not as many labels as x has frames.
     """
     if len(labels) != path[-1, 0] + 1:
-        raise ValueError(f"labels must be {path[-1, 0] + 1}, one a frame, got {len(labels)}")
+        raise ValueError(f"labels must be {path[-1, 0] + 1}, one per frame, got {len(labels)}")
     return [labels[frame] for frame in matched_frames(path)]
 
 
 def matched_frames(path: np.ndarray) -> np.ndarray:
-    """Return, for every frame j of a path, the frame i that matches it; of several the middle one.
+    """Return, for every frame j of a path, the frame i that matches it; of several, the middle one.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def matched_frames(path: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of int64, shape (m,)
-        Frames of the other video; they never go back.
+        Frames of the other video; they never decrease.
     """
     frames = np.arange(path[-1, 1] + 1)
     first = np.searchsorted(path[:, 1], frames, side="left")
@@ -85,12 +85,12 @@ def matched_frames(path: np.ndarray) -> np.ndarray:
 
 def intervals(labels: Sequence[str]) -> list[tuple[int, int, str]]:
     """Return runs of one label as (start_frame, end_frame, phase), `end_frame` exclusive."""
-    found, start = [], 0
+    runs, start = [], 0
     for phase, run in groupby(labels):
         end = start + len(list(run))
-        found.append((start, end, phase))
+        runs.append((start, end, phase))
         start = end
-    return found
+    return runs
 
 
 def write_labels(path: str | Path, labels: Mapping[str, Sequence[str]]) -> None:
@@ -107,7 +107,7 @@ def write_labels(path: str | Path, labels: Mapping[str, Sequence[str]]) -> None:
         replacing(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8", errors="replace") as file,
     ):
-        write_rows(file, [COLUMNS])
+        write_rows(file, [PHASE_COLUMNS])
         for name, phases in labels.items():
             rows = intervals(phases)
             write_rows(file, ((as_text(name), s, e, as_text(phase)) for s, e, phase in rows))

@@ -1,4 +1,4 @@
-"""Sweeps over the cells of a pair: its layout in memory, its threads, and how far they are."""
+"""Sweeps over the cells of a pair: layout in memory, threads, progress."""
 
 import math
 import time
@@ -14,23 +14,23 @@ from tacref.kernels.dtw.pair import COMPLETE, Area, Kept, Pair, Team, Worker, ex
 from tacref.kernels.dtw.sweep import ENDED, PAUSED, WAITING, sweep
 from tacref.kernels.dtw.tile import SLOT, TILE
 
-# Seconds a cell takes at least, and those that each dimension adds, on a slow processor: rough,
-# and only for how often the calling thread comes up and whether a second one pays.
-_CELL, _DIMENSION = 1e-9, 1e-10
-# The calling thread comes up so often, to show progress and to be interrupted.
-_TURN = 0.03
-# A thread that has less to do than this, in seconds, costs more than it saves.
-_WORTH = 1e-3
-# About the share that is left to do where there is a bound.
-_WITHIN_BOUND = 1 / 32
-# Seconds that a thread sleeps which waits for another one: at first, at most.
-_NAP, _LONGEST_NAP = 1e-6, 1e-3
+# Rough times on a slow processor: they only decide how often the calling thread reports progress
+# and whether more threads pay.
+_SECONDS_PER_CELL, _SECONDS_PER_DIMENSION = 1e-9, 1e-10
+# How often the calling thread pauses, to show progress and to let itself be interrupted.
+_SECONDS_PER_TURN = 0.03
+# A thread with less work than this costs more than it saves.
+_MIN_SECONDS_PER_THREAD = 1e-3
+# Share of the cells that remain if there is a bound, about.
+_SHARE_WITHIN_BOUND = 1 / 32
+# Seconds that a thread sleeps while it waits for another one.
+_MIN_SLEEP, _MAX_SLEEP = 1e-6, 1e-3
 
 Progress = Callable[[float], object]
 
 
-def as_pair(x: np.ndarray, y: np.ndarray, band: int | None) -> Pair:
-    """Return two embeddings as the kernels take them, once `check_embeddings` has passed them.
+def make_pair(x: np.ndarray, y: np.ndarray, band: int | None) -> Pair:
+    """Return two embeddings as the kernels take them; they have passed `check_embeddings`.
 
     Raises
     ------
@@ -40,9 +40,9 @@ def as_pair(x: np.ndarray, y: np.ndarray, band: int | None) -> Pair:
     """
     (n, d), m = x.shape, len(y)
     band = check_band(band, n, m)
-    # Not by a dot product: the threads that BLAS has for it would stay busy for a while.
+    # Not by a dot product: BLAS would keep its threads busy for a while.
     largest = [max(float(array.max()), -float(array.min())) for array in (x, y)]
-    # An overflow must not pass for +inf, which means forbidden.
+    # An overflow must not be mistaken for +inf, which marks forbidden cells.
     if math.isinf(sum(largest) * sum(largest) * d * (n + m)):
         raise ValueError(
             "x and y must have squared distances that stay finite when summed along a path, "
@@ -60,35 +60,35 @@ def as_pair(x: np.ndarray, y: np.ndarray, band: int | None) -> Pair:
     return Pair(flat, last.reshape(-1), columns, n, m, d, n + m if band is None else band)
 
 
-def area_of(pair: Pair, rows: tuple[int, int], columns: tuple[int, int], bound: float) -> Area:
-    """Return the part of a pair from one row and column to another, as far as the band goes."""
+def make_area(pair: Pair, rows: tuple[int, int], columns: tuple[int, int], bound: float) -> Area:
+    """Return the part of a pair inside a range of rows, a range of columns and the band."""
     return Area(*rows, *columns, *windows(*rows, *columns, pair.band), bound)
 
 
-def whole(pair: Pair, bound: float = math.inf) -> Area:
+def whole_area(pair: Pair, bound: float = math.inf) -> Area:
     """Return the area of all cells of a pair."""
-    return area_of(pair, (0, pair.n), (0, pair.m), bound)
+    return make_area(pair, (0, pair.n), (0, pair.m), bound)
 
 
-def seconds(pair: Pair, cells: int) -> float:
-    """Return about how long one thread takes, if nothing is left out."""
-    return cells * (_CELL + pair.d * _DIMENSION)
+def estimate_seconds(pair: Pair, cells: int) -> float:
+    """Return about how long one thread takes if no cell is left out."""
+    return cells * (_SECONDS_PER_CELL + pair.d * _SECONDS_PER_DIMENSION)
 
 
-def borders(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
+def make_borders(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
     """Return the row above and the column left of a pair: paths start at (0, 0) only."""
     row, left = np.full(pair.m + 1, np.inf), np.full(pair.n + 1, np.inf)
     left[0] = 0.0
     return row, left
 
 
-def nothing_kept() -> Kept:
-    """Return what a sweep for its value alone leaves."""
+def no_storage() -> Kept:
+    """Return empty storage, for a sweep of which only the value is needed."""
     none = np.empty((0, 0))
     return Kept(none, 0, none, 0, np.empty(0, np.uint8), 0)
 
 
-def run(
+def run_sweep(
     pair: Pair,
     area: Area,
     row: np.ndarray,
@@ -98,23 +98,23 @@ def run(
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Sweep an area by several threads, the calling one among them.
+    """Sweep an area with several threads, including the calling one.
 
     Parameters
     ----------
     pair, area, row, left, kept
         As `tacref.kernels.dtw.sweep.sweep` takes them.
     threads : int, optional
-        How many; by default as many as there are and as are worth it.
+        How many to use. By default as many as are available and pay.
     progress : callable, optional
-        Called by the calling thread with the share of the area that is done.
+        Called by the calling thread with the share of the area done so far.
     """
     strips = len(area.starts)
     tiles, cells, widest = extent(area)
-    work = seconds(pair, cells)
+    work = estimate_seconds(pair, cells)
     if threads is None:
-        left_over = _WITHIN_BOUND if area.bound < math.inf else 1.0
-        threads = min(threads_available(), 1 + int(left_over * work / _WORTH))
+        share = _SHARE_WITHIN_BOUND if area.bound < math.inf else 1.0
+        threads = min(threads_available(), 1 + int(share * work / _MIN_SECONDS_PER_THREAD))
     threads = min(threads, strips)
     team = Team(
         progress=np.zeros(strips + 1, np.int64),
@@ -122,42 +122,45 @@ def run(
         edges=np.empty((strips, ROWS + 1)),
         halt=np.zeros(1, np.int64),
     )
-    team.progress[0] = COMPLETE  # above the first strip there is nothing to wait for
-    # Short videos fill a part of a tile.
+    team.progress[0] = COMPLETE  # the first strip waits for nothing
+    # Short videos fill only a part of a tile.
     diagonals = -(-min(widest, TILE) // COLUMNS) * COLUMNS + ROWS
     workers = [
         Worker(np.zeros(diagonals * STRIDE), np.zeros(3 * SLOT), np.zeros(1, np.int64))
         for _ in range(threads)
     ]
-    turn = max(1, int(_TURN / work * tiles))
+    tiles_per_turn = max(1, int(_SECONDS_PER_TURN / work * tiles))
 
-    def follow(worker: Worker, turn: int) -> None:
-        nap, seen = _NAP, 0
+    def sweep_until_done(worker: Worker, tiles_per_turn: int) -> None:
+        sleep, tiles_before = _MIN_SLEEP, 0
         try:
             while not team.halt[0]:
-                status = sweep(pair, area, row, left, kept, team, worker, 4 * threads, turn)
+                status = sweep(
+                    pair, area, row, left, kept, team, worker, 4 * threads, tiles_per_turn
+                )
                 if status == ENDED:
                     return
                 if status == PAUSED and progress is not None:
                     progress(min(1.0, sum(int(one.done[0]) for one in workers) / tiles))
                 if status == WAITING:
-                    # Where threads share a core, the one that is waited for must get it.
-                    nap = _NAP if worker.done[0] > seen else min(2 * nap, _LONGEST_NAP)
-                    seen = int(worker.done[0])
-                    time.sleep(nap)
+                    # If threads share a core, the one waited for must get it.
+                    stuck = worker.done[0] == tiles_before
+                    sleep = min(2 * sleep, _MAX_SLEEP) if stuck else _MIN_SLEEP
+                    tiles_before = int(worker.done[0])
+                    time.sleep(sleep)
         except BaseException:
             team.halt[0] = 1
             raise
 
     if threads == 1:
-        return follow(workers[0], turn)
+        return sweep_until_done(workers[0], tiles_per_turn)
     with ThreadPoolExecutor(threads - 1) as pool:
         try:
-            others = [pool.submit(follow, worker, 2**62) for worker in workers[1:]]
-            follow(workers[0], turn)
+            others = [pool.submit(sweep_until_done, worker, 2**62) for worker in workers[1:]]
+            sweep_until_done(workers[0], tiles_per_turn)
             for other in others:
                 other.result()
         except BaseException:
-            team.halt[0] = 1  # else the others would wait for ever
+            team.halt[0] = 1  # else the others would wait forever
             raise
     return None

@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from tacref.alignment.report.videos import Request, align_videos
 from tacref.commands.guard import command
 from tacref.commands.options import (
     Parser,
@@ -16,6 +15,7 @@ from tacref.commands.options import (
 )
 from tacref.data.named import clip_names, named_clips
 from tacref.files import new_folder
+from tacref.report.videos import Request, align_videos
 from tacref.terminal import printable
 from tacref_export.opening import open_encoder
 

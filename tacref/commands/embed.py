@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_json(parser)
     options = parser.parse_args(argv)
 
-    clips, _ = named_clips(options.clips, least=1)
+    clips, _ = named_clips(options.clips, min_clips=1)
     targets = [Path(options.out) / f"{clip.stem}.npz" for clip in clips]
     for target, clip in zip(targets, clips, strict=True):
         check_new_file(target)

@@ -14,7 +14,7 @@ from tacref.encoder.embedding import Embed, GatherResults, embed_clip
 from tacref.evaluation import Estimate, UndefinedPairs
 from tacref.evaluation.comparison import Clips, Comparison, compare
 from tacref.evaluation.held_out import check_split
-from tacref.evaluation.labeled import ALL, labeled_training_clips, mean_tau
+from tacref.evaluation.labeled import ALL_CLIPS, labeled_training_clips, mean_tau
 from tacref.evaluation.table import format_table
 from tacref.figures import load_matplotlib
 from tacref.files import new_folder
@@ -177,7 +177,7 @@ def _report(
         "stride": options.stride,
         "tau": taus,
         "mean_tau": mean_tau(taus),
-        "clips": {activity or ALL: len(members) for activity, members in clips.items()},
+        "clips": {activity or ALL_CLIPS: len(members) for activity, members in clips.items()},
         "metrics": {title: _plain(comparison.means(title)) for title in single},
         "activities": {
             title: {activity: _plain(scores) for activity, scores in each.items()}
@@ -205,7 +205,7 @@ def _print(options: Namespace, clips: Clips, comparison: Comparison, plots: list
     if len(clips) > 1:
         print("\nThe table has means over activities. Kendall's tau of each:\n")
         lines = {
-            activity or ALL: f"{printable(activity or ALL)} ({len(members)} clips)"
+            activity or ALL_CLIPS: f"{printable(activity or ALL_CLIPS)} ({len(members)} clips)"
             for activity, members in clips.items()
         }
         columns = {

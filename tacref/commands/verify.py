@@ -1,4 +1,4 @@
-"""`tacref verify`: a report card for a loss, ours or anybody's."""
+"""`tacref verify`: a report card for any loss."""
 
 import json
 import sys
@@ -18,8 +18,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print the cards; status 1 if a claim fails, 2 if a function could not be checked."""
     parser = Parser(
         prog="tacref verify",
-        description="Check a loss against what is right, to 50 digits where that is quick: value, "
-        "gradients, second order, padding, laws, extremes. Without a function, all of tacref's.",
+        description="Check a loss against right answers, to 50 digits where that is quick: value, "
+        "gradients, second order, padding, laws, extremes. Without a function, check tacref's own.",
     )
     add = parser.add_argument
     add(
@@ -63,9 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.html:
         check_new_file(options.html)
 
-    from tacref.verify.cards import card, own_cards
     from tacref.verify.page import to_html
     from tacref.verify.report import summary, to_json
+    from tacref.verify.run import card, own_cards
 
     if options.function:
         how = {name: getattr(options, name) for name in ("inputs", "variant", "framework", "seed")}
@@ -74,11 +74,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         reports = own_cards(options.seed)
     if options.html:
         with replacing(options.html) as path:
-            Path(path).write_text(_shown(to_html(reports)), encoding="utf-8")
+            Path(path).write_text(_printable_lines(to_html(reports)), encoding="utf-8")
     if options.json:
         print(json.dumps(to_json(reports)))
     elif not reports[0].error:
-        print(_shown(str(reports[0]) if options.function else summary(reports)))
+        print(_printable_lines(str(reports[0]) if options.function else summary(reports)))
     for report in reports:
         if report.error:
             print(f"tacref verify: {printable(report.error)}", file=sys.stderr)
@@ -87,6 +87,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0 if all(report.passed for report in reports) else 1
 
 
-def _shown(text: str) -> str:
-    """Return lines without what a terminal or a file cannot take; names may be anything."""
+def _printable_lines(text: str) -> str:
+    """Return lines without characters that a terminal or a file cannot take."""
     return "\n".join(printable(line) for line in text.split("\n"))

@@ -1,8 +1,9 @@
 """Where frames come from: videos, folders of pictures, arrays of features; pairs of them."""
 
+from tacref.data.batch import PairBatch
 from tacref.data.cache import ClipCache, ClipIndex
 from tacref.data.clips import Clip, LoadedClip, find_clips, iter_frames, load_clip
-from tacref.data.dataset import PairBatch, PairDataset
+from tacref.data.dataset import PairDataset
 from tacref.data.loader import iter_batches
 from tacref.data.phases import Phase, check_phases, phase_labels, read_phases
 from tacref.data.sampling import context_windows, segment_uniform

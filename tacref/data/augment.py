@@ -1,13 +1,13 @@
-"""Changes of a clip's pictures that leave what it shows, the same for all its frames."""
+"""Augmentation of a clip: changes that are the same for all its frames and keep its content."""
 
 import math
 
 import numpy as np
 from PIL import Image
 
-# How many times as fast or slow a clip may look around a frame: the steps of an activity differ as
-# much from one person to the next.
-STRETCH = 2.25
+# Largest factor by which speed may change around a frame: people differ as much in the steps of an
+# activity.
+MAX_STRETCH = 2.25
 
 
 def augment_pictures(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -18,7 +18,7 @@ def augment_pictures(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray
     frames : ndarray of uint8, shape (T, H, W, 3)
         Pictures of one clip. Not modified.
     rng : numpy.random.Generator
-        Source of chance.
+        Random number generator.
 
     Returns
     -------
@@ -34,54 +34,54 @@ def augment_pictures(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray
 
 
 def stretch_offsets(offsets: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw context offsets of frames as if what surrounds them were faster or slower.
+    """Draw context offsets as if the video were faster or slower around each frame.
 
     Parameters
     ----------
     offsets : ndarray of int, shape (K,)
         Context frames relative to each frame.
     count : int
-        Frames N.
+        Number of frames N.
     rng : numpy.random.Generator
-        Source of chance.
+        Random number generator.
 
     Returns
     -------
     ndarray of int64, shape (N, K)
-        Multiplied by 1 / STRETCH to STRETCH, before and after each frame by factors of their own;
-        rounded.
+        Offsets multiplied by 1 / MAX_STRETCH to MAX_STRETCH, by different factors before and after
+        each frame; rounded.
     """
-    before, after = STRETCH ** rng.uniform(-1, 1, (2, count, 1))
+    before, after = MAX_STRETCH ** rng.uniform(-1, 1, (2, count, 1))
     return np.rint(np.where(offsets < 0, before, after) * offsets).astype(np.int64)
 
 
 def change_view(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Exchange and, half the time, invert the colors; turn, scale and shift, all frames alike.
+    """Permute and, half the time, invert the colors; turn, scale and shift, all frames alike.
 
     Parameters
     ----------
     frames : ndarray of uint8, shape (T, H, W, 3)
         Pictures of one clip. Not modified.
     rng : numpy.random.Generator
-        Source of chance.
+        Random number generator.
 
     Returns
     -------
     ndarray of uint8, shape (T, H, W, 3)
         Turned by up to 0.12 radians, magnified by 0.89 to 1.14, shifted by up to 5 % of the side;
-        what comes from beyond the edges is black, or white where colors are inverted.
+        what lies beyond the edges is black, or white if colors are inverted.
     """
     order, invert = rng.permutation(3), rng.random() < 0.5
     angle, scale = rng.uniform(-0.12, 0.12), rng.uniform(0.88, 1.12)
     height, width = frames.shape[1:3]
     across, down = rng.uniform(-0.05, 0.05, 2) * (width, height)
     cos, sin = scale * math.cos(angle), scale * math.sin(angle)
-    x, y = width / 2, height / 2  # stays where it is, but for the shift
-    way = (cos, -sin, x - cos * x + sin * y + across, sin, cos, y - sin * x - cos * y + down)
+    x, y = width / 2, height / 2  # only the shift moves the center
+    transform = (cos, -sin, x - cos * x + sin * y + across, sin, cos, y - sin * x - cos * y + down)
     changed = np.empty_like(frames)
     for target, frame in zip(changed, frames[..., order], strict=True):
         picture = Image.fromarray(frame).transform(
-            (width, height), Image.Transform.AFFINE, way, Image.Resampling.BILINEAR
+            (width, height), Image.Transform.AFFINE, transform, Image.Resampling.BILINEAR
         )
         target[:] = picture
     return 255 - changed if invert else changed

@@ -1,4 +1,4 @@
-"""Frames of clips: whole clips that are kept, or single frames of clips too long to keep."""
+"""Frames of clips: whole clips in a cache, or single frames of clips that are too long for it."""
 
 from collections import OrderedDict
 from pathlib import Path
@@ -12,21 +12,21 @@ from tacref.data.index import VideoIndex, index_video
 from tacref.data.resize import resize
 from tacref.data.seek import read_frames
 
-CACHE_BYTES = 2 << 30
+MAX_CACHE_BYTES = 2 << 30
 
 
 class ClipCache:
-    """Decoded clips, the least recently used ones dropped to stay within a bound.
+    """Decoded clips; the least recently used ones are dropped to stay within a bound.
 
     Parameters
     ----------
     max_bytes : int
-        Bound on the frames that are kept. A clip larger than that is not kept.
+        Bound on the decoded frames. A larger clip is not cached.
     size : int, optional
-        Side to which pictures are resized, as in `load_clip`.
+        Side in pixels to which pictures are resized, as in `load_clip`.
     """
 
-    def __init__(self, max_bytes: int = CACHE_BYTES, size: int | None = None) -> None:
+    def __init__(self, max_bytes: int = MAX_CACHE_BYTES, size: int | None = None) -> None:
         self.max_bytes, self.size = max_bytes, size
         self.bytes = 0
         self._frames: OrderedDict[Path, np.ndarray] = OrderedDict()
@@ -46,7 +46,7 @@ class ClipCache:
         return frames
 
     def __reduce__(self) -> tuple[type["ClipCache"], tuple[int, int | None]]:
-        """Go to another process empty: it shall not hold a copy of all clips."""
+        """Pickle an empty cache, so that another process does not get a copy of all clips."""
         return ClipCache, (self.max_bytes, self.size)
 
     def clear(self) -> None:
@@ -56,24 +56,24 @@ class ClipCache:
 
 
 class ClipIndex:
-    """How many frames a clip has, and how to read some of them.
+    """The number of frames of a clip, and a way to read some of them.
 
     Parameters
     ----------
     clip : Clip
-        The clip. A video is indexed, pictures are counted, features read.
+        The clip. A video is indexed, pictures are counted, an array of features is read.
 
     Attributes
     ----------
     length : int
         Number of frames.
     width : int
-        Features a frame; 0 for pictures.
+        Features per frame; 0 for pictures.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        If the clip is missing or damaged, as far as can be told without decoding it.
+        If the clip is missing or damaged, as far as that shows without decoding it.
     """
 
     def __init__(self, clip: Clip) -> None:
@@ -111,12 +111,12 @@ class ClipIndex:
 
 
 def clip_length(path: Path) -> int:
-    """Return how many frames a clip has, without decoding it where its format allows.
+    """Return the number of frames of a clip, without decoding it if its format allows.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        If it is missing, no clip, or damaged.
+        If it is missing, not a clip, or damaged.
     """
-    kind = "frames" if path.is_dir() else clip_kind(path) or "video"  # as `iter_frames`
+    kind = "frames" if path.is_dir() else clip_kind(path) or "video"  # as in `iter_frames`
     return ClipIndex(Clip(path, "", kind)).length

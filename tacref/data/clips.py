@@ -1,4 +1,4 @@
-"""Clips of any kind: finding them in a data set and reading them."""
+"""Clips of any kind: finding them in a data set, and reading them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from tacref.data.frames import iter_pictures, picture_files
 from tacref.data.resize import resize
 from tacref.data.video import iter_video
 
-# Folders of frames and feature arrays have no clock of their own.
-FPS = 25.0
+# Frames per second of picture folders and feature arrays, which have no timestamps.
+ASSUMED_FPS = 25.0
 
 Kind = Literal["video", "frames", "features"]
-_BESIDE = frozenset((".csv", ".json", ".md", ".txt"))
-# What file managers and file systems leave in folders, in lower case; much else of it is hidden.
-_JUNK = frozenset(("thumbs.db", "desktop.ini", "@eadir", "__macosx", "lost+found"))
+_IGNORED_SUFFIXES = frozenset((".csv", ".json", ".md", ".txt"))
+# Files and folders of file managers and file systems, in lower case; others of them are hidden.
+_SYSTEM_NAMES = frozenset(("thumbs.db", "desktop.ini", "@eadir", "__macosx", "lost+found"))
 
 
 @dataclass(frozen=True, order=True)
@@ -31,9 +31,9 @@ class Clip:
     path : Path
         A video file, a folder of pictures or a `.npy` file.
     activity : str
-        What it shows; "" where the data set has no activity folders.
+        The activity that it shows; "" if the data set has no activity folders.
     kind : {"video", "frames", "features"}
-        Which of them it is.
+        Kind of clip.
     """
 
     path: Path
@@ -47,17 +47,16 @@ class Clip:
 
 
 class LoadedClip(NamedTuple):
-    """A clip in memory: `frames` `(T, H, W, 3)` uint8 or `(T, F)` float32, `timestamps` in s."""
+    """A clip in memory: uint8 `(T, H, W, 3)` or float32 `(T, F)` frames, and times in seconds."""
 
     frames: np.ndarray
     timestamps: np.ndarray
 
 
 def clip_kind(path: str | Path) -> Kind | None:
-    """Say what kind of clip a path is, by its suffix or by the pictures in it, or None.
+    """Return the kind of clip of a path, by its suffix or by the pictures in it, or None.
 
-    A folder that holds folders, videos or arrays is no clip, even if there is a picture beside
-    them.
+    A folder with folders, videos or arrays is not a clip, even if it also holds pictures.
     """
     path = Path(path)
     if path.is_dir():
@@ -81,22 +80,21 @@ def find_clips(
     split : str
         The split's folder in it, such as "train".
     bad : dict of Path to str, optional
-        Where given, what is no clip is left out and noted here, with what is wrong with it; by
-        default it is an error.
+        Gets the files that are not clips, with an error message each. By default such a file is an
+        error.
 
     Returns
     -------
     dict of str to list of Clip
-        Activity to its clips, at least two each, in order of name. Passed over are hidden files,
-        .csv, .json, .md and .txt files, which may stand beside the clips, and what file managers
-        leave in folders, such as Thumbs.db.
+        Activity to its clips, at least two each, in order of name. Hidden files, .csv, .json, .md
+        and .txt files, and files of file managers such as Thumbs.db are ignored.
 
     Raises
     ------
     FileNotFoundError
         If the data set or the split is missing.
     ValueError
-        If there are no clips, an activity has only one, a file is no clip, or pictures and
+        If there are no clips, an activity has only one, a file is not a clip, or pictures and
         features are mixed.
     """
     folder = Path(data_dir) / split
@@ -110,9 +108,9 @@ def find_clips(
         if path.is_dir() or clip_kind(path) is not None:
             entries.append(path)
         else:
-            _leave_out(path, bad)
+            _refuse(path, bad)
     activities = [path for path in entries if path.is_dir() and clip_kind(path) is None]
-    if bad is not None and len(activities) < len(entries):  # beside clips, a folder without any
+    if bad is not None and len(activities) < len(entries):  # folders without clips among clips
         empty = [path for path in activities if not any(map(clip_kind, _entries(path)))]
         bad |= {path: f"{path}: holds no clips" for path in empty}
         activities = [path for path in activities if path not in empty]
@@ -121,20 +119,22 @@ def find_clips(
         other = next(path for path in entries if path not in activities)
         raise ValueError(f"{folder}: mixes activity folders ({activities[0].name}) with clips "
                          f"({other.name})")  # fmt: skip
-    found = (
+    clips_by_activity = (
         {path.name: _clips(_entries(path), path.name, bad) for path in activities}
         if activities
         else {"": _clips(entries, "", bad)}
     )
-    for activity, clips in found.items():
+    for activity, clips in clips_by_activity.items():
         if len(clips) < 2:
             where = folder / activity if activity else folder
-            held = f"only one clip, {clips[0].name}" if clips else "no clips"
-            raise ValueError(f"{where}: holds {held}; aligning needs at least two of an activity")
-    kinds = {clip.kind for clips in found.values() for clip in clips}
+            content = f"only one clip, {clips[0].name}" if clips else "no clips"
+            raise ValueError(
+                f"{where}: holds {content}; aligning needs at least two of an activity"
+            )
+    kinds = {clip.kind for clips in clips_by_activity.values() for clip in clips}
     if "features" in kinds and len(kinds) > 1:
         raise ValueError(f"{folder}: mixes feature arrays (.npy) with videos")
-    return found
+    return clips_by_activity
 
 
 def iter_frames(path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
@@ -148,30 +148,30 @@ def iter_frames(path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
     Returns
     -------
     iterator of (frame, timestamp)
-        A picture, uint8 `(H, W, 3)` RGB, or a row of features, float32 `(F,)`; and seconds: a
-        video's own, 25 frames a second for folders and arrays. Of a video it is a `VideoFrames`,
-        which also has the shape of a pixel.
+        A picture, uint8 `(H, W, 3)` RGB, or a row of features, float32 `(F,)`; and its time in
+        seconds: from the file for a video, at 25 frames per second for folders and arrays. For a
+        video this is a `VideoFrames`, which also knows the pixel aspect ratio.
 
     Raises
     ------
     FileNotFoundError
         If there is nothing at `path`.
     ValueError
-        When it is read: if it is damaged or no clip.
+        While it is read: if it is damaged or not a clip.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     if path.is_dir():
-        return ((picture, index / FPS) for index, picture in enumerate(iter_pictures(path)))
+        return ((picture, index / ASSUMED_FPS) for index, picture in enumerate(iter_pictures(path)))
     if clip_kind(path) == "features":
         return _iter_features(path)
-    return iter_video(path)  # whatever its suffix, ffmpeg knows best
+    return iter_video(path)  # whatever its suffix: ffmpeg decides
 
 
 def _iter_features(path: Path) -> Iterator[tuple[np.ndarray, float]]:
     for index, row in enumerate(load_features(path)):
-        yield row, index / FPS
+        yield row, index / ASSUMED_FPS
 
 
 def load_clip(path: str | Path, size: int | None = None) -> LoadedClip:
@@ -182,8 +182,8 @@ def load_clip(path: str | Path, size: int | None = None) -> LoadedClip:
     path : str or Path
         A video file, a folder of pictures or a `.npy` file.
     size : int, optional
-        Side in pixels of a square to which pictures are resized as they are decoded, as
-        `tacref.data.resize` says. By default they are left as they are.
+        Side in pixels of the square to which pictures are resized, as `tacref.data.resize` defines.
+        By default they are not resized.
 
     Returns
     -------
@@ -195,7 +195,7 @@ def load_clip(path: str | Path, size: int | None = None) -> LoadedClip:
     FileNotFoundError
         If there is nothing at `path`.
     ValueError
-        If it is damaged or no clip, or `size` is not >= 1.
+        If it is damaged or not a clip, or `size` is not >= 1.
     """
     if size is not None and size < 1:
         raise ValueError(f"size must be >= 1, got {size!r}")
@@ -211,16 +211,16 @@ def _entries(folder: Path) -> list[Path]:
         path
         for path in folder.iterdir()
         if not path.name.startswith(".")
-        and path.name.lower() not in _JUNK
-        and (path.is_dir() or path.suffix.lower() not in _BESIDE)
+        and path.name.lower() not in _SYSTEM_NAMES
+        and (path.is_dir() or path.suffix.lower() not in _IGNORED_SUFFIXES)
     )
 
 
-def _leave_out(path: Path, bad: dict[Path, str] | None) -> None:
-    """Note what is no clip, if there is where to."""
-    known = sorted({".npy"} | video.SUFFIXES)
+def _refuse(path: Path, bad: dict[Path, str] | None) -> None:
+    """Record a file that is not a clip in `bad`, or raise if there is no `bad`."""
+    suffixes = sorted({".npy"} | video.SUFFIXES)
     error = (
-        f"{path}: not a clip: a video ({' '.join(known)}) or a folder of pictures "
+        f"{path}: not a clip: a video ({' '.join(suffixes)}) or a folder of pictures "
         f"({' '.join(sorted(frames.SUFFIXES))})"
     )
     if bad is None:
@@ -233,7 +233,7 @@ def _clips(paths: list[Path], activity: str, bad: dict[Path, str] | None) -> lis
     for path in paths:
         kind = clip_kind(path)
         if kind is None:
-            _leave_out(path, bad)
+            _refuse(path, bad)
         else:
             clips.append(Clip(path, activity, kind))
     return clips

@@ -1,4 +1,4 @@
-"""Whether the end of a video file is missing, told by the container's own structure."""
+"""Whether the end of a video file is missing, judging by the structure of its container."""
 
 import os
 import struct
@@ -8,34 +8,33 @@ from typing import BinaryIO
 
 
 def is_cut(path: str | Path, container: str) -> bool:
-    """Return whether a container speaks of bytes that the file no longer has.
+    """Return whether a container refers to bytes beyond the end of the file.
 
     Parameters
     ----------
     path : str or Path
         A video file.
     container : str
-        What ffmpeg calls its format.
+        ffmpeg's name of its format.
 
     Returns
     -------
     bool
-        False also for formats that cannot tell, such as MPEG-TS, and for files written to a pipe,
-        which state no sizes.
+        False also for formats that do not state sizes, such as MPEG-TS and files written to a pipe.
     """
-    ends = next((_ENDS[name] for name in container.split(",") if name in _ENDS), None)
-    if ends is None:
+    check = next((_CUT_CHECKS[name] for name in container.split(",") if name in _CUT_CHECKS), None)
+    if check is None:
         return False
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         try:
-            return ends(file, size)
+            return check(file, size)
         except struct.error:  # it ends in the middle of a header
             return True
 
 
 def _mp4(file: BinaryIO, size: int) -> bool:
-    """Walk the boxes: 32 bits of length, four letters, 64 bits of length if the first say 1."""
+    """Walk the boxes: 32 bits of length, four letters, and 64 bits of length if the first is 1."""
     at = 0
     while at < size:
         file.seek(at)
@@ -49,7 +48,7 @@ def _mp4(file: BinaryIO, size: int) -> bool:
 
 
 def _matroska(file: BinaryIO, size: int) -> bool:
-    """Look at the segment, the one element after the header."""
+    """Check the segment, the only element after the header."""
     for _ in range(2):
         at = file.tell()
         head = file.read(16)
@@ -57,7 +56,7 @@ def _matroska(file: BinaryIO, size: int) -> bool:
         first = head[id_bytes] if id_bytes < len(head) else 0
         bytes_of_length = 9 - first.bit_length()
         if first == 0 or id_bytes > 4:
-            return False  # nothing that this knows
+            return False  # not a known structure
         field = head[id_bytes : id_bytes + bytes_of_length]
         if len(field) < bytes_of_length:
             return True
@@ -71,7 +70,7 @@ def _matroska(file: BinaryIO, size: int) -> bool:
 
 
 def _avi(file: BinaryIO, size: int) -> bool:
-    """Walk the RIFF lists; of files above 1 GB there are several."""
+    """Walk the RIFF lists; files above 1 GB have several."""
     at = 0
     while at + 8 <= size:
         file.seek(at)
@@ -79,11 +78,11 @@ def _avi(file: BinaryIO, size: int) -> bool:
         if name != b"RIFF" or length in (0, 0xFFFFFFFF):  # written to a pipe
             return False
         at += 8 + length + length % 2
-    return at > size + 1  # the last one may lack its byte of padding
+    return at > size + 1  # the last list may lack its padding byte
 
 
 def _flv(file: BinaryIO, size: int) -> bool:
-    """Walk the tags: 11 bytes of header, the data, the tag's length once more."""
+    """Walk the tags: 11 bytes of header, the data, and the length of the tag again."""
     (start,) = struct.unpack_from(">I", file.read(9), 5)
     at = start + 4
     while at + 11 <= size:
@@ -96,7 +95,7 @@ def _flv(file: BinaryIO, size: int) -> bool:
 
 
 def _gif(file: BinaryIO, size: int) -> bool:
-    """Walk the blocks up to the trailer; bytes after it, or no trailer, are no harm."""
+    """Walk the blocks up to the trailer; a missing trailer, or bytes after it, are accepted."""
 
     def skip_table(flags: int) -> None:
         if flags & 0x80:
@@ -108,7 +107,7 @@ def _gif(file: BinaryIO, size: int) -> bool:
         kind = file.read(1)
         if kind == b"!":  # an extension: its label
             file.seek(1, os.SEEK_CUR)
-        elif kind == b",":  # a picture: its place, its colors, the size of its codes
+        elif kind == b",":  # a picture: position, colors, code size
             skip_table(struct.unpack_from("<B", file.read(9), 8)[0])
             file.seek(1, os.SEEK_CUR)
         else:
@@ -122,14 +121,14 @@ _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 
 
 def _asf(file: BinaryIO, size: int) -> bool:
-    """Find the length in the header, which is 0 in what was written to a pipe."""
+    """Find the length in the header, which is 0 in a file written to a pipe."""
     header = file.read(1 << 16)
     at = header.find(_ASF_FILE_PROPERTIES)
-    # Identifiers and lengths of the object and of the file take 40 bytes.
+    # The length follows 40 bytes of identifiers and lengths.
     return at >= 0 and struct.unpack_from("<Q", header, at + 40)[0] > size
 
 
-_ENDS: dict[str, Callable[[BinaryIO, int], bool]] = {
+_CUT_CHECKS: dict[str, Callable[[BinaryIO, int], bool]] = {
     "asf": _asf,
     "avi": _avi,
     "flv": _flv,

@@ -1,17 +1,17 @@
-"""Clips that hold the same, byte for byte, wherever they lie and whatever they are called."""
+"""Clips with the same content, byte for byte, whatever their names and folders."""
 
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-_START = 1 << 16  # bytes of each file that are compared before all of them
+_START_BYTES = 1 << 16  # of each file, compared before the rest is read
 
 
 def find_copies(clips: Iterable[Path], others: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
-    """Find the clips that hold the same as one of some others.
+    """Find the clips that have the same content as one of some others.
 
-    Only clips of equal size in bytes are read, and whole only if they begin alike.
+    Only clips of equal size are read, and read in full only if they begin alike.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def find_copies(clips: Iterable[Path], others: Iterable[Path]) -> Iterator[tuple
     Yields
     ------
     clip, other : Path
-        A clip, and the first of the others that it equals.
+        A clip, and the first of the others that is equal to it.
     """
     known: dict[int, list[Path]] = {}
     for other in others:
@@ -31,8 +31,8 @@ def find_copies(clips: Iterable[Path], others: Iterable[Path]) -> Iterator[tuple
     for clip in clips:
         for other in known.get(_size(clip), ()):
             if all(
-                _digest(clip, seen, most) == _digest(other, seen, most)
-                for seen, most in ((starts, _START), (digests, None))
+                _digest(clip, computed, max_bytes) == _digest(other, computed, max_bytes)
+                for computed, max_bytes in ((starts, _START_BYTES), (digests, None))
             ):
                 yield clip, other
                 break
@@ -42,17 +42,17 @@ def _size(clip: Path) -> int:
     return sum(os.path.getsize(path) for path in _files(clip))
 
 
-def _digest(clip: Path, seen: dict[Path, bytes], most: int | None) -> bytes:
-    if clip not in seen:
+def _digest(clip: Path, computed: dict[Path, bytes], max_bytes: int | None) -> bytes:
+    if clip not in computed:
         digest = hashlib.sha256()
         for path in _files(clip):
             with path.open("rb") as file:
-                if most is None:
+                if max_bytes is None:
                     digest.update(hashlib.file_digest(file, "sha256").digest())
                 else:
-                    digest.update(hashlib.sha256(file.read(most)).digest())
-        seen[clip] = digest.digest()
-    return seen[clip]
+                    digest.update(hashlib.sha256(file.read(max_bytes)).digest())
+        computed[clip] = digest.digest()
+    return computed[clip]
 
 
 def _files(clip: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""What the packets and frames of a stream tell of damage while it is decoded from its start."""
+"""Damage that shows in the packets and frames of a stream while it is decoded from its start."""
 
 from collections import Counter
 
@@ -7,8 +7,8 @@ import av
 from tacref.data.fields import may_code_fields
 from tacref.data.units import holds_picture
 
-# Packets from where a transport stream's count breaks off to where its time starts again, and to a
-# key frame with which another one begins.
+# Packets between a gap in the count of a transport stream and the point where times start again, or
+# the key frame with which another stream begins.
 _PACKETS_TO_A_JOIN, _PACKETS_TO_A_KEY = 20, 3
 
 
@@ -17,7 +17,7 @@ class DamageError(Exception):
 
 
 class Damage:
-    """Watches a stream that is decoded.
+    """Watches a stream while it is decoded.
 
     Parameters
     ----------
@@ -31,39 +31,38 @@ class Damage:
         self._is_transport_stream = container.format.name == "mpegts"
         self._context = stream.codec_context
         self._codec = self._context.codec.canonical_name
-        self._suspect = 0
+        self._packets_to_join = 0
         self._latest_dts: int | None = None
-        # Packets whose frames have not come yet; None where that cannot be told.
+        # Packets whose frames have not come yet, by time; None if that is unknown.
         self._pending: Counter[int] | None = None
         # A packet of interlaced H.264 may be half a frame.
         if self._codec in ("h264", "hevc", "av1") and not may_code_fields(self._context):
             self._pending = Counter()
         self._first: int | None = None
 
-    def see_packet(self, packet: av.Packet) -> None:
-        """Look at a packet before it is decoded.
+    def note_packet(self, packet: av.Packet) -> None:
+        """Note a packet before it is decoded.
 
         Raises
         ------
         DamageError
             If bytes of it, or of a packet shortly before, are missing.
         """
-        # A transport stream counts its packets. Where another one is joined to it the count
-        # breaks off, too, though nothing is lost; but then a key frame comes next, or time starts
-        # again, soon.
-        if packet.is_keyframe and self._suspect > _PACKETS_TO_A_JOIN - _PACKETS_TO_A_KEY:
-            self._suspect = 0
+        # A transport stream counts its packets. The count also has a gap where another stream is
+        # joined and nothing is lost; but there a key frame follows, or times start again, soon.
+        if packet.is_keyframe and self._packets_to_join > _PACKETS_TO_A_JOIN - _PACKETS_TO_A_KEY:
+            self._packets_to_join = 0
         if packet.dts is not None:
             if self._latest_dts is not None and packet.dts < self._latest_dts:
-                self._suspect = 0
+                self._packets_to_join = 0
             self._latest_dts = packet.dts
-        if self._suspect == 1 or (self._suspect and packet.size == 0):
+        if self._packets_to_join == 1 or (self._packets_to_join and packet.size == 0):
             raise DamageError
-        self._suspect -= self._suspect > 0
+        self._packets_to_join -= self._packets_to_join > 0
         if packet.is_corrupt:
             if not self._is_transport_stream:
                 raise DamageError
-            self._suspect = _PACKETS_TO_A_JOIN
+            self._packets_to_join = _PACKETS_TO_A_JOIN
         if self._pending is None or packet.size == 0 or packet.is_discard:
             return
         if packet.pts is None:
@@ -71,13 +70,13 @@ class Damage:
         elif holds_picture(packet, self._codec, self._context.extradata):
             self._pending[packet.pts] += 1
 
-    def see_frame(self, frame: av.VideoFrame) -> None:
-        """Look at a frame as it comes.
+    def note_frame(self, frame: av.VideoFrame) -> None:
+        """Note a decoded frame.
 
         Raises
         ------
         DamageError
-            If the decoder says that it is damaged.
+            If the decoder reports that it is damaged.
         """
         if frame.is_corrupt:
             raise DamageError
@@ -89,10 +88,10 @@ class Damage:
                 self._first = frame.pts if self._first is None else self._first
 
     @property
-    def lost(self) -> int:
-        """Pictures, up to now, of which no frame came; without those before the first frame.
+    def lost_pictures(self) -> int:
+        """Number of pictures after the first frame for which no frame came so far.
 
-        They refer to others that are not in the file, as where clips were joined, or are damaged.
+        They are damaged, or refer to pictures that are not in the file, as where clips were joined.
         """
         if not self._pending or self._first is None:
             return 0

@@ -1,4 +1,4 @@
-"""How much of a video there is, held against what its container says there should be."""
+"""How much of a video was read, compared with what its container states."""
 
 import re
 import warnings
@@ -11,7 +11,7 @@ from tacref.data.container import is_cut
 
 
 class Extent:
-    """The frames of a stream so far, their number and their end in seconds."""
+    """The frames of a stream so far: their number, and their end in seconds."""
 
     def __init__(self, container: av.container.InputContainer, stream: av.VideoStream) -> None:
         self._container, self._stream = container, stream
@@ -28,39 +28,39 @@ class Extent:
         self.count += 1
 
     def check(self, path: str | Path) -> None:
-        """Hold what was read to the end against what the container says.
+        """Compare what was read up to the end with what the container states.
 
         Raises
         ------
         ValueError
-            If there are no frames, or bytes that the container speaks of are missing from the
-            file's end and frames with them. (Where all bytes are there, a length that differs is
-            a guess of the program that wrote it: a warning.)
+            If there are no frames, or the end of the file is missing, and frames with it. (If no
+            bytes are missing, another length is a guess of the program that wrote it, and this only
+            warns.)
         """
         if self.count == 0:
             raise ValueError(f"{path}: has no frames")
         if is_cut(path, self._container.format.name) and self._misses_frames(0.75, unknown=True):
             raise ValueError(f"{path}: cut off: {self}")
-        if self._misses_frames(2.0, unknown=False):  # a frame more or less is not worth a word
-            # Of this line, whoever asks, so that it is told once.
+        if self._misses_frames(2.0, unknown=False):  # a single frame is not worth a warning
+            # Attributed to this line, whoever calls, so that it is shown once.
             warnings.warn(f"{path}: shorter than it says: {self}", stacklevel=1)
 
     def __str__(self) -> str:
         frames, stated = self._stream.frames, self._stated_end()
-        said = [f"{frames} frames"] if frames else []
-        said += [] if stated is None else [f"{stated:.2f} s"]
-        of = f" of {', '.join(said)}" if said else ""
-        return f"{self.count} frames ({self.end:.2f} s) were read{of}"
+        parts = [f"{frames} frames"] if frames else []
+        parts += [] if stated is None else [f"{stated:.2f} s"]
+        total = f" of {', '.join(parts)}" if parts else ""
+        return f"{self.count} frames ({self.end:.2f} s) were read{total}"
 
     def _misses_frames(self, intervals: float, *, unknown: bool) -> bool:
-        """Return whether the container says that its video ends so many intervals later.
+        """Return whether the container states an end that is this many intervals later.
 
-        The longest interval counts: where frames come at unequal steps, it may be the last.
-        `unknown` is returned where the container says nothing.
+        The longest interval is used: with unequal steps, it may be the last one. Return `unknown`
+        if the container states no end.
         """
-        if self._container.format.name == "gif":  # its length is what ffmpeg found in it
+        if self._container.format.name == "gif":  # ffmpeg computes its length from its frames
             return unknown
-        # An edit list may rightly hide some of the stored frames: both lengths must say so.
+        # An edit list may hide some of the stored frames, so both lengths must be missed.
         if self._stream.frames > 0 and self.count >= self._stream.frames:
             return False
         stated = self._stated_end()
@@ -69,9 +69,9 @@ class Extent:
         return self.end < stated - intervals * self._longest
 
     def _stated_end(self) -> float | None:
-        """Seconds at which the file says its video ends, or None where it does not.
+        """Return the end of the video in seconds as the file states it, or None.
 
-        A stated length counts from 0 or from the first frame; the earlier of the two ends is taken.
+        A stated length counts from 0 or from the first frame; the earlier end is taken.
         """
         container, stream = self._container, self._stream
         if stream.duration and stream.time_base:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.lib import format as npy
 
-_BLOCK = 1 << 24  # bytes that are read at once where a file need not fit in memory
+_BLOCK_BYTES = 1 << 24  # read at once from a file that need not fit in memory
 # Version 3 differs from 2 in the encoding of names, which arrays of numbers do not have.
 _HEADERS = {
     (1, 0): npy.read_array_header_1_0,
@@ -27,46 +27,45 @@ def load_features(path: str | Path, rows: np.ndarray | None = None) -> np.ndarra
     path : str or Path
         A `.npy` file of float or integer numbers, shape `(T, F)`. Never unpickled.
     rows : ndarray of int64, shape (N,), optional
-        Frames of interest; of a file larger than the memory these alone are kept and checked.
+        Frames to read; only these are kept and checked. By default all.
 
     Returns
     -------
     ndarray of float32, shape (T, F) or (N, F)
-        One row a frame.
+        One row per frame.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not such an array, is empty, holds NaN or infinity, or has changed: there is no
-        such row any more.
+        If it is not such an array, is empty, holds NaN or infinity, or no longer has such a row.
     """
-    with _opened(path) as array:
+    with _open_array(path) as array:
         if rows is None:
             rows = np.arange(array.length)
         elif rows.size and rows.max() >= array.length:
             raise ValueError(f"{path}: has changed: no frame {rows.max()} of {array.length}")
-        return _checked(path, array.read(rows), rows)
+        return _as_finite_float32(path, array.read(rows), rows)
 
 
 def feature_shape(path: str | Path) -> tuple[int, int]:
-    """Read all of a feature array, a block at a time, and return its shape `(T, F)`.
+    """Read all of a feature array, one block at a time, and return its shape `(T, F)`.
 
     Raises
     ------
     FileNotFoundError, ValueError
         As `load_features`.
     """
-    with _opened(path) as array:
-        step = max(1, _BLOCK // (array.width * array.dtype.itemsize))
+    with _open_array(path) as array:
+        step = max(1, _BLOCK_BYTES // (array.width * array.dtype.itemsize))
         for start in range(0, array.length, step):
             rows = np.arange(start, min(start + step, array.length))
-            _checked(path, array.read(rows), rows)
+            _as_finite_float32(path, array.read(rows), rows)
         return array.length, array.width
 
 
-def _checked(path: str | Path, array: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def _as_finite_float32(path: str | Path, array: np.ndarray, rows: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):  # beyond float32 is infinity, refused below
         features = array.astype(np.float32, order="C", copy=False)
     if not np.isfinite(features).all():
@@ -78,10 +77,9 @@ def _checked(path: str | Path, array: np.ndarray, rows: np.ndarray) -> np.ndarra
 
 
 class _Array:
-    """A .npy file whose header has been read and held against its size.
+    """An open .npy file whose header was read and compared with its size.
 
-    It is not mapped into memory: a process that reads a mapped file which somebody shortens is
-    killed.
+    It is not mapped into memory: if a mapped file is shortened, its reader is killed.
     """
 
     def __init__(self, path: str | Path, file: BinaryIO) -> None:
@@ -90,7 +88,7 @@ class _Array:
             shape, self._by_columns, self.dtype = _HEADERS[npy.read_magic(file)](file)
         except OSError:
             raise
-        except Exception:  # NumPy has Python's parser read the header: it can raise anything
+        except Exception:  # NumPy parses the header as Python code, which can raise anything
             if zipfile.is_zipfile(file):
                 raise ValueError(f"{path}: is an archive of arrays, not one .npy array") from None
             raise ValueError(f"{path}: not a plain .npy array, or cut off") from None
@@ -108,7 +106,7 @@ class _Array:
             )
 
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Return rows, fastest where they follow one another."""
+        """Return rows; consecutive rows are read fastest."""
         if self._by_columns:
             low, count = rows.min(), np.ptp(rows) + 1
             columns = (
@@ -130,7 +128,7 @@ class _Array:
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[_Array]:
+def _open_array(path: str | Path) -> Iterator[_Array]:
     try:
         with open(path, "rb") as file:
             yield _Array(path, file)

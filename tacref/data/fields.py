@@ -1,4 +1,4 @@
-"""Whether H.264 may hold fields: half frames, of interlaced pictures, in packets of their own."""
+"""Whether H.264 may code fields: half frames of interlaced pictures, in separate packets."""
 
 import av
 
@@ -13,16 +13,16 @@ def may_code_fields(context: av.VideoCodecContext) -> bool:
 
 
 def may_hold_fields(extradata: bytes | None) -> bool:
-    """Return whether H.264 may code fields, as its sequence parameters say.
+    """Return whether H.264 may code fields, according to its sequence parameters.
 
     Parameters
     ----------
     extradata : bytes, optional
-        Of the codec. True where there are no parameters in it.
+        Of the codec. The answer is True if it holds no parameters.
     """
     if not extradata:
         return True
-    if extradata[0] == 1:  # avcC: six bytes, the length of the first parameters, these
+    if extradata[0] == 1:  # avcC: six bytes, then the length of the parameters, then these
         parameters = extradata[8 : 8 + int.from_bytes(extradata[6:8], "big")]
     else:
         units = extradata.split(b"\0\0\1")
@@ -31,7 +31,7 @@ def may_hold_fields(extradata: bytes | None) -> bool:
         )
     try:
         return not _frames_only(_Bits(parameters[1:].replace(b"\0\0\3", b"\0\0")))
-    except ValueError:  # they are cut off
+    except ValueError:  # cut off
         return True
 
 
@@ -40,7 +40,7 @@ class _Bits:
         self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)
 
     def take(self, count: int) -> int:
-        """Read a number of so many bits; ValueError beyond the end."""
+        """Read a number of `count` bits; raise ValueError beyond the end."""
         self._left -= count
         return self._value >> self._left & ((1 << count) - 1)
 
@@ -57,7 +57,7 @@ class _Bits:
 
 
 def _frames_only(bits: _Bits) -> bool:
-    """Read frame_mbs_only_flag and all that is before it."""
+    """Read frame_mbs_only_flag and everything before it."""
     profile = bits.take(8)
     bits.take(16)
     bits.code()

@@ -1,4 +1,4 @@
-"""A clip as a folder of pictures, one a frame, in natural order of their names."""
+"""A clip as a folder of pictures, one per frame, in natural order of their names."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".webp"))
-# Pillow goes by what a file holds, not by its name. All else that it opens is refused: for some
-# formats, EPS among them, it starts a program.
+# Pillow identifies files by content, not by name. Other formats are refused: for some of them, such
+# as EPS, it starts a program.
 _FORMATS = ("BMP", "JPEG", "PNG", "WEBP")
 
 
@@ -31,13 +31,14 @@ def iter_pictures(folder: str | Path) -> Iterator[np.ndarray]:
     Parameters
     ----------
     folder : str or Path
-        Pictures of one size: BMP, JPEG, PNG or WebP. Of an animated one the first picture is read.
+        Pictures of the same size: BMP, JPEG, PNG or WebP. Only the first picture of an animation is
+        read.
 
     Yields
     ------
     ndarray of uint8, shape (H, W, 3)
-        RGB, upright as the EXIF orientation says. Of 16 bits a channel the upper 8 are kept;
-        transparency is ignored: a pixel has the color that is stored for it.
+        RGB, turned upright by the EXIF orientation. Of 16-bit channels the upper 8 bits are kept;
+        transparency is ignored: a pixel has its stored color.
 
     Raises
     ------
@@ -48,7 +49,7 @@ def iter_pictures(folder: str | Path) -> Iterator[np.ndarray]:
 
 
 def read_pictures(folder: str | Path, positions: Iterable[int]) -> Iterator[np.ndarray]:
-    """Read the pictures at some positions of a folder, in the given order, as `iter_pictures`.
+    """Read the pictures at some positions of a folder, in that order, as `iter_pictures` does.
 
     Raises
     ------
@@ -82,18 +83,18 @@ def _picture(path: Path) -> np.ndarray:
             return _rgb(ImageOps.exif_transpose(image))
     except MemoryError:
         raise
-    except UnidentifiedImageError:  # its own message names the file again
-        what = "no BMP, JPEG, PNG or WebP"
-    except Exception as error:  # damage can end one of Pillow's parsers with any exception
-        what = getattr(error, "strerror", None) or str(error)
-    raise ValueError(f"{path}: not a picture, or damaged ({what})")
+    except UnidentifiedImageError:  # its message repeats the file name
+        reason = "no BMP, JPEG, PNG or WebP"
+    except Exception as error:  # Pillow's parsers can raise anything on damaged files
+        reason = getattr(error, "strerror", None) or str(error)
+    raise ValueError(f"{path}: not a picture, or damaged ({reason})")
 
 
 def _rgb(image: Image.Image) -> np.ndarray:
     if image.mode.startswith("I"):  # 16-bit gray, which Pillow would clip at 255
         gray = (np.asarray(image) >> 8).astype(np.uint8)
         return np.repeat(gray[..., None], 3, axis=2)
-    image.info.pop("transparency", None)  # Pillow warns that it ignores that of a palette
+    image.info.pop("transparency", None)  # Pillow would warn that it ignores that of a palette
     return np.asarray(image.convert("RGB"))
 
 

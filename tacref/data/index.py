@@ -1,4 +1,4 @@
-"""Where the frames of a video file are: read from its packets, without decoding them."""
+"""The positions of the frames in a video file, from its packets, without decoding them."""
 
 from fractions import Fraction
 from itertools import takewhile
@@ -11,24 +11,24 @@ import numpy as np
 from tacref.data.extent import Extent
 from tacref.data.fields import may_code_fields
 from tacref.data.units import KeyPacket
-from tacref.data.video import iter_video, open_video, packets_of, unreadable, video_stream
+from tacref.data.video import iter_video, open_video, packets_of, read_error, video_stream
 
-# One packet of these is one shown frame, so that packets can be counted instead of frames. (VP8
-# has packets that are never shown, MPEG-4 part 2 has packets that repeat a frame.)
-_ONE_FRAME_A_PACKET = frozenset(("av1", "ffv1", "h264", "hevc", "mjpeg", "png", "prores", "vp9"))
-_NONE = np.empty(0, np.int64)
+# Codecs of which each packet is one shown frame, so that packets can be counted. (VP8 has packets
+# that are never shown, MPEG-4 part 2 has packets that repeat a frame.)
+_ONE_FRAME_PER_PACKET = frozenset(("av1", "ffv1", "h264", "hevc", "mjpeg", "png", "prores", "vp9"))
+_NO_TIMES = np.empty(0, np.int64)
 
 
 class VideoIndex(NamedTuple):
-    """The frames of a video, in the order in which they are shown.
+    """The frames of a video in presentation order.
 
     Parameters
     ----------
     length : int
-        Number of frames, as decoding all of it gives.
+        Number of frames that decoding the whole video gives.
     pts : ndarray of int64, shape (length,), or None
-        Presentation time of each frame, rising, in the stream's time base; None where the file
-        does not tell without being decoded.
+        Presentation time of each frame, rising, in the stream's time base; None if only decoding
+        shows them.
     key_pts, key_dts : ndarray of int64, shape (k,)
         Presentation and decoding times of the frames from which all later ones can be decoded,
         rising.
@@ -43,8 +43,8 @@ class VideoIndex(NamedTuple):
 def index_video(path: str | Path) -> VideoIndex:
     """Find the frames of a video file.
 
-    Its packets are read and not decoded, which takes about a hundredth of the time; a file that
-    does not tell its frames that way, or not for certain, is decoded.
+    Its packets are read but not decoded, which takes about a hundredth of the time. If they do not
+    show with certainty where the frames are, the file is decoded.
 
     Parameters
     ----------
@@ -67,23 +67,23 @@ def index_video(path: str | Path) -> VideoIndex:
     if packets is not None:
         pts = packets.pts
         if pts[0] < packets.certain_from:
-            shown = np.array(_shown_before(path, packets.certain_from), np.int64)
+            shown = np.array(_decoded_times_before(path, packets.certain_from), np.int64)
             is_shown = (pts >= packets.certain_from) | np.isin(pts, shown)
-            if not is_shown[np.argmax(is_shown) :].all():  # a seek might give what is not shown
-                return _decoded(path)
+            if not is_shown[np.argmax(is_shown) :].all():  # a seek might return others
+                return _index_by_decoding(path)
             pts = pts[is_shown]
         return VideoIndex(len(pts), pts, packets.key_pts, packets.key_dts)
-    return _decoded(path)
+    return _index_by_decoding(path)
 
 
-def _decoded(path: str | Path) -> VideoIndex:
-    return VideoIndex(sum(1 for _ in iter_video(path)), None, _NONE, _NONE)
+def _index_by_decoding(path: str | Path) -> VideoIndex:
+    return VideoIndex(sum(1 for _ in iter_video(path)), None, _NO_TIMES, _NO_TIMES)
 
 
 class _Packets(NamedTuple):
-    """Times of a stream's packets and of its key frames, rising.
+    """Times of the packets and key frames of a stream, rising.
 
-    From the time `certain_from` on, each packet gives a frame; before, decoding alone tells.
+    From the time `certain_from` on, each packet gives a frame; before it, only decoding shows.
     """
 
     pts: np.ndarray
@@ -93,7 +93,7 @@ class _Packets(NamedTuple):
 
 
 def _read_packets(path: str | Path) -> _Packets | None:
-    """Read all packets; None if their times do not tell, for certain, which frame is shown when."""
+    """Read all packets; None if their times do not show with certainty when frames are shown."""
     pts: list[int] = []
     durations: list[int] = []
     keys: list[tuple[int, int]] = []
@@ -101,18 +101,18 @@ def _read_packets(path: str | Path) -> _Packets | None:
         stream = video_stream(path, container)
         context = stream.codec_context
         codec = context.codec.canonical_name
-        if not _ONE_FRAME_A_PACKET & {context.name, codec}:
+        if not _ONE_FRAME_PER_PACKET & {context.name, codec}:
             return None
         if may_code_fields(context):  # a packet may be half a frame
             return None
         times_go_back, latest_dts, latest_pts = False, None, None
-        open_key: int | None = None  # the time of a key frame that frames may refer past
+        open_key: int | None = None  # time of a key frame past which others may refer
         is_certain = True
         try:
             for packet in packets_of(container, stream):
                 if packet.size == 0 or packet.is_discard:
                     continue
-                if packet.is_corrupt or packet.pts is None:  # decoding it will say what is wrong
+                if packet.is_corrupt or packet.pts is None:  # decoding will show what is wrong
                     return None
                 if packet.dts is not None:
                     if latest_dts is not None and packet.dts < latest_dts:  # two clips, joined
@@ -122,25 +122,24 @@ def _read_packets(path: str | Path) -> _Packets | None:
                 times_go_back = times_go_back or goes_back
                 if packet.is_keyframe:
                     key = KeyPacket(packet, codec, context.extradata)
-                    # A seek past it would not know how pictures are turned; or it begins another
-                    # clip, whose times lie between those of the one before.
+                    # A seek past it would miss how pictures are turned; or it begins another clip,
+                    # whose times are between those of the one before.
                     if key.states_orientation or goes_back:
                         return None
-                    # Decoding begins at the first packet: what refers past that one is looked at.
+                    # Decoding begins at the first packet, so frames that refer past it are checked.
                     open_key = None if key.is_closed or not pts else packet.pts
                     if key.is_start:
                         keys.append((packet.pts, packet.pts if packet.dts is None else packet.dts))
                 elif open_key is not None and packet.pts < open_key:
-                    is_certain = False  # what this refers to may have been cut away
+                    is_certain = False  # it may refer to frames that were cut
                 latest_pts = packet.pts if latest_pts is None else max(latest_pts, packet.pts)
                 pts.append(packet.pts)
                 durations.append(packet.duration or 0)
         except av.FFmpegError as error:
-            raise unreadable(path, f"damaged or cut off after {len(pts)} frames", error) from None
+            raise read_error(path, f"damaged or cut off after {len(pts)} frames", error) from None
         if container.format.name.startswith("mov") and len(pts) < stream.frames:
-            return None  # an edit list may rightly hide some
-        # Frames that are shown in another order than they are stored in, yet times that rise: they
-        # are those of decoding.
+            return None  # an edit list may hide some
+        # If frames are reordered and yet times rise, these are decoding times.
         if not keys or len(set(pts)) < len(pts) or (context.reorder_depth and not times_go_back):
             return None
         extent, tick = Extent(container, stream), stream.time_base or Fraction(1)
@@ -153,11 +152,11 @@ def _read_packets(path: str | Path) -> _Packets | None:
     return _Packets(np.sort(np.array(pts, np.int64)), key_pts, key_dts, certain_from)
 
 
-def _shown_before(path: str | Path, time: int) -> list[int]:
-    """Return the times of the frames that come when a video is decoded up to some time.
+def _decoded_times_before(path: str | Path, time: int) -> list[int]:
+    """Return the times of the frames that decoding a video up to some time gives.
 
-    Where a recording begins, or clips were cut and joined without being encoded anew, some refer
-    to frames that are not there.
+    At the start of a recording, or where clips were joined without re-encoding, some frames refer
+    to others that are not there.
     """
     with open_video(path) as container:
         stream = video_stream(path, container)
@@ -166,4 +165,4 @@ def _shown_before(path: str | Path, time: int) -> list[int]:
             before = takewhile(lambda frame: frame.pts is None or frame.pts < time, frames)
             return [frame.pts for frame in before if frame.pts is not None]
         except av.FFmpegError as error:
-            raise unreadable(path, "damaged or cut off", error) from None
+            raise read_error(path, "damaged or cut off", error) from None

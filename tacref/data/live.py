@@ -1,4 +1,4 @@
-"""Frames as they come: from a camera, standard input or a URL, or from a clip read like them."""
+"""Live frames: from a camera, standard input or a URL, or from a clip read in the same way."""
 
 import errno
 import io
@@ -15,21 +15,21 @@ import numpy as np
 from tacref.data.clips import iter_frames
 from tacref.data.clock import Clock
 from tacref.data.picture import PictureReader
-from tacref.data.video import failure, video_stream
+from tacref.data.video import error_reason, video_stream
 
 STDIN = "-"
 SCHEMES = ("rtsp", "http", "https", "udp", "tcp", "rtmp", "srt")
-# Seconds without a sign of life after which a URL has failed.
-TIMEOUT = 10.0
+# A URL has failed after this long without data.
+TIMEOUT_SECONDS = 10.0
 
-# How ffmpeg calls the cameras of an operating system, and the first of them there.
+# ffmpeg's input format for the cameras of an operating system, and its names of them.
 _CAMERAS = {
     "linux": ("v4l2", "/dev/video{}"),
     "darwin": ("avfoundation", "{}"),
     "win32": ("dshow", "video={}"),
 }
-# What may come from elsewhere: containers and bare streams. A playlist (HLS, DASH, concat, SDP) is
-# not among them: it could make this machine open any file or address that it names.
+# Formats accepted from outside: containers and bare streams. Playlists (HLS, DASH, concat, SDP) are
+# refused: they could make this machine open any file or address.
 _FORMATS = (
     "avi,flv,h264,hevc,ivf,live_flv,matroska,webm,mjpeg,mov,mp4,m4a,3gp,3g2,mj2,mpeg,mpegts,mpjpeg,"
     "mpegvideo,m4v,nut,ogg,rtsp,yuv4mpegpipe"
@@ -38,18 +38,18 @@ _PROTOCOLS = "rtsp,rtp,http,https,udp,tcp,tls,rtmp,srt"
 
 
 def is_camera(source: str | Path) -> bool:
-    """Say whether a source is a camera: its number, or a device such as /dev/video0."""
+    """Return whether a source is a camera: its number, or a device such as /dev/video0."""
     text = str(source)
     return text.isdecimal() or re.fullmatch(r"/dev/video\d+|video=.+", text) is not None
 
 
 def is_live(source: str | Path) -> bool:
-    """Say whether a source is no clip: a camera, "-" for standard input, or a URL."""
+    """Return whether a source is live: a camera, "-" for standard input, or a URL."""
     return is_camera(source) or str(source) == STDIN or _scheme(source) is not None
 
 
 def source_name(source: str | Path) -> str:
-    """Return what a source is called in messages; a URL without the password in it."""
+    """Return the name of a source for messages; a URL without its password."""
     text = str(source)
     if text == STDIN:
         return "standard input"
@@ -68,7 +68,7 @@ def iter_live(source: str | Path) -> Iterator[tuple[np.ndarray, float]]:
     Yields
     ------
     frame : ndarray of uint8, shape (H, W, 3), or of float32, shape (F,)
-        A picture (RGB) or a row of features.
+        An RGB picture or a row of features.
     timestamp : float
         Seconds since the first frame.
 
@@ -102,16 +102,16 @@ def iter_device(name: str, format_name: str) -> Iterator[tuple[np.ndarray, float
     Parameters
     ----------
     name : str
-        What ffmpeg calls the device.
+        ffmpeg's name of the device.
     format_name : str
-        The kind of device, one of ffmpeg's input formats.
+        ffmpeg's input format for it.
 
     Yields
     ------
     frame : ndarray of uint8, shape (H, W, 3)
         RGB.
     timestamp : float
-        Seconds, of the device's own clock.
+        Seconds, by the clock of the device.
 
     Raises
     ------
@@ -122,62 +122,62 @@ def iter_device(name: str, format_name: str) -> Iterator[tuple[np.ndarray, float
 
 
 def iter_url(url: str) -> Iterator[tuple[np.ndarray, float]]:
-    """Read frames of a video that comes over a network.
+    """Read frames of a video from a network.
 
     Parameters
     ----------
     url : str
-        Its scheme is one of `SCHEMES`. What is there must be a video: playlists are refused.
+        Its scheme is one of `SCHEMES`. It must lead to a video: playlists are refused.
 
     Yields
     ------
     frame : ndarray of uint8, shape (H, W, 3)
         RGB.
     timestamp : float
-        Seconds, of the stream's own clock.
+        Seconds, by the clock of the stream.
 
     Raises
     ------
     ValueError
-        If the scheme is another, the stream does not open, or it fails.
+        If it has another scheme, does not open, or fails.
     """
     scheme = _scheme(url)
-    shown = source_name(url)
+    name = source_name(url)
     if scheme not in SCHEMES:
-        raise ValueError(f"{shown}: must begin with one of {', '.join(SCHEMES)}, got {scheme!r}")
+        raise ValueError(f"{name}: must begin with one of {', '.join(SCHEMES)}, got {scheme!r}")
     options = {"format_whitelist": _FORMATS, "protocol_whitelist": _PROTOCOLS}
-    yield from _iter_stream(shown, url, options=options, timeout=TIMEOUT)
+    yield from _iter_stream(name, url, options=options, timeout=TIMEOUT_SECONDS)
 
 
 def _iter_stdin() -> Iterator[tuple[np.ndarray, float]]:
-    """Read frames of a video that is written to standard input, as it comes."""
+    """Read frames of a video from standard input as it arrives."""
     descriptor = 0
     if os.isatty(descriptor):
         raise ValueError(
             f"{source_name(STDIN)}: is a terminal; write a video into it, as from ffmpeg"
         )
-    # Unbuffered: a read gives what is there and does not wait until a buffer is full. A file may
-    # be read by seeking, as mp4 needs; a pipe may not.
+    # Unbuffered: a read returns what is there instead of waiting for a full buffer. A file, unlike
+    # a pipe, can be read by seeking, as mp4 needs.
     with io.FileIO(descriptor, closefd=False) as file:
-        # Nothing that the video names is opened.
+        # Files and addresses that the video names are not opened.
         options = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
         yield from _iter_stream(source_name(STDIN), file, options=options)
 
 
 def _iter_stream(name: str, source: Any, **options: Any) -> Iterator[tuple[np.ndarray, float]]:
-    """Open and decode; what is damaged on the way is left out, as a stream goes on after it."""
+    """Open and decode a stream; damaged packets are left out, as the stream goes on after them."""
     try:
         container = av.open(source, metadata_errors="replace", **options)
     except (av.FFmpegError, OSError, ValueError) as error:
-        said = _reason(error)
+        reason = _reason(error)
         if "options" in options and getattr(error, "errno", None) == errno.EINVAL:
-            said = "a playlist, or another format that is not read from a stream"
-        raise ValueError(f"{name}: does not open ({said})") from None
+            reason = "a playlist, or another format that is not read from a stream"
+        raise ValueError(f"{name}: does not open ({reason})") from None
     with container:
         if not container.streams.video:
             raise ValueError(f"{name}: gives no pictures")
         stream = video_stream(name, container)
-        stream.thread_type = "SLICE"  # several frames at a time would come that much later
+        stream.thread_type = "SLICE"  # decoding several frames at once would delay them
         shape: tuple[int, ...] | None = None
         clock = Clock(stream, 1 / float(stream.average_rate or 25), live=True)
         pictures = PictureReader(name)
@@ -204,8 +204,8 @@ def _iter_stream(name: str, source: Any, **options: Any) -> Iterator[tuple[np.nd
 
 def _reason(error: Exception) -> str:
     if isinstance(error, av.error.ExitError):  # PyAV's, after the timeout
-        return f"nothing came for {TIMEOUT:g} seconds"
-    return failure(error)
+        return f"nothing came for {TIMEOUT_SECONDS:g} seconds"
+    return error_reason(error)
 
 
 def _scheme(source: str | Path) -> str | None:

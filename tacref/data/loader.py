@@ -12,9 +12,10 @@ from typing import Any
 
 from tacref.cores import threads_available
 from tacref.data import video
-from tacref.data.dataset import PairBatch, PairDataset
+from tacref.data.batch import PairBatch
+from tacref.data.dataset import PairDataset
 
-_AHEAD = 2  # batches asked of a worker before the first is taken
+_BATCHES_AHEAD = 2  # batches requested from a worker before the first is received
 
 
 def iter_batches(
@@ -26,29 +27,29 @@ def iter_batches(
     parts: int = 1,
     workers: int = 0,
 ) -> Iterator[tuple[list[PairBatch], float]]:
-    """Read the batches of some steps, the same ones however many workers read them.
+    """Read the batches of some steps; they do not depend on the number of workers.
 
     Parameters
     ----------
     dataset : PairDataset
-        What to draw from.
+        The data set.
     steps : range
         The steps.
     rank, world : int
-        This process and the number of processes, which have equal shares of each batch.
+        Number of this process, and of processes; they have equal shares of each batch.
     parts : int
-        Equal parts into which this process's share is cut.
+        Number of equal parts of the share of this process.
     workers : int
-        Processes that read ahead; 0 reads in this one. They start anew rather than as copies of
-        this process, so a script that calls this needs `if __name__ == "__main__":`. They end
-        with this process, however it ends.
+        Number of processes that read ahead; 0 reads in this one. They are started afresh, not
+        forked, so a script that calls this needs `if __name__ == "__main__":`. They end with this
+        process, however it ends.
 
     Yields
     ------
     batches : list of PairBatch
         The parts of a step.
     seconds : float
-        How long they were waited for.
+        Time spent waiting for them.
 
     Raises
     ------
@@ -70,14 +71,14 @@ def iter_batches(
     try:
         for _ in steps[:workers]:
             pool.append(_Worker(dataset, min(workers, len(steps)), share))
-        for position, step in enumerate(steps[: _AHEAD * workers]):
-            pool[position % workers].ask(step)
+        for position, step in enumerate(steps[: _BATCHES_AHEAD * workers]):
+            pool[position % workers].request(step)
         for position in range(len(steps)):
             start = time.perf_counter()
             worker = pool[position % workers]
-            batches = worker.take()
-            if position + _AHEAD * workers < len(steps):
-                worker.ask(steps[position + _AHEAD * workers])
+            batches = worker.receive()
+            if position + _BATCHES_AHEAD * workers < len(steps):
+                worker.request(steps[position + _BATCHES_AHEAD * workers])
             yield batches, time.perf_counter() - start
     finally:
         for worker in pool:
@@ -91,20 +92,20 @@ def _read(dataset: PairDataset, step: int, *, rank: int, world: int, parts: int)
 
 
 def decoder_threads(workers: int) -> int:
-    """Return how many threads each of some workers may decode on, so that all share the cores.
+    """Return the number of decoder threads for each worker, so that all workers share the cores.
 
-    Processes that torchrun started on this machine have as many workers each.
+    Every process that torchrun started on this machine has this number of workers.
     """
-    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return max(1, threads_available() // (workers * beside))
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return max(1, threads_available() // (workers * processes))
 
 
 class _Worker:
-    """One process, spoken to over a pipe whose closing ends it."""
+    """A process at the other end of a pipe; closing the pipe ends it."""
 
     def __init__(self, dataset: PairDataset, workers: int, share: dict[str, int]) -> None:
-        # A fresh interpreter: it holds no other end of any worker's pipe, so that the pipe closes
-        # with this process, even one that is killed; and it need not load torch.
+        # A fresh interpreter: it inherits no end of another worker's pipe, so that its pipe closes
+        # with this process, even if that is killed; and it need not load torch.
         context = get_context("spawn")
         try:
             self._pipe, other = context.Pipe()
@@ -119,18 +120,18 @@ class _Worker:
                 f"of workers needs less, got {workers}"
             ) from None
 
-    def ask(self, step: int) -> None:
-        with suppress(BrokenPipeError):  # `take` says what became of it
+    def request(self, step: int) -> None:
+        with suppress(BrokenPipeError):  # `receive` reports what happened
             self._pipe.send(step)
 
-    def take(self) -> list[PairBatch]:
+    def receive(self) -> list[PairBatch]:
         try:
             answer = self._pipe.recv()
         except (EOFError, OSError):
             self._process.join(10)
             raise ChildProcessError(
                 f"a process that reads clips ended with status {self._process.exitcode}; "
-                "it may have been killed for want of memory"
+                "it may have been killed for lack of memory"
             ) from None
         if isinstance(answer, Exception):
             raise answer
@@ -143,10 +144,10 @@ class _Worker:
 
 
 def _serve(pipe: Connection, dataset: PairDataset, workers: int, share: dict[str, Any]) -> None:
-    # The process that asks decides when to stop, also when both get the signal.
+    # The main process decides when to stop, also if both get the signal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    # What a video's length is has been said where clips were counted.
+    # The scan has already warned about this.
     warnings.filterwarnings("ignore", message=".*shorter than it says")
     dataset.cache.max_bytes //= workers
     video.decoder_threads = decoder_threads(workers)
@@ -155,8 +156,8 @@ def _serve(pipe: Connection, dataset: PairDataset, workers: int, share: dict[str
             step = pipe.recv()
             try:
                 answer: Any = _read(dataset, step, **share)
-            except Exception as error:  # for the process that asked
+            except Exception as error:  # raised by the main process
                 answer = error
             pipe.send(answer)
-    except (EOFError, OSError):  # nobody is there any more
+    except (EOFError, OSError):  # the main process has gone
         os._exit(0)

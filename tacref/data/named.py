@@ -1,4 +1,4 @@
-"""The clips that a command names: one by one, or by their folder."""
+"""The clips named on a command line: one by one, or by their folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,39 +10,39 @@ from tacref.data.frames import picture_files
 from tacref.data.video import open_video, video_stream
 
 
-def named_clips(given: Sequence[str], *, least: int = 2) -> tuple[list[Path], bool]:
-    """Find the clips that a command names.
+def named_clips(names: Sequence[str], *, min_clips: int = 2) -> tuple[list[Path], bool]:
+    """Find the clips named on a command line.
 
     Parameters
     ----------
-    given : sequence of str
+    names : sequence of str
         Clips, or one folder of them.
-    least : int
-        How many clips the command needs: 2 for aligning, 1 for what takes them one by one.
+    min_clips : int
+        Number of clips that the command needs: 2 to align them, 1 to process them one by one.
 
     Returns
     -------
     list of Path
-        The clips, at least so many.
+        The clips, at least `min_clips`.
     bool
-        Whether they are those of a folder.
+        Whether they are the clips of a folder.
 
     Raises
     ------
     FileNotFoundError
-        If one is not there.
+        If one is missing.
     ValueError
         If there are fewer, or the folder cannot be read.
     """
-    for clip in given:
+    for clip in names:
         if not Path(clip).exists():
             raise FileNotFoundError(f"{clip}: no such file or folder")
-    paths = [Path(clip) for clip in given]
+    paths = [Path(clip) for clip in names]
     if len(paths) > 1:
         return paths, False
     (folder,) = paths
     if not folder.is_dir() or clip_kind(folder) is not None:
-        if least == 1:
+        if min_clips == 1:
             return paths, False
         raise ValueError(f"{folder}: is one clip; name two or more, or a folder of them")
     clips = [
@@ -50,14 +50,14 @@ def named_clips(given: Sequence[str], *, least: int = 2) -> tuple[list[Path], bo
         for path in sorted(folder.iterdir())
         if not path.name.startswith(".") and clip_kind(path) is not None
     ]
-    if len(clips) < least:
-        needs = "aligning needs at least two" if least == 2 else "at least one is needed"
+    if len(clips) < min_clips:
+        needs = "aligning needs at least two" if min_clips == 2 else "at least one is needed"
         raise ValueError(f"{folder}: holds {len(clips)} clips; {needs}")
     return clips, True
 
 
 def expected_frames(path: str | Path) -> int | None:
-    """Return about how many frames a clip has, by what it says itself, for a progress bar."""
+    """Return about how many frames a clip has, as its file states, for a progress bar."""
     path = Path(path)
     if path.is_dir():
         return len(picture_files(path))
@@ -69,11 +69,11 @@ def expected_frames(path: str | Path) -> int | None:
             if stream.frames or not (container.duration and stream.average_rate):
                 return stream.frames or None
             return round(container.duration / av.time_base * stream.average_rate)
-    except (OSError, ValueError):  # said by whoever reads it
+    except (OSError, ValueError):  # reported when it is read
         return None
 
 
 def clip_names(paths: Sequence[Path]) -> list[str]:
-    """Return the clips' names, those that occur more than once with their places."""
+    """Return the names of clips; names that occur more than once begin with the clip's number."""
     names = [path.resolve().name for path in paths]
     return [name if names.count(name) == 1 else f"{k + 1}: {name}" for k, name in enumerate(names)]

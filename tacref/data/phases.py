@@ -1,4 +1,4 @@
-"""Phase labels: `phases.csv` beside the clips, `video,start_frame,end_frame,phase`."""
+"""Phase labels: `phases.csv` next to the clips, `video,start_frame,end_frame,phase`."""
 
 import csv
 import os
@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from tacref.tables import from_text
 
-FILE = "phases.csv"
-COLUMNS = ("video", "start_frame", "end_frame", "phase")
+PHASES_FILE = "phases.csv"
+PHASE_COLUMNS = ("video", "start_frame", "end_frame", "phase")
 
 
 class Phase(NamedTuple):
@@ -32,22 +32,22 @@ def read_phases(
     lengths : mapping of str to int
         Each clip's name (file or folder name) and number of frames.
     skip : bool
-        Pass over the labels of what is in the folder and not in `lengths`, such as clips that
-        cannot be read; by default that is an error.
+        Whether to ignore labels of files that are in the folder but not in `lengths`, such as clips
+        that cannot be read. By default they are an error.
 
     Returns
     -------
     dict of str to list of Phase
         For each labeled clip its phases in order, which cover it from its first frame to its
-        last. Clips without labels do not appear; without `phases.csv` none does.
+        last. Clips without labels are left out; without `phases.csv` the result is empty.
 
     Raises
     ------
     ValueError
         If a line is malformed, names an unknown clip, or the phases of a clip overlap, leave a
-        gap or do not end where it ends; names file and line.
+        gap or do not end where it ends; names the file and the line.
     """
-    path = Path(folder) / FILE
+    path = Path(folder) / PHASES_FILE
     return read_phase_file(path, lengths, only=True, skip=skip) if path.is_file() else {}
 
 
@@ -61,16 +61,16 @@ def read_phase_file(
     path : str or Path
         A file with the columns of `phases.csv`.
     lengths : mapping of str to int
-        Name and number of frames of each clip of interest.
+        Name and number of frames of each clip to read labels for.
     only : bool
-        Refuse a file that names other clips, too; by default they are passed over.
+        Whether to refuse a file that names other clips. By default they are ignored.
     skip : bool
-        Pass over those that are there, beside the file, all the same.
+        Whether to ignore other clips all the same if they exist next to the file.
 
     Returns
     -------
     dict of str to list of Phase
-        For each clip of interest that the file names its phases in order.
+        For each of these clips that the file names, its phases in order.
 
     Raises
     ------
@@ -87,8 +87,8 @@ def read_phase_file(
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file)
             header = next(reader, [])
-            if tuple(column.strip() for column in header) != COLUMNS:
-                raise ValueError(f"{path}: line 1 must be {','.join(COLUMNS)}, got {header}")
+            if tuple(column.strip() for column in header) != PHASE_COLUMNS:
+                raise ValueError(f"{path}: line 1 must be {','.join(PHASE_COLUMNS)}, got {header}")
             for row in reader:
                 if not row:
                     continue
@@ -102,16 +102,16 @@ def read_phase_file(
         raise ValueError(f"{path}: not a CSV file in UTF-8 ({error})") from None
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
-    return {name: _covering(path, name, found, lengths[name]) for name, found in rows.items()}
+    return {name: _covering(path, name, of_clip, lengths[name]) for name, of_clip in rows.items()}
 
 
 def check_phases(lengths: Mapping[Path, int], *, skip: bool = False) -> None:
-    """Check the phase labels beside clips, where there are any.
+    """Check the phase labels next to clips, if there are any.
 
     Parameters
     ----------
     lengths : mapping of Path to int
-        All clips of one or several folders and their numbers of frames.
+        All clips of one or more folders, and their numbers of frames.
     skip : bool
         As for `read_phases`.
 
@@ -131,8 +131,8 @@ def phase_labels(phases: list[Phase]) -> list[str]:
 
 
 def _parse(row: list[str], where: str) -> tuple[str, Phase]:
-    if len(row) != len(COLUMNS):
-        raise ValueError(f"{where}: must have {len(COLUMNS)} fields, got {len(row)}: {row}")
+    if len(row) != len(PHASE_COLUMNS):
+        raise ValueError(f"{where}: must have {len(PHASE_COLUMNS)} fields, got {len(row)}: {row}")
     name, start, end, phase = (from_text(field.strip()) for field in row)
     try:
         interval = int(start), int(end)

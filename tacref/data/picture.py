@@ -15,19 +15,19 @@ _BT2020 = (9, 10, 14)  # non-constant and constant luminance; ICtCp
 
 
 def _unnamed(cls: type[Type], value: object) -> Type:
-    """Give a kind of side data that PyAV has no name for one, instead of an error."""
+    """Name a kind of side data that PyAV does not know, instead of raising."""
     member: Any = object.__new__(cls)
     member._name_, member._value_ = f"TYPE_{value}", value
     return cast(Type, member)
 
 
-# Frames may carry what this PyAV does not know, such as the EXIF data of motion JPEG: what they
-# carry besides could not be read.
+# Frames may carry side data that this PyAV does not know, such as the EXIF data of motion JPEG; it
+# would keep PyAV from reading their other side data.
 Type._missing_ = classmethod(_unnamed)  # type: ignore[assignment,method-assign]
 
 
 class PictureReader:
-    """Turns the frames of one stream, in their order, into pictures.
+    """Converts the frames of one stream, in order, to pictures.
 
     Parameters
     ----------
@@ -38,12 +38,12 @@ class PictureReader:
     def __init__(self, path: str | Path) -> None:
         self._path = path
         self._reformatter = VideoReformatter()
-        # Orientation that is stated once, as by H.264's own message, holds for what follows.
+        # An orientation stated once, as by a message of H.264, holds for the following frames.
         self._matrix = (1, 0, 0, 1)
 
     @property
     def swaps_sides(self) -> bool:
-        """True if pictures are turned by a quarter, so that width and height change places."""
+        """True if pictures are turned by a quarter, which exchanges width and height."""
         a, b, _, _ = self._matrix
         return abs(b) > abs(a)
 
@@ -60,7 +60,7 @@ class PictureReader:
             self._matrix = (a, b, c, d)
 
     def read(self, frame: av.VideoFrame) -> np.ndarray:
-        """Return a frame as RGB `(H, W, 3)` uint8, turned as the display matrix says."""
+        """Return a frame as RGB `(H, W, 3)` uint8, turned by its display matrix."""
         self._note_orientation(frame)
         picture = self._rgb(frame)
         # A pixel at (p, q) is shown at (a p + c q, b p + d q). Players round to quarter turns, too.
@@ -71,13 +71,13 @@ class PictureReader:
         return np.ascontiguousarray(picture[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1])
 
     def _rgb(self, frame: av.VideoFrame) -> np.ndarray:
-        # More threads would be started for every frame, and cost more than they save.
+        # More threads would be started for every frame, which costs more than it saves.
         convert = self._reformatter.reformat
         try:
             return convert(frame, format="rgb24", threads=1).to_ndarray()
         except av.FFmpegError:
             tag = int(frame.colorspace)
-            if tag in (0, 1, 2, 4, 5, 6, 7, 9):  # which swscale converts: it was something else
+            if tag in (0, 1, 2, 4, 5, 6, 7, 9):  # swscale converts these: the cause is another
                 raise
         if tag == _YCGCO:
             return self._from_ycgco(frame)
@@ -93,11 +93,11 @@ class PictureReader:
         return rgb.to_ndarray()
 
     def _from_ycgco(self, frame: av.VideoFrame) -> np.ndarray:
-        """Convert by the equations 48 to 51 of H.273, as swscale has none."""
+        """Convert by equations 48 to 51 of H.273, which swscale lacks."""
         tag = frame.colorspace
-        wide = int(frame.color_range) == ColorRange.JPEG
-        colors = ColorRange.JPEG if wide else ColorRange.MPEG
-        # The same matrix and range on both sides: nothing but the format changes.
+        full_range = int(frame.color_range) == ColorRange.JPEG
+        colors = ColorRange.JPEG if full_range else ColorRange.MPEG
+        # The same matrix and range on both sides: only the format changes.
         frame.colorspace = Colorspace.ITU601
         try:
             planes = self._reformatter.reformat(
@@ -106,9 +106,11 @@ class PictureReader:
         finally:
             frame.colorspace = tag
         luma, green, orange = planes.astype(np.float32)  # (3, H, W)
-        if not wide:
+        if not full_range:
             luma = (luma - 16) * (255 / 219)
-        green, orange = ((plane - 128) * (1 if wide else 255 / 224) for plane in (green, orange))
+        green, orange = (
+            (plane - 128) * (1 if full_range else 255 / 224) for plane in (green, orange)
+        )
         rest = luma - green
         rgb = np.stack([rest + orange, luma + green, rest - orange], axis=-1)
         return np.clip(np.rint(rgb), 0, 255).astype(np.uint8)

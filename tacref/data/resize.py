@@ -1,4 +1,4 @@
-"""What a resized picture is: bytes, the same ones in training, in torch and in an exported graph.
+"""Resizing pictures: the same bytes in training, in torch and in an exported graph.
 
 Antialiased linear interpolation, the triangle filter of Pillow's BILINEAR and of torch's
 `interpolate(antialias=True)`, aspect ratio not kept. The weight of source pixel s for target pixel
@@ -9,7 +9,7 @@ t, of `n` and `size`, is proportional to
 Weights are integers that sum to 2^16 over rows and to 2^14 over columns: differences of the
 cumulative sums of a_ts over s, each rounded. Rows are summed first, rounded to a quarter of a level
 (10 bits), then columns, rounded to a byte; halves are rounded up. All sums are integers below 2^24,
-which float32 holds exactly: whatever adds them up, in any order, gives the same bytes.
+which float32 holds exactly: any code that adds them up, in any order, gives the same bytes.
 """
 
 from functools import lru_cache
@@ -33,14 +33,16 @@ def resize(frame: np.ndarray, size: int) -> np.ndarray:
     Returns
     -------
     ndarray of uint8, shape (size, size, 3)
-        `frame` itself if it has that size.
+        `frame` itself if it already has that size.
     """
     height, width, _ = frame.shape
     if (height, width) == (size, size):
         return frame
-    from tacref.kernels.resize import resize_bytes  # numba, which not every reader of clips needs
+    from tacref.kernels.resize import (
+        resize_bytes,  # imports Numba, which reading features does not need
+    )
 
-    # Writable, as numba compiles for each kind of array anew.
+    # Writable: Numba would compile again for a read-only array.
     pixels = np.require(frame, requirements=("C", "W")).reshape(height, 3 * width)
     rows, columns = _taps(height, size, ROW_BITS), _taps(width, size, COLUMN_BITS)
     resized = resize_bytes(pixels, rows, ROW_BITS - LEVEL_BITS, columns, COLUMN_BITS + LEVEL_BITS)

@@ -1,4 +1,4 @@
-"""Which frames of a clip are used: one in each of N equal segments, each with its context."""
+"""Drawing frames of a clip: one in each of N equal segments, each with its context."""
 
 from collections.abc import Sequence
 
@@ -13,9 +13,9 @@ def segment_uniform(length: int, count: int, rng: np.random.Generator) -> np.nda
     length : int
         Frames of the clip, >= 1.
     count : int
-        Frames to draw, >= 1. More than `length` are allowed: then some repeat.
+        Frames to draw, >= 1. If more than `length`, some repeat.
     rng : numpy.random.Generator
-        Source of chance.
+        Random number generator.
 
     Returns
     -------
@@ -45,9 +45,9 @@ def context_windows(
     indices : ndarray of int64, shape (N,)
         Frames of a clip.
     offsets : sequence of int, or ndarray of int64, shape (N, K)
-        Context frames relative to each; an array has offsets of its own for each frame.
+        Context frames relative to each frame; an array has separate offsets for each frame.
     length : int
-        Frames of the clip. Beyond its ends its first or last frame stands in.
+        Frames of the clip. Beyond its ends, its first or last frame is repeated.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A look at every clip before training: how many frames it has, or what is wrong with it."""
+"""A scan of all clips before training: their numbers of frames, or what is wrong with them."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,9 +17,9 @@ def index_clips(
     Parameters
     ----------
     clips : sequence of Clip
-        Which.
+        The clips to index.
     keep_errors : bool
-        Return what is wrong with a clip in the place of its index, instead of raising it.
+        Whether to return an error message in place of the index of a bad clip instead of raising.
     progress : bool
         Show a progress bar (on a terminal only).
 
@@ -38,16 +38,16 @@ def index_clips(
             return str(error)
 
     def submit(clip: Clip) -> Future[ClipIndex | str] | None:
-        # Only videos on threads, as ffmpeg works without the GIL. NumPy's reading of headers may
-        # fail on several, as CPython 3.11 counts the depth of all threads' syntax trees together.
+        # Threads only for videos, as ffmpeg releases the GIL. NumPy may fail to read headers on
+        # several threads: CPython 3.11 counts the depth of syntax trees of all threads together.
         if clip.kind != "video":
             return None
         try:
             return pool.submit(index, clip)
-        except RuntimeError:  # the system lets no further thread start
+        except RuntimeError:  # the system starts no more threads
             return None
 
-    found = []
+    results = []
     with (
         ThreadPoolExecutor(8) as pool,
         tqdm(
@@ -55,6 +55,6 @@ def index_clips(
         ) as bar,
     ):
         for clip, future in zip(clips, [submit(clip) for clip in clips], strict=True):
-            found.append(index(clip) if future is None else future.result())
+            results.append(index(clip) if future is None else future.result())
             bar.update()
-    return found
+    return results

@@ -11,7 +11,7 @@ PHASES = ("reach", "carry", "pour", "return", "take", "raise", "drink")
 
 # Positions in a unit square, y down; the person on the left faces the table on the right.
 _REST, _MOUTH = np.array((0.36, 0.74)), np.array((0.33, 0.27))
-_JUG, _ABOVE, _ASIDE = np.array((0.84, 0.66)), np.array((0.72, 0.44)), np.array((0.42, 0.66))
+_JUG, _ABOVE_GLASS, _ASIDE = np.array((0.84, 0.66)), np.array((0.72, 0.44)), np.array((0.42, 0.66))
 _GLASS = np.array((0.60, 0.68))
 _SHOULDER, _HIP, _HEAD = np.array((0.20, 0.42)), np.array((0.16, 0.86)), np.array((0.23, 0.24))
 _TABLE = 0.76
@@ -23,7 +23,7 @@ Color = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Pose:
-    """What moves: positions in the unit square, angles in radians, levels in [0, 1]."""
+    """Everything that moves: positions in the unit square, angles in radians, levels in [0, 1]."""
 
     hand: np.ndarray
     jug: np.ndarray
@@ -36,9 +36,9 @@ class Pose:
 
 
 def pose(phase: int, progress: float) -> Pose:
-    """Return the pose in a phase, `progress` of the way through it.
+    """Return the pose in a phase, at `progress` in [0, 1].
 
-    Every phase moves all the way through, and no two moments look alike.
+    Something moves throughout every phase, and no two moments look alike.
     """
     jug, jug_tilt, jug_level = _JUG, 0.0, 1.0
     glass, glass_tilt, glass_level = _GLASS, 0.0, 0.0
@@ -47,9 +47,9 @@ def pose(phase: int, progress: float) -> Pose:
     if phase == 0:
         hand = _arc(_REST, _JUG, 0.10, p)
     elif phase == 1:
-        hand = jug = _arc(_JUG, _ABOVE, 0.05, p)
+        hand = jug = _arc(_JUG, _ABOVE_GLASS, 0.05, p)
     elif phase == 2:
-        hand = jug = _ABOVE + np.array((-0.04, 0.03)) * p
+        hand = jug = _ABOVE_GLASS + np.array((-0.04, 0.03)) * p
         jug_tilt = 1.0 * min(p / 0.15, 1.0) + 0.8 * p
         pouring = p > 0.12
         glass_level = max(p - 0.12, 0.0) / 0.88
@@ -57,7 +57,7 @@ def pose(phase: int, progress: float) -> Pose:
     else:
         jug, jug_level, glass_level = _ASIDE, 0.3, 1.0
         if phase == 3:
-            hand = jug = _arc(_ABOVE + np.array((-0.04, 0.03)), _ASIDE, 0.08, p)
+            hand = jug = _arc(_ABOVE_GLASS + np.array((-0.04, 0.03)), _ASIDE, 0.08, p)
             jug_tilt = 1.8 * max(1.0 - p / 0.6, 0.0)
         elif phase == 4:
             hand = _arc(_ASIDE, _GLASS, 0.12, p)
@@ -70,12 +70,12 @@ def pose(phase: int, progress: float) -> Pose:
 
 
 class Scene:
-    """One clip's looks: view, proportions, colors, background and what moves in it.
+    """The look of one clip: view, proportions, colors, background and moving distractors.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Source of chance.
+        Random number generator.
     size : int
         Side of the pictures in pixels.
     """
@@ -91,7 +91,7 @@ class Scene:
         self._arm = rng.uniform(0.34, 0.40)
         self._thickness = rng.uniform(0.028, 0.042)
         self._build = rng.uniform(0.9, 1.15)  # of head and body
-        dark = rng.random() < 0.5  # the figure is darker or lighter than what is behind it
+        dark = rng.random() < 0.5  # the person is darker or lighter than the background
         behind, before = ((0.62, 0.95), (0.05, 0.35)) if dark else ((0.08, 0.38), (0.65, 0.98))
         self._body, self._skin = _color(rng, before), _color(rng, before)
         self._jug, self._glass = _color(rng, (0.3, 0.7), 0.7), _color(rng, before, 0.1)
@@ -104,9 +104,9 @@ class Scene:
                 _color(rng, behind, 0.5),
                 rng.uniform(0.03, 0.09),  # radius
                 rng.uniform(0.0, 1.0, 2),  # center
-                rng.uniform(0.1, 0.5, 2),  # way
-                rng.uniform(0.02, 0.10, 2),  # radians a frame
-                rng.uniform(0, 2 * math.pi, 2),
+                rng.uniform(0.1, 0.5, 2),  # amplitude
+                rng.uniform(0.02, 0.10, 2),  # radians per frame
+                rng.uniform(0, 2 * math.pi, 2),  # angle at the start
             )
             for _ in range(rng.integers(2, 5))
         ]
@@ -115,11 +115,13 @@ class Scene:
         self._rng = rng
 
     def draw(self, pose: Pose, time: int) -> np.ndarray:
-        """Draw a pose at a frame number: uint8 RGB `(size, size, 3)`. Draws noise anew."""
+        """Draw a pose at a frame number: uint8 RGB `(size, size, 3)`. Each call draws new noise."""
         image = self._background.copy()
         draw = ImageDraw.Draw(image)
-        for color, radius, center, way, speed, start in self._drift:
-            self._disk(draw, center + way * np.sin(speed * time + start), radius, color, view=False)
+        for color, radius, center, amplitude, speed, start in self._drift:
+            self._disk(
+                draw, center + amplitude * np.sin(speed * time + start), radius, color, view=False
+            )
         shake, beat = self._shake
         self._offset = self._shift + shake * np.sin(0.7 * time + beat)
         self._line(draw, ((-0.5, _TABLE), (1.5, _TABLE)), 0.03, self._table)
@@ -142,13 +144,13 @@ class Scene:
         return np.clip(small * np.float32(light) + noise, 0, 255).astype(np.uint8)
 
     def _elbow(self, hand: np.ndarray) -> np.ndarray:
-        way = hand - _SHOULDER
-        distance = float(np.hypot(*way))
+        reach = hand - _SHOULDER
+        distance = float(np.hypot(*reach))
         half = distance / 2
-        # Two bones of one length; stretched where the hand is out of reach.
+        # Two bones of equal length, stretched if the hand is out of reach.
         height = math.sqrt(max(self._arm**2 - half**2, 0.0))
-        across = np.array((-way[1], way[0])) / max(distance, 1e-9)
-        return _SHOULDER + way / 2 + across * height
+        across = np.array((-reach[1], reach[0])) / max(distance, 1e-9)
+        return _SHOULDER + reach / 2 + across * height
 
     def _draw_background(self, rng: np.random.Generator) -> Image.Image:
         corners = np.array([[_color(rng, self._behind) for _ in range(2)] for _ in range(2)])
@@ -163,12 +165,12 @@ class Scene:
         blur = rng.uniform(1 / 256, 4 / 256) * self._pixels
         return image.filter(ImageFilter.GaussianBlur(blur))
 
-    def _place(self, points: np.ndarray) -> list[tuple[float, float]]:
-        placed = (points - 0.5) @ self._view.T + self._offset
-        return [(x * self._pixels, y * self._pixels) for x, y in placed]
+    def _to_pixels(self, points: np.ndarray) -> list[tuple[float, float]]:
+        viewed = (points - 0.5) @ self._view.T + self._offset
+        return [(x * self._pixels, y * self._pixels) for x, y in viewed]
 
     def _line(self, draw: ImageDraw.ImageDraw, ends: tuple, width: float, color: Color) -> None:
-        points = self._place(np.array(ends))
+        points = self._to_pixels(np.array(ends))
         draw.line(points, fill=color, width=max(1, round(width * self._pixels)))
 
     def _disk(
@@ -180,7 +182,7 @@ class Scene:
         *,
         view: bool = True,
     ) -> None:
-        x, y = self._place(center[None])[0] if view else center * self._pixels
+        x, y = self._to_pixels(center[None])[0] if view else center * self._pixels
         r = radius * self._pixels
         draw.ellipse((x - r, y - r, x + r, y + r), fill=color)
 
@@ -199,7 +201,7 @@ class Scene:
 
         def box(left: float, top: float, right: float, bottom: float) -> list:
             corners = np.array(((left, top), (right, top), (right, bottom), (left, bottom)))
-            return self._place(center + corners @ turn.T)
+            return self._to_pixels(center + corners @ turn.T)
 
         w, h, rim = width / 2, height / 2, 0.014
         draw.polygon(box(-w, -h, w, h), fill=color)
@@ -211,7 +213,7 @@ class Scene:
 
 
 def _arc(start: np.ndarray, end: np.ndarray, lift: float, progress: float) -> np.ndarray:
-    """Return a point on the way from start to end, lifted in the middle."""
+    """Return a point on an arc from start to end, lifted in the middle."""
     rise = np.array((0.0, -4 * lift * progress * (1 - progress)))
     return start + (end - start) * progress + rise
 

@@ -12,16 +12,16 @@ from tacref.data.scene import PHASES, Scene, pose
 from tacref.data.writing import write_video
 from tacref.files import new_folder
 
-FRAMES_A_PHASE = 14.0
-PROGRESS = "progress.csv"
-TRAIN, VAL = 24, 8  # clips
+MEAN_FRAMES_PER_PHASE = 14.0
+PROGRESS_FILE = "progress.csv"
+TRAIN_CLIPS, VAL_CLIPS = 24, 8
 
 
 def make_dataset(
     out_dir: str | Path,
     *,
-    train: int = TRAIN,
-    val: int = VAL,
+    train: int = TRAIN_CLIPS,
+    val: int = VAL_CLIPS,
     seed: int = 0,
     size: int = 128,
     fps: float = 25.0,
@@ -35,16 +35,16 @@ def make_dataset(
     Parameters
     ----------
     out_dir : str or Path
-        Folder to make: `{train,val}/clip_000.mp4 …`, beside them `phases.csv` and `progress.csv`
-        (`video,frame,progress`, the share of the activity done, in [0, 1]).
+        Folder to make, with `{train,val}/clip_000.mp4 …` and, next to the clips, `phases.csv` and
+        `progress.csv` (`video,frame,progress`: the share of the activity done, in [0, 1]).
     train, val : int
         Number of clips of each split, >= 2.
     seed : int
-        >= 0. A clip depends on seed, split and its own number alone.
+        >= 0. A clip depends only on the seed, its split and its number.
     size : int
         Side of the pictures in pixels, even, >= 32.
     fps : float
-        Frames a second, finite and > 0. The number of frames does not depend on it.
+        Frames per second, finite and > 0. Does not change the number of frames.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def make_dataset(
     Raises
     ------
     ValueError
-        If a number is out of range, or `out_dir` holds something.
+        If a number is out of range, or `out_dir` is not empty.
     """
     counts = {"train": train, "val": val}
     for name, count in counts.items():
@@ -84,29 +84,33 @@ def make_dataset(
                 progress.extend(
                     (name, frame, f"{share:.6f}") for frame, share in enumerate(done / len(PHASES))
                 )
-            _write_csv(folder / split / phases.FILE, phases.COLUMNS, intervals)
-            _write_csv(folder / split / PROGRESS, ("video", "frame", "progress"), progress)
+            _write_csv(folder / split / phases.PHASES_FILE, phases.PHASE_COLUMNS, intervals)
+            _write_csv(folder / split / PROGRESS_FILE, ("video", "frame", "progress"), progress)
     return Path(out_dir)
 
 
 def holds_activity(folder: Path) -> bool:
-    """Return whether a folder holds what `make_dataset` makes by default, and nothing else."""
-    made = {f"{split}/{name}" for split in ("train", "val") for name in (phases.FILE, PROGRESS)}
-    for split, count in (("train", TRAIN), ("val", VAL)):
-        made |= {f"{split}/{_name(number)}" for number in range(count)}
-    return made | {"train", "val"} == {
+    """Return whether a folder holds exactly the files that `make_dataset` makes by default."""
+    expected = {
+        f"{split}/{name}"
+        for split in ("train", "val")
+        for name in (phases.PHASES_FILE, PROGRESS_FILE)
+    }
+    for split, count in (("train", TRAIN_CLIPS), ("val", VAL_CLIPS)):
+        expected |= {f"{split}/{_name(number)}" for number in range(count)}
+    return expected | {"train", "val"} == {
         path.relative_to(folder).as_posix() for path in folder.rglob("*")
     }
 
 
 def draw_timeline(rng: np.random.Generator) -> list[np.ndarray]:
-    """Draw one clip's time warp: for each phase, the progress through it at each of its frames."""
+    """Draw the time warp of a clip: for each phase, the progress at each of its frames."""
     speed = rng.uniform(0.75, 1.4)
     timeline = []
     for _ in PHASES:
-        count = max(6, round(FRAMES_A_PHASE / speed * rng.uniform(0.6, 1.7)))
+        count = max(6, round(MEAN_FRAMES_PER_PHASE / speed * rng.uniform(0.6, 1.7)))
         even = (np.arange(count) + 0.5) / count
-        # Fast in the middle or at the ends, and never at rest.
+        # Fast in the middle or at the ends, and never still.
         bend, start = rng.uniform(-0.75, 0.75), rng.choice((0.0, 0.5))
         timeline.append(
             even
@@ -116,7 +120,7 @@ def draw_timeline(rng: np.random.Generator) -> list[np.ndarray]:
 
 
 def render(timeline: list[np.ndarray], rng: np.random.Generator, size: int) -> Iterator[np.ndarray]:
-    """Draw the frames of a timeline, uint8 RGB `(size, size, 3)`, in a scene of their own."""
+    """Draw the frames of a timeline, uint8 RGB `(size, size, 3)`, in a new scene."""
     scene = Scene(rng, size)
     moments = [(phase, p) for phase, progress in enumerate(timeline) for p in progress]
     return (scene.draw(pose(phase, p), time) for time, (phase, p) in enumerate(moments))

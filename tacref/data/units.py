@@ -1,10 +1,10 @@
-"""What is in the packets of H.264 and HEVC, told by the units that they are made of."""
+"""The content of H.264 and HEVC packets, from the units that they consist of."""
 
 from collections.abc import Iterator
 
 import av
 
-# How units are numbered (ITU-T H.264, table 7-1; H.265, table 7-1), and messages in them (annex D).
+# Types of units (ITU-T H.264, table 7-1; H.265, table 7-1), and of messages in them (annex D).
 _H264_PICTURES, _H264_IDR, _H264_SEI = (1, 2, 5), 5, 6
 _H265_PICTURES, _H265_CLOSED = range(32), (19, 20)
 _H265_RANDOM_ACCESS, _H265_SEI = range(16, 22), 39
@@ -12,19 +12,19 @@ _RECOVERY_POINT, _DISPLAY_ORIENTATION = 6, 47
 
 
 class KeyPacket:
-    """What is in a packet that its container marks as a key frame.
+    """The content of a packet that its container marks as a key frame.
 
-    Containers also mark frames from which a picture is refreshed strip by strip, and frames that
-    others refer past.
+    Containers also mark frames that start to refresh the picture strip by strip, and frames past
+    which others refer.
 
     Parameters
     ----------
     packet : Packet
         The packet.
     codec : str
-        Its codec, as ffmpeg calls it.
+        ffmpeg's name of its codec.
     extradata : bytes, optional
-        Of its codec; says how the units in a packet are laid out.
+        Of its codec; determines the layout of the units in a packet.
     """
 
     def __init__(self, packet: av.Packet, codec: str, extradata: bytes | None) -> None:
@@ -35,34 +35,34 @@ class KeyPacket:
                 kind = unit[0] & 0x1F
                 self.is_closed |= kind == _H264_IDR
                 if kind == _H264_SEI:
-                    self._look(unit[1:])
+                    self._read_messages(unit[1:])
         elif codec == "hevc":
             for unit in _units(packet, extradata, at=21):
                 kind = unit[0] >> 1 & 0x3F
                 self.is_start |= kind in _H265_RANDOM_ACCESS
                 self.is_closed |= kind in _H265_CLOSED
                 if kind == _H265_SEI:
-                    self._look(unit[2:])
+                    self._read_messages(unit[2:])
         self.is_start |= self.is_closed
 
     is_start: bool
-    """True if all frames that are shown from this one on can be decoded from it."""
+    """True if all frames shown from this one on can be decoded starting here."""
 
     is_closed: bool
     """True if no frame after it in the file refers to one before it."""
 
     states_orientation: bool
-    """True if it says how pictures are turned, which holds for frames after it."""
+    """True if it states how pictures are turned, which also holds for the following frames."""
 
-    def _look(self, messages: bytes) -> None:
+    def _read_messages(self, messages: bytes) -> None:
         for kind, content in _messages(messages):
-            # "Recovered after 0 frames" is a single bit 1; the next says that it is exactly so.
+            # "Recovered after 0 frames" is a single bit 1; the next bit says that this is exact.
             self.is_start |= kind == _RECOVERY_POINT and content[:1] >= b"\xc0"
             self.states_orientation |= kind == _DISPLAY_ORIENTATION
 
 
 def holds_picture(packet: av.Packet, codec: str, extradata: bytes | None) -> bool:
-    """Return whether a packet holds a picture, and not settings alone."""
+    """Return whether a packet holds a picture, not only settings."""
     if codec == "h264":
         return any(unit[0] & 0x1F in _H264_PICTURES for unit in _units(packet, extradata, at=4))
     if codec == "hevc":
@@ -72,9 +72,9 @@ def holds_picture(packet: av.Packet, codec: str, extradata: bytes | None) -> boo
 
 
 def _units(packet: av.Packet, extradata: bytes | None, *, at: int) -> Iterator[bytes]:
-    """Cut a packet into its NAL units, as far as their first kilobyte."""
+    """Yield the NAL units of a packet, up to the first kilobyte of each."""
     data = bytes(packet)
-    if extradata and extradata[0] == 1:  # lengths before them; their size is at byte `at`
+    if extradata and extradata[0] == 1:  # units begin with lengths, whose size is at byte `at`
         bytes_of_length = (extradata[at] & 3) + 1
         start = 0
         while start + bytes_of_length < len(data):
@@ -83,7 +83,7 @@ def _units(packet: av.Packet, extradata: bytes | None, *, at: int) -> Iterator[b
             if length:
                 yield data[begin : begin + min(length, 1024)]
             start = begin + length
-    else:  # start codes before them
+    else:  # units begin with start codes
         start = data.find(b"\0\0\1")
         while 0 <= start < len(data) - 3:
             begin, start = start + 3, data.find(b"\0\0\1", start + 3)
@@ -91,12 +91,12 @@ def _units(packet: av.Packet, extradata: bytes | None, *, at: int) -> Iterator[b
 
 
 def _messages(payload: bytes) -> Iterator[tuple[int, bytes]]:
-    """Read the messages of an SEI unit: their kind and content."""
-    payload = payload.replace(b"\0\0\3", b"\0\0")  # the bytes that keep start codes out
+    """Yield the messages of an SEI unit: kind and content."""
+    payload = payload.replace(b"\0\0\3", b"\0\0")  # bytes that prevent start codes
     at = 0
     while at + 2 <= len(payload) and payload[at] != 0x80:
         numbers = []
-        for _ in range(2):  # kind and length, each as a sum of bytes up to one that is not 255
+        for _ in range(2):  # kind and length: sums of bytes up to one that is not 255
             number = 0
             while at < len(payload) and payload[at] == 255:
                 number, at = number + 255, at + 1

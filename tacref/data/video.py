@@ -1,4 +1,4 @@
-"""Video files through PyAV: any codec that ffmpeg reads, upright, with their own timestamps."""
+"""Video files through PyAV: any codec that ffmpeg reads, upright, with the file's timestamps."""
 
 import errno
 import warnings
@@ -27,14 +27,14 @@ SUFFIXES = frozenset((
 ))
 # fmt: on
 
-# ffmpeg's names of the containers that hold their frames themselves. What only points to other
-# files (playlists, lists of files, session descriptions) or makes pictures of text is no video.
+# ffmpeg's names of the containers that hold frames. Formats that only point to other files
+# (playlists, lists of files, session descriptions) or turn text into pictures are refused.
 _CONTAINERS = (
     "apng", "asf", "avi", "dv", "flv", "gif", "h264", "hevc", "ivf", "m4v", "matroska", "mov",
     "mpeg", "mpegts", "mpegvideo", "mxf", "nut", "obu", "ogg", "rm", "wtv", "yuv4mpegpipe",
 )  # fmt: skip
 
-# Threads of a decoder; 0 is one a core. Processes that decode side by side share the cores.
+# Threads of a decoder; 0 means one per core. Processes that decode in parallel share the cores.
 decoder_threads = 0
 
 
@@ -44,29 +44,28 @@ def iter_video(path: str | Path) -> "VideoFrames":
     Parameters
     ----------
     path : str or Path
-        A video in one of the containers that docs/data.md names. The stream that the file presents
-        is taken: the one marked as default, or else the one that ffmpeg holds for the best; cover
-        pictures are not video.
+        A video in one of the containers that docs/data.md names. The stream marked as default is
+        read, or else the one that ffmpeg considers best; cover pictures are not video.
 
     Returns
     -------
     VideoFrames
         An iterator of (frame, timestamp): uint8 `(H, W, 3)` RGB, turned and mirrored upright as
-        the file says, and seconds, as in the file; they rise, by steps that need not be equal.
+        the file states, and its time in seconds. Times rise, by steps that need not be equal.
 
     Raises
     ------
     FileNotFoundError
-        When the first frame is asked for: if there is no such file.
+        When the first frame is read: if there is no such file.
     ValueError
-        If it is not a video, or damaged or cut off; says how much was read. (A file cut between
-        two frames is found by the bytes that its container speaks of; some formats, such as
-        MPEG-TS, do not say.)
+        If it is not a video, or damaged or cut off; states how much was read. (A file cut between
+        two frames is recognized by the sizes in its container; some formats, such as MPEG-TS, do
+        not state them.)
 
     Warns
     -----
     UserWarning
-        If the file is whole and yet shorter than it says.
+        If the file is complete and yet shorter than it states.
     """
     return VideoFrames(path)
 
@@ -89,13 +88,13 @@ class VideoFrames(Iterator[tuple[np.ndarray, float]]):
 
     @property
     def pixel_aspect(self) -> Fraction:
-        """Width over height of a pixel as it is meant to be shown, of the upright picture."""
+        """Displayed width of a pixel over its height, in the upright picture."""
         self._peek()
         return self._aspect
 
     @property
     def is_turned(self) -> bool:
-        """True if pictures are turned or mirrored, other than they are stored."""
+        """True if pictures are stored turned or mirrored."""
         self._peek()
         return self._is_turned
 
@@ -134,7 +133,7 @@ class VideoFrames(Iterator[tuple[np.ndarray, float]]):
             except DamageError:
                 raise ValueError(f"{path}: damaged or cut off: {extent}") from None
             except av.FFmpegError as error:
-                raise unreadable(path, f"damaged or cut off: {extent}", error) from None
+                raise read_error(path, f"damaged or cut off: {extent}", error) from None
             extent.check(path)
 
 
@@ -147,19 +146,19 @@ def _timed_frames(
     damage = Damage(container, stream)
     try:
         for packet in packets_of(container, stream):
-            damage.see_packet(packet)
-            clock.see(packet)
+            damage.note_packet(packet)
+            clock.note_packet(packet)
             for frame in packet.decode():
-                damage.see_frame(frame)
+                damage.note_frame(frame)
                 yield from clock.add(frame)
     except (DamageError, av.FFmpegError):
-        yield from clock.rest()
+        yield from clock.flush()
         raise
-    yield from clock.rest()
-    if damage.lost:
+    yield from clock.flush()
+    if damage.lost_pictures:
         warnings.warn(
-            f"{path}: {damage.lost} of its pictures cannot be decoded: they refer to others that "
-            "are not there, or are damaged",
+            f"{path}: {damage.lost_pictures} of its pictures cannot be decoded: they "
+            "are damaged, or refer to others that are not there",
             stacklevel=1,
         )
 
@@ -167,8 +166,10 @@ def _timed_frames(
 def packets_of(
     container: av.container.InputContainer, stream: av.VideoStream
 ) -> Iterator[av.Packet]:
-    """Read a stream's packets; the last one is empty and makes the decoder give what it holds."""
-    with suppress(IndexError):  # PyAV's, after the last one, where another stream appeared late
+    """Read the packets of a stream; the last one is empty and flushes the decoder."""
+    with suppress(
+        IndexError
+    ):  # PyAV raises it after the last packet if another stream appeared late
         yield from container.demux(stream)
 
 
@@ -185,8 +186,8 @@ def open_video(path: str | Path) -> av.container.InputContainer:
     if Path(path).exists() and not Path(path).is_file():  # files are read more than once
         raise ValueError(f"{path}: not a video file")
     try:
-        # "file:" keeps ffmpeg from taking "12:30.mp4" for a protocol; a tag in another
-        # encoding is no reason to refuse the video.
+        # "file:" keeps ffmpeg from taking "12:30.mp4" for a protocol. A tag in another encoding
+        # does not matter.
         return av.open(
             f"file:{path}",
             metadata_errors="replace",
@@ -198,12 +199,12 @@ def open_video(path: str | Path) -> av.container.InputContainer:
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such video file") from None
     except (av.FFmpegError, OSError) as error:
-        said = "not a video, or cut off before its index: nothing could be read"
-        raise unreadable(path, said, error) from None
+        message = "not a video, or cut off before its index: nothing could be read"
+        raise read_error(path, message, error) from None
 
 
 def video_stream(path: str | Path, container: av.container.InputContainer) -> av.VideoStream:
-    """Return the video stream that a file presents, ready to be decoded.
+    """Return the video stream to read from a file, ready to be decoded.
 
     Raises
     ------
@@ -221,19 +222,19 @@ def video_stream(path: str | Path, container: av.container.InputContainer) -> av
             raise ValueError(f"{path}: not a video, or cut off before its index")
         raise ValueError(f"{path}: its video is in a codec that ffmpeg has no decoder for here")
     context = stream.codec_context
-    # Decoding several frames at once calls a frame damaged where frames change to fields.
+    # Decoding several frames at once reports damage where frames change to fields.
     stream.thread_type = "SLICE" if may_code_fields(context) else "AUTO"
     context.thread_count = decoder_threads
     return stream
 
 
-def failure(error: Exception) -> str:
-    """Return what ffmpeg or the system says went wrong, without the file's name."""
+def error_reason(error: Exception) -> str:
+    """Return the message of ffmpeg or the system, without the file name."""
     return str(getattr(error, "strerror", None) or error)
 
 
-def unreadable(path: str | Path, said: str, error: Exception) -> ValueError:
-    """Return the error of a video that cannot be read: that it is `said`, or it is the machine."""
+def read_error(path: str | Path, message: str, error: Exception) -> ValueError:
+    """Return the error for a video that cannot be read; names a lack of threads or memory."""
     if getattr(error, "errno", None) in (errno.EAGAIN, errno.ENOMEM):
-        said = "cannot be decoded, as this machine has no threads or memory left"
-    return ValueError(f"{path}: {said} ({failure(error)})")
+        message = "cannot be decoded, as this machine has no threads or memory left"
+    return ValueError(f"{path}: {message} ({error_reason(error)})")

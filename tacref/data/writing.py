@@ -1,4 +1,4 @@
-"""Writing videos that browsers play, in colors that every player shows alike."""
+"""Writing videos that browsers play, in colors that all players show alike."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,9 +20,9 @@ from av.video.reformatter import (
 
 from tacref.files import replacing
 
-# The same frames give the same file: libx264's tree of macroblocks reads memory that it has not
-# written, and its threads, as many as there are cores unless told, cut a video differently.
-_SAME_FILE = {"mbtree": "0", "threads": "1"}
+# The same frames give the same file: libx264's macroblock tree reads uninitialized memory, and the
+# number of its threads, by default that of the cores, changes its result.
+_REPRODUCIBLE = {"mbtree": "0", "threads": "1"}
 
 
 @contextmanager
@@ -35,10 +35,10 @@ def h264_file(
     codec: Mapping[str, str],
     container: Mapping[str, str] | None = None,
 ) -> Iterator[Callable[[np.ndarray, int], None]]:
-    """Give a function that writes frames to an H.264 mp4 file.
+    """Open an H.264 mp4 file and yield a function that writes frames to it.
 
-    The file says what its colors mean: BT.709, limited range. Where it does not, players guess,
-    and browsers take another matrix from 720 lines on.
+    The file states its colors: BT.709, limited range. Without that, players guess, and browsers
+    assume another matrix from 720 lines on.
 
     Parameters
     ----------
@@ -47,12 +47,11 @@ def h264_file(
     size : (int, int)
         Width and height in pixels, even. Frames of another size are scaled to it.
     rate : Fraction
-        Frames a second that the file states.
+        Frames per second that the file states.
     clock : Fraction
-        Seconds a tick.
+        Seconds per tick.
     codec, container : mapping of str to str
-        Options of libx264, of which some are there already to make the same file each time, and
-        of the mp4 file.
+        Options of libx264, added to those that make the file reproducible, and of the mp4 file.
 
     Yields
     ------
@@ -60,19 +59,19 @@ def h264_file(
         Takes a frame, uint8 `(H, W, 3)` RGB, and its time in ticks; times rise.
     """
     width, height = size
-    reformatter = VideoReformatter()  # keeps what it has prepared from frame to frame
+    reformatter = VideoReformatter()  # reuses its setup from frame to frame
     with av.open(f"file:{path}", "w", format="mp4", options=dict(container or {})) as file:
-        stream = file.add_stream("libx264", rate=rate, options={**_SAME_FILE, **codec})
+        stream = file.add_stream("libx264", rate=rate, options={**_REPRODUCIBLE, **codec})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.time_base = stream.codec_context.time_base = clock
-        stream.codec_context.colorspace = 1  # BT.709, as players count; swscale's number differs
+        stream.codec_context.colorspace = 1  # BT.709 in the file; swscale's number differs
         stream.codec_context.color_range = ColorRange.MPEG
         stream.codec_context.color_primaries = ColorPrimaries.BT709
         stream.codec_context.color_trc = ColorTrc.BT709
 
         def write(picture: np.ndarray, ticks: int) -> None:
             frame = reformatter.reformat(
-                # Not copied: it is converted before this returns.
+                # Not copied, as it is converted before this returns.
                 av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(picture), "rgb24"),
                 width,
                 height,
@@ -80,7 +79,7 @@ def h264_file(
                 dst_colorspace=Colorspace.ITU709,
                 dst_color_range=ColorRange.MPEG,
                 interpolation=Interpolation.BILINEAR,
-                threads=1,  # else each call starts some
+                threads=1,  # else each call starts threads
             )
             frame.pts, frame.time_base = ticks, clock
             file.mux(stream.encode(frame))
@@ -97,10 +96,10 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float = 25.
     path : str or Path
         File to write; replaced if it exists.
     frames : iterable of ndarray of uint8, shape (H, W, 3)
-        RGB, all of one size. An odd height or width, which the format cannot hold, is made even
-        by repeating the last row or column.
+        RGB, all of the same size. An odd height or width, which the format does not allow, is made
+        even by repeating the last row or column.
     fps : float
-        Frames a second, finite and >= 0.001.
+        Frames per second, finite and >= 0.001.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """How good embeddings are: functions of embeddings and labels only, from any encoder.
 
-What else `tacref evaluate` needs lies beside them: baselines, the refusal of training data, the
+The package also has what `tacref evaluate` needs: baselines, the refusal of training data, the
 table, the plots.
 """
 

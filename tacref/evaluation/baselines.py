@@ -1,4 +1,4 @@
-"""What a trained encoder is held against: itself untrained, and the raw frames."""
+"""Baselines for a trained encoder: itself untrained, and the raw frames."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,12 +8,12 @@ import numpy as np
 if TYPE_CHECKING:
     from tacref.encoder import Encoder
 
-# Side in pixels of the pictures that stand for raw video.
-THUMBNAIL = 16
+# Pixels; raw video is represented by pictures of this size.
+THUMBNAIL_SIDE = 16
 
 
 def raw_features(path: str | Path) -> np.ndarray:
-    """Return a clip's frames themselves as embeddings.
+    """Return the frames of a clip themselves as embeddings.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def raw_features(path: str | Path) -> np.ndarray:
     Returns
     -------
     ndarray of float64, shape (T, d)
-        Rows of features as they are; pictures as 16 x 16 RGB thumbnails in [0, 1], d = 768.
+        Rows of features unchanged; pictures as 16 x 16 RGB thumbnails in [0, 1], d = 768.
 
     Raises
     ------
@@ -32,21 +32,21 @@ def raw_features(path: str | Path) -> np.ndarray:
     """
     from tacref.data import load_clip
 
-    frames = load_clip(path, THUMBNAIL).frames
+    frames = load_clip(path, THUMBNAIL_SIDE).frames
     rows = frames.reshape(len(frames), -1).astype(np.float64)
     return rows / 255.0 if frames.dtype == np.uint8 else rows
 
 
 def untrained_encoder(encoder: "Encoder", config: dict[str, Any]) -> "Encoder":
-    """Return a run's encoder as it was before its first step.
+    """Return the encoder of a run as it was before the first step.
 
     Parameters
     ----------
     encoder : Encoder
-        The trained one; the statistics that standardize features are taken from it.
+        The trained encoder; the statistics that standardize features are copied from it.
     config : dict
-        The run's config.json: seed, and weight file of the backbone. A weight file that is gone
-        leaves the backbone at random.
+        The run's config.json: seed, and weight file of the backbone. If that file is gone, the
+        backbone starts from random weights.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Scores that are means over videos or pairs of videos, and their intervals by bootstrap."""
+"""Scores that are means over videos or pairs of videos, with bootstrap intervals."""
 
 import math
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ import numpy as np
 
 from tacref.evaluation.checks import check_seed
 
-# Below this many videos, resampling them says next to nothing.
-LEAST_VIDEOS = 3
-LEVEL = 0.95
+# With fewer videos, resampling them says next to nothing.
+MIN_VIDEOS_FOR_INTERVAL = 3
+CONFIDENCE_LEVEL = 0.95
 
 
 class Estimate(NamedTuple):
-    """A score, and the ends of its 95 % interval over videos (None: too few videos)."""
+    """A score and the ends of its 95 % interval over videos (None if there are too few videos)."""
 
     value: float
     low: float | None
@@ -30,14 +30,14 @@ class Estimate(NamedTuple):
 
 @dataclass(frozen=True)
 class Scores:
-    """Sums that make up a score, video by video or pair of videos by pair.
+    """Sums that make up a score, per video or per pair of videos.
 
     Parameters
     ----------
     totals : ndarray of float64, shape (V,) or (V, V)
-        What each video, or ordered pair of videos, adds to the numerator; 0 on the diagonal.
+        Contribution of each video, or ordered pair of videos, to the numerator; 0 on the diagonal.
     counts : ndarray of float64, of the same shape
-        What it adds to the denominator.
+        Its contribution to the denominator.
     """
 
     totals: np.ndarray
@@ -45,15 +45,15 @@ class Scores:
 
     @property
     def value(self) -> float:
-        """The score: the sum of totals over that of counts; NaN where nothing counts."""
-        # fsum: the order of the videos changes no bit.
+        """The score: the sum of totals divided by the sum of counts; NaN if nothing counts."""
+        # fsum: the result does not depend on the order of the videos.
         total, count = math.fsum(self.totals.flat), math.fsum(self.counts.flat)
         return total / count if count else math.nan
 
     def resampled(self, weights: np.ndarray) -> np.ndarray:
         """Scores `(R,)` of samples in which video v is drawn `weights[r, v]` times.
 
-        A pair of draws of one and the same video does not count, as it does not in the score.
+        Two draws of the same video do not count as a pair, as in the score itself.
         """
         totals, counts = (
             (weights @ part) if part.ndim == 1 else ((weights @ part) * weights).sum(1)
@@ -68,9 +68,9 @@ def estimate(scores: Sequence[Scores], *, seed: int = 0, resamples: int = 1000) 
     Parameters
     ----------
     scores : sequence of Scores
-        One for each activity; their videos are drawn apart, with replacement.
+        One for each activity; videos are drawn with replacement, separately for each activity.
     seed : int
-        Of the draws.
+        Seed of the draws.
     resamples : int
         Number of draws, >= 1.
 
@@ -78,8 +78,8 @@ def estimate(scores: Sequence[Scores], *, seed: int = 0, resamples: int = 1000) 
     -------
     Estimate
         Ends are None if an activity has fewer than three videos that count. Samples in which
-        nothing counts are left out. What was learned
-        from, and what is searched, is not drawn anew: the interval is about the videos scored.
+        nothing counts are left out. Training videos and the frames searched are not resampled:
+        the interval only accounts for the choice of the videos scored.
 
     References
     ----------
@@ -93,7 +93,7 @@ def estimate(scores: Sequence[Scores], *, seed: int = 0, resamples: int = 1000) 
         int((each.counts if each.counts.ndim == 1 else each.counts.sum(1)).astype(bool).sum())
         for each in scores
     ]
-    if min(counting) < LEAST_VIDEOS:
+    if min(counting) < MIN_VIDEOS_FOR_INTERVAL:
         return Estimate(value, None, None)
     rng = np.random.default_rng(seed)
     draws = np.zeros(resamples)
@@ -101,8 +101,8 @@ def estimate(scores: Sequence[Scores], *, seed: int = 0, resamples: int = 1000) 
         videos = len(each.totals)
         weights = rng.multinomial(videos, np.full(videos, 1 / videos), size=resamples)
         draws += each.resampled(weights.astype(np.float64)) / len(scores)
-    tail = 100 * (1 - LEVEL) / 2
-    draws = draws[~np.isnan(draws)]  # without those in which no video or pair counts
+    tail = 100 * (1 - CONFIDENCE_LEVEL) / 2
+    draws = draws[~np.isnan(draws)]  # samples in which no video or pair counts
     if not draws.size:
         return Estimate(value, None, None)
     low, high = np.percentile(draws, [tail, 100 - tail])

@@ -1,4 +1,4 @@
-"""What the metrics check: embeddings and labels by name of video."""
+"""Checks of the metrics' arguments: embeddings and labels by name of video."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,38 +11,40 @@ Embeddings = Mapping[str, ArrayLike]
 Labels = Mapping[str, Sequence[str]]
 
 
-def check_videos(embeddings: Embeddings, name: str, *, least: int = 1) -> dict[str, np.ndarray]:
-    """Return the embeddings as float64 arrays `(T, d)`, of one d, not empty and finite.
+def check_videos(
+    embeddings: Embeddings, name: str, *, min_videos: int = 1
+) -> dict[str, np.ndarray]:
+    """Return the embeddings as float64 arrays `(T, d)`, finite, not empty and of the same d.
 
     Raises
     ------
     ValueError
-        If there are fewer than `least` videos, or an array is not as described, or holds whole
+        If there are fewer than `min_videos` videos, or an array is not as described or holds whole
         numbers that float64 would round.
     """
-    if len(embeddings) < least:
+    if len(embeddings) < min_videos:
         raise ValueError(
-            f"{name} must hold at least {'two videos' if least == 2 else 'one video'}, "
+            f"{name} must hold at least {'two videos' if min_videos == 2 else 'one video'}, "
             f"got {len(embeddings)}"
         )
     videos: dict[str, np.ndarray] = {}
     d = -1
-    for key, given in embeddings.items():
-        video = _real(given, f"{name}[{key!r}]")
+    for key, array in embeddings.items():
+        video = _as_float64(array, f"{name}[{key!r}]")
         if d < 0 and video.ndim == 2:
             d = video.shape[1]
         if video.ndim != 2 or video.size == 0 or video.shape[1] != d:
             expected = "(T, d)" if d < 0 else f"(T, {d})"
-            raise ValueError(f"{name}[{key!r}] must have shape {expected}, got {np.shape(given)}")
+            raise ValueError(f"{name}[{key!r}] must have shape {expected}, got {np.shape(array)}")
         if not np.isfinite(video).all():
             raise ValueError(f"{name}[{key!r}] holds NaN or infinity")
         videos[key] = video
     return videos
 
 
-def _real(given: ArrayLike, name: str) -> np.ndarray:
-    """Return an array in float64, if that holds its numbers."""
-    array = read_array(given, name)
+def _as_float64(numbers: ArrayLike, name: str) -> np.ndarray:
+    """Return an array as float64, if that represents its numbers."""
+    array = read_array(numbers, name)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
     real = array.astype(np.float64)
@@ -60,7 +62,7 @@ def check_labels(
     Raises
     ------
     ValueError
-        If a video has no labels, or not one a frame; names the video and the frames.
+        If a video does not have one label per frame; names the video and the frames.
     """
     checked = {}
     for key, video in videos.items():
@@ -79,13 +81,13 @@ def check_labels(
 def check_held_out(
     videos: Mapping[str, np.ndarray], train_videos: Mapping[str, np.ndarray]
 ) -> None:
-    """Refuse embeddings to be scored that are also to be learned from.
+    """Refuse to score embeddings that are also training data.
 
     Raises
     ------
     ValueError
-        If two arrays are equal. Arrays whose rows are all one (a collapsed encoder's, which any
-        two videos of equal length share) are passed over.
+        If two arrays are equal. Arrays with only one distinct row are not compared: a collapsed
+        encoder returns the same for any two videos of equal length.
     """
     known = {(video.shape, video.tobytes()): key for key, video in train_videos.items()}
     for key, video in videos.items():
@@ -98,7 +100,7 @@ def check_held_out(
 
 
 def check_seed(seed: int) -> None:
-    """Refuse what NumPy's generators do not take.
+    """Refuse a seed that NumPy's generators do not take.
 
     Raises
     ------

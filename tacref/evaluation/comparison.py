@@ -10,7 +10,7 @@ from tacref.data import Clip
 from tacref.encoder.embedding import Embed, GatherResults, embed_shares
 from tacref.evaluation.bootstrap import Estimate, Scores, estimate
 from tacref.evaluation.kendall import UndefinedPairs, undefined_pairs
-from tacref.evaluation.labeled import ALL, score_clips
+from tacref.evaluation.labeled import ALL_CLIPS, score_clips
 
 Clips = Mapping[str, list[Clip]]  # by activity
 
@@ -22,7 +22,8 @@ class Comparison:
     Parameters
     ----------
     scores : dict of str to dict of str to dict of str to Scores
-        By title of the encoder, activity and metric. A data set without activities has one, `ALL`.
+        By title of the encoder, activity and metric. A data set without activities has one,
+        `ALL_CLIPS`.
     embeddings : dict of str to dict of str to ndarray
         Of the first encoder: by activity and name of the clip.
     seed : int
@@ -114,11 +115,11 @@ def compare(
         for activity, members in clips.items():
             _check_stride(stride, members, rows)
             train = train_clips.get(activity, [])
-            scores[title][activity or ALL] = score_clips(
+            scores[title][activity or ALL_CLIPS] = score_clips(
                 members, train, rows, stride=stride, seed=seed
             )
             if len(scores) == 1:
-                embeddings[activity or ALL] = {clip.name: rows[clip.path] for clip in members}
+                embeddings[activity or ALL_CLIPS] = {clip.name: rows[clip.path] for clip in members}
     return Comparison(scores, embeddings, seed) if rank == 0 else None
 
 

@@ -1,4 +1,4 @@
-"""Cycle-consistency error: how far from home nearest neighbors lead, there and back."""
+"""Cycle-consistency error: how far a frame's nearest neighbor's nearest neighbor is from it."""
 
 import numpy as np
 
@@ -10,9 +10,10 @@ from tacref.evaluation.nearest import nearest
 def cycle_scores(embeddings: Embeddings) -> Scores:
     """Cycle-consistency error of each ordered pair of videos.
 
-    From frame i of video A to its nearest frame (Euclidean) in B, and from there to the nearest
-    frame i' in A: |i - i'| / T, of A's T frames. The mean over the frames of A is the error of a
-    pair. 0: every frame comes home; frames by chance: about 1/3.
+    Frame i of video A leads to its nearest frame (Euclidean) in B, and that one to its nearest
+    frame i' in A; the error of frame i is |i - i'| / T, where T is the number of frames of A. The
+    error of a pair is the mean over the frames of A: 0 if every frame returns to itself, about 1/3
+    for random frames.
 
     Parameters
     ----------
@@ -32,14 +33,15 @@ def cycle_scores(embeddings: Embeddings) -> Scores:
     References
     ----------
     Dwibedi et al., "Temporal Cycle-Consistency Learning", CVPR 2019, section 3.1, who count the
-    frames that come home; the distance is our choice, since a neighboring frame is nearly home.
+    frames that return to themselves; the distance is our choice, as a neighboring frame is nearly
+    right.
     """
-    videos = list(check_videos(embeddings, "embeddings", least=2).values())
-    there = nearest(videos)
+    videos = list(check_videos(embeddings, "embeddings", min_videos=2).values())
+    neighbors = nearest(videos)
     errors = np.zeros((len(videos), len(videos)))
     for a, video in enumerate(videos):
         frames = np.arange(len(video))
         for b in range(len(videos)):
             if a != b:
-                errors[a, b] = np.abs(there[b][a][there[a][b]] - frames).mean() / len(video)
+                errors[a, b] = np.abs(neighbors[b][a][neighbors[a][b]] - frames).mean() / len(video)
     return Scores(errors, 1.0 - np.eye(len(videos)))

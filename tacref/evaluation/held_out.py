@@ -1,26 +1,26 @@
-"""Refuses to score on training data: the same folder, or the same files by content."""
+"""Refusing to score on training data: the same folder, or files with the same content."""
 
 from pathlib import Path
 
 from tacref.data.copies import find_copies
 
-TRAIN = "train"
+TRAIN_SPLIT = "train"
 
 
 def check_split(data: str | Path, split: str, run_data: str | Path | None = None) -> None:
     """Refuse a split that is the training split, or shares a clip with it.
 
-    Clips are compared by content, byte for byte, wherever they lie and whatever they are called.
-    Only those that are as large as a training clip are read.
+    Clips are compared byte by byte, wherever they are and whatever they are called. Only clips of
+    the same size as a training clip are read.
 
     Parameters
     ----------
     data : str or Path
         The data set's folder.
     split : str
-        The split to be scored.
+        The split to score.
     run_data : str or Path, optional
-        The data set that the encoder was trained on, if it is known; passed over if it is gone.
+        The data set that the encoder was trained on, if that is known; ignored if it is gone.
 
     Raises
     ------
@@ -28,15 +28,15 @@ def check_split(data: str | Path, split: str, run_data: str | Path | None = None
         If the split is training data; names the clips.
     """
     folder = Path(data) / split
-    trained_on = {(Path(data) / TRAIN).resolve()}
+    trained_on = {(Path(data) / TRAIN_SPLIT).resolve()}
     if run_data is not None:
-        trained_on.add((Path(run_data) / TRAIN).resolve())
+        trained_on.add((Path(run_data) / TRAIN_SPLIT).resolve())
     if folder.resolve() in trained_on:
         raise ValueError(
             f"{folder}: is training data; a score on it says nothing about other videos "
             "(--split names another split)"
         )
-    others = [clip for place in sorted(trained_on) for clip in _clips(place)]
+    others = [clip for trained in sorted(trained_on) for clip in _clips(trained)]
     for clip, other in find_copies(_clips(folder), others):
         raise ValueError(
             f"{clip}: holds the same as the training clip {other}; training data is not scored"
@@ -48,12 +48,12 @@ def _clips(folder: Path) -> list[Path]:
 
     if not folder.is_dir():
         return []
-    found = []
+    clips = []
     for entry in sorted(folder.iterdir()):
         if entry.name.startswith("."):
             continue
         if clip_kind(entry) is not None:
-            found.append(entry)
+            clips.append(entry)
         elif entry.is_dir():
-            found.extend(_clips(entry))
-    return found
+            clips.extend(_clips(entry))
+    return clips

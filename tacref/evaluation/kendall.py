@@ -11,35 +11,35 @@ from tacref.evaluation.bootstrap import Scores
 from tacref.evaluation.checks import Embeddings, check_videos
 from tacref.evaluation.nearest import nearest
 
-# Up to so many frames, all pairs of them are compared; scipy sorts, which pays for more.
-ALL_PAIRS = 200
+# With more frames, scipy's sorting is faster than comparing all pairs.
+MAX_FRAMES_FOR_ALL_PAIRS = 200
 
 
 def kendall_tau(embeddings: Sequence[ArrayLike], *, stride: int = 1) -> float:
     """Mean Kendall's tau over all ordered pairs of videos.
 
-    For each frame of video A, the nearest frame (Euclidean) of video B is found; tau-b compares
-    the order of those frames with the order of A's. 1: all in order; 0: no order; -1: reversed.
+    Each frame of video A has a nearest frame (Euclidean) in video B; tau-b compares the order of
+    those frames with the order of the frames of A. 1: same order; 0: no order; -1: reversed.
 
     Parameters
     ----------
     embeddings : sequence of array_like, each of shape (T_v, d)
         Frame embeddings of at least two videos of one activity.
     stride : int
-        Every how many frames of each video are taken, >= 1. The sources differ (1, 2 or 5), so
-        it belongs beside every number.
+        Only every `stride`-th frame of each video is used, >= 1. Publications differ (1, 2 or 5),
+        so state it with every number.
 
     Returns
     -------
     float
-        In [-1, 1]. A pair whose neighbors are all one frame, where tau is undefined, counts as 0
-        (our choice: such embeddings have no order; the field leaves such pairs out).
+        In [-1, 1]. A pair whose neighbors are all the same frame, for which tau is undefined,
+        counts as 0 (our choice: such embeddings have no order; published code leaves it out).
 
     Raises
     ------
     ValueError
         If there are fewer than two videos, the shapes do not fit, a value is not finite, or
-        `stride` is not >= 1, or > 1 and leaves no more than one frame of any video.
+        `stride` is not >= 1, or leaves only one frame of every video.
 
     References
     ----------
@@ -84,9 +84,9 @@ def kendall_scores_by_definition(embeddings: Embeddings, *, stride: int = 1) -> 
     dict of str to Scores
         Over ordered pairs `(V, V)`:
 
-        - "kendall_tau": a pair without a tau, as all its neighbors are one frame, counts as 0.
+        - "kendall_tau": a pair without a tau, whose neighbors are all the same frame, counts as 0.
         - "kendall_tau_defined_pairs": such a pair does not count (the code of TCC, LAV, CARL and
-          AE2). An encoder that maps most videos to a point is scored on the others alone.
+          AE2). An encoder that maps most videos to a point is scored on the others only.
 
     Raises
     ------
@@ -95,10 +95,10 @@ def kendall_scores_by_definition(embeddings: Embeddings, *, stride: int = 1) -> 
     """
     if stride < 1:
         raise ValueError(f"stride must be >= 1, got {stride!r}")
-    whole = check_videos(embeddings, "embeddings", least=2).values()
-    if 1 < stride >= (longest := max(map(len, whole))):
+    unstrided = check_videos(embeddings, "embeddings", min_videos=2).values()
+    if 1 < stride >= (longest := max(map(len, unstrided))):
         raise ValueError(f"stride must be < {longest}, the longest video's frames, got {stride}")
-    videos = [video[::stride] for video in whole]
+    videos = [video[::stride] for video in unstrided]
     taus = np.array([[_tau(order) for order in orders] for orders in nearest(videos)])
     np.fill_diagonal(taus, math.nan)
     defined = ~np.isnan(taus)
@@ -110,7 +110,7 @@ def kendall_scores_by_definition(embeddings: Embeddings, *, stride: int = 1) -> 
 
 
 class UndefinedPairs(NamedTuple):
-    """How many ordered pairs of videos have no Kendall's tau, of all there are."""
+    """Number of ordered pairs of videos without a Kendall's tau, and of all pairs."""
 
     undefined: int
     pairs: int
@@ -121,13 +121,13 @@ class UndefinedPairs(NamedTuple):
 
 
 def undefined_pairs(scores: Mapping[str, Scores]) -> UndefinedPairs:
-    """Count the pairs that "kendall_tau" counts and "kendall_tau_defined_pairs" does not.
+    """Count the pairs that count in "kendall_tau" but not in "kendall_tau_defined_pairs".
 
     Parameters
     ----------
     scores : mapping of str to Scores
-        As `tacref.evaluation.all_scores` returns them; without "kendall_tau_defined_pairs" no
-        pair has a tau.
+        As `tacref.evaluation.all_scores` returns them. If "kendall_tau_defined_pairs" is missing,
+        no pair has a tau.
     """
     pairs = int(scores["kendall_tau"].counts.sum())
     defined = scores.get("kendall_tau_defined_pairs")
@@ -135,10 +135,10 @@ def undefined_pairs(scores: Mapping[str, Scores]) -> UndefinedPairs:
 
 
 def _tau(order: np.ndarray) -> float:
-    """Tau-b of a sequence with 0, 1, 2, …; NaN if it is constant."""
+    """Tau-b between a sequence and 0, 1, 2, …; NaN if the sequence is constant."""
     if np.all(order == order[0]):
         return math.nan
-    if len(order) > ALL_PAIRS:
+    if len(order) > MAX_FRAMES_FOR_ALL_PAIRS:
         from scipy.stats import kendalltau
 
         return float(kendalltau(np.arange(len(order)), order, method="asymptotic").statistic)

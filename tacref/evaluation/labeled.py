@@ -1,4 +1,4 @@
-"""From the clips of a data set, and the phases beside them, to scores."""
+"""Scores of the clips of a data set, with the phases in its label files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,37 +6,37 @@ from pathlib import Path
 import numpy as np
 
 from tacref.data import Clip, find_clips, phase_labels, read_phases
-from tacref.data.phases import FILE as PHASES
+from tacref.data.phases import PHASES_FILE
 from tacref.evaluation.bootstrap import Scores
-from tacref.evaluation.held_out import TRAIN
+from tacref.evaluation.held_out import TRAIN_SPLIT
 from tacref.evaluation.suite import all_scores
 
-# What a data set without activity folders is called.
-ALL = "all"
+# Name of the only activity of a data set without activity folders.
+ALL_CLIPS = "all"
 
 
 def labeled_training_clips(
     data: str | Path, clips: Mapping[str, list[Clip]]
 ) -> dict[str, list[Clip]]:
-    """Return the training clips of activities that have phases on both sides.
+    """Return the training clips of the activities that have phases in both splits.
 
     Parameters
     ----------
     data : str or Path
         The data set's folder.
     clips : mapping of str to list of Clip
-        The clips to be scored, by activity.
+        The clips to score, by activity.
 
     Raises
     ------
     ValueError
-        If the training split is not as `find_clips` wants it.
+        If `find_clips` refuses the training split.
     """
-    if not (Path(data) / TRAIN).is_dir():
+    if not (Path(data) / TRAIN_SPLIT).is_dir():
         return {}
     return {
         activity: members
-        for activity, members in find_clips(data, TRAIN).items()
+        for activity, members in find_clips(data, TRAIN_SPLIT).items()
         if activity in clips and _has_phases(members) and _has_phases(clips[activity])
     }
 
@@ -49,16 +49,16 @@ def score_clips(
     stride: int = 1,
     seed: int = 0,
 ) -> dict[str, Scores]:
-    """Score the held-out clips of one activity, by their phases where they have any.
+    """Score the held-out clips of one activity, using their phases if they have any.
 
     Parameters
     ----------
     clips : list of Clip
-        The clips to be scored; all of them have phases, or none.
+        The clips to score; either all of them have phases, or none has.
     train_clips : list of Clip
-        Training clips of the activity; those without phases are passed over.
+        Training clips of the activity; those without phases are ignored.
     embeddings : mapping of Path to ndarray, each of shape (T, d)
-        Of all these clips.
+        Embeddings of all these clips.
     stride, seed
         As for `tacref.evaluation.evaluate`.
 
@@ -76,7 +76,7 @@ def score_clips(
     for clip in clips:
         if labels and clip.name not in labels:
             raise ValueError(
-                f"{clip.path.parent / PHASES}: no phases for {clip.name!r}, frames 0 to "
+                f"{clip.path.parent / PHASES_FILE}: no phases for {clip.name!r}, frames 0 to "
                 f"{len(embeddings[clip.path])}"
             )
     train_labels = _labels(train_clips, embeddings) if labels else {}
@@ -94,18 +94,18 @@ def score_clips(
 
 
 def _has_phases(clips: list[Clip]) -> bool:
-    return (clips[0].path.parent / PHASES).is_file()
+    return (clips[0].path.parent / PHASES_FILE).is_file()
 
 
 def _labels(clips: list[Clip], embeddings: Mapping[Path, np.ndarray]) -> dict[str, list[str]]:
-    """Return the phase of every frame of those clips of one folder that have phases."""
+    """Return the phase of every frame of the clips of one folder that have phases."""
     if not clips:
         return {}
     lengths = {clip.name: len(embeddings[clip.path]) for clip in clips}
     phases = read_phases(clips[0].path.parent, lengths)
-    return {name: phase_labels(found) for name, found in phases.items()}
+    return {name: phase_labels(of_clip) for name, of_clip in phases.items()}
 
 
 def mean_tau(taus: Mapping[str, float]) -> float:
-    """Mean over activities, each counting alike."""
+    """Mean over activities, all with the same weight."""
     return float(np.mean(list(taus.values())))

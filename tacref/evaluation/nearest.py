@@ -1,8 +1,8 @@
 """Nearest rows by Euclidean distance, ties to the first, in bounded memory.
 
-A matrix product finds the few rows that may be nearest, whatever its rounding; differences in
+A matrix product finds the few rows that may be nearest in spite of its rounding; differences in
 float64, summed coordinate by coordinate, decide between them. So the answer depends neither on
-where BLAS has a row, nor on an offset that all rows share.
+how BLAS arranges rows, nor on an offset common to all rows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,12 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Numbers of a block of distances.
-BLOCK = 1 << 22
+DISTANCES_PER_BLOCK = 1 << 22
 
 
 def nearest(videos: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
-    """Return, for videos a and b, the nearest frame in b of each frame of a, as `[a][b]` `(T_a,)`.
+    """Return, as `[a][b]` `(T_a,)`, the frame of video b that is nearest to each frame of video a.
 
     Parameters
     ----------
@@ -23,24 +22,24 @@ def nearest(videos: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
         Frame embeddings, finite, in float64.
     """
     distinct = [_Distinct.of(video) for video in videos]
-    # One product with all videos at once: threads of BLAS cost more than a product of two is worth.
+    # One product with all videos: the threads of BLAS cost more than a product of two videos.
     frames = [video[each.first] for video, each in zip(videos, distinct, strict=True)]
     space = _Space.of(np.concatenate(frames))
     ends = np.cumsum([len(rows) for rows in frames])
     parts = [slice(end - len(rows), end) for end, rows in zip(ends, frames, strict=True)]
-    found = []
+    neighbors = []
     for queries, a in zip(parts, distinct, strict=True):
         blocks = [
             [space.first_nearest(low[:, part], rows, part.start) for part in parts]
             for rows, low in space.blocks(queries, slice(None))
         ]
-        found.append(
+        neighbors.append(
             [
                 b.first[np.concatenate(columns)][a.copy_of]
                 for b, columns in zip(distinct, zip(*blocks, strict=True), strict=True)
             ]
         )
-    return found
+    return neighbors
 
 
 def k_nearest(queries: np.ndarray, gallery: np.ndarray, k: int) -> np.ndarray:
@@ -53,29 +52,33 @@ def k_nearest(queries: np.ndarray, gallery: np.ndarray, k: int) -> np.ndarray:
     k : int
         At least 1.
     """
-    asked, offered = _Distinct.of(queries), _Distinct.of(gallery)
-    space = _Space.of(np.concatenate([gallery[offered.first], queries[asked.first]]))
-    size = len(offered.first)
+    distinct_queries, distinct_gallery = _Distinct.of(queries), _Distinct.of(gallery)
+    space = _Space.of(
+        np.concatenate([gallery[distinct_gallery.first], queries[distinct_queries.first]])
+    )
+    size = len(distinct_gallery.first)
     blocks = [
         space.in_order(low, rows, min(k, size))
         for rows, low in space.blocks(slice(size, None), slice(size))
     ]
     columns, distances = (np.concatenate(side) for side in zip(*blocks, strict=True))
     if size < len(gallery):
-        return offered.with_copies(columns, distances, min(k, len(gallery)))[asked.copy_of]
-    return offered.first[columns][asked.copy_of]
+        rows = distinct_gallery.with_copies(columns, distances, min(k, len(gallery)))
+    else:
+        rows = distinct_gallery.first[columns]
+    return rows[distinct_queries.copy_of]
 
 
 class _Distinct(NamedTuple):
     """The distinct rows of an array, in the order of their first copies."""
 
-    first: np.ndarray  # where the first copy of each distinct row is, rising
+    first: np.ndarray  # index of the first copy of each distinct row, rising
     copy_of: np.ndarray  # which of these each row is a copy of
 
     @classmethod
     def of(cls, rows: np.ndarray) -> "_Distinct":
         rows = np.ascontiguousarray(rows + 0.0)  # -0.0 is 0.0
-        # Of equal rows the sums of bits are equal, and are faster to compare.
+        # Equal rows have equal sums of bits, which are faster to compare.
         if len(np.unique(rows.view(np.uint64).sum(1))) == len(rows):
             return cls(np.arange(len(rows)), np.arange(len(rows)))
         as_bytes = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1])))[:, 0]
@@ -84,30 +87,30 @@ class _Distinct(NamedTuple):
         return cls(first[order], np.argsort(order)[copy_of])
 
     def with_copies(self, columns: np.ndarray, distances: np.ndarray, k: int) -> np.ndarray:
-        """Return the first k rows of those that are copies of the distinct rows `columns`.
+        """Return the k nearest rows of each query among all copies of the distinct rows `columns`.
 
-        Of each query, in the order of their distances `(T, K)`, and of rows where these are equal.
+        In the order of their distances `(T, K)`; of equally near rows the first comes first.
         """
         counts = np.bincount(self.copy_of)
         copies = np.split(np.argsort(self.copy_of, kind="stable"), np.cumsum(counts)[:-1])
         picked = []
-        for nearby, apart in zip(columns, distances, strict=True):
-            rows = [copies[column][:k] for column in nearby]
-            far = np.repeat(apart, [len(each) for each in rows])
+        for own_columns, own_distances in zip(columns, distances, strict=True):
+            rows = [copies[column][:k] for column in own_columns]
+            row_distances = np.repeat(own_distances, [len(each) for each in rows])
             candidates = np.concatenate(rows)
-            picked.append(candidates[np.lexsort((candidates, far))[:k]])
+            picked.append(candidates[np.lexsort((candidates, row_distances))[:k]])
         return np.stack(picked)
 
 
 class _Space:
-    """Rows, and which of them are near which.
+    """Rows, and the search for the nearest among them.
 
     With a and b centred rows of length d, |b|^2 - 2ab orders rows b by their distance from a, up
     to rounding. In float64, with u = 2^-53, that is at most u (|a| + |b|)^2 times
 
     - d for the sums |b|^2 and 2ab together, in whatever order BLAS takes them,
     - 1 for their difference, and 2 for the centring, as each number of a and b is off by u of it,
-    - d + 3 for the squared distance by differences, which shall decide.
+    - d + 3 for the squared distance by differences, which decides.
 
     As (|a| + |b|)^2 <= 2 |a|^2 + 2 |b|^2, these are (4 d + 12) u (|a|^2 + |b|^2), which `slack`
     (|a|^2 + |b|^2) exceeds. So with `low` = (1 - slack) |b|^2 - 2ab, no row is nearer than b whose
@@ -123,37 +126,37 @@ class _Space:
 
     @classmethod
     def of(cls, rows: np.ndarray) -> "_Space":
-        # Powers of two round nothing, and keep squares from overflow and, but for differences
-        # below 1e-150 of the largest, from underflow: first the largest number comes near 1, then
-        # the largest difference from the mean.
+        # Scaling by powers of two rounds nothing and keeps squares from overflow and, except for
+        # differences below 1e-150 of the largest, from underflow: first the largest number comes
+        # near 1, then the largest difference from the mean.
         rows = np.ldexp(rows, -_exponent(rows))
         centred = rows - rows.mean(0)
         exponent = _exponent(centred)
         return cls(rows, np.ldexp(centred, -exponent), exponent)
 
     def blocks(self, queries: slice, gallery: slice) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield some of the queries `(Q,)` and their `low` `(Q, N)` against all of the gallery."""
+        """Yield blocks of the queries `(Q,)` and their `low` `(Q, N)` with the whole gallery."""
         numbers = np.arange(len(self.rows))[queries]
         squares = (1 - self.slack) * self.squares[gallery]
-        step = max(1, BLOCK // len(squares))
+        step = max(1, DISTANCES_PER_BLOCK // len(squares))
         for start in range(0, len(numbers), step):
-            some = numbers[start : start + step]
-            yield some, squares - 2.0 * self.centred[some] @ self.centred[gallery].T
+            block = numbers[start : start + step]
+            yield block, squares - 2.0 * self.centred[block] @ self.centred[gallery].T
 
     def first_nearest(self, low: np.ndarray, queries: np.ndarray, start: int) -> np.ndarray:
         """Return the first nearest column `(Q,)` of `low`, whose column 0 is row `start`."""
-        found = low.argmin(1)
-        squares = self.squares[queries] + self.squares[start + found]
+        columns = low.argmin(1)
+        squares = self.squares[queries] + self.squares[start + columns]
         bounds = low.min(1) + 2 * self.slack * squares + self.underflow
         possible = low <= bounds[:, None]
-        if np.count_nonzero(possible) > len(found):
+        if np.count_nonzero(possible) > len(columns):
             contested = np.flatnonzero(np.count_nonzero(possible, axis=1) > 1)
             query, column = np.nonzero(possible[contested])
             distances = self.squared_distances(queries[contested[query]], start + column)
-            # Stable: of equally near columns the first stays the first.
+            # A stable sort: of equally near columns the first stays first.
             order = np.lexsort((distances, query))
-            found[contested] = column[order[np.searchsorted(query, np.arange(len(contested)))]]
-        return found
+            columns[contested] = column[order[np.searchsorted(query, np.arange(len(contested)))]]
+        return columns
 
     def in_order(
         self, low: np.ndarray, queries: np.ndarray, k: int
@@ -171,13 +174,13 @@ class _Space:
     def squared_distances(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Return the squared distances between rows `first` and `second`, pair by pair."""
         distances = np.empty(len(first))
-        step = max(1, BLOCK // (4 * self.rows.shape[1]))
+        step = max(1, DISTANCES_PER_BLOCK // (4 * self.rows.shape[1]))
         for start in range(0, len(first), step):
-            some = slice(start, start + step)
-            differences = self.rows[first[some]] - self.rows[second[some]]
-            # cumsum adds from left to right, as others may not, so that every pair adds alike.
+            block = slice(start, start + step)
+            differences = self.rows[first[block]] - self.rows[second[block]]
+            # cumsum, unlike sum, always adds from left to right, the same for every pair.
             squares = np.ldexp(differences, -self.exponent) ** 2
-            distances[some] = squares.cumsum(1)[:, -1]
+            distances[block] = squares.cumsum(1)[:, -1]
         return distances
 
 

@@ -14,10 +14,10 @@ from tacref.text_files import read_metrics
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# More videos than these are not told apart in one picture.
-MOST_PAIRS, MOST_VIDEOS = 4, 12
+# More than this could not be distinguished in one picture.
+MAX_PAIRS, MAX_VIDEOS = 4, 12
 DPI = 120
-MOST_LETTERS = 50  # of an activity in a file's name, up to 4 bytes each
+MAX_LETTERS = 50  # of an activity in a file name, up to 4 bytes each
 
 
 def plot_similarity(embeddings: Embeddings) -> "Figure":
@@ -26,20 +26,20 @@ def plot_similarity(embeddings: Embeddings) -> "Figure":
     Parameters
     ----------
     embeddings : mapping of str to array_like, each of shape (T_v, d)
-        At least two videos, by name; the first one is drawn against up to four others.
+        At least two videos, by name; the first one is compared with up to four others.
 
     Returns
     -------
     Figure
-        Dark where two frames are near; a good encoder draws one dark, rising line.
+        Dark where two frames are near; a good encoder gives one dark, rising line.
     """
-    videos = check_videos(embeddings, "embeddings", least=2)
+    videos = check_videos(embeddings, "embeddings", min_videos=2)
     (first, x), *others = videos.items()
-    others = others[:MOST_PAIRS]
+    others = others[:MAX_PAIRS]
     figure = new_figure(3.2 * len(others) + 0.6, 3.4)
     axes = figure.subplots(1, len(others), squeeze=False)[0]
     for axis, (name, y) in zip(axes, others, strict=True):
-        near_x, near_y = x - x.mean(0), y - x.mean(0)  # or an offset would cost digits
+        near_x, near_y = x - x.mean(0), y - x.mean(0)  # an offset would cost digits
         squares = (near_x**2).sum(1)[:, None] + (near_y**2).sum(1) - 2 * near_x @ near_y.T
         image = axis.imshow(
             np.sqrt(np.maximum(squares, 0)), origin="lower", aspect="auto", cmap="magma"
@@ -55,13 +55,13 @@ def plot_trajectories(embeddings: Embeddings) -> "Figure":
     Parameters
     ----------
     embeddings : mapping of str to array_like, each of shape (T_v, d)
-        Videos by name; up to twelve are drawn, the components are those of all.
+        Videos by name; up to twelve are drawn, the components are computed from all.
 
     Returns
     -------
     Figure
-        One line a video, from dark (its first frame) to light (its last), beside the first
-        component over time.
+        One line per video, from dark (its first frame) to light (its last), and next to it the
+        first component over time.
     """
     videos = check_videos(embeddings, "embeddings")
     rows = np.concatenate(list(videos.values()))
@@ -71,7 +71,7 @@ def plot_trajectories(embeddings: Embeddings) -> "Figure":
     components = np.vstack([components[:2], np.zeros((max(0, 2 - len(components)), rows.shape[1]))])
     figure = new_figure(9, 4)
     plane, over_time = figure.subplots(1, 2)
-    for name, video in list(videos.items())[:MOST_VIDEOS]:
+    for name, video in list(videos.items())[:MAX_VIDEOS]:
         points = (video - mean) @ components.T
         times = np.arange(len(video)) / max(1, len(video) - 1)
         plane.plot(*points.T, color="0.8", linewidth=0.8, zorder=1)
@@ -95,7 +95,7 @@ def plot_learning(metrics: str | Path) -> "Figure":
     Returns
     -------
     Figure
-        Loss above, tau on held-out clips below (where it was measured).
+        Loss above, tau on held-out clips below (if it was measured).
 
     Raises
     ------
@@ -144,7 +144,7 @@ def save_plots(
     """
     written: list[str] = []
     for number, (activity, videos) in enumerate(embeddings.items()):
-        name = re.sub(r"\W+", "_", activity)[:MOST_LETTERS] or str(number)
+        name = re.sub(r"\W+", "_", activity)[:MAX_LETTERS] or str(number)
         if f"similarity_{name}.png" in written:  # "a-b" after "a b", or both too long
             name += f"_{number}"
         for kind, plot in (("similarity", plot_similarity), ("trajectories", plot_trajectories)):
@@ -157,5 +157,5 @@ def save_plots(
 
 
 def _plain(name: str) -> str:
-    """Return a name in which Matplotlib sees no mathematics, and no bytes that are no text."""
+    """Return a name without bytes that are not text, and without mathematics for Matplotlib."""
     return name.encode("utf-8", "replace").decode("utf-8").replace("$", r"\$")

@@ -1,4 +1,4 @@
-"""R^2 over the frames of all videos together, and its bootstrap over videos."""
+"""R^2 over the frames of all videos, and its bootstrap over videos."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from tacref.evaluation.bootstrap import Scores
 
 @dataclass(frozen=True)
 class PooledScores(Scores):
-    """Sums that make up R^2 over all frames together, video by video.
+    """Sums that make up R^2 over all frames, per video.
 
     Parameters
     ----------
     totals : ndarray of float64, shape (V, B)
         Sum of squared errors over the frames of each video, for each of B targets.
     counts : ndarray of float64, shape (V,)
-        Frames of each video; 0 where it does not count.
+        Frames of each video; 0 for a video that does not count.
     sums, squares : ndarray of float64, shape (V, B)
         Sums of the targets and of their squares.
     """
@@ -26,7 +26,7 @@ class PooledScores(Scores):
 
     @property
     def value(self) -> float:
-        """R^2 about the mean of all frames, its mean over targets; NaN where nothing counts."""
+        """R^2 about the mean of all frames, averaged over targets; NaN if nothing counts."""
         return float(self.resampled(np.ones((1, len(self.counts))))[0])
 
     def resampled(self, weights: np.ndarray) -> np.ndarray:

@@ -24,29 +24,30 @@ def progression_scores(
 ) -> Scores:
     """R^2 of the progress through phase boundaries, regressed on embeddings, of each video.
 
-    A frame's progress to a phase's boundary is (t - b) / T, of frame t in a video of T frames
-    whose last frame of that phase is b. There is one for each phase but the last, in the order
-    of the training video with the most phases (by name, the first of them). Linear regression
-    with intercept on all training frames; of a held-out video, R^2 is the mean over boundaries,
-    about the video's own means: 1 is perfect, 0 as good as a constant, and it may be far below 0.
+    The progress of frame t to the boundary of a phase is (t - b) / T in a video of T frames whose
+    last frame of that phase is b. There is one boundary for each phase but the last, in the order
+    of the training video with the most phases (the first one by name). They are predicted by linear
+    regression with intercept, fitted on all training frames. R^2 of a held-out video is the mean
+    over boundaries, about the video's own means: 1 is perfect, 0 is as good as a constant, and it
+    may be far below 0.
 
     Parameters
     ----------
     embeddings, train_embeddings : mapping of str to array_like, each of shape (T_v, d)
-        Frame embeddings of the videos scored, and of those learned from.
+        Frame embeddings of the videos to score, and of the training videos.
     labels, train_labels : mapping of str to sequence of str
         The phase of every frame of each of these videos.
 
     Returns
     -------
     Scores
-        Over videos `(V,)`. Our choice: a video that lacks a phase does not count, and is not
-        learned from. Nothing counts if there is only one phase.
+        Over videos `(V,)`. Our choice: a video that lacks a phase does not count, and is not used
+        for training. Nothing counts if there is only one phase.
 
     Raises
     ------
     ValueError
-        If an array is not as described, or a video is on both sides.
+        If an array is not as described, or a video is in both sets.
 
     References
     ----------
@@ -74,12 +75,12 @@ def progression_scores_by_definition(
     Returns
     -------
     dict of str to Scores
-        Over videos `(V,)`, of one and the same regression:
+        Over videos `(V,)`, from the same regression:
 
         - "phase_progression": the mean over videos of each one's R^2, about its own means.
         - "progression_pooled": R^2 over the frames of all videos together, about their common
-          means (the code of TCC, LAV, CARL and AE2). These targets spread more, as videos
-          have their boundaries at different places, so that it is usually the higher score.
+          means (the code of TCC, LAV, CARL and AE2). These targets spread more, as the boundaries
+          differ between videos, so it is usually the higher score.
 
     Raises
     ------
@@ -91,7 +92,7 @@ def progression_scores_by_definition(
     train = check_videos(train_embeddings, "train_embeddings")
     train_phases = check_labels(train_labels, train, "train_labels")
     check_held_out(videos, train)
-    names = sorted(train)  # so that the order in which they are given changes nothing
+    names = sorted(train)  # the result does not depend on their order
     order = max((list(dict.fromkeys(train_phases[name].tolist())) for name in names), key=len)
     targets = {name: _progress(train_phases[name], order) for name in names}
     learned = [(train[name], target) for name, target in targets.items() if target is not None]
@@ -116,13 +117,13 @@ def progression_scores_by_definition(
 
 
 def _regression(rows: np.ndarray, targets: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the prediction of targets `(T, B)` from embeddings, as learned from these."""
+    """Return a function that predicts targets `(T, B)` from embeddings, fitted to these."""
     from sklearn.linear_model import LinearRegression
 
-    near, _ = scaled(rows, rows)
-    # About their mean, or an offset of all embeddings would cost digits.
-    mean = near.mean(0)
-    model = LinearRegression().fit(near - mean, targets)
+    train_rows, _ = scaled(rows, rows)
+    # Centred, as an offset of all embeddings would cost digits.
+    mean = train_rows.mean(0)
+    model = LinearRegression().fit(train_rows - mean, targets)
     return lambda video: model.predict(scaled(rows, video)[1] - mean)
 
 

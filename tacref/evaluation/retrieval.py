@@ -1,4 +1,4 @@
-"""Retrieval: whether the frames nearest to a frame show its phase, each definition by its name."""
+"""Retrieval: whether the frames nearest to a frame show its phase, by several definitions."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ from tacref.evaluation.nearest import k_nearest
 def retrieval_scores(
     embeddings: Embeddings, labels: Labels, *, ks: Sequence[int] = (5, 10, 15)
 ) -> dict[str, Scores]:
-    """Score retrieval by the definitions that are all published as "AP@K".
+    """Score retrieval by several definitions, all of which are published as "AP@K".
 
-    Every frame of every video is a query. Nearest is Euclidean; of equally near frames the
-    first ones are taken. Where there are fewer than K candidates, all of them are.
+    Every frame of every video is a query. Distances are Euclidean; of equally near frames the
+    first ones are taken. If there are fewer than K candidates, all of them are taken.
 
     Parameters
     ----------
@@ -24,21 +24,21 @@ def retrieval_scores(
     labels : mapping of str to sequence of str
         The phase of every frame of each video.
     ks : sequence of int
-        Numbers K of frames that are looked at, >= 1.
+        Numbers K of frames to retrieve, >= 1.
 
     Returns
     -------
     dict of str to Scores
-        The mean over all queries, long videos having more of them:
+        The mean over all queries, of which long videos have more:
 
         - "precision_across@K": the share of the K nearest frames in other videos that show the
           query's phase (the LAV paper).
-        - "average_precision_across@K": of the same frames, the mean of the precisions at the
-          ranks of those that show it, 0 if none does (AE2's code).
+        - "average_precision_across@K": for the same frames, the mean of the precisions at the
+          ranks of those that show it; 0 if none does (AE2's code).
         - "precision_within@K": the share of the K nearest frames in the same video, the query
-          itself among them. Neighboring frames alone make it high.
+          itself included. Neighboring frames alone make it high.
 
-        And the mean over videos of each one's mean over its queries:
+        And the mean over videos of the mean over each one's queries:
 
         - "precision_across_per_video@K" (CARL's code).
         - "precision_within_per_video@K" (the LAV authors' code).
@@ -50,17 +50,17 @@ def retrieval_scores(
     """
     if not ks or any(k != int(k) or k < 1 for k in ks):
         raise ValueError(f"ks must be whole numbers >= 1, got {ks!r}")
-    videos = check_videos(embeddings, "embeddings", least=2)
+    videos = check_videos(embeddings, "embeddings", min_videos=2)
     phases = check_labels(labels, videos, "labels")
-    most, names = max(ks), list(videos)
+    max_k, names = max(ks), list(videos)
     sums: dict[str, list[float]] = {}
     for name in names:
         others = [other for other in names if other != name]
         gallery = np.concatenate([videos[other] for other in others])
         gallery_phases = np.concatenate([phases[other] for other in others])
         query, truth = videos[name], phases[name][:, None]
-        across = gallery_phases[k_nearest(query, gallery, most)] == truth
-        within = phases[name][k_nearest(query, query, most)] == truth
+        across = gallery_phases[k_nearest(query, gallery, max_k)] == truth
+        within = phases[name][k_nearest(query, query, max_k)] == truth
         for k in dict.fromkeys(ks):
             for metric, hits, of_hits in (
                 ("precision_across", across, _precision),
@@ -78,11 +78,11 @@ def retrieval_scores(
 
 
 def _precision(hits: np.ndarray) -> np.ndarray:
-    """Share of hits of each query, of `(T, K)` nearest first."""
+    """Share of hits of each query; `hits` `(T, K)` has the nearest first."""
     return hits.mean(1)
 
 
 def _average_precision(hits: np.ndarray) -> np.ndarray:
-    """Mean over a query's hits of the share of hits up to each; 0 without hits."""
-    so_far = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
-    return (so_far * hits).sum(1) / np.maximum(hits.sum(1), 1)
+    """Mean over the hits of a query of the share of hits up to each; 0 without hits."""
+    precisions = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
+    return (precisions * hits).sum(1) / np.maximum(hits.sum(1), 1)

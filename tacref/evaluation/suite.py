@@ -30,19 +30,18 @@ def evaluate(
     embeddings : mapping of str to array_like, each of shape (T_v, d)
         Frame embeddings of at least two held-out videos, by name, from any encoder.
     labels : mapping of str to sequence of str, optional
-        The phase of every frame of each of them. Without, there are Kendall's tau and the
-        cycle-consistency error alone.
+        The phase of every frame of each of them. Without labels, only Kendall's tau and the
+        cycle-consistency error are computed.
     train_embeddings, train_labels : mappings, optional
-        The same of training videos, for phase classification and progression; given together
-        with `labels`.
+        The same for training videos, for phase classification and progression; need `labels`.
     stride : int
-        Every how many frames Kendall's tau is taken, >= 1.
+        Kendall's tau uses every `stride`-th frame, >= 1.
     ks : sequence of int
-        Numbers of frames retrieved.
+        Numbers of frames to retrieve.
     fractions : sequence of float
         Shares of the training videos that the classifier learns from, in (0, 1].
     seed : int
-        Of the draws of training videos and of the bootstrap.
+        Seed of the draws of training videos and of the bootstrap.
     resamples : int
         Draws of the bootstrap over videos, >= 1.
 
@@ -50,7 +49,7 @@ def evaluate(
     -------
     dict of str to Estimate
         "kendall_tau" and, if any pair has a tau, "kendall_tau_defined_pairs"; "cycle_error"
-        (lower is better); with labels what `retrieval_scores` names; with training videos
+        (lower is better); with labels, the scores of `retrieval_scores`; with training videos,
         "phase_accuracy@100%" and so on, "phase_progression" and "progression_pooled". Each with
         its 95 % interval.
 
@@ -58,7 +57,7 @@ def evaluate(
     ------
     ValueError
         If an array or a number is not as described, labels do not cover a video, or a video to
-        be scored is among the training videos.
+        score is among the training videos.
     """
     scores = all_scores(
         embeddings,
@@ -84,7 +83,7 @@ def all_scores(
     fractions: Sequence[float] = (0.1, 0.5, 1.0),
     seed: int = 0,
 ) -> dict[str, Scores]:
-    """Return what `evaluate` estimates, video by video, to be averaged over activities.
+    """Return the scores that `evaluate` estimates, per video, to be averaged over activities.
 
     Parameters
     ----------
@@ -94,7 +93,7 @@ def all_scores(
     Returns
     -------
     dict of str to Scores
-        Those that count at least one video.
+        The scores to which at least one video counts.
 
     Raises
     ------
@@ -104,10 +103,10 @@ def all_scores(
     if (train_embeddings is None) != (train_labels is None):
         raise ValueError("train_embeddings and train_labels must be given together")
     if train_embeddings is not None and labels is None:
-        raise ValueError("train_embeddings need labels of the videos to be scored, got None")
+        raise ValueError("train_embeddings need labels of the videos to score, got None")
     if train_embeddings is not None:
         check_held_out(
-            check_videos(embeddings, "embeddings", least=2),
+            check_videos(embeddings, "embeddings", min_videos=2),
             check_videos(train_embeddings, "train_embeddings"),
         )
     scores = kendall_scores_by_definition(embeddings, stride=stride)

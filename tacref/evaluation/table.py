@@ -1,4 +1,4 @@
-"""The table of scores that a person reads."""
+"""The table of scores."""
 
 from collections.abc import Mapping
 
@@ -9,18 +9,18 @@ LOWER_IS_BETTER = ("cycle_error",)
 
 
 def format_table(columns: Mapping[str, Mapping[str, Estimate | UndefinedPairs]]) -> str:
-    """Lay out scores, a line a metric.
+    """Lay out scores, one line per metric.
 
     Parameters
     ----------
     columns : mapping of str to mapping of str to Estimate or UndefinedPairs
-        Title of each column to its scores by metric; a metric that a column lacks is left out
-        there.
+        Title of each column to its scores by metric. The cell of a metric that a column lacks is
+        empty.
 
     Returns
     -------
     str
-        Lines of equal width, without the last line's end.
+        Lines without trailing spaces, without a newline at the end.
     """
     metrics = list(dict.fromkeys(metric for scores in columns.values() for metric in scores))
     titles = {

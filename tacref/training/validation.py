@@ -7,7 +7,7 @@ from tacref.data import Clip, check_phases
 from tacref.encoder import Encoder
 from tacref.encoder.embedding import embed_clip, embed_shares
 from tacref.evaluation import kendall_tau
-from tacref.evaluation.labeled import ALL
+from tacref.evaluation.labeled import ALL_CLIPS
 from tacref.training.distributed import Ranks
 from tacref.training.log import say
 
@@ -90,7 +90,7 @@ class HeldOut:
         }
         shares = self.ranks.gather(compared)
         taus = {activity: tau for share in shares for activity, tau in share.items()}
-        return {activity or ALL: taus[activity] for activity in self.clips}
+        return {activity or ALL_CLIPS: taus[activity] for activity in self.clips}
 
     def _leave_out(self, bad: dict[Path, str]) -> None:
         self.bad |= bad

@@ -1,10 +1,10 @@
-"""The proof as a tool: hold any implementation of these losses against what is right.
+"""The proof as a tool: check any implementation of these losses against right answers.
 
-`check` writes a report card, `assert_loss_correct` is for tests; `python -m tacref.verify` is both
-on the command line.
+`check` makes a report card, `assert_loss_correct` is for tests, and `python -m tacref.verify` is
+the command.
 """
 
-from tacref.verify.check import assert_loss_correct, check
+from tacref.verify.card import assert_loss_correct, check
 from tacref.verify.report import Report, Row
 
 __all__ = ["Report", "Row", "assert_loss_correct", "check"]

@@ -1,4 +1,4 @@
-"""The right answer of an equation: to 50 digits where that is quick, else in wide floats."""
+"""The right answer of an equation: to 50 digits if that is quick, else in wide floats."""
 
 from decimal import Decimal
 from typing import Any
@@ -8,8 +8,8 @@ import numpy as np
 from tacref.verify import long_oracle, oracle
 from tacref.verify.spec import Spec
 
-# Above so many cells, decimals take too long.
-MOST_DECIMAL_CELLS = 300
+# With more cells, decimals take too long.
+MAX_DECIMAL_CELLS = 300
 
 Answer = tuple[float, tuple[np.ndarray, ...]]
 
@@ -18,21 +18,21 @@ def right_answer(spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, 
     """Return the value and the gradients of one item."""
     first, last = inputs[0], inputs[-1]
     cells = first.size if spec.inputs == "costs" else len(first) * len(last)
-    if cells <= MOST_DECIMAL_CELLS:
-        with oracle.working():
+    if cells <= MAX_DECIMAL_CELLS:
+        with oracle.high_precision():
             return _in_decimals(spec, inputs, options)
     return _in_wide_floats(spec, inputs, options)
 
 
 def _in_decimals(spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, Any]) -> Answer:
-    arrays = [oracle.exactly(array) for array in inputs]
-    given = {name: Decimal(float(options[name])) for name in spec.options}
+    arrays = [oracle.to_decimals(array) for array in inputs]
+    decimals = {name: Decimal(float(options[name])) for name in spec.options}
     gradients: tuple[oracle.Matrix, ...] = ()
     if spec.loss == "contrastive_idm":
         value, *rest = oracle.contrastive_idm(
             arrays[0],
-            given["sigma"],
-            given["margin"],
+            decimals["sigma"],
+            decimals["margin"],
             spec.variant,
             options.get("times"),
             options.get("video_length"),
@@ -43,10 +43,10 @@ def _in_decimals(spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, 
         value, *rest = oracle.lav(
             x,
             y,
-            given["gamma"],
-            given["alpha"],
-            given["sigma"],
-            given["margin"],
+            decimals["gamma"],
+            decimals["alpha"],
+            decimals["sigma"],
+            decimals["margin"],
             spec.variant,
         )
         gradients = tuple(rest)
@@ -55,9 +55,9 @@ def _in_decimals(spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, 
         if spec.loss == "dtw":
             value = oracle.dtw(costs)
         else:
-            value, E = oracle.soft_dtw(costs, given["gamma"], options.get("band"))
+            value, E = oracle.soft_dtw(costs, decimals["gamma"], options.get("band"))
             gradients = (E,) if spec.inputs == "costs" else oracle.to_embeddings(E, *arrays)
-    return float(value), tuple(oracle.rounded(gradient) for gradient in gradients)
+    return float(value), tuple(oracle.to_floats(gradient) for gradient in gradients)
 
 
 def _in_wide_floats(spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, Any]) -> Answer:

@@ -11,14 +11,14 @@ from tacref.verify.guard import ReturnedError, SubjectError, guarded
 from tacref.verify.subject import Outcome, Subject
 
 
-def run(subject: Subject, case: Case) -> Outcome:
+def run_case(subject: Subject, case: Case) -> Outcome:
     """Call the function as the case says.
 
     Raises
     ------
     SubjectError
-        If the function raises, or returns something else than promised. A backward that raises
-        is told in the outcome.
+        If the function raises, or returns what it must not. If only its backward raises, the
+        outcome says so.
     """
     changed: set[str] = set()
     start = time.monotonic()
@@ -32,18 +32,18 @@ def run(subject: Subject, case: Case) -> Outcome:
             subject.changed.setdefault(name, case)
 
 
-def tensors(case: Case) -> list[Any]:
-    """Return the inputs as tensors, laid out as the case says; those wanted require gradients."""
+def input_tensors(case: Case) -> list[Any]:
+    """Return the inputs as tensors in the layout of the case; some of them require gradients."""
     import torch
 
-    made = []
-    for which, array in enumerate(case.arrays()):
+    leaves = []
+    for argument, array in enumerate(case.arrays()):
         tensor = torch.tensor(array, device="cpu")
         if case.layout:
             # The code that a snippet shows is the code that runs.
             tensor = eval(case.layout.format("tensor"), {"tensor": tensor, "torch": torch})
-        made.append(tensor.detach().requires_grad_(case.wanted(which)))
-    return made
+        leaves.append(tensor.detach().requires_grad_(case.requires_gradient(argument)))
+    return leaves
 
 
 def upstream_tensor(subject: Subject, case: Case, like: Any) -> Any:
@@ -56,7 +56,7 @@ def upstream_tensor(subject: Subject, case: Case, like: Any) -> Any:
 
 
 def call_torch(subject: Subject, leaves: Sequence[Any], options: dict[str, Any]) -> Any:
-    """Call a torch function within `guarded`; return its tensor of values."""
+    """Call a torch function, inside `guarded`, and return its tensor of values."""
     import torch
 
     returned = subject.fn(*leaves, **options)
@@ -73,7 +73,7 @@ def call_torch(subject: Subject, leaves: Sequence[Any], options: dict[str, Any])
 
 
 def torch_options(case: Case) -> dict[str, Any]:
-    """Return the options, arrays as tensors."""
+    """Return the options, with arrays as tensors."""
     import torch
 
     return {
@@ -87,7 +87,7 @@ def _run_torch(subject: Subject, case: Case, changed: set[str]) -> Outcome:
 
     options = torch_options(case)
     if case.same_tensors:
-        leaves = tensors(case.before[0])
+        leaves = input_tensors(case.before[0])
         with guarded(changed):
             call_torch(subject, leaves, torch_options(case.before[0]))
         with torch.no_grad():
@@ -95,27 +95,27 @@ def _run_torch(subject: Subject, case: Case, changed: set[str]) -> Outcome:
                 leaf.copy_(torch.tensor(array, device="cpu"))
     else:
         for earlier in case.before:
-            run(subject, earlier)
-        leaves = tensors(case)
+            run_case(subject, earlier)
+        leaves = input_tensors(case)
     with guarded(changed):
         returned = call_torch(subject, leaves, options)
     for other in case.between:
-        run(subject, other)
+        run_case(subject, other)
     with guarded(changed):
         values = returned.detach().to(torch.float64).reshape(-1).numpy().copy()
-    gradients, why = _backward(subject, case, leaves, returned, changed)
-    arrays, given = case.arrays(), torch_options(case)
+    gradients, no_gradient = _backward(subject, case, leaves, returned, changed)
+    arrays, options_before = case.arrays(), torch_options(case)
     untouched = all(
         np.array_equal(leaf.detach().numpy(), array, equal_nan=True)
         for leaf, array in zip(leaves, arrays, strict=True)
     ) and all(
         torch.equal(options[name], value)
-        for name, value in given.items()
+        for name, value in options_before.items()
         if isinstance(value, torch.Tensor)
     )
     if not untouched and subject.modified_by is None:
         subject.modified_by = case
-    return Outcome(values, gradients, why)
+    return Outcome(values, gradients, no_gradient)
 
 
 def _backward(
@@ -125,70 +125,74 @@ def _backward(
     import torch
 
     none = (None,) * len(leaves)
-    wanted = [leaf for leaf in leaves if leaf.requires_grad]
-    if not subject.gradients or not wanted:
+    differentiated = [leaf for leaf in leaves if leaf.requires_grad]
+    if not subject.gradients or not differentiated:
         return none, ""
     if not returned.requires_grad:
         return none, "its result does not require a gradient"
-    found: list[Any] = []
+    gradients: list[Any] = []
     try:
         with guarded(changed, "backward "):
             if case.backward_twice:
                 torch.autograd.grad(
-                    -3.0 * returned.sum(), wanted, allow_unused=True, retain_graph=True
+                    -3.0 * returned.sum(), differentiated, allow_unused=True, retain_graph=True
                 )
             if case.upstream is None:
-                found = list(torch.autograd.grad(returned.sum(), wanted, allow_unused=True))
+                total = returned.sum()
+                gradients = list(torch.autograd.grad(total, differentiated, allow_unused=True))
             else:
                 above = upstream_tensor(subject, case, returned)
-                found = list(torch.autograd.grad(returned, wanted, above, allow_unused=True))
-            found = [
-                None if each is None else each.detach().to(torch.float64).numpy() for each in found
+                gradients = list(
+                    torch.autograd.grad(returned, differentiated, above, allow_unused=True)
+                )
+            gradients = [
+                None if each is None else each.detach().to(torch.float64).numpy()
+                for each in gradients
             ]
     except SubjectError as error:
         return none, str(error)
-    return tuple(found.pop(0) if leaf.requires_grad else None for leaf in leaves), ""
+    return tuple(gradients.pop(0) if leaf.requires_grad else None for leaf in leaves), ""
 
 
 def _run_numpy(subject: Subject, case: Case, changed: set[str]) -> Outcome:
     options = case.options()
     if case.same_tensors:
-        given = _arrays(case.before[0])
+        arrays = _arrays(case.before[0])
         with guarded(changed):
-            subject.fn(*given, **options)
-        for array, new in zip(given, _arrays(case), strict=True):
+            subject.fn(*arrays, **options)
+        for array, new in zip(arrays, _arrays(case), strict=True):
             array[...] = new
     else:
         for earlier in case.before:
-            run(subject, earlier)
-        given = _arrays(case)
+            run_case(subject, earlier)
+        arrays = _arrays(case)
     with guarded(changed):
-        returned = subject.fn(*given, **options)
+        returned = subject.fn(*arrays, **options)
     for other in case.between:
-        run(subject, other)
+        run_case(subject, other)
     with guarded(changed):
         value, *gradients = returned if isinstance(returned, tuple) else (returned,)
         number = _number(value)
-        padding: list[Any] = [None] * max(0, len(given) - len(gradients))
-        found = tuple(
+        padding: list[Any] = [None] * max(0, len(arrays) - len(gradients))
+        returned_gradients = tuple(
             None if each is None else np.array(each, np.float64)[None]
-            for each in [*gradients, *padding][: len(given)]
+            for each in [*gradients, *padding][: len(arrays)]
         )
-    for array, before in zip(given, _arrays(case), strict=True):
+    for array, before in zip(arrays, _arrays(case), strict=True):
         if not np.array_equal(array, before, equal_nan=True) and subject.modified_by is None:
             subject.modified_by = case
-    if not any(each is not None for each in found) and subject.gradients:
-        return Outcome(number, (None,) * len(given), "it returns the value alone")
-    return Outcome(number, found)
+    if not any(each is not None for each in returned_gradients) and subject.gradients:
+        return Outcome(number, (None,) * len(arrays), "it returns the value alone")
+    return Outcome(number, returned_gradients)
 
 
 def _arrays(case: Case) -> list[np.ndarray]:
-    made = []
+    arrays = []
     for (array,) in case.arrays():
         if case.layout:
             array = eval(case.layout.format("array"), {"array": array, "np": np})
-        made.append(array)
-    return made
+        arrays.append(array)
+    return arrays
 
 
 def _number(value: Any) -> np.ndarray:

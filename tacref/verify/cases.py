@@ -1,4 +1,4 @@
-"""One call of a function: a batch of problems, how it is made, and what is right for it."""
+"""One call of a function: a batch of problems, how to call, and the right results."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,40 +10,40 @@ from tacref.verify.problems import Problem
 from tacref.verify.spec import Spec
 
 EPSILON = float(np.finfo(np.float64).eps)
-# One number for a batch, by name: the share that each of B items has in it.
+# Reductions of a batch to one number: the weight of each of its B items.
 REDUCTIONS = {"sum": lambda B: 1.0, "mean": lambda B: 1.0 / B}
 
 
 @dataclass(frozen=True)
 class Case:
-    """One call and what comes before it.
+    """One call, and the calls around it.
 
     Parameters
     ----------
     problems : tuple of Problem
-        The items of the batch; they share their options.
+        The items of the batch, all with the same options.
     label : str
-        What is special about it, for the note of a row that fails.
+        What is special about it; part of the note of a row that fails.
     upstream : tuple of float, optional
-        The gradient from above, one an item; without, 1 by way of a sum.
+        The gradient from above, one per item. By default the sum of the items is differentiated.
     dtype : {"float64", "float32"}
         Of the inputs.
     digits : int
-        What is asked for in float32.
+        Digits that must be right in float32.
     layout : str
-        Code that lays the inputs out in memory, with `{}` for an input; empty for contiguous.
+        Code that changes the memory layout, with `{}` for an input; empty for contiguous inputs.
     lengths : bool
-        Whether the lengths of the items are given.
-    wants : tuple of bool, optional
-        Which inputs require a gradient; by default all.
+        Whether the lengths of the items are passed.
+    gradients_of : tuple of bool, optional
+        Which inputs require a gradient. By default all do.
     before : tuple of Case
         Calls made just before.
     between : tuple of Case
         Calls made after this one, before its result is read and its gradient is taken.
     same_tensors : bool
-        Whether the inputs of the one call in `before` are overwritten with these.
+        Whether these inputs are written into those of the only call in `before`.
     backward_twice : bool
-        Whether another gradient is taken first, of the same result.
+        Whether another gradient of the same result is taken first.
     """
 
     problems: tuple[Problem, ...]
@@ -53,7 +53,7 @@ class Case:
     digits: int = 4
     layout: str = ""
     lengths: bool = False
-    wants: tuple[bool, ...] | None = None
+    gradients_of: tuple[bool, ...] | None = None
     before: tuple["Case", ...] = ()
     between: tuple["Case", ...] = ()
     same_tensors: bool = False
@@ -69,22 +69,22 @@ class Case:
         """Whether the call stands alone."""
         return not (self.before or self.between or self.backward_twice)
 
-    def wanted(self, which: int) -> bool:
+    def requires_gradient(self, argument: int) -> bool:
         """Whether an input requires a gradient."""
-        return self.wants is None or self.wants[which]
+        return self.gradients_of is None or self.gradients_of[argument]
 
     def arrays(self) -> list[np.ndarray]:
-        """Return the inputs `(B, ...)`; what lies beyond an item is NaN."""
+        """Return the inputs `(B, ...)`, padded with NaN."""
         columns = zip(*(problem.inputs for problem in self.problems), strict=True)
         return [padded(column).astype(self.dtype) for column in columns]
 
     def options(self) -> dict[str, Any]:
-        """Return the options of the call; those that are one an item are arrays of int."""
+        """Return the options of the call; those with one value per item are arrays of int."""
         options = dict(self.problems[0].options)
-        for one, all_of_them in (("times", "times"), ("video_length", "video_lengths")):
-            if one in options:
-                del options[one]
-                options[all_of_them] = np.array([p.options[one] for p in self.problems])
+        for single, batched in (("times", "times"), ("video_length", "video_lengths")):
+            if single in options:
+                del options[single]
+                options[batched] = np.array([p.options[single] for p in self.problems])
         if self.lengths:
             columns = zip(*(problem.shape for problem in self.problems), strict=True)
             lengths = (np.array(column) for column in columns)
@@ -92,7 +92,7 @@ class Case:
         return options
 
     def weights(self, reduction: str) -> np.ndarray:
-        """Return how much each item counts: the gradient from above, and its share in a mean."""
+        """Return the weight of each item: the gradient from above, times its share in a mean."""
         B = len(self.problems)
         upstream = np.ones(B) if self.upstream is None else np.array(self.upstream)
         if reduction in REDUCTIONS:
@@ -100,7 +100,7 @@ class Case:
         return upstream
 
     def right_values(self, reduction: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return what is right, and the allowed errors: `(B,)`, or `(1,)` if reduced."""
+        """Return the right values and the allowed errors: `(B,)`, or `(1,)` if reduced."""
         B = len(self.problems)
         right = np.array([problem.answer[0] for problem in self.problems])
         if self.dtype == "float32":
@@ -114,9 +114,9 @@ class Case:
         rounding = EPSILON * B * np.abs(right).sum() if self.dtype == "float64" else 0.0
         return share * right.sum(keepdims=True), share * (allowed.sum(keepdims=True) + rounding)
 
-    def right_gradient(self, which: int, reduction: str) -> tuple[np.ndarray, np.ndarray]:
+    def right_gradient(self, argument: int, reduction: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the right gradient `(B, ...)`, 0 in the padding, and the allowed errors."""
-        gradients = [problem.answer[1][which] for problem in self.problems]
+        gradients = [problem.answer[1][argument] for problem in self.problems]
         tolerances = [
             np.abs(gradient).max() * 10.0**-self.digits
             if self.dtype == "float32"
@@ -135,10 +135,10 @@ class Case:
         return right, allowed
 
 
-def padded(rows: Sequence[np.ndarray], beyond: float = np.nan) -> np.ndarray:
-    """Stack arrays of several shapes."""
-    shape = np.max([array.shape for array in rows], axis=0)
-    whole = np.full((len(rows), *shape), beyond)
-    for item, array in zip(whole, rows, strict=True):
+def padded(arrays: Sequence[np.ndarray], padding: float = np.nan) -> np.ndarray:
+    """Stack arrays of different shapes, padded at their ends."""
+    shape = np.max([array.shape for array in arrays], axis=0)
+    stacked = np.full((len(arrays), *shape), padding)
+    for item, array in zip(stacked, arrays, strict=True):
         item[tuple(slice(size) for size in array.shape)] = array
-    return whole
+    return stacked

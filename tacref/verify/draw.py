@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tacref.verify.problems import Problem
 from tacref.verify.spec import DEFAULTS, Spec
 
-# No distance is drawn nearer to the margin or to 0; with many frames, some must be nearer.
+# All distances stay this far from the margin and from 0; of many frames, some must be nearer.
 CLEARANCE = 0.05
-CLEARANCE_OF_MANY = 1e-6
-_MANY = 16
+CLEARANCE_OF_LONG = 1e-6
+_MAX_FRAMES_WITH_CLEARANCE = 16
 
 
 def draw(
@@ -33,65 +33,67 @@ def draw(
     spec : Spec
         The equation.
     seed : sequence of int
-        The same numbers give the same problem, and the same object while it is remembered, so
+        The same numbers give the same problem, and the same object as long as it is cached, so
         that its answer is computed once.
     n, m : int
         Frames of the two sequences.
     d : int
         Length of an embedding.
     scale : float
-        Size of the costs.
+        Order of magnitude of the costs.
     dtype : {"float64", "float32"}
-        Inputs are drawn so that this type holds them without rounding.
+        Type that represents the inputs without rounding.
     **options
-        Other values than `DEFAULTS`, and perhaps a band.
+        Values that replace `DEFAULTS`, and possibly a band.
 
     Returns
     -------
     Problem
-        For Contrastive-IDM, no distance lies within `CLEARANCE` of the margin, where it has a
-        kink, nor of 0.
+        For Contrastive-IDM, no distance is within `CLEARANCE` of 0 or of the margin, where the
+        loss has a kink.
     """
-    chosen = {name: DEFAULTS[name] for name in spec.options} | options
-    return _draw(spec, tuple(seed), n, m, d, scale, dtype, tuple(chosen.items()))
+    all_options = {name: DEFAULTS[name] for name in spec.options} | options
+    size = _Size(n, m, d, scale)
+    return _draw(spec, tuple(seed), size, dtype, tuple(all_options.items()))
+
+
+class _Size(NamedTuple):
+    n: int
+    m: int
+    d: int
+    scale: float
 
 
 @lru_cache(maxsize=1024)
 def _draw(
-    spec: Spec,
-    seed: tuple[int, ...],
-    n: int,
-    m: int,
-    d: int,
-    scale: float,
-    dtype: str,
-    chosen: tuple[tuple[str, Any], ...],
+    spec: Spec, seed: tuple[int, ...], size: _Size, dtype: str, items: tuple[tuple[str, Any], ...]
 ) -> Problem:
     rng = np.random.default_rng(list(seed))
-    options = dict(chosen)
+    n, m, d, scale = size
+    options = dict(items)
     margin = options.get("margin")
     origin = (
         f"draw({spec!r}, {list(seed)}, {n}, {m}, d={d}, scale={scale}, dtype={dtype!r}"
         f"{'' if margin is None else f', margin={margin}'}).inputs"
     )
     if spec.inputs == "costs":
-        inputs = [_storable(scale * rng.uniform(0.05, 1.0, (n, m)), dtype)]
+        inputs = [_as_stored(scale * rng.uniform(0.05, 1.0, (n, m)), dtype)]
     else:
         lengths = (n,) if spec.loss == "contrastive_idm" else (n, m)
         spread = float(np.sqrt(scale / d))
-        inputs = [_rows(rng, length, d, spread, margin, dtype) for length in lengths]
+        inputs = [_draw_embeddings(rng, length, d, spread, margin, dtype) for length in lengths]
     for array in inputs:
         array.setflags(write=False)
     return Problem(spec, tuple(inputs), options, origin)
 
 
-def forget() -> None:
-    """Forget the problems that were drawn."""
+def clear_drawn_problems() -> None:
+    """Clear the cache of drawn problems."""
     _draw.cache_clear()
 
 
 def is_clear(problem: Problem, clearance: float) -> bool:
-    """Whether no distance within a sequence, squared or not, is near the margin, nor near 0."""
+    """Whether no distance within a sequence, squared or not, is near the margin or near 0."""
     margin = problem.options.get("margin")
     return margin is None or not any(_near(x, margin, clearance).any() for x in problem.inputs)
 
@@ -105,19 +107,19 @@ def _near(x: np.ndarray, margin: float, clearance: float) -> np.ndarray:
     return near | (np.abs(np.sqrt(squared) - margin) < clearance)
 
 
-def _storable(array: np.ndarray, dtype: str) -> np.ndarray:
+def _as_stored(array: np.ndarray, dtype: str) -> np.ndarray:
     return array.astype(dtype).astype(np.float64)
 
 
-def _rows(
+def _draw_embeddings(
     rng: np.random.Generator, length: int, d: int, spread: float, margin: float | None, dtype: str
 ) -> np.ndarray:
-    """Draw embeddings; with a margin, anew until no distance is 0 or at it, squared or not."""
-    x = _storable(spread * rng.normal(size=(length, d)), dtype)
-    clearance = CLEARANCE if length <= _MANY else CLEARANCE_OF_MANY
+    """Draw embeddings; with a margin, again until no distance is near it or 0, squared or not."""
+    x = _as_stored(spread * rng.normal(size=(length, d)), dtype)
+    clearance = CLEARANCE if length <= _MAX_FRAMES_WITH_CLEARANCE else CLEARANCE_OF_LONG
     while margin is not None:
         moving = np.flatnonzero(_near(x, margin, clearance).any(1))[:1]
         if not len(moving):
             break
-        x[moving] = _storable(spread * rng.normal(size=(1, d)), dtype)
+        x[moving] = _as_stored(spread * rng.normal(size=(1, d)), dtype)
     return x

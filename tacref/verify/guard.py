@@ -1,4 +1,4 @@
-"""Run anybody's code so that it cannot end, silence or change the program that checks it."""
+"""Run foreign code so that it cannot end, silence or change the program that checks it."""
 
 import contextlib
 import io
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-# Global state that no loss has business with: how a reader can look at it.
+# Global state that no loss should change, and code that shows it.
 STATE = {
     "numpy's handling of errors": "np.geterr()",
     "the current folder": "os.getcwd()",
@@ -23,19 +23,18 @@ STATE = {
 
 
 class SubjectError(Exception):
-    """The function raised, or returned what no adapter may return."""
+    """The function raised, or returned what it must not."""
 
 
 class ReturnedError(SubjectError):
-    """The function returned what no adapter may return."""
+    """The function returned what it must not."""
 
 
 @contextlib.contextmanager
-def guarded(changed: set[str], what: str = "", *, restores: bool = True) -> Iterator[None]:
-    """Turn whatever is raised into a `SubjectError`; print nothing, warn of nothing.
+def guarded(changed: set[str], action: str = "", *, restores: bool = True) -> Iterator[None]:
+    """Turn any exception but Ctrl-C into a `SubjectError`; suppress output and warnings.
 
-    With `restores`, global state that was changed is put back, and named in `changed`. Ctrl-C gets
-    through.
+    With `restores`, changes to global state are undone and named in `changed`.
     """
     before = {name: read() for name, (read, _) in _state().items()} if restores else {}
     try:
@@ -48,8 +47,8 @@ def guarded(changed: set[str], what: str = "", *, restores: bool = True) -> Iter
             yield
     except (KeyboardInterrupt, SubjectError):
         raise
-    except BaseException as error:  # anybody's code may raise anything, SystemExit for one
-        raise SubjectError(f"{what}raised {line(error)}") from error
+    except BaseException as error:  # foreign code may raise anything, such as SystemExit
+        raise SubjectError(f"{action}raised {error_line(error)}") from error
     finally:
         for name, (read, write) in _state().items():
             if name in before and read() != before[name]:
@@ -57,17 +56,17 @@ def guarded(changed: set[str], what: str = "", *, restores: bool = True) -> Iter
                 write(before[name])
 
 
-def line(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """Return an error's type and message on one line."""
     try:
         text = " ".join(str(error).split())
-    except Exception:  # its message may be anybody's code, too
+    except Exception:  # the message may run foreign code, too
         text = ""
     return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
 
 
 def _state() -> dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]]:
-    """Global state by name: how to read it, and how to put it back."""
+    """Global state by name: how to read it, and how to restore it."""
     state: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
         "numpy's handling of errors": (np.geterr, lambda value: np.seterr(**value)),
         "the current folder": (_folder, lambda value: os.chdir(value) if value else None),
@@ -93,5 +92,5 @@ def _state() -> dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]]:
 def _folder() -> str | None:
     try:
         return os.getcwd()
-    except OSError:  # it was deleted
+    except OSError:  # deleted
         return None

@@ -29,9 +29,9 @@ def load_callable(target: str) -> Callable[..., Any]:
             fn: Any = importlib.import_module(module_name)
             for part in attribute.split("."):
                 fn = getattr(fn, part)
-    except SubjectError as error:  # importing runs anybody's code
-        told = str(error).removeprefix("raised ")
-        raise ValueError(printable(f"{target}: cannot be imported ({told})")) from error
+    except SubjectError as error:  # importing runs foreign code
+        reason = str(error).removeprefix("raised ")
+        raise ValueError(printable(f"{target}: cannot be imported ({reason})")) from error
     if not callable(fn):
         raise ValueError(f"{printable(target)}: is a {type(fn).__name__}, not a function")
     return fn

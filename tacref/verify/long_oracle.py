@@ -1,7 +1,7 @@
-"""What is right for long sequences: the equations in NumPy, sharing code with nothing.
+"""Right answers for long sequences: the equations in NumPy, sharing no code with anything else.
 
-It computes in the widest float that NumPy has (64 bits of mantissa on most machines), all cells of
-an anti-diagonal at once. `oracle` has the same to 50 digits; the tests hold one to the other.
+It computes in the widest float of NumPy (64 bits of mantissa on most machines), all cells of an
+anti-diagonal at once. `oracle` computes the same to 50 digits; the tests compare the two.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ Wide = np.longdouble
 
 
 def soft_dtw(D: np.ndarray, gamma: float, band: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Equation 4 and its gradient; a cell keeps the shares of the three before it."""
+    """Equation 4 and its gradient; each cell stores the shares of its three predecessors."""
     n, m = D.shape
     D = D.astype(Wide)
     R = np.full((n + 1, m + 1), np.inf, Wide)
@@ -47,7 +47,7 @@ def dtw(D: np.ndarray) -> np.ndarray:
 
 
 def squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Squared Euclidean costs, a coordinate at a time."""
+    """Squared Euclidean costs, one coordinate at a time."""
     x, y = x.astype(Wide), y.astype(Wide)
     D = np.zeros((len(x), len(y)), Wide)
     for k in range(x.shape[1]):
@@ -82,8 +82,9 @@ def contrastive_idm(
     if official:
         weight = np.where(far, (gap / length) ** 2 + 1, Wide(1))
     else:
-        grown = gap**2 + 1
-        weight = 1 / grown if variant == "printed" else np.where(far, grown, 1 / grown)
+        quadratic = gap**2 + 1
+        far_weight = 1 / quadratic if variant == "printed" else quadratic
+        weight = np.where(far, far_weight, 1 / quadratic)
     slope = np.ones_like(D)
     if variant == "laser":
         D = np.sqrt(D)
@@ -97,7 +98,7 @@ def contrastive_idm(
 
 
 def _diagonals(n: int, m: int, band: int | None) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Rows and columns of the cells of each anti-diagonal, as far as they are in the band."""
+    """Rows and columns of the cells of each anti-diagonal inside the band."""
     diagonals = []
     for k in range(n + m - 1):
         rows = np.arange(max(0, k - m + 1), min(n, k + 1))

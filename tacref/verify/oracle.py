@@ -1,6 +1,6 @@
-"""What is right, to 50 digits: the equations in plain Python decimals, sharing code with nothing.
+"""Right answers to 50 digits: the equations in Python decimals, sharing no code with anything else.
 
-Slow on purpose: no trick that could be wrong. Arrays are nested lists of `Decimal`.
+Slow on purpose, without tricks that could be wrong. Arrays are nested lists of `Decimal`.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from decimal import Context, Decimal, localcontext
 import numpy as np
 
 DIGITS = 50
-# Beyond what the exponents of a soft minimum can reach; the default would stop at 1e-999999.
+# Exponents that a soft minimum cannot reach; by default decimals underflow at 1e-999999.
 _CONTEXT = Context(prec=DIGITS, Emin=-(10**17), Emax=10**17)
 
 Matrix = list[list[Decimal]]
@@ -18,7 +18,7 @@ ZERO, ONE = Decimal(0), Decimal(1)
 
 
 def soft_dtw(D: Matrix, gamma: Decimal, band: int | None = None) -> tuple[Decimal, Matrix]:
-    """Equation 4 and its gradient, forward and backward through the table (in its band)."""
+    """Equation 4 and its gradient, forward and backward through the cells inside the band."""
     n, m = len(D), len(D[0])
     R: dict[tuple[int, int], Decimal] = {}
     shares: dict[tuple[int, int], list[tuple[tuple[int, int], Decimal]]] = {}
@@ -134,18 +134,18 @@ def lav(
     )
 
 
-def exactly(array: np.ndarray) -> Matrix:
-    """Turn an array `(n, k)` of floats into decimals, without rounding."""
+def to_decimals(array: np.ndarray) -> Matrix:
+    """Convert an array `(n, k)` of floats to decimals, without rounding."""
     return [[Decimal(float(value)) for value in row] for row in array]
 
 
-def rounded(matrix: Matrix) -> np.ndarray:
+def to_floats(matrix: Matrix) -> np.ndarray:
     """Round decimals to an array of float64."""
     return np.array([[float(value) for value in row] for row in matrix])
 
 
-def working() -> AbstractContextManager[Context]:
-    """Return the context manager in which all of this is computed."""
+def high_precision() -> AbstractContextManager[Context]:
+    """Return a context manager that sets the precision of all functions here."""
     return localcontext(_CONTEXT)
 
 

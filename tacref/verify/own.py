@@ -1,4 +1,4 @@
-"""The project's own implementations, each with what it claims."""
+"""The project's own implementations, each with the loss that it claims to compute."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -9,23 +9,23 @@ from tacref.variants import VARIANTS
 
 
 def implementations() -> Iterator[tuple[Callable[..., Any], dict[str, Any]]]:
-    """Yield each public loss and the options of `check` for it."""
+    """Yield each public loss and the options to `check` it with."""
     from tacref import losses
 
-    # "triton" computes the same on another device.
+    # Without "triton", which needs a GPU.
     backends = ("cpu", "torch")
 
-    yield reference.dtw, _numpy("reference.dtw", "dtw")
-    yield reference.soft_dtw_value_and_grad, _numpy("reference.soft_dtw", "soft_dtw")
+    yield reference.dtw, _numpy_options("reference.dtw", "dtw")
+    yield reference.soft_dtw_value_and_grad, _numpy_options("reference.soft_dtw", "soft_dtw")
     for variant in VARIANTS:
         options = {"variant": variant}
         yield (
             partial(reference.contrastive_idm_value_and_grad, variant=variant),
-            _numpy(f"reference.contrastive_idm {variant}", "contrastive_idm", **options),
+            _numpy_options(f"reference.contrastive_idm {variant}", "contrastive_idm", **options),
         )
         yield (
             partial(reference.lav_loss_value_and_grad, variant=variant),
-            _numpy(f"reference.lav_loss {variant}", "lav", **options),
+            _numpy_options(f"reference.lav_loss {variant}", "lav", **options),
         )
     for backend in backends:
         name = f"losses.soft_dtw {backend}"
@@ -54,7 +54,7 @@ def implementations() -> Iterator[tuple[Callable[..., Any], dict[str, Any]]]:
             )
 
 
-def _numpy(name: str, loss: str, **options: str) -> dict[str, Any]:
+def _numpy_options(name: str, loss: str, **options: str) -> dict[str, Any]:
     return {"name": name, "loss": loss, "framework": "numpy", **options}
 
 

@@ -2,7 +2,7 @@
 
 import html
 
-from tacref.verify.report import Report, made_with, measure, verdict
+from tacref.verify.report import Report, environment, error_text, verdict
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -23,21 +23,23 @@ footer { font-size: .875rem; }
 
 
 def to_html(reports: list[Report]) -> str:
-    """Return the cards as one page that needs nothing else; all text is escaped."""
-    whole = verdict(reports)
+    """Return the cards as one self-contained page; all text is escaped."""
+    overall = verdict(reports)
     counts = f"{sum(report.passed for report in reports)} of {len(reports)} functions passed"
     parts = [
         "<!DOCTYPE html>",
         '<html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{whole}: tacref verify</title><style>{_STYLE}</style></head><body>",
+        f"<title>{overall}: tacref verify</title><style>{_STYLE}</style></head><body>",
         "<h1>Report cards</h1>",
-        f"<p>Verdict: {_verdict(whole)}. {counts}.</p>",
+        f"<p>Verdict: {_verdict(overall)}. {counts}.</p>",
     ]
     for report in reports:
         parts += _card(report)
-    made = ", ".join(f"{name} {value}" for name, value in made_with().items() if name != "date")
-    parts.append(f"<footer><p>{html.escape(made_with()['date'])}; {html.escape(made)}</p></footer>")
+    versions = environment()
+    date = versions.pop("date")
+    footer = f"{date}; {', '.join(f'{name} {version}' for name, version in versions.items())}"
+    parts.append(f"<footer><p>{html.escape(footer)}</p></footer>")
     return "\n".join([*parts, "</body></html>", ""])
 
 
@@ -53,7 +55,7 @@ def _card(report: Report) -> list[str]:
         "<th>largest error (allowed)</th><th>note</th></tr>"
     )
     for row in report.rows:
-        claim, size, note = (html.escape(cell) for cell in (row.claim, measure(row), row.note))
+        claim, size, note = (html.escape(cell) for cell in (row.claim, error_text(row), row.note))
         kind = row.status.replace(" ", "-")
         parts.append(
             f'<tr><td>{claim}</td><td class="{kind}">{row.status}</td><td>{size}</td>'

@@ -1,8 +1,8 @@
-"""Find out, before any claim, whether a function can be checked at all."""
+"""Whether a function can be checked at all, before any claim."""
 
 from dataclasses import replace
 
-from tacref.verify.calls import run
+from tacref.verify.calls import run_case
 from tacref.verify.cases import Case
 from tacref.verify.draw import draw
 from tacref.verify.guard import ReturnedError, SubjectError
@@ -11,12 +11,12 @@ from tacref.verify.subject import Framework, Subject
 _SHAPES = ((1, 1), (2, 2), (3, 4), (6, 5))
 
 
-def always_fails(subject: Subject, seed: int) -> SubjectError | None:
-    """Return the error of the last call, if each call raises or returns what it must not."""
+def persistent_error(subject: Subject, seed: int) -> SubjectError | None:
+    """Return the error of the last call if every call raises or returns what it must not."""
     error: SubjectError | None = None
     for n, m in _SHAPES:
         try:
-            run(subject, _case(subject, seed, n, m))
+            run_case(subject, _case(subject, seed, n, m))
         except SubjectError as raised:
             error = raised
         else:
@@ -25,25 +25,25 @@ def always_fails(subject: Subject, seed: int) -> SubjectError | None:
 
 
 def first_case(subject: Subject, seed: int) -> Case:
-    """Return the smallest call that is tried."""
+    """Return the smallest case that is tried."""
     return _case(subject, seed, *_SHAPES[0])
 
 
 def check_framework(subject: Subject, seed: int, error: SubjectError) -> None:
-    """Raise if the function, which fails, works with the other framework.
+    """Raise if a function that fails works with the other framework.
 
     Raises
     ------
     ValueError
-        If it does.
+        If it works with the other one.
     """
     other: Framework = "numpy" if subject.framework == "torch" else "torch"
-    if always_fails(replace(subject, framework=other, changed={}), seed) is None:
-        told = f"{'returned' if isinstance(error, ReturnedError) else 'raised'}"
-        message = str(error).removeprefix(f"{told} ")
+    if persistent_error(replace(subject, framework=other, changed={}), seed) is None:
+        verb = "returned" if isinstance(error, ReturnedError) else "raised"
+        message = str(error).removeprefix(f"{verb} ")
         raise ValueError(
             f"framework must be {other} for {subject.name}, got {subject.framework}: with "
-            f"{subject.framework} it {told} {message}"
+            f"{subject.framework} it {verb} {message}"
         ) from error
 
 

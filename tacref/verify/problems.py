@@ -1,4 +1,4 @@
-"""Problems with known answers: one item, what is right for it, and how near one must be."""
+"""Problems with known answers: one item, its right answer, and the allowed errors."""
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,7 +12,7 @@ from tacref.verify.spec import Spec
 
 @dataclass(frozen=True)
 class Problem:
-    """One input and all that is known of it.
+    """One item of a batch, with its right answer.
 
     Parameters
     ----------
@@ -21,10 +21,10 @@ class Problem:
     inputs : tuple of ndarray of float64
         Costs, or one or two embeddings.
     options : dict of str to float
-        gamma, alpha, sigma, margin, as far as the equation has them; for soft-DTW perhaps band,
-        for Contrastive-IDM perhaps times and video_length.
+        Those of gamma, alpha, sigma and margin that the equation has; for soft-DTW possibly band,
+        for Contrastive-IDM possibly times and video_length.
     origin : str
-        Code that makes the inputs again, where they were drawn.
+        Code that draws the inputs again; empty if they were not drawn.
     """
 
     spec: Spec
@@ -39,7 +39,7 @@ class Problem:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number of frames of the two sequences; of the one, twice."""
+        """Number of frames of the two sequences; of a single one, twice."""
         if self.spec.inputs == "costs":
             n, m = self.inputs[0].shape
             return n, m
@@ -47,23 +47,23 @@ class Problem:
 
     @property
     def has_path(self) -> bool:
-        """Whether the band, if there is one, leaves a path."""
+        """Whether there is a path inside the band, if there is one."""
         n, m = self.shape
         return bool(abs(n - m) <= self.options.get("band", n + m))
 
     @cached_property
     def scale(self) -> float:
-        """Largest cost between frames, and what it may be computed from."""
+        """Largest cost between frames, or a bound on the terms it is computed from."""
         if self.spec.inputs == "costs":
             return float(np.abs(self.inputs[0]).max())
         squares = [float((array**2).sum(1).max()) for array in self.inputs]
         return 2.0 * (squares[0] + squares[-1])
 
     def value_tolerance(self, epsilon: float) -> float:
-        """Return the allowed error of the value, computed with this rounding unit.
+        """Return the allowed error of a value computed with this rounding unit.
 
-        Every step adds a rounding of an accumulated cost: 16 eps (n+m)^2 (cost + gamma), and for
-        Contrastive-IDM, a sum of terms >= 0, 16 eps (n+m) times that sum.
+        Every step adds a rounding error of an accumulated cost: 16 eps (n+m)^2 (cost + gamma). For
+        Contrastive-IDM, a sum of terms >= 0, it is 16 eps (n+m) times that sum.
         """
         tolerance, length = 0.0, sum(self.shape)
         if self.spec.loss != "contrastive_idm":
@@ -74,11 +74,11 @@ class Problem:
         return tolerance
 
     def gradient_tolerance(self, epsilon: float) -> float:
-        """Return the allowed error of a gradient's entries, computed with this rounding unit.
+        """Return the allowed error of the entries of a gradient computed with this rounding unit.
 
-        The rounding of an accumulated cost, over gamma, is the relative error of a softmin
-        weight, and (n+m) weights are multiplied: 32 eps (n+m) (1 + (n+m) (cost + gamma) / gamma);
-        to embeddings times the largest gradient; for Contrastive-IDM 64 eps times that.
+        The rounding error of an accumulated cost, divided by gamma, is the relative error of a
+        softmin weight, and (n+m) weights are multiplied: 32 eps (n+m) (1 + (n+m) (cost + gamma) /
+        gamma), times the largest gradient. For Contrastive-IDM: 64 eps (n+m) times the largest one.
         """
         length = sum(self.shape)
         largest = max(1.0, *(float(np.abs(gradient).max()) for gradient in self.answer[1]))
@@ -89,7 +89,7 @@ class Problem:
         return 32 * epsilon * length * (1 + condition) * largest
 
     def rounded(self, digits: int) -> "Problem":
-        """Return the problem with its inputs rounded, for a reader's sake."""
+        """Return the problem with rounded inputs, which are easier to read."""
         return self.with_inputs(tuple(np.round(array, digits) for array in self.inputs))
 
     def with_inputs(self, inputs: tuple[np.ndarray, ...]) -> "Problem":

@@ -1,4 +1,4 @@
-"""The report card: a row a claim, as text or JSON."""
+"""The report card: a row per claim, as text or JSON."""
 
 import math
 import platform
@@ -17,22 +17,21 @@ Status = Literal["pass", "FAIL", "refused", "not offered"]
 
 @dataclass(frozen=True)
 class Row:
-    """One claim and what became of it.
+    """One claim and its outcome.
 
     Parameters
     ----------
     claim : str
-        What is claimed.
+        The claim.
     status : {"pass", "FAIL", "refused", "not offered"}
-        "refused": raised a clear error instead of a wrong number. "not offered": the function has
-        no such option. Neither is a failure.
+        "refused": the function raised a clear error instead of returning a wrong number. "not
+        offered": it has no such option. Neither is a failure.
     error, allowed : float, optional
-        Absolute error and allowance of the worst case, which is that of the largest error over
-        allowance.
+        Absolute error and allowed error of the worst case, the one with the largest ratio.
     note : str
         What a reader should know.
     snippet : str
-        For a failure, code that shows it.
+        Code that shows a failure.
     """
 
     claim: str
@@ -52,11 +51,11 @@ class Report:
     name : str
         The function.
     equation : str
-        What it claims to compute.
+        The equation that it claims to compute.
     rows : tuple of Row
-        One a claim.
+        One per claim.
     error : str
-        Why it could not be checked, if so.
+        Why it could not be checked; empty if it was.
     """
 
     name: str
@@ -81,7 +80,7 @@ class Report:
         width = max(len(row.claim) for row in self.rows)
         lines = [f"{self.name}  ({self.equation}): {self.verdict}"]
         for row in self.rows:
-            line = f"  {row.claim:<{width}}  {row.status:<11}  {measure(row)}"
+            line = f"  {row.claim:<{width}}  {row.status:<11}  {error_text(row)}"
             lines.append(f"{line}  {row.note}".rstrip())
         for row in self.rows:
             if row.snippet:
@@ -102,7 +101,7 @@ class Report:
 
 
 def summary(reports: list[Report]) -> str:
-    """Return one line a function, and the whole card of each that failed."""
+    """Return one line per function, and the whole card of each one that did not pass."""
     width = max(len(report.name) for report in reports)
     lines = []
     for report in reports:
@@ -110,20 +109,20 @@ def summary(reports: list[Report]) -> str:
             status: sum(row.status == status for row in report.rows)
             for status in ("pass", "FAIL", "refused", "not offered")
         }
-        told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-        lines.append(f"{report.name:<{width}}  {report.verdict}  {told}")
+        outcomes = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+        lines.append(f"{report.name:<{width}}  {report.verdict}  {outcomes}")
     lines += [f"\n{report}" for report in reports if not report.passed]
     return "\n".join(lines)
 
 
 def verdict(reports: list[Report]) -> str:
-    """Return "passed" if all cards did, else the gravest of their verdicts."""
+    """Return "passed" if all functions passed, else the worst verdict."""
     verdicts = {report.verdict for report in reports}
     return next((each for each in ("could not be checked", "FAILED") if each in verdicts), "passed")
 
 
-def made_with() -> dict[str, str]:
-    """Return the date, and the versions of what the cards were made with."""
+def environment() -> dict[str, str]:
+    """Return the date, and the versions of the packages used."""
     versions = {"tacref": tacref.__version__, "Python": platform.python_version()}
     versions["NumPy"] = np.__version__
     if "torch" in sys.modules:
@@ -133,12 +132,12 @@ def made_with() -> dict[str, str]:
 
 def to_json(reports: list[Report]) -> dict[str, Any]:
     """Return the cards, their verdict, the date and the versions as plain JSON values."""
-    made = made_with()
+    versions = environment()
     return {
         "passed": all(report.passed for report in reports),
         "verdict": verdict(reports),
-        "date": made.pop("date"),
-        "versions": made,
+        "date": versions.pop("date"),
+        "versions": versions,
         "reports": [report.to_json() for report in reports],
     }
 
@@ -149,8 +148,8 @@ def _plain(row: Row) -> dict[str, Any]:
     return asdict(row) | {"error": error}
 
 
-def measure(row: Row) -> str:
-    """Return the largest error and what is allowed, as a row tells them."""
+def error_text(row: Row) -> str:
+    """Return the largest error and the allowed error as text; empty without numbers."""
     if row.error is None or row.allowed is None:
         return ""
     return f"{row.error:.1e} ({row.allowed:.1e})"

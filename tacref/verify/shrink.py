@@ -1,4 +1,4 @@
-"""Make a failing case smaller, as long as it still fails."""
+"""Making a failing case smaller, as long as it still fails."""
 
 import time
 from collections.abc import Iterator
@@ -8,20 +8,20 @@ import numpy as np
 
 from tacref.verify.cases import Case
 from tacref.verify.draw import is_clear
-from tacref.verify.judge import Finding, findings
+from tacref.verify.findings import Finding, compare
 from tacref.verify.problems import Problem
 from tacref.verify.subject import Subject
 
-SECONDS_TO_SIMPLIFY = 1.0
+MAX_SECONDS_TO_SIMPLIFY = 1.0
 _DIGITS = (1, 2, 3)
-_CLEARANCE = 1e-3  # of rounded inputs from the kinks
+_MIN_CLEARANCE = 1e-3  # of rounded inputs from the kinks
 
 
-def simplest(subject: Subject, finding: Finding) -> Finding:
-    """Take away items, then frames, then digits, while there is time."""
-    if not finding.case.is_plain:  # the calls around it have its shape
+def simplify(subject: Subject, finding: Finding) -> Finding:
+    """Remove items, then frames, then digits, while there is time."""
+    if not finding.case.is_plain:  # the calls around it have the same shape
         return finding
-    deadline = time.monotonic() + SECONDS_TO_SIMPLIFY
+    deadline = time.monotonic() + MAX_SECONDS_TO_SIMPLIFY
     smaller: Finding | None = finding
     while smaller is not None:
         finding, smaller = smaller, None
@@ -33,7 +33,7 @@ def simplest(subject: Subject, finding: Finding) -> Finding:
                 break
     for digits in _DIGITS:
         problems = tuple(problem.rounded(digits) for problem in finding.case.problems)
-        if all(is_clear(each, _CLEARANCE) for each in problems):
+        if all(is_clear(each, _MIN_CLEARANCE) for each in problems):
             rounded = _failing(subject, replace(finding.case, problems=problems), finding.part)
             if rounded is not None:
                 return rounded
@@ -41,18 +41,18 @@ def simplest(subject: Subject, finding: Finding) -> Finding:
 
 
 def _failing(subject: Subject, case: Case, part: int | None) -> Finding | None:
-    found = (each for each in findings(subject, case) if each.part == part and each.fails)
-    return next(found, None)
+    failing = (each for each in compare(subject, case) if each.part == part and each.fails)
+    return next(failing, None)
 
 
 def _smaller(case: Case) -> Iterator[Case]:
-    """Give the case with fewer items; of one item, with fewer frames of either sequence."""
+    """Yield the case with fewer items, or its only item with fewer frames of either sequence."""
     B = len(case.problems)
     if B > 1:
         half = B // 2
-        for kept in (slice(half), slice(half, B), slice(B - 1), slice(1, B)):
-            upstream = None if case.upstream is None else case.upstream[kept]
-            yield replace(case, problems=case.problems[kept], upstream=upstream)
+        for items in (slice(half), slice(half, B), slice(B - 1), slice(1, B)):
+            upstream = None if case.upstream is None else case.upstream[items]
+            yield replace(case, problems=case.problems[items], upstream=upstream)
         return
     (problem,) = case.problems
     if "times" not in problem.options:
@@ -60,10 +60,10 @@ def _smaller(case: Case) -> Iterator[Case]:
 
 
 def _fewer_frames(problem: Problem) -> Iterator[Problem]:
-    one = problem.spec.loss == "contrastive_idm"
-    for axis in (0,) if one else (0, 1):
-        whole = problem.shape[axis]
-        for count in sorted({whole // 2, whole - 1} - {0}):
+    single = problem.spec.loss == "contrastive_idm"
+    for axis in (0,) if single else (0, 1):
+        length = problem.shape[axis]
+        for count in sorted({length // 2, length - 1} - {0}):
             if problem.spec.inputs == "costs":
                 D = problem.inputs[0]
                 inputs: tuple[np.ndarray, ...] = (D[:count] if axis == 0 else D[:, :count],)

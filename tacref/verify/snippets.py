@@ -6,23 +6,23 @@ from typing import Any
 import numpy as np
 
 from tacref.verify.cases import Case, padded
-from tacref.verify.judge import Finding
+from tacref.verify.findings import Finding
 from tacref.verify.subject import Subject
 
-MOST_NUMBERS = 64  # of an array written out
+MAX_NUMBERS_WRITTEN = 64  # of one array
 _IMPORTABLE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
 def snippet(subject: Subject, finding: Finding, right: str = "") -> str:
-    """Return code that shows what the function returns; its last line says what is right."""
+    """Return code that prints what the function returns; its last line is the right answer."""
     case, part = finding.case, finding.part
-    lines = [*head(subject, case), *steps(subject, case)]
+    lines = [*import_lines(subject, case), *call_lines(subject, case)]
     if part is not None and finding.message.startswith("it"):  # it has no gradient
         if subject.framework == "numpy":
             return "\n".join([*lines, "print(result)", "# right: (value, gradient, ...)"])
         return "\n".join([*lines, "print(value.requires_grad)", "# right: True"])
     if part is not None and subject.framework == "torch":
-        lines.append(gradients(subject, case))
+        lines.append(gradient_code(subject, case))
     if part is None:
         numbers, _ = case.right_values(subject.reduction)
     else:
@@ -36,15 +36,15 @@ def snippet(subject: Subject, finding: Finding, right: str = "") -> str:
     index = finding.index[-numbers.ndim :]
     if numbers.size == 1 and part is None:
         shown, expected = f"{shown}.item()", repr(float(numbers[0]))
-    elif numbers.size > MOST_NUMBERS and index:
-        place = ", ".join(map(str, index))
-        shown, expected = f"{shown}[{place}].item()", repr(float(numbers[index]))
+    elif numbers.size > MAX_NUMBERS_WRITTEN and index:
+        position = ", ".join(map(str, index))
+        shown, expected = f"{shown}[{position}].item()", repr(float(numbers[index]))
     else:
         shown, expected = f"{shown}.tolist()", repr(numbers.tolist())
     return "\n".join([*lines, f"print({shown})", f"# right: {right or expected}"])
 
 
-def head(subject: Subject, case: Case) -> list[str]:
+def import_lines(subject: Subject, case: Case) -> list[str]:
     """Return the imports."""
     lines = ["import numpy as np"]
     if subject.framework == "torch":
@@ -53,7 +53,7 @@ def head(subject: Subject, case: Case) -> list[str]:
         lines.append(f"import {subject.name.partition(':')[0]}")
     else:
         lines.append(f"# loss is the function that was checked, {subject.name}")
-    if any(_is_drawn(each) for each in (case, *case.before, *case.between)):
+    if any(_is_drawn_again(each) for each in (case, *case.before, *case.between)):
         lines += [
             "from tacref.verify.cases import padded",
             "from tacref.verify.draw import draw",
@@ -62,40 +62,40 @@ def head(subject: Subject, case: Case) -> list[str]:
     return lines
 
 
-def steps(subject: Subject, case: Case) -> list[str]:
-    """Return code that makes the inputs of a case and calls the function, and what is around it."""
+def call_lines(subject: Subject, case: Case) -> list[str]:
+    """Return code that makes the inputs of a case and its calls, in order."""
     lines = []
     if case.same_tensors:
-        lines += [*inputs(subject, case.before[0]), call(subject, case.before[0])]
-        for which, name in enumerate(case.spec.names):
-            new = _made(subject, case, which)
+        lines += [*input_lines(subject, case.before[0]), call_code(subject, case.before[0])]
+        for argument, name in enumerate(case.spec.names):
+            new = _input_code(subject, case, argument)
             target = f"{name}.detach()[...]" if subject.framework == "torch" else f"{name}[...]"
             lines.append(f"{target} = {new}")
     else:
         for earlier in case.before:
-            lines += _aside(subject, earlier, "earlier_")
-        lines += inputs(subject, case)
+            lines += _other_call_lines(subject, earlier, "earlier_")
+        lines += input_lines(subject, case)
     result = "value" if subject.framework == "torch" else "result"
-    lines.append(f"{result} = {call(subject, case)}")
+    lines.append(f"{result} = {call_code(subject, case)}")
     for other in case.between:
-        lines += _aside(subject, other, "other_")
+        lines += _other_call_lines(subject, other, "other_")
     return lines
 
 
-def inputs(subject: Subject, case: Case, prefix: str = "") -> list[str]:
+def input_lines(subject: Subject, case: Case, prefix: str = "") -> list[str]:
     """Return code that makes the inputs of a case."""
     lines = []
-    for which, name in enumerate(case.spec.names):
+    for argument, name in enumerate(case.spec.names):
         name = f"{prefix}{name}"
-        lines.append(f"{name} = {_made(subject, case, which)}")
+        lines.append(f"{name} = {_input_code(subject, case, argument)}")
         if case.layout:
             lines.append(f"{name} = {case.layout.format(name)}")
-        if subject.framework == "torch" and case.wanted(which):
+        if subject.framework == "torch" and case.requires_gradient(argument):
             lines.append(f"{name}.requires_grad_()")
     return lines
 
 
-def call(subject: Subject, case: Case, prefix: str = "") -> str:
+def call_code(subject: Subject, case: Case, prefix: str = "") -> str:
     """Return code that calls the function."""
     loss = subject.name.replace(":", ".") if _IMPORTABLE.fullmatch(subject.name) else "loss"
     names = [f"{prefix}{name}" for name in case.spec.names]
@@ -103,51 +103,56 @@ def call(subject: Subject, case: Case, prefix: str = "") -> str:
     return f"{loss}({', '.join((*names, *options))})"
 
 
-def gradients(subject: Subject, case: Case, prefix: str = "") -> str:
+def gradient_code(subject: Subject, case: Case, prefix: str = "") -> str:
     """Return code that takes the gradients of `value`."""
-    names = [name for which, name in enumerate(case.spec.names) if case.wanted(which)]
+    names = [
+        name for argument, name in enumerate(case.spec.names) if case.requires_gradient(argument)
+    ]
     leaves = f"[{', '.join(prefix + name for name in names)}]"
     targets = ", ".join(f"{prefix}gradient_{name}" for name in names)
     value = f"{prefix}value"
-    first = ""
+    earlier = ""
     if case.backward_twice:
-        first = f"torch.autograd.grad(-3.0 * {value}.sum(), {leaves}, retain_graph=True)\n"
+        earlier = f"torch.autograd.grad(-3.0 * {value}.sum(), {leaves}, retain_graph=True)\n"
     above = f"{value}.sum(), {leaves}"
-    if case.upstream is not None and subject.heeds_upstream:
+    if case.upstream is not None and subject.uses_upstream:
         numbers = case.upstream if subject.reduction == "none" else case.upstream[:1]
         upstream = f"{value}.new_tensor({list(numbers)}).reshape_as({value})"
         above = f"{value}, {leaves}, {upstream}"
-    return f"{first}{targets}, = torch.autograd.grad({above}, materialize_grads=True)"
+    return f"{earlier}{targets}, = torch.autograd.grad({above}, materialize_grads=True)"
 
 
-def _aside(subject: Subject, case: Case, prefix: str) -> list[str]:
-    """Return code of another call, with its gradients."""
+def _other_call_lines(subject: Subject, case: Case, prefix: str) -> list[str]:
+    """Return code that makes another call and takes its gradients."""
     if subject.framework == "numpy":
-        return [*inputs(subject, case, prefix), call(subject, case, prefix)]
-    lines = [*inputs(subject, case, prefix), f"{prefix}value = {call(subject, case, prefix)}"]
-    return [*lines, gradients(subject, case, prefix)] if subject.gradients else lines
+        return [*input_lines(subject, case, prefix), call_code(subject, case, prefix)]
+    lines = [
+        *input_lines(subject, case, prefix),
+        f"{prefix}value = {call_code(subject, case, prefix)}",
+    ]
+    return [*lines, gradient_code(subject, case, prefix)] if subject.gradients else lines
 
 
-def _made(subject: Subject, case: Case, which: int) -> str:
-    """Return an input as code: written out, or drawn again if it is long."""
-    arrays = [problem.inputs[which] for problem in case.problems]
-    one = subject.framework == "numpy"
-    if _is_drawn(case):
-        drawn = [f"{problem.origin}[{which}]" for problem in case.problems]
-        text = drawn[0] if one else f"padded([{', '.join(drawn)}])"
+def _input_code(subject: Subject, case: Case, argument: int) -> str:
+    """Return an input as code: its numbers, or the call that draws it if there are many."""
+    arrays = [problem.inputs[argument] for problem in case.problems]
+    single = subject.framework == "numpy"
+    if _is_drawn_again(case):
+        drawn = [f"{problem.origin}[{argument}]" for problem in case.problems]
+        text = drawn[0] if single else f"padded([{', '.join(drawn)}])"
     else:
-        text = repr(arrays[0].tolist() if one else padded(arrays).tolist())
+        text = repr(arrays[0].tolist() if single else padded(arrays).tolist())
         text = re.sub(r"\bnan\b", "np.nan", text)
     return (
         f"np.array({text}, np.{case.dtype})"
-        if one
+        if single
         else f"torch.tensor({text}, dtype=torch.{case.dtype})"
     )
 
 
-def _is_drawn(case: Case) -> bool:
+def _is_drawn_again(case: Case) -> bool:
     size = max(array.size for array in case.arrays())
-    return size > MOST_NUMBERS and all(problem.origin for problem in case.problems)
+    return size > MAX_NUMBERS_WRITTEN and all(problem.origin for problem in case.problems)
 
 
 def _literal(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Which equation a function claims to compute, and of what."""
+"""The equation that a function claims to compute, and its inputs."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,29 +10,29 @@ Inputs = Literal["costs", "embeddings"]
 
 LOSSES: tuple[Loss, ...] = ("dtw", "soft_dtw", "contrastive_idm", "lav")
 DEFAULTS = {"gamma": 0.1, "alpha": 0.5, "sigma": 2.0, "margin": 2.0}
-# Values that are tried of each option, and what the other options are meanwhile.
-TRIED: dict[str, tuple[float, ...]] = {
+# Values to try for each option, and the values of the other options meanwhile.
+OPTION_VALUES: dict[str, tuple[float, ...]] = {
     "gamma": (0.03, 0.5, 1, 20.0),
     "alpha": (0.0, 0.1, 1, 3.0),
     "sigma": (0.0, 1, 3.5, 20.0),
     "margin": (0.5, 1, 3.5, 6.0),
 }
-OTHERS = {"gamma": 0.7, "alpha": 1.3, "sigma": 1.0, "margin": 3.0}
+OTHER_VALUES = {"gamma": 0.7, "alpha": 1.3, "sigma": 1.0, "margin": 3.0}
 
 
 @dataclass(frozen=True)
 class Spec:
-    """Which equation a function claims to compute, and of what.
+    """The equation that a function claims to compute, and its inputs.
 
     Parameters
     ----------
     loss : {"dtw", "soft_dtw", "contrastive_idm", "lav"}
-        The equation: 2, 4, 7 or 8. Of DTW only the value is checked.
+        The equation: 2, 4, 7 or 8. For DTW only the value is checked.
     inputs : {"costs", "embeddings"}
         Whether (soft-)DTW takes costs `(B, n, m)`, or embeddings `(B, n, d)` and `(B, m, d)` with
         squared Euclidean costs. The other losses take embeddings.
     variant : {"paper", "official", "printed", "laser"}
-        Of Contrastive-IDM.
+        Variant of Contrastive-IDM.
 
     Raises
     ------
@@ -63,7 +63,7 @@ class Spec:
 
     @property
     def gradients(self) -> tuple[str, ...]:
-        """Names of the arguments that are differentiated."""
+        """Names of the arguments with a gradient."""
         return () if self.loss == "dtw" else self.names
 
     @property

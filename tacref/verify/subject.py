@@ -1,4 +1,4 @@
-"""The function under test: its parameters, and what was noticed while it was called."""
+"""The function to check: its parameters, and what its calls have shown."""
 
 import inspect
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tacref.verify.cases import Case
-from tacref.verify.spec import DEFAULTS, OTHERS, Inputs, Spec
+from tacref.verify.spec import DEFAULTS, OTHER_VALUES, Inputs, Spec
 
 Framework = Literal["torch", "numpy"]
 
@@ -20,11 +20,11 @@ class Outcome:
     Parameters
     ----------
     values : ndarray of float64, shape (B,) or (1,)
-        A value an item, or one number for the batch.
+        One value per item, or one number for the batch.
     gradients : tuple of ndarray of float64 or None
-        One an input, `(B, ...)`; None where there is none.
+        One per input, `(B, ...)`; None if it has none.
     no_gradient : str
-        Why there is none at all.
+        Why there are no gradients at all.
     """
 
     values: np.ndarray
@@ -34,34 +34,34 @@ class Outcome:
 
 @dataclass
 class Subject:
-    """A function, the equation that it claims to compute, and what is known of it so far.
+    """A function, the equation that it claims to compute, and what is known about it so far.
 
     Parameters
     ----------
     fn : callable
-        With torch: tensors `(B, ...)` first, options by keyword, returns a value an item `(B,)`,
-        or the sum or mean over them. With NumPy: arrays of one item, returns
+        With torch it takes tensors `(B, ...)` and options by keyword, and returns one value per
+        item `(B,)`, or their sum or mean. With NumPy it takes the arrays of one item and returns
         `(value, gradient, ...)`.
     spec : Spec
         The equation.
     name : str
-        What to call it.
+        Its name on the card.
     framework : {"torch", "numpy"}
-        Which of the two.
+        What it computes with.
     reduction : {"none", "sum", "mean", "neither"}
-        What it returns of a batch, once that is known.
+        How it reduces a batch, once that is known.
     differentiable : bool
-        False once the card says that it has no gradients; they are not looked at again.
-    heeds_upstream : bool
-        False once the card says that the gradient from above is wrong; 1 is used from then on.
+        False once a row says that it has no gradients; they are not checked again.
+    uses_upstream : bool
+        False once a row says that it ignores the gradient from above; from then on 1 is used.
     wrong_options : set of str
-        Options that the card says are wrong; they have their default from then on.
+        Options that failed in a row; from then on they keep their defaults.
     seconds : float
-        What the last call took, with its gradients.
+        Duration of the last call, gradients included.
     modified_by : Case, optional
         A call that wrote into its inputs.
     changed : dict of str to Case
-        Global state that was changed, and the call that did.
+        Global state that was changed, and the call that changed it.
     """
 
     fn: Callable[..., Any]
@@ -70,7 +70,7 @@ class Subject:
     framework: Framework = "torch"
     reduction: str = "none"
     differentiable: bool = True
-    heeds_upstream: bool = True
+    uses_upstream: bool = True
     wrong_options: set[str] = field(default_factory=set)
     seconds: float = 0.0
     modified_by: Case | None = None
@@ -78,28 +78,28 @@ class Subject:
 
     @property
     def gradients(self) -> tuple[str, ...]:
-        """Names of the inputs whose gradients are looked at."""
+        """Names of the inputs whose gradients are checked."""
         return self.spec.gradients if self.differentiable else ()
 
     @property
     def takes_batches(self) -> bool:
-        """Whether a batch can be held to anything."""
+        """Whether its result for a batch can be checked."""
         return self.framework == "torch" and self.reduction != "neither"
 
     def other_options(self) -> dict[str, Any]:
-        """Return other options than by default, as far as they are not known to be wrong."""
+        """Return values other than the defaults, except for options known to be wrong."""
         return {
-            name: (DEFAULTS if name in self.wrong_options else OTHERS)[name]
+            name: (DEFAULTS if name in self.wrong_options else OTHER_VALUES)[name]
             for name in self.spec.options
         }
 
-    def offers(self, *options: str) -> bool:
-        """Whether the function names all of these among its parameters."""
+    def has_parameters(self, *options: str) -> bool:
+        """Whether the function has parameters of all these names."""
         signature = _signature(self.fn)
         return signature is not None and all(each in signature.parameters for each in options)
 
     def check_parameters(self) -> None:
-        """Refuse a function that cannot be called as the equation asks.
+        """Refuse a function that cannot be called as the equation requires.
 
         Raises
         ------
@@ -112,7 +112,7 @@ class Subject:
         try:
             signature.bind(*self.spec.names, **dict.fromkeys(self.spec.options))
         except TypeError:
-            wanted = ", ".join((*self.spec.names, *(f"{name}=" for name in self.spec.options)))
+            expected = ", ".join((*self.spec.names, *(f"{name}=" for name in self.spec.options)))
             bare = signature.replace(
                 parameters=[
                     each.replace(annotation=each.empty, default=each.empty)
@@ -121,13 +121,13 @@ class Subject:
                 return_annotation=signature.empty,
             )
             raise ValueError(
-                f"{self.name}: must take ({wanted}) to be checked as {self.spec.loss} of "
+                f"{self.name}: must take ({expected}) to be checked as {self.spec.loss} of "
                 f"{self.spec.inputs}, takes {bare}"
             ) from None
 
 
-def takes(fn: Callable[..., Any]) -> Inputs:
-    """Tell by its parameters whether a function takes costs or two embeddings."""
+def guess_inputs(fn: Callable[..., Any]) -> Inputs:
+    """Return whether a function takes costs or two embeddings, judging by its parameters."""
     signature = _signature(fn)
     if signature is None:
         return "costs"
@@ -144,5 +144,5 @@ def takes(fn: Callable[..., Any]) -> Inputs:
 def _signature(fn: Callable[..., Any]) -> inspect.Signature | None:
     try:
         return inspect.signature(fn)
-    except Exception:  # Python knows no parameters of it, or it answers with code of its own
+    except Exception:  # its parameters are unknown, or asking for them runs foreign code
         return None

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from tacref.alignment.labels import read_labels, transfer_labels
-from tacref.alignment.report import videos
 from tacref.commands import align
 from tacref.data import iter_frames, write_video
 from tacref.encoder import EncoderConfig, build_encoder, save_encoder
 from tacref.encoder.embedding import embed_clip
+from tacref.report import videos
 from tacref_export.opening import open_encoder
 
 NAME = "<img onerror=alert(1)>.mp4"
@@ -126,7 +126,7 @@ def test_clips_that_do_not_match_are_told(tmp_path, capsys, fake_encoder):
     assert [each["mismatch"] for each in record["alignments"]] == [False, True, True]
     assert record["alignments"][1]["relative_cost"] == pytest.approx(1)
     report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert report.count("These two hardly show the same.") == 2
+    assert report.count("These two hardly show the same activity.") == 2
 
 
 def test_tables_of_any_name(tmp_path, fake_encoder):

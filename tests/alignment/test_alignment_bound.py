@@ -11,7 +11,7 @@ from tacref.alignment import bound as bounds
 from tacref.alignment import dtw, dtw_path
 from tacref.alignment.bound import upper_bound
 from tacref.alignment.path import Blocks, find_path
-from tacref.alignment.sweep import as_pair, borders, nothing_kept, run, whole
+from tacref.alignment.sweep import make_borders, make_pair, no_storage, run_sweep, whole_area
 from tacref.kernels.costs import ROWS
 from tacref.kernels.dtw.tile import TILE
 
@@ -27,21 +27,21 @@ def videos(n, m, seed, noise=0.0, d=2):
 
 
 def bound_of(x, y, band=None):
-    pair = as_pair(x, y, band)
-    return upper_bound(x, y, pair, whole(pair))
+    pair = make_pair(x, y, band)
+    return upper_bound(x, y, pair, whole_area(pair))
 
 
 def swept(pair, bound, threads=1):
-    row, left = borders(pair)
-    run(pair, whole(pair, bound), row, left, nothing_kept(), threads=threads)
+    row, left = make_borders(pair)
+    run_sweep(pair, whole_area(pair, bound), row, left, no_storage(), threads=threads)
     return row
 
 
 @pytest.fixture
 def always(monkeypatch):
     """Look for a bound however small the pair is, and however little it promises."""
-    monkeypatch.setattr(bounds, "LEAST_SECONDS", 0.0)
-    monkeypatch.setattr(bounds, "CONTRAST", np.inf)
+    monkeypatch.setattr(bounds, "MIN_SECONDS_FOR_BOUND", 0.0)
+    monkeypatch.setattr(bounds, "MAX_COARSE_COST_SHARE", np.inf)
 
 
 bands = st.one_of(st.none(), st.integers(0, 200))
@@ -54,7 +54,7 @@ def test_the_tightest_bound_changes_no_bit(n, m, seed, noise, slack):
     band = None if slack is None else abs(n - m) + slack
     D = reference.cost_matrix(x, y)
     least, path = reference.dtw(D, band=band), reference.dtw_path(D, band=band)
-    pair = as_pair(x, y, band)
+    pair = make_pair(x, y, band)
     for bound, threads in ((least, 1), (least, 3), (1.5 * least, 2)):
         assert swept(pair, bound, threads)[-1] == least
         for blocks in (Blocks(ROWS, TILE), Blocks(8 * ROWS, 2 * TILE)):
@@ -84,8 +84,8 @@ class TestAlways:
             x, y = (
                 frames + 0.1 * rng.normal(size=frames.shape) for frames in videos(900, 800, seed)
             )
-            pair = as_pair(x, y, None)
-            bound, least = upper_bound(x, y, pair, whole(pair)), swept(pair, np.inf)[-1]
+            pair = make_pair(x, y, None)
+            bound, least = upper_bound(x, y, pair, whole_area(pair)), swept(pair, np.inf)[-1]
             assert least <= bound < 1.5 * least
             assert dtw(x, y) == least
             # The tightest bound of all, to the last bit.
@@ -100,9 +100,9 @@ class TestAlways:
 
 def test_similar_videos_leave_most_out():
     x, y = videos(2000, 2000, seed=1, d=8)
-    pair = as_pair(x, y, None)
-    assert upper_bound(x, y, pair, whole(pair)) < np.inf
-    assert np.isinf(swept(pair, upper_bound(x, y, pair, whole(pair)))).mean() > 0.5
+    pair = make_pair(x, y, None)
+    assert upper_bound(x, y, pair, whole_area(pair)) < np.inf
+    assert np.isinf(swept(pair, upper_bound(x, y, pair, whole_area(pair)))).mean() > 0.5
     assert np.isfinite(swept(pair, np.inf)[1:]).all()
 
 
@@ -116,6 +116,6 @@ def test_no_bound_where_it_does_not_pay():
 
 def test_a_bound_too_low_is_not_taken_for_an_answer():
     x, y = videos(500, 500, seed=4, noise=1)
-    pair = as_pair(x, y, None)
+    pair = make_pair(x, y, None)
     least = swept(pair, np.inf)[-1]
     assert swept(pair, 0.9 * least)[-1] > 0.9 * least

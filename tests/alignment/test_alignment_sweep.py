@@ -12,15 +12,15 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from tacref.alignment import sweep as sweeps
-from tacref.alignment.sweep import as_pair, borders, nothing_kept, run, whole
+from tacref.alignment.sweep import make_borders, make_pair, no_storage, run_sweep, whole_area
 from tacref.kernels.costs import ROWS, STRIDE
 from tacref.kernels.dtw.tile import DIAGONALS, SLOT, forward
 
 
 def value(x, y, threads):
-    pair = as_pair(x, y, None)
-    row, left = borders(pair)
-    run(pair, whole(pair), row, left, nothing_kept(), threads=threads)
+    pair = make_pair(x, y, None)
+    row, left = make_borders(pair)
+    run_sweep(pair, whole_area(pair), row, left, no_storage(), threads=threads)
     return row[-1]
 
 
@@ -39,7 +39,7 @@ def test_nan_spreads_to_all_that_follows():
 MEMORY = """
 import numpy as np
 from tacref.alignment import bound, dtw_path
-bound.LEAST_SECONDS = np.inf  # leave nothing out
+bound.MIN_SECONDS_FOR_BOUND = np.inf  # leave nothing out
 frames = np.random.default_rng(0).normal(size=(20_000, 16))
 path = dtw_path(frames, frames)
 assert (path == np.arange(20_000)[:, None]).all()

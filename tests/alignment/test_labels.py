@@ -23,7 +23,7 @@ def test_transfer_by_hand():
     assert matched_frames(path).tolist() == [0, 0, 2, 4]
     assert transfer_labels(["a", "a", "b", "b", "c"], path) == ["a", "a", "b", "c"]
 
-    with pytest.raises(ValueError, match="labels must be 5, one a frame, got 4"):
+    with pytest.raises(ValueError, match="labels must be 5, one per frame, got 4"):
         transfer_labels(["a", "a", "b", "b"], path)
 
 

@@ -140,7 +140,7 @@ def test_a_stream_goes_on_after_damage(tmp_path):
 
 
 def test_nothing_comes(monkeypatch):
-    monkeypatch.setattr(tacref.data.live, "TIMEOUT", 0.2)
+    monkeypatch.setattr(tacref.data.live, "TIMEOUT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"tcp://127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(ValueError, match=r"does not open .nothing came for 0\.2 seconds"):

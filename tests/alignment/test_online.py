@@ -163,9 +163,9 @@ def test_inputs_are_left_alone():
         (np.zeros((0, 2)), {}, r"reference must have shape .* got \(0, 2\)"),
         (np.full((2, 2), np.nan), {}, "reference must be finite"),
         (np.full((2, 2), 1e200), {}, "reference must be finite and at most 1e[+]140"),
-        (np.zeros((3, 2)), {"phases": ["a"]}, "phases must be 3, one a frame, got 1"),
+        (np.zeros((3, 2)), {"phases": ["a"]}, "phases must be 3, one per frame, got 1"),
         (np.zeros((3, 2)), {"tolerance": 0}, "tolerance must be finite and > 0, got 0"),
-        (np.zeros((3, 2)), {"recent": 0.5}, "recent must be >= 1 frame, got 0.5"),
+        (np.zeros((3, 2)), {"recent_frames": 0.5}, "recent_frames must be >= 1, got 0.5"),
     ],
 )
 def test_refusals(reference, options, message):

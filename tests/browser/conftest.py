@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tacref.alignment import align
-from tacref.alignment.report import Shown, write_report
+from tacref.report import ReportVideo, write_report
 
 OPTIONS = (
     "--headless",
@@ -96,8 +96,8 @@ def alignment_and_report(tmp_path_factory):
     labels = [PHASES[int(share > 0.5)] for share in even]
     write_report(
         folder,
-        Shown(NAMES[0], reference, labels),
-        [(alignment, Shown(NAMES[1], other, [PHASES[0]] * 100, True))],
+        ReportVideo(NAMES[0], reference, labels),
+        [(alignment, ReportVideo(NAMES[1], other, [PHASES[0]] * 100, True))],
         taus=[1.0],
     )
     return alignment, folder / "report.html"

@@ -6,8 +6,8 @@ import av
 import numpy as np
 from PIL import Image
 
-from tacref.alignment.report.footage import write_footage
 from tacref.data.video import iter_video
+from tacref.report.footage import write_footage
 
 
 def test_every_frame_is_where_its_time_is(browser, tmp_path):

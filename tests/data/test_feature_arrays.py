@@ -68,7 +68,7 @@ def test_rows_in_any_order(tmp_path, order, rows):
 
 
 def test_the_whole_is_checked_a_block_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr("tacref.data.features._BLOCK", 100)
+    monkeypatch.setattr("tacref.data.features._BLOCK_BYTES", 100)
     array = np.random.default_rng(0).random((50, 4))
     np.save(tmp_path / "clip.npy", array)
     assert feature_shape(tmp_path / "clip.npy") == (50, 4)

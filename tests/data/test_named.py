@@ -20,17 +20,17 @@ def test_clips_of_a_folder(folder):
     clips = [folder / "a.npy", folder / "frames"]
     assert named_clips([str(folder)]) == (clips, True)
     assert named_clips([*map(str, clips)]) == (clips, False)
-    assert named_clips([str(clips[0])], least=1) == (clips[:1], False)
-    assert named_clips([str(clips[1])], least=1) == (clips[1:], False)
+    assert named_clips([str(clips[0])], min_clips=1) == (clips[:1], False)
+    assert named_clips([str(clips[1])], min_clips=1) == (clips[1:], False)
     with pytest.raises(ValueError, match=r"a\.npy: is one clip; name two or more, or a folder"):
         named_clips([str(clips[0])])
     (folder / "a.npy").unlink()
-    assert named_clips([str(folder)], least=1) == (clips[1:], True)
+    assert named_clips([str(folder)], min_clips=1) == (clips[1:], True)
     with pytest.raises(ValueError, match="clips: holds 1 clips; aligning needs at least two"):
         named_clips([str(folder)])
     (folder / "frames" / "1.png").unlink()
     with pytest.raises(ValueError, match="clips: holds 0 clips; at least one is needed"):
-        named_clips([str(folder)], least=1)
+        named_clips([str(folder)], min_clips=1)
 
 
 def test_expected_frames(folder, tmp_path):

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from tacref.alignment.report.footage import write_footage
-from tacref.alignment.report.mosaic import write_mosaic
 from tacref.data.video import iter_video
 from tacref.data.writing import write_video
+from tacref.report.footage import write_footage
+from tacref.report.mosaic import write_mosaic
 
 # Two rows of four: saturated ones, on which matrices differ most, and grays.
 COLORS = np.array(
@@ -53,7 +53,7 @@ def by_write_video(path, picture):
 
 
 def by_write_footage(path, picture):
-    write_footage(path, [(picture, 0.0), (picture, 0.1)], most=2000)
+    write_footage(path, [(picture, 0.0), (picture, 0.1)], max_side=2000)
 
 
 def by_write_mosaic(path, picture):

@@ -112,5 +112,6 @@ def test_long_videos_are_counted_alike(monkeypatch):
     rng = np.random.default_rng(2)
     videos = [rng.normal(size=(40, 2)), rng.normal(size=(30, 2)), np.zeros((9, 2))]
     short = kendall_tau(videos)
-    monkeypatch.setattr("tacref.evaluation.kendall.ALL_PAIRS", 0)  # by sorting, as of long ones
+    # By sorting, as for long videos.
+    monkeypatch.setattr("tacref.evaluation.kendall.MAX_FRAMES_FOR_ALL_PAIRS", 0)
     assert kendall_tau(videos) == pytest.approx(short, abs=1e-12)

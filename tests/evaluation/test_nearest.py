@@ -47,7 +47,7 @@ def test_as_by_distances(make, monkeypatch):
     rng = np.random.default_rng(0)
     for d in (1, 2, 8, 33):
         for block in (1, 500, 1 << 22):
-            monkeypatch.setattr("tacref.evaluation.nearest.BLOCK", block)
+            monkeypatch.setattr("tacref.evaluation.nearest.DISTANCES_PER_BLOCK", block)
             videos = [make(rng, t, d) for t in (1, 9, 14)]
             found = nearest(videos)
             for a, x in enumerate(videos):

@@ -11,7 +11,7 @@ from tacref.evaluation import (
     progression_scores,
     progression_scores_by_definition,
 )
-from tacref.evaluation.classification import DRAWS
+from tacref.evaluation.classification import TRAINING_DRAWS
 
 ORDER = ["ready", "down", "up"]
 
@@ -79,9 +79,9 @@ def test_fractions_are_of_training_videos(monkeypatch):
 
     monkeypatch.setattr("tacref.evaluation.classification._classify", classify)
     scores = classification_scores(val, val_labels, train, train_labels, fractions=[0.1, 0.5, 1.0])
-    assert [len(picked) for picked in seen] == [1] * DRAWS + [5] * DRAWS + [10]
+    assert [len(picked) for picked in seen] == [1] * TRAINING_DRAWS + [5] * TRAINING_DRAWS + [10]
     assert all(len(set(picked)) == len(picked) for picked in seen)
-    assert len({tuple(sorted(picked)) for picked in seen[DRAWS:-1]}) > 1  # chance
+    assert len({tuple(sorted(picked)) for picked in seen[TRAINING_DRAWS:-1]}) > 1  # chance
     ready = sum(labels.count("ready") for labels in val_labels.values())
     frames = sum(map(len, val_labels.values()))
     assert {each.value for each in scores.values()} == {ready / frames}

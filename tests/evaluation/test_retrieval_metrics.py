@@ -97,7 +97,7 @@ def test_blocks_change_nothing(monkeypatch):
     rng = np.random.default_rng(0)
     rows = rng.integers(0, 3, (23, 2)).astype(float)
     whole = k_nearest(rows, rows, 4)
-    monkeypatch.setattr("tacref.evaluation.nearest.BLOCK", 50)
+    monkeypatch.setattr("tacref.evaluation.nearest.DISTANCES_PER_BLOCK", 50)
     np.testing.assert_array_equal(k_nearest(rows, rows, 4), whole)
 
 

@@ -6,6 +6,7 @@ import sys
 
 from tacref.commands import main
 from tacref.data import PairDataset
+from tacref.data.sides import SideReader
 from tests.training.training_data import with_a_cut_clip
 
 draw = PairDataset.batch
@@ -18,5 +19,5 @@ def batch(self, step, **share):
 
 
 PairDataset.batch = batch
-PairDataset._read_side = with_a_cut_clip(PairDataset._read_side)
+SideReader.read = with_a_cut_clip(SideReader.read)
 sys.exit(main(sys.argv[1:]))

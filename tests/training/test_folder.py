@@ -87,7 +87,7 @@ def test_a_bad_option_leaves_no_folder(sequences, tmp_path, monkeypatch):
 def small_activity(monkeypatch):
     make = functools.partial(synthetic.make_dataset, train=2, val=2, size=32)
     monkeypatch.setattr(synthetic, "make_dataset", make)
-    for name in ("TRAIN", "VAL"):
+    for name in ("TRAIN_CLIPS", "VAL_CLIPS"):
         monkeypatch.setattr(synthetic, name, 2)
 
 

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from tacref.commands import main
-from tacref.data import PairDataset
+from tacref.data.sides import SideReader
 from tacref.training.distributed import Ranks
 from tests.training.training_data import OPTIONS, losses_of, taus_of, with_a_cut_clip
 
@@ -40,7 +40,7 @@ def test_two_processes_equal_one_and_one_may_die(sequences, tmp_path, capsys, mo
     one, two = tmp_path / "one", tmp_path / "two"
     shared = ["train", "--data", str(sequences), *OPTIONS, "--steps", "12", "--json"]
     shared += ["--on-bad-video", "skip"]
-    monkeypatch.setattr(PairDataset, "_read_side", with_a_cut_clip(PairDataset._read_side))
+    monkeypatch.setattr(SideReader, "read", with_a_cut_clip(SideReader.read))
     assert main([*shared, "--out", str(one)]) == 0
     skipped = json.loads(capsys.readouterr().out)["skipped"]
     # Other than its weights, what one process of two micro-batches draws is the same, too.

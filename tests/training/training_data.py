@@ -42,7 +42,7 @@ def taus_of(run):
 
 
 def with_a_cut_clip(read):
-    """Wrap PairDataset._read_side: 5.npy cannot be read, though it could when it was scanned."""
+    """Wrap SideReader.read: 5.npy cannot be read, though it could when it was scanned."""
 
     def read_side(self, clip, rng):
         if clip.name == "5.npy":

@@ -59,13 +59,13 @@ RIGHT = [
 
 @pytest.mark.parametrize(("fn", "options"), RIGHT)
 def test_a_right_loss_passes(fn, options, monkeypatch):
-    monkeypatch.setattr("tacref.verify.claims.extremes.SECONDS_A_RUN", 0.3)
+    monkeypatch.setattr("tacref.verify.claims.extremes.MAX_SECONDS_PER_CALL", 0.3)
     assert_loss_correct(fn, **options)
 
 
 @pytest.mark.parametrize(("fn", "reduction"), [(of_mean, "mean"), (of_sum, "sum")])
 def test_one_number_is_told_to_be_the_sum_or_the_mean(fn, reduction, monkeypatch):
-    monkeypatch.setattr("tacref.verify.claims.extremes.SECONDS_A_RUN", 0.1)
+    monkeypatch.setattr("tacref.verify.claims.extremes.MAX_SECONDS_PER_CALL", 0.1)
     assert row_of(check(fn, "soft_dtw"), "sum or mean").note == f"the {reduction} over the items"
 
 
@@ -82,7 +82,7 @@ def test_one_number_is_told_to_be_the_sum_or_the_mean(fn, reduction, monkeypatch
     ],
 )
 def test_a_fault_is_told_once(fault, loss, claims, monkeypatch):
-    monkeypatch.setattr("tacref.verify.claims.extremes.SECONDS_A_RUN", 0.1)
+    monkeypatch.setattr("tacref.verify.claims.extremes.MAX_SECONDS_PER_CALL", 0.1)
     assert failed(check(fault, loss)) == claims
 
 
@@ -112,8 +112,8 @@ def ignores_upstream_in_float32(D, *, gamma):
 
 
 def test_an_ignored_gradient_from_above_is_told_of_wrong_gradients_too(monkeypatch, capsys):
-    monkeypatch.setattr("tacref.verify.claims.extremes.SECONDS_A_RUN", 0.1)
-    name = "test_cards:ignores_upstream_in_float32"
+    monkeypatch.setattr("tacref.verify.claims.extremes.MAX_SECONDS_PER_CALL", 0.1)
+    name = "tests.verify.test_cards:ignores_upstream_in_float32"
     row = row_of(check(ignores_upstream_in_float32, "soft_dtw", name=name), "upstream gradient")
     assert row.note == "2 from above does not double the gradient"
     exec(row.snippet, {})
@@ -137,7 +137,7 @@ def test_a_slow_first_call_is_measured_again(monkeypatch):
             compiled.append(True)
         return soft_dtw(D, gamma)
 
-    monkeypatch.setattr(extremes, "SECONDS_A_RUN", 0.5)
+    monkeypatch.setattr(extremes, "MAX_SECONDS_PER_CALL", 0.5)
     subject = Subject(compiles, Spec("soft_dtw"), "a function")
     assert [row.note for row in extremes.long_sequences(subject, 0)] == ["", ""]
 
@@ -145,7 +145,7 @@ def test_a_slow_first_call_is_measured_again(monkeypatch):
         time.sleep(0.01 * (D.numel() > 1000))
         return soft_dtw(D, gamma)
 
-    monkeypatch.setattr(extremes, "SECONDS_A_RUN", 0.1)
+    monkeypatch.setattr(extremes, "MAX_SECONDS_PER_CALL", 0.1)
     subject = Subject(slow, Spec("soft_dtw"), "a function")
     (value, _) = extremes.long_sequences(subject, 0)
     assert value.note.startswith("too slow for ")
@@ -154,7 +154,9 @@ def test_a_slow_first_call_is_measured_again(monkeypatch):
 
 def test_every_digit_is_printed(capsys):
     report = check(
-        aligned.gradient_off_by_1e_6, "soft_dtw", name="faults.aligned:gradient_off_by_1e_6"
+        aligned.gradient_off_by_1e_6,
+        "soft_dtw",
+        name="tests.verify.faults.aligned:gradient_off_by_1e_6",
     )
     snippet = row_of(report, "gradient to D").snippet
     exec(snippet, {})
@@ -168,7 +170,7 @@ def test_a_loss_that_always_raises_is_told_once():
 
     report = check(broken, "soft_dtw")
     assert [row.note for row in report.rows] == [
-        "at every call: raised RuntimeError: no such kernel"
+        "in every call: raised RuntimeError: no such kernel"
     ]
     assert report.error.endswith("broken: always raised RuntimeError: no such kernel")
     assert report.verdict == "could not be checked"
@@ -185,12 +187,20 @@ def test_the_other_framework_is_recognized():
 
 
 def test_inputs_are_told_by_the_parameters():
-    from tacref.verify.subject import takes
+    from tacref.verify.subject import guess_inputs
 
-    assert takes(lambda D, gamma: 0) == takes(lambda D, *, gamma, band=None: 0) == "costs"
-    assert takes(lambda x, y, *, gamma: 0) == takes(lambda x, y, gamma=1.0: 0) == "embeddings"
-    assert takes(soft_dtw) == "costs"
-    assert takes(max) == "costs"  # of which Python knows no parameters
+    assert (
+        guess_inputs(lambda D, gamma: 0)
+        == guess_inputs(lambda D, *, gamma, band=None: 0)
+        == "costs"
+    )
+    assert (
+        guess_inputs(lambda x, y, *, gamma: 0)
+        == guess_inputs(lambda x, y, gamma=1.0: 0)
+        == "embeddings"
+    )
+    assert guess_inputs(soft_dtw) == "costs"
+    assert guess_inputs(max) == "costs"  # of which Python knows no parameters
 
 
 def test_unknown_options():

@@ -16,8 +16,8 @@ from tacref.verify.report import Report, Row
 
 @pytest.fixture(autouse=True)
 def _in_haste(monkeypatch):
-    monkeypatch.setattr("tacref.verify.claims.extremes.SECONDS_A_RUN", 0.05)
-    monkeypatch.setattr("tacref.verify.shrink.SECONDS_TO_SIMPLIFY", 0.1)
+    monkeypatch.setattr("tacref.verify.claims.extremes.MAX_SECONDS_PER_CALL", 0.05)
+    monkeypatch.setattr("tacref.verify.shrink.MAX_SECONDS_TO_SIMPLIFY", 0.1)
 
 
 def verify(name, *options):
@@ -78,7 +78,7 @@ def test_what_damages_the_checking_itself_is_one_line(monkeypatch, capsys):
     def damaged(*arguments, **options):
         raise RuntimeError("torch is gone")
 
-    monkeypatch.setattr(sys.modules["tacref.verify.check"], "claim_rows", damaged)
+    monkeypatch.setattr(sys.modules["tacref.verify.card"], "claim_rows", damaged)
     assert verify("right") == 2
     name = "tests.verify.odd_losses:right"
     line = f"tacref verify: {name}: could not be checked (RuntimeError: torch is gone)\n"

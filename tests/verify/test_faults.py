@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tacref.verify.check import claim_rows
+from tacref.verify.card import claim_rows
 from tacref.verify.guard import SubjectError, guarded
 from tacref.verify.spec import Spec
-from tacref.verify.subject import Subject, takes
+from tacref.verify.subject import Subject, guess_inputs
 from tests.verify.faults import FAULTS
 
 DOCS = Path(__file__).parents[2] / "docs" / "verify.md"
@@ -25,7 +25,7 @@ def convicting_row(number):
     fault = FAULTS[number]
     options = dict(fault.options)
     framework = options.pop("framework", "torch")
-    inputs = options.pop("inputs", None) or takes(fault.fn)
+    inputs = options.pop("inputs", None) or guess_inputs(fault.fn)
     subject = Subject(fault.fn, Spec(fault.loss, inputs, **options), fault.name, framework)
     return next((row for row in claim_rows(subject, 0) if row.status == "FAIL"), None)
 

@@ -1,7 +1,7 @@
-"""What a loss must hold to. A claim is a function of a subject and a seed that yields its rows.
+"""The claims that a loss must meet: functions of a subject and a seed that yield rows.
 
-A new claim is a function in one of these modules and a line in `CLAIMS`, which is the order in
-which they stand in the card.
+A new claim is a function in one of these modules and a line in `CLAIMS`, which has the order of the
+card.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,8 +25,8 @@ from tacref.verify.claims.extremes import (
     single_precision,
     small_gamma,
 )
-from tacref.verify.claims.laws import laws
-from tacref.verify.claims.second_order import second_order
+from tacref.verify.claims.laws import symmetries_and_scaling
+from tacref.verify.claims.second_order import second_derivatives
 from tacref.verify.claims.values import (
     band,
     dead_terms,
@@ -43,7 +43,7 @@ CLAIMS: tuple[Callable[[Subject, int], Iterator[Row]], ...] = (
     called_again,
     upstream_gradient,
     dead_terms,
-    second_order,
+    second_derivatives,
     band,
     one_number,
     items_of_a_batch,
@@ -52,7 +52,7 @@ CLAIMS: tuple[Callable[[Subject, int], Iterator[Row]], ...] = (
     source_times,
     gradients_one_at_a_time,
     memory_layout,
-    laws,
+    symmetries_and_scaling,
     small_gamma,
     large_cost,
     long_sequences,

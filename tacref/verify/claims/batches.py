@@ -1,4 +1,4 @@
-"""What a loss must hold to on batches: one number or a value an item, items apart, lengths."""
+"""Claims about batches: one number or one value per item, independent items, lengths."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -6,20 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from tacref.verify.calls import run
+from tacref.verify.calls import run_case
 from tacref.verify.cases import Case
-from tacref.verify.claims.values import upstream_of
+from tacref.verify.claims.values import draw_upstream
 from tacref.verify.draw import draw
+from tacref.verify.findings import Finding
 from tacref.verify.guard import SubjectError
-from tacref.verify.judge import Finding, rows
+from tacref.verify.judge import rows
 from tacref.verify.report import Row
 from tacref.verify.snippets import snippet
 from tacref.verify.subject import Subject
 
 Sizes = Sequence[tuple[int, int]]
 # Frames of the items of a batch, small batches first.
-_EQUAL: tuple[Sizes, ...] = (((2, 2),) * 2, ((5, 4),) * 3, ((6, 5),) * 8, ((3, 2),) * 70)
-_SEVERAL: tuple[Sizes, ...] = (
+_EQUAL_LENGTHS: tuple[Sizes, ...] = (((2, 2),) * 2, ((5, 4),) * 3, ((6, 5),) * 8, ((3, 2),) * 70)
+_MIXED_LENGTHS: tuple[Sizes, ...] = (
     ((2, 1), (1, 2)),
     ((2, 2), (3, 1)),
     ((5, 4),),
@@ -38,17 +39,17 @@ _NUMPY = "a NumPy function takes one item"
 
 
 def one_number(subject: Subject, seed: int) -> Iterator[Row]:
-    """Tell whether one number for a batch is the sum or the mean over its items."""
+    """Check that one number for a batch is the sum or the mean over its items."""
     claim = "sum or mean"
     if subject.framework != "torch":
         return
     if subject.reduction == "none":
-        yield Row(claim, "not offered", note="returns a value an item")
+        yield Row(claim, "not offered", note="returns one value per item")
         return
     if subject.reduction != "neither":
         yield Row(claim, "pass", note=f"the {subject.reduction} over the items")
         return
-    case = _of_three(subject, seed)
+    case = _batch_of_three(subject, seed)
     right = [float(case.right_values(each)[0][0]) for each in ("sum", "mean")]
     text = f"the sum {right[0]!r}, or the mean {right[1]!r}"
     note = "one number for a batch, neither the sum nor the mean over its items"
@@ -57,34 +58,36 @@ def one_number(subject: Subject, seed: int) -> Iterator[Row]:
 
 
 def find_reduction(subject: Subject, seed: int) -> None:
-    """Set what the function returns of a batch, by what it returns of the items alone."""
+    """Set the reduction of a batch, found from the results of its items alone."""
     if subject.framework != "torch":
         return
-    case = _of_three(subject, seed)
+    case = _batch_of_three(subject, seed)
     try:
-        whole = run(subject, case).values
-        if len(whole) > 1:
+        reduced = run_case(subject, case).values
+        if len(reduced) > 1:
             return
-        own = [run(subject, replace(case, problems=(each,))).values for each in case.problems]
+        alone = [
+            run_case(subject, replace(case, problems=(each,))).values for each in case.problems
+        ]
     except SubjectError:  # a row says so
         return
     subject.reduction = "neither"
-    for values in (np.concatenate(own), np.array([each.answer[0] for each in case.problems])):
+    for values in (np.concatenate(alone), np.array([each.answer[0] for each in case.problems])):
         for name, right in (("sum", values.sum()), ("mean", values.mean())):
-            if abs(whole[0] - right) <= 1e-3 * np.abs(values).min():
+            if abs(reduced[0] - right) <= 1e-3 * np.abs(values).min():
                 subject.reduction = name
                 return
 
 
 def items_of_a_batch(subject: Subject, seed: int) -> Iterator[Row]:
-    """Items of one length: each is computed as if it were alone."""
+    """Items of the same length: each is computed as if it were alone."""
     claim = "items of a batch"
     if subject.takes_batches:
-        tried = cases(subject, seed, _EQUAL)
+        tried = draw_cases(subject, seed, _EQUAL_LENGTHS)
         pair = tried[0]
-        turned = replace(pair, problems=pair.problems[::-1])
+        swapped = replace(pair, problems=pair.problems[::-1])
         alone = replace(pair, problems=pair.problems[:1], upstream=None)
-        tried.append(replace(pair, label="a batch after another", before=(turned,)))
+        tried.append(replace(pair, label="a batch after another", before=(swapped,)))
         tried.append(replace(pair, label="a batch after one of its items", before=(alone,)))
         yield from rows(subject, claim, tried)
     elif subject.framework == "numpy":
@@ -92,14 +95,14 @@ def items_of_a_batch(subject: Subject, seed: int) -> Iterator[Row]:
 
 
 def lengths_and_padding(subject: Subject, seed: int) -> Iterator[Row]:
-    """Items of several lengths: what is beyond an item has no influence."""
+    """Items of several lengths: the padding has no influence."""
     claim, names = "lengths and padding", subject.spec.length_names
     if subject.framework == "numpy":
         yield Row(claim, "not offered", note=_NUMPY)
-    elif not subject.offers(*names):
+    elif not subject.has_parameters(*names):
         yield Row(claim, "not offered", note=f"takes no {' and '.join(names)}")
     elif subject.takes_batches:
-        tried = cases(subject, seed, _SEVERAL, lengths=True)
+        tried = draw_cases(subject, seed, _MIXED_LENGTHS, lengths=True)
         long = tried[-1]
         tried += [replace(each, dtype="float32") for each in tried[1:-1]]
         tried.append(replace(long, label=f"{long.label}, 150 frames", dtype="float32", digits=2))
@@ -107,24 +110,24 @@ def lengths_and_padding(subject: Subject, seed: int) -> Iterator[Row]:
 
 
 def band_and_lengths(subject: Subject, seed: int) -> Iterator[Row]:
-    """Give a band and items of several lengths at once."""
+    """Pass a band together with items of several lengths."""
     claim = "band and lengths"
     if subject.spec.loss != "soft_dtw" or subject.framework == "numpy":
         return
-    if not subject.offers("band", *subject.spec.length_names):
+    if not subject.has_parameters("band", *subject.spec.length_names):
         yield Row(claim, "not offered", note="takes no band, or no lengths")
     elif subject.takes_batches:
-        tried = cases(subject, seed, _NEAR_DIAGONAL[:3], lengths=True, band=1)
-        tried += cases(subject, seed, _NEAR_DIAGONAL[2:], lengths=True, band=3)
+        tried = draw_cases(subject, seed, _NEAR_DIAGONAL[:3], lengths=True, band=1)
+        tried += draw_cases(subject, seed, _NEAR_DIAGONAL[2:], lengths=True, band=3)
         yield from rows(subject, claim, tried)
 
 
 def source_times(subject: Subject, seed: int) -> Iterator[Row]:
-    """Hold "official" with frame numbers of the source video, some of them exactly sigma apart."""
+    """Check "official" with frame numbers of the source video, some exactly sigma apart."""
     claim, spec = "source frame times", subject.spec
     if (spec.loss, spec.variant, subject.framework) != ("contrastive_idm", "official", "torch"):
         return
-    if not subject.offers("times", "video_lengths"):
+    if not subject.has_parameters("times", "video_lengths"):
         yield Row(claim, "not offered", note="takes no times and video_lengths")
         return
     if not subject.takes_batches:
@@ -140,27 +143,27 @@ def source_times(subject: Subject, seed: int) -> Iterator[Row]:
             drawn = draw(spec, (seed, 5, item), 5, 5, sigma=sigma)
             source = {"times": times, "video_length": length}
             problems.append(replace(drawn, options=drawn.options | source))
-        tried.append(Case(tuple(problems), upstream=upstream_of(seed, len(problems))))
+        tried.append(Case(tuple(problems), upstream=draw_upstream(seed, len(problems))))
     yield from rows(subject, claim, tried)
 
 
-def cases(
-    subject: Subject, seed: int, batches: Sequence[Sizes], *, lengths: bool = False, **given: Any
+def draw_cases(
+    subject: Subject, seed: int, batches: Sequence[Sizes], *, lengths: bool = False, **options: Any
 ) -> list[Case]:
-    """Return a case a batch; from 8 items on with other options than by default."""
-    made = []
+    """Return a case per batch; batches of 8 items or more have other options than the defaults."""
+    cases = []
     for sizes in batches:
         spec = subject.spec
         others = subject.other_options() if len(sizes) >= 8 else {}
         problems = tuple(
-            draw(spec, (seed, len(sizes), item), n, m, dtype="float32", **others, **given)
+            draw(spec, (seed, len(sizes), item), n, m, dtype="float32", **others, **options)
             for item, (n, m) in enumerate(sizes)
         )
         label = f"a batch of {len(sizes)}"
-        made.append(Case(problems, label, upstream_of(seed, len(sizes)), lengths=lengths))
-    return made
+        cases.append(Case(problems, label, draw_upstream(seed, len(sizes)), lengths=lengths))
+    return cases
 
 
-def _of_three(subject: Subject, seed: int) -> Case:
+def _batch_of_three(subject: Subject, seed: int) -> Case:
     problems = (draw(subject.spec, (seed, 3, item), 3, 2).rounded(2) for item in range(3))
     return Case(tuple(problems))

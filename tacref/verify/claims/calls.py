@@ -1,16 +1,17 @@
-"""What a loss must hold to from call to call: no memory, no side effects, any layout of memory."""
+"""Claims about calls: no memory of earlier ones, no side effects, any layout of the inputs."""
 
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 
 from tacref.verify.cases import Case
-from tacref.verify.claims.values import upstream_of
+from tacref.verify.claims.values import draw_upstream
 from tacref.verify.draw import CLEARANCE, draw, is_clear
+from tacref.verify.findings import compare
 from tacref.verify.guard import STATE
-from tacref.verify.judge import findings, rows
+from tacref.verify.judge import rows
 from tacref.verify.report import Row
-from tacref.verify.snippets import head, inputs, steps
+from tacref.verify.snippets import call_lines, import_lines, input_lines
 from tacref.verify.subject import Subject
 
 _TORCH_LAYOUTS = {
@@ -31,11 +32,11 @@ _NUMPY_LAYOUTS = {
 
 
 def called_again(subject: Subject, seed: int) -> Iterator[Row]:
-    """Call it again: the same call, other data of the same shape, other options, in any order."""
+    """Call again: the same call, other data of the same shape, other options, in any order."""
     spec = subject.spec
-    drawn = (draw(spec, (seed, 1, 4, number), 4, 3) for number in itertools.count())
+    problems = (draw(spec, (seed, 1, 4, number), 4, 3) for number in itertools.count())
     pairs = (
-        (each, replace(each, options=each.options | subject.other_options())) for each in drawn
+        (each, replace(each, options=each.options | subject.other_options())) for each in problems
     )
     problem, varied = next(pair for pair in pairs if is_clear(pair[1], CLEARANCE))
     first = Case((problem,))
@@ -61,25 +62,25 @@ def called_again(subject: Subject, seed: int) -> Iterator[Row]:
 
 
 def gradients_one_at_a_time(subject: Subject, seed: int) -> Iterator[Row]:
-    """Ask for the gradient of one input alone, and for none."""
+    """Require the gradient of only one input, and of none."""
     if subject.framework != "torch" or not subject.gradients:
         return
     B = 2 if subject.takes_batches else 1
     problems = tuple(draw(subject.spec, (seed, 3 + item), 4, 3) for item in range(B))
     count = len(subject.spec.names)
-    above = upstream_of(seed, len(problems))
+    above = draw_upstream(seed, len(problems))
     cases = [
-        Case(problems, f"only {name} requires a gradient", above, wants=wants)
-        for which, name in enumerate(subject.spec.names)
+        Case(problems, f"only {name} requires a gradient", above, gradients_of=wants)
+        for argument, name in enumerate(subject.spec.names)
         if count > 1
-        for wants in [tuple(k == which for k in range(count))]
+        for wants in [tuple(k == argument for k in range(count))]
     ]
-    cases.append(Case(problems, "no input requires a gradient", wants=(False,) * count))
+    cases.append(Case(problems, "no input requires a gradient", gradients_of=(False,) * count))
     yield from rows(subject, "gradients asked for", cases)
 
 
 def memory_layout(subject: Subject, seed: int) -> Iterator[Row]:
-    """Lay the inputs out in memory in other ways than one number after the other."""
+    """Pass inputs that are not contiguous in memory."""
     cases = []
     if subject.framework == "numpy":
         for label, code in _NUMPY_LAYOUTS.items():
@@ -92,26 +93,26 @@ def memory_layout(subject: Subject, seed: int) -> Iterator[Row]:
             problems = tuple(
                 draw(subject.spec, (seed, 8, 0 if same else item), 6, 5) for item in range(B)
             )
-            cases.append(Case(problems, label, upstream_of(seed, B), layout=code))
-            # Without a gradient from above, it is one number, expanded.
+            cases.append(Case(problems, label, draw_upstream(seed, B), layout=code))
+            # Without a gradient from above, autograd expands a single number.
             cases.append(Case(problems, label, layout=code))
     yield from rows(subject, "memory layout", cases)
 
 
 def nothing_changed(subject: Subject, seed: int) -> Iterator[Row]:
-    """Watch that no call of the card wrote into its inputs or changed global state."""
+    """Check that no call so far wrote into its inputs or changed global state."""
     count = len(subject.spec.names)
     problem = draw(subject.spec, (seed, 0), 2, 2)
-    findings(subject, Case((problem,)))
+    compare(subject, Case((problem,)))
     if subject.framework == "torch":
-        findings(subject, Case((problem,), wants=(False,) * count))
+        compare(subject, Case((problem,), gradients_of=(False,) * count))
     claim = "inputs left unchanged"
     if subject.modified_by is None:
         yield Row(claim, "pass")
     else:
         case = subject.modified_by
         names = ", ".join(case.spec.names)
-        lines = [*head(subject, case), *steps(subject, case), f"print({names})"]
+        lines = [*import_lines(subject, case), *call_lines(subject, case), f"print({names})"]
         shown = "\n".join([*lines, "# right: as they were before the call"])
         yield Row(claim, "FAIL", note="the function changed its input in place", snippet=shown)
     claim = "global state left unchanged"
@@ -120,7 +121,11 @@ def nothing_changed(subject: Subject, seed: int) -> Iterator[Row]:
         return
     name, case = next(iter(subject.changed.items()))
     before = f"before = {STATE[name]}"
-    lines = [*head(subject, case), "import os", *inputs(subject, case), before]
-    lines += [*steps(subject, case), f"print(before, {STATE[name]})", "# right: the same twice"]
+    lines = [*import_lines(subject, case), "import os", *input_lines(subject, case), before]
+    lines += [
+        *call_lines(subject, case),
+        f"print(before, {STATE[name]})",
+        "# right: the same twice",
+    ]
     note = f"changes {', '.join(subject.changed)}"
     yield Row(claim, "FAIL", note=note, snippet="\n".join(lines))

@@ -1,19 +1,20 @@
-"""Where copies of soft-DTW lose their digits: small gamma, large costs, long sequences, float32."""
+"""Claims about numerical extremes: small gamma, large costs, long sequences, float32."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from tacref.verify.cases import Case
-from tacref.verify.claims.values import upstream_of
+from tacref.verify.claims.values import draw_upstream
 from tacref.verify.draw import draw
-from tacref.verify.judge import Finding, findings, row, rows, rows_apart
+from tacref.verify.findings import Finding, compare
+from tacref.verify.judge import row, rows, rows_by_part
 from tacref.verify.report import Row
 from tacref.verify.subject import Subject
 
-SECONDS_A_RUN = 4.0
-MOST_FRAMES = 900
-# Around powers of two, where code that works in blocks goes wrong, and beyond 700 frames.
-_LONG = (
+MAX_SECONDS_PER_CALL = 4.0
+MAX_FRAMES = 900
+# Around powers of two, where code that works in blocks fails, and beyond 700 frames.
+_LONG_SHAPES = (
     (33, 31),
     (5, 257),
     (257, 5),
@@ -24,9 +25,9 @@ _LONG = (
     (3, 900),
     (900, 3),
 )
-_D = 8
-# A smaller call tells little of what a larger one takes.
-_CELLS_TO_MEASURE = 1000
+_DIMENSIONS = 8
+# The time of a smaller call says little about that of a larger one.
+_MIN_CELLS_TO_MEASURE = 1000
 
 
 def small_gamma(subject: Subject, seed: int) -> Iterator[Row]:
@@ -36,7 +37,7 @@ def small_gamma(subject: Subject, seed: int) -> Iterator[Row]:
             Case((draw(subject.spec, (seed, 1), 5, 4, gamma=gamma),))
             for gamma in (1e-2, 1e-3, 1e-6)
         ]
-        yield from rows(subject, "small gamma", cases, apart=True)
+        yield from rows(subject, "small gamma", cases, by_part=True)
 
 
 def large_cost(subject: Subject, seed: int) -> Iterator[Row]:
@@ -45,25 +46,25 @@ def large_cost(subject: Subject, seed: int) -> Iterator[Row]:
         cases = [
             Case((draw(subject.spec, (seed, 2), 5, 4, scale=scale),)) for scale in (9e2, 1e4, 1e6)
         ]
-        yield from rows(subject, "large cost", cases, apart=True)
+        yield from rows(subject, "large cost", cases, by_part=True)
 
 
 def long_sequences(subject: Subject, seed: int) -> Iterator[Row]:
-    """Up to 900 frames, as far as the function is fast enough."""
+    """Up to 900 frames, if the function is fast enough."""
     claim = "long sequences"
-    sizes: tuple[tuple[int, int], ...] = (*_LONG, (740, 710))
-    if subject.spec.loss == "lav":  # a regularizer of 900 frames is slow to compute twice
+    sizes: tuple[tuple[int, int], ...] = (*_LONG_SHAPES, (740, 710))
+    if subject.spec.loss == "lav":  # the regularizer of 900 frames is slow to compute twice
         sizes = tuple(size for size in sizes if 900 not in size)
     if subject.spec.loss == "contrastive_idm":
         sizes = tuple((n, n) for n in (33, 64, 65, 100, 129, 257, 740))
     cases = []
     for n, m in sizes:
-        if max(n, m) > MOST_FRAMES:
+        if max(n, m) > MAX_FRAMES:
             continue
-        problem = draw(subject.spec, (seed, n), n, m, d=_D)
-        cases.append(Case((problem,), f"{n} x {m}", upstream_of(seed + n, 1)))
-    found, note = _in_time(subject, cases)
-    yield from rows_apart(subject, f"{claim}: ", found, note)
+        problem = draw(subject.spec, (seed, n), n, m, d=_DIMENSIONS)
+        cases.append(Case((problem,), f"{n} x {m}", draw_upstream(seed + n, 1)))
+    findings, note = _in_time(subject, cases)
+    yield from rows_by_part(subject, f"{claim}: ", findings, note)
 
 
 def single_precision(subject: Subject, seed: int) -> Iterator[Row]:
@@ -78,37 +79,37 @@ def single_precision(subject: Subject, seed: int) -> Iterator[Row]:
         (300, 270, 2, 10.0),
     ]
     for n, m, digits, gamma in sizes:
-        if max(n, m) > MOST_FRAMES:
+        if max(n, m) > MAX_FRAMES:
             continue
-        given: dict[str, Any] = {"gamma": gamma} if "gamma" in spec.options else {}
-        problem = draw(spec, (seed, n), n, m, d=_D, dtype="float32", **given)
-        above = upstream_of(seed + n, 1)
+        options: dict[str, Any] = {"gamma": gamma} if "gamma" in spec.options else {}
+        problem = draw(spec, (seed, n), n, m, d=_DIMENSIONS, dtype="float32", **options)
+        above = draw_upstream(seed + n, 1)
         cases.append(Case((problem,), f"{n} x {m}", above, "float32", digits))
     if subject.takes_batches:
         items = tuple(draw(spec, (seed, 8, item), 6, 5, dtype="float32") for item in range(8))
-        cases.append(Case(items, "a batch of 8", upstream_of(seed, 8), "float32"))
-    found, note = _in_time(subject, cases)
-    yield row(subject, "float32 inputs", found, note)
+        cases.append(Case(items, "a batch of 8", draw_upstream(seed, 8), "float32"))
+    findings, note = _in_time(subject, cases)
+    yield row(subject, "float32 inputs", findings, note)
 
 
 def _in_time(subject: Subject, cases: list[Case]) -> tuple[list[Finding], str]:
-    """Make the calls that the function is fast enough for, and say which it is too slow for."""
-    found: list[Finding] = []
+    """Make the calls for which the function is fast enough, and name those left out."""
+    findings: list[Finding] = []
     left_out = []
     fastest = 0.0  # seconds a cell
     measured: Case | None = None
     for case in cases:
-        if measured is not None and fastest * _cells(case) > SECONDS_A_RUN:
-            findings(subject, measured)  # the first call may have compiled something
+        if measured is not None and fastest * _cells(case) > MAX_SECONDS_PER_CALL:
+            compare(subject, measured)  # the first call may have compiled something
             fastest, measured = min(fastest, subject.seconds / _cells(measured)), None
-        if fastest * _cells(case) > SECONDS_A_RUN:
+        if fastest * _cells(case) > MAX_SECONDS_PER_CALL:
             left_out.append(case.label)
             continue
-        found += findings(subject, case)
-        if _cells(case) >= _CELLS_TO_MEASURE:
+        findings += compare(subject, case)
+        if _cells(case) >= _MIN_CELLS_TO_MEASURE:
             seconds = subject.seconds / _cells(case)
             measured, fastest = case, min(fastest or seconds, seconds)
-    return found, f"too slow for {', '.join(left_out)}" if left_out else ""
+    return findings, f"too slow for {', '.join(left_out)}" if left_out else ""
 
 
 def _cells(case: Case) -> int:

@@ -12,8 +12,8 @@ from tacref.verify.report import Row
 from tacref.verify.subject import Subject
 
 
-def laws(subject: Subject, seed: int) -> Iterator[Row]:
-    """Turn an input around, exchange the sequences, scale: all with known answers."""
+def symmetries_and_scaling(subject: Subject, seed: int) -> Iterator[Row]:
+    """Reverse the time, exchange the sequences, scale the costs: all have known answers."""
     spec = subject.spec
     problem = draw(spec, (seed, 6), 6, 5)
     flipped = problem.with_inputs(tuple(np.flip(a, 0) for a in problem.inputs))

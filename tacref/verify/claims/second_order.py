@@ -1,27 +1,27 @@
-"""A second derivative that is right or refused, never wrong without a word."""
+"""A claim about second derivatives: they are right or refused, never silently wrong."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from tacref.verify.calls import call_torch, tensors, torch_options
+from tacref.verify.calls import call_torch, input_tensors, torch_options
 from tacref.verify.cases import REDUCTIONS, Case
-from tacref.verify.claims.values import upstream_of
+from tacref.verify.claims.values import draw_upstream
 from tacref.verify.draw import draw
 from tacref.verify.guard import SubjectError, guarded
 from tacref.verify.problems import Problem
 from tacref.verify.report import Row
-from tacref.verify.snippets import head, steps
+from tacref.verify.snippets import call_lines, import_lines
 from tacref.verify.subject import Subject
 
 CLAIM = "second order"
-ALLOWED = 1e-7
+ALLOWED_ERROR = 1e-7
 _STEP = 2e-4
 
 
-def second_order(subject: Subject, seed: int) -> Iterator[Row]:
-    """Hold the derivative of the gradient along a direction, weighted from above, to differences.
+def second_derivatives(subject: Subject, seed: int) -> Iterator[Row]:
+    """Compare the derivative of the gradient along a direction with finite differences.
 
     It is taken with respect to the inputs and to the gradient from above.
     """
@@ -29,21 +29,21 @@ def second_order(subject: Subject, seed: int) -> Iterator[Row]:
         yield Row(CLAIM, "not offered", note="has no double backward")
         return
     B = 2 if subject.takes_batches else 1
-    given: dict[str, Any] = {"gamma": 1.0} if "gamma" in subject.spec.options else {}
+    options: dict[str, Any] = {"gamma": 1.0} if "gamma" in subject.spec.options else {}
     worst: Row | None = None
     for n, m in ((1, 1), (2, 2), (4, 3)):
-        problems = tuple(draw(subject.spec, (seed, n, m, k), n, m, **given) for k in range(B))
+        problems = tuple(draw(subject.spec, (seed, n, m, k), n, m, **options) for k in range(B))
         rng = np.random.default_rng([seed, n, m, 2])
         directions = [
-            np.stack([rng.normal(size=p.inputs[which].shape).round(1) for p in problems])
-            for which in range(len(problems[0].inputs))
+            np.stack([rng.normal(size=p.inputs[argument].shape).round(1) for p in problems])
+            for argument in range(len(problems[0].inputs))
         ]
-        above = upstream_of(seed + n, B) if subject.heeds_upstream else None
-        found = _row(subject, Case(problems, upstream=above), directions)
-        if found.status != "pass":
-            yield found
+        above = draw_upstream(seed + n, B) if subject.uses_upstream else None
+        row = _row(subject, Case(problems, upstream=above), directions)
+        if row.status != "pass":
+            yield row
             return
-        worst = found if worst is None or (found.error or 0) > (worst.error or 0) else worst
+        worst = row if worst is None or (row.error or 0) > (worst.error or 0) else worst
     assert worst is not None
     yield worst
 
@@ -51,7 +51,7 @@ def second_order(subject: Subject, seed: int) -> Iterator[Row]:
 def _row(subject: Subject, case: Case, directions: Sequence[np.ndarray]) -> Row:
     import torch
 
-    leaves, changed = tensors(case), set[str]()
+    leaves, changed = input_tensors(case), set[str]()
     try:
         with guarded(changed):
             returned = call_torch(subject, leaves, torch_options(case))
@@ -62,8 +62,8 @@ def _row(subject: Subject, case: Case, directions: Sequence[np.ndarray]) -> Row:
             above.requires_grad_()
     except SubjectError as error:
         return Row(CLAIM, "FAIL", note=str(error))
-    # What comes from above has no share in a gradient that is known to ignore it.
-    points = [*leaves, above] if subject.heeds_upstream else leaves
+    # A gradient that is known to ignore the one from above does not depend on it.
+    points = [*leaves, above] if subject.uses_upstream else leaves
     second: Sequence[Any] = [None for _ in points]
     try:
         with guarded(changed):
@@ -77,25 +77,25 @@ def _row(subject: Subject, case: Case, directions: Sequence[np.ndarray]) -> Row:
                     if gradient is not None
                 ]
             ).sum()
-            if along.requires_grad:  # else the gradient was taken for a constant, without a word
+            if along.requires_grad:  # else the gradient is silently treated as constant
                 second = torch.autograd.grad(along, points, allow_unused=True)
-    except SubjectError as error:  # refusing is the point, and each does it in its own way
+    except SubjectError as error:  # any error is a valid refusal
         cause = error.__cause__
         cause = getattr(cause, "__cause__", None) or cause
         return Row(CLAIM, "refused", note=" ".join(str(cause).split())[:120])
     finally:
         for name in changed:
             subject.changed.setdefault(name, case)
-    rights = _right(subject, case, directions)
+    rights = _right_derivatives(subject, case, directions)
     if above.numel() == 1:
         rights[-1] = rights[-1].sum(keepdims=True)
     worst, at, allowed = -1.0, 0, 0.0
-    for which, (derivative, right) in enumerate(zip(second, rights, strict=False)):
-        found = np.zeros_like(right) if derivative is None else derivative.detach().numpy()
-        distance = float(np.abs(found.reshape(right.shape) - right).max())
-        bound = ALLOWED * max(1.0, float(np.abs(right).max()))
+    for argument, (derivative, right) in enumerate(zip(second, rights, strict=False)):
+        computed = np.zeros_like(right) if derivative is None else derivative.detach().numpy()
+        distance = float(np.abs(computed.reshape(right.shape) - right).max())
+        bound = ALLOWED_ERROR * max(1.0, float(np.abs(right).max()))
         if not distance / bound <= worst:
-            worst, at, allowed = distance / bound, which, bound
+            worst, at, allowed = distance / bound, argument, bound
     if worst <= 1:
         return Row(CLAIM, "pass", worst * allowed, allowed)
     names = (*case.spec.names, "above")
@@ -104,28 +104,31 @@ def _row(subject: Subject, case: Case, directions: Sequence[np.ndarray]) -> Row:
     return Row(CLAIM, "FAIL", worst * allowed, allowed, note, shown)
 
 
-def _right(subject: Subject, case: Case, directions: Sequence[np.ndarray]) -> list[np.ndarray]:
+def _right_derivatives(
+    subject: Subject, case: Case, directions: Sequence[np.ndarray]
+) -> list[np.ndarray]:
     """Return the second derivative in each input, and in the gradient from above."""
     weights = case.weights(subject.reduction)
     in_inputs: list[list[np.ndarray]] = [[] for _ in case.spec.names]
     in_above = []
     share = REDUCTIONS.get(subject.reduction, lambda B: 1.0)(len(case.problems))
     for item, problem in enumerate(case.problems):
-        ways = [direction[item] for direction in directions]
-        # By differences of order 4 of the right gradient; their own error is near 1e-11.
-        moved = {k: _moved(problem, ways, k * _STEP).answer[1] for k in (-2, -1, 1, 2)}
-        for which, made in enumerate(in_inputs):
-            slopes = [moved[k][which] for k in (-2, -1, 1, 2)]
+        own_directions = [direction[item] for direction in directions]
+        # Differences of order 4 of the right gradient; their own error is near 1e-11.
+        moved = {k: _moved(problem, own_directions, k * _STEP).answer[1] for k in (-2, -1, 1, 2)}
+        for argument, derivatives in enumerate(in_inputs):
+            slopes = [moved[k][argument] for k in (-2, -1, 1, 2)]
             difference = slopes[0] - 8 * slopes[1] + 8 * slopes[2] - slopes[3]
-            made.append(weights[item] * difference / (12 * _STEP))
-        pairs = zip(problem.answer[1], ways, strict=True)
-        in_above.append(share * sum(float((gradient * way).sum()) for gradient, way in pairs))
-    return [*(np.stack(made) for made in in_inputs), np.array(in_above)]
+            derivatives.append(weights[item] * difference / (12 * _STEP))
+        pairs = zip(problem.answer[1], own_directions, strict=True)
+        products = (float((gradient * direction).sum()) for gradient, direction in pairs)
+        in_above.append(share * sum(products))
+    return [*(np.stack(derivatives) for derivatives in in_inputs), np.array(in_above)]
 
 
 def _moved(problem: Problem, directions: Sequence[np.ndarray], step: float) -> Problem:
     pairs = zip(problem.inputs, directions, strict=True)
-    return problem.with_inputs(tuple(array + step * way for array, way in pairs))
+    return problem.with_inputs(tuple(array + step * direction for array, direction in pairs))
 
 
 def _snippet(
@@ -143,8 +146,8 @@ def _snippet(
     point = (*case.spec.names, "above")[at]
     return "\n".join(
         [
-            *head(subject, case),
-            *steps(subject, case),
+            *import_lines(subject, case),
+            *call_lines(subject, case),
             f"above = {above}.requires_grad_()",
             f"first = torch.autograd.grad(value, [{names}], above, create_graph=True)",
             f"directions = {[direction.tolist() for direction in directions]}",

@@ -1,26 +1,27 @@
-"""Value and gradients of one item: shapes, the gradient from above, options, bands."""
+"""Claims about one item: value and gradients, the gradient from above, options, bands."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from tacref.verify.calls import run
+from tacref.verify.calls import run_case
 from tacref.verify.cases import Case
 from tacref.verify.draw import draw
+from tacref.verify.findings import Finding, compare
 from tacref.verify.guard import SubjectError
-from tacref.verify.judge import Finding, findings, row, rows, rows_apart
+from tacref.verify.judge import row, rows, rows_by_part
 from tacref.verify.problems import Problem
 from tacref.verify.report import Row
 from tacref.verify.snippets import snippet
-from tacref.verify.spec import TRIED, Spec
+from tacref.verify.spec import OPTION_VALUES, Spec
 from tacref.verify.subject import Subject
 
-# Small ones first, so that the first failure is a small one.
+# Small shapes first, so that the first failure is small.
 SHAPES = ((1, 1), (1, 3), (3, 1), (2, 2), (3, 4), (6, 5), (12, 9))
 
 
-def upstream_of(seed: int, B: int) -> tuple[float, ...]:
+def draw_upstream(seed: int, B: int) -> tuple[float, ...]:
     """Draw gradients from above: of both signs, none of them 1, 0 or equal to its neighbor."""
     rng = np.random.default_rng([seed, B, 7])
     sizes = rng.permutation(np.linspace(0.3, 2.5, max(B, 4)))[:B]
@@ -42,16 +43,16 @@ def value_and_gradients(subject: Subject, seed: int) -> Iterator[Row]:
     if spec.inputs == "embeddings":
         problems += [draw(spec, (seed, 3, d), 3, 4, d=d) for d in (1, 17)]
     cases = [Case((problem,)) for problem in problems]
-    found = [each for case in cases for each in findings(subject, case)]
-    yield from rows_apart(subject, "", found)
-    of_gradients = [each for each in found if each.part is not None]
-    # One that has no gradient anywhere is told so here, and not in every row.
+    findings = [each for case in cases for each in compare(subject, case)]
+    yield from rows_by_part(subject, "", findings)
+    of_gradients = [each for each in findings if each.part is not None]
+    # A function without any gradient fails here, not in every row.
     if of_gradients and all(each.message for each in of_gradients):
         subject.differentiable = False
 
 
 def upstream_gradient(subject: Subject, seed: int) -> Iterator[Row]:
-    """Multiply the gradient by what comes from above, and each item's by its own."""
+    """Multiply the gradient of each item by its own gradient from above."""
     claim = "upstream gradient"
     if subject.framework != "torch":
         if subject.spec.gradients:
@@ -64,31 +65,34 @@ def upstream_gradient(subject: Subject, seed: int) -> Iterator[Row]:
     single = [
         Case((problem,), f"a gradient from above of {above}", (above,))
         for problem in problems[:3]
-        for above in (2.0, -1.0, upstream_of(seed, 1)[0])
+        for above in (2.0, -1.0, draw_upstream(seed, 1)[0])
     ]
     several = []
     if subject.reduction != "neither":
-        each = upstream_of(seed, 4)
+        each = draw_upstream(seed, 4)
         several = [
             Case(tuple(problems[3:]), "gradients from above that differ", each),
             Case(tuple(problems[3:]), "a gradient from above of 0", (0.0, *each[1:])),
         ]
-    # The gradient at 1 has a row of its own.
-    wrong = {f.part for p in problems[1:3] for f in findings(subject, Case((p,))) if f.fails}
-    found = [each for case in (*single, *several) for each in findings(subject, case)]
-    found = [each for each in found if each.part is not None and each.part not in wrong]
-    told = row(subject, claim, found) if found else _doubles(subject, claim, problems[2])
-    yield told
-    subject.heeds_upstream = told.status != "FAIL"
+    # The gradient at 1 has its own row.
+    wrong = {f.part for p in problems[1:3] for f in compare(subject, Case((p,))) if f.fails}
+    findings = [each for case in (*single, *several) for each in compare(subject, case)]
+    findings = [each for each in findings if each.part is not None and each.part not in wrong]
+    if findings:
+        outcome = row(subject, claim, findings)
+    else:
+        outcome = _row_of_doubled_gradient(subject, claim, problems[2])
+    yield outcome
+    subject.uses_upstream = outcome.status != "FAIL"
 
 
-def _doubles(subject: Subject, claim: str, problem: Problem) -> Row:
-    """Hold gradients that are wrong at 1 to themselves: 2 from above doubles them."""
+def _row_of_doubled_gradient(subject: Subject, claim: str, problem: Problem) -> Row:
+    """Check gradients that are wrong at 1 against themselves: 2 from above must double them."""
     at_1, at_2 = Case((problem,)), Case((problem,), upstream=(2.0,))
     for part in range(len(subject.gradients)):
         one, two = (_gradient(subject, case, part) for case in (at_1, at_2))
         if one is None or two is None:
-            continue  # it raised, which is told elsewhere
+            continue  # it raised, which another row says
         error, allowed = float(np.abs(two - 2 * one).max()), 1e-2 * float(np.abs(one).max())
         if not error <= allowed:
             shown = snippet(subject, Finding(at_2, part), f"{(2 * one[None]).tolist()}, as at 1")
@@ -98,34 +102,32 @@ def _doubles(subject: Subject, claim: str, problem: Problem) -> Row:
 
 
 def options(subject: Subject, seed: int) -> Iterator[Row]:
-    """Let each option have several values, alone and together with the others."""
+    """Try several values of each option, with the others at their defaults and not."""
     for name in subject.spec.options:
-        cases = [
-            Case((draw(subject.spec, (seed, 6, 5), 6, 5, **_one(name, value)),), f"{name} {value}")
-            for value in TRIED[name]
-        ]
-        for told in rows(subject, f"option {name}", cases):
-            if told.status == "FAIL":
+        cases = []
+        for value in OPTION_VALUES[name]:
+            option: dict[str, Any] = {name: value}
+            problem = draw(subject.spec, (seed, 6, 5), 6, 5, **option)
+            cases.append(Case((problem,), f"{name} {value}"))
+        for outcome in rows(subject, f"option {name}", cases):
+            if outcome.status == "FAIL":
                 subject.wrong_options.add(name)
-            yield told
+            yield outcome
     if len(subject.spec.options) > 1:
-        together = []
+        combined = []
         for name in subject.spec.options:
-            for value in TRIED[name][: 0 if name in subject.wrong_options else None]:
-                given = subject.other_options() | {name: value}
-                label = ", ".join(f"{option} {number}" for option, number in given.items())
-                together.append(Case((draw(subject.spec, (seed, 5, 6), 5, 6, **given),), label))
-        if together:
-            yield from rows(subject, "options together", together)
-
-
-def _one(name: str, value: float) -> dict[str, Any]:
-    return {name: value}
+            for value in OPTION_VALUES[name][: 0 if name in subject.wrong_options else None]:
+                combination = subject.other_options() | {name: value}
+                label = ", ".join(f"{key} {number}" for key, number in combination.items())
+                problem = draw(subject.spec, (seed, 5, 6), 5, 6, **combination)
+                combined.append(Case((problem,), label))
+        if combined:
+            yield from rows(subject, "options together", combined)
 
 
 def band(subject: Subject, seed: int) -> Iterator[Row]:
-    """Hold a Sakoe-Chiba band, which forbids cells with |i - j| > band, to the oracle."""
-    if subject.spec.loss != "soft_dtw" or not subject.offers("band"):
+    """Compare a Sakoe-Chiba band, which forbids cells with |i - j| > band, with the oracle."""
+    if subject.spec.loss != "soft_dtw" or not subject.has_parameters("band"):
         yield Row("band", "not offered", note="takes no band")
         return
     cases = []
@@ -141,11 +143,11 @@ def band(subject: Subject, seed: int) -> Iterator[Row]:
         cases.append(Case((draw(subject.spec, (seed, n, m), n, m, band=width),)))
     for n, m, width in ((40, 38, 5), (90, 100, 31)):
         cases.append(Case((draw(subject.spec, (seed, n, m), n, m, band=width, gamma=1.0),)))
-    yield from rows(subject, "band", cases, apart=True)
+    yield from rows(subject, "band", cases, by_part=True)
 
 
 def dead_terms(subject: Subject, seed: int) -> Iterator[Row]:
-    """No term of the loss has a gradient that is zero wherever one looks."""
+    """Check that no term of the loss has a gradient that is always zero."""
     if not subject.spec.gradients:
         return
     claim = "no dead term"
@@ -154,14 +156,14 @@ def dead_terms(subject: Subject, seed: int) -> Iterator[Row]:
         return
     dead: list[tuple[str, Finding]] = []
     for term, part, problem, without in _terms(subject.spec, seed):
-        found, rest = _gradient(subject, Case((problem,)), part), None
+        gradient, rest = _gradient(subject, Case((problem,)), part), None
         if without is not None:
             rest = _gradient(subject, Case((without,)), part)
-        if found is None or (without is not None and rest is None):
-            continue  # it raised, which is told elsewhere
-        moved = float(np.abs(found - (0.0 if rest is None else rest)).max())
+        if gradient is None or (without is not None and rest is None):
+            continue  # it raised, which another row says
+        moved = float(np.abs(gradient - (0.0 if rest is None else rest)).max())
         if moved == 0.0:
-            each = next(f for f in findings(subject, Case((problem,))) if f.part == part)
+            each = next(f for f in compare(subject, Case((problem,))) if f.part == part)
             dead.append((term, each))
     if not dead:
         yield Row(claim, "pass")
@@ -172,7 +174,7 @@ def dead_terms(subject: Subject, seed: int) -> Iterator[Row]:
 
 def _gradient(subject: Subject, case: Case, part: int) -> np.ndarray | None:
     try:
-        outcome = run(subject, case)
+        outcome = run_case(subject, case)
     except SubjectError:
         return None
     if outcome.no_gradient:
@@ -182,12 +184,12 @@ def _gradient(subject: Subject, case: Case, part: int) -> np.ndarray | None:
 
 
 def _terms(spec: Spec, seed: int) -> Iterator[tuple[str, int, Problem, Problem | None]]:
-    """Each term: its name, the argument, a problem that it moves, and one without the term."""
+    """Yield each term: its name, argument, a problem that it affects, and one without the term."""
     if spec.loss in ("dtw", "soft_dtw"):
         for index, name in enumerate(spec.gradients):
             yield f"alignment to {name}", index, draw(spec, (seed,), 3, 2), None
         return
-    # With sigma 0 only a frame and itself are near, and they are at distance 0.
+    # With sigma 0 each frame is near only itself, at distance 0.
     near: dict[str, Any] = {"sigma": 20.0, "margin": 2.0}
     far: dict[str, Any] = {"sigma": 0.0, "margin": 1e3}
     if spec.loss == "contrastive_idm":
@@ -197,7 +199,7 @@ def _terms(spec: Spec, seed: int) -> Iterator[tuple[str, int, Problem, Problem |
     for index, name in enumerate(spec.names):
         alone = draw(spec, (seed,), 3, 3, **near, alpha=0.0)
         yield f"alignment to {name}", index, alone, None
-        for term, given in (("near", near), ("far", far)):
-            without = draw(spec, (seed,), 3, 3, **given, alpha=0.0)
-            problem = draw(spec, (seed,), 3, 3, **given)
+        for term, settings in (("near", near), ("far", far)):
+            without = draw(spec, (seed,), 3, 3, **settings, alpha=0.0)
+            problem = draw(spec, (seed,), 3, 3, **settings)
             yield f"regularizer, {term} frames, to {name}", index, problem, without

@@ -1,4 +1,4 @@
-"""What `tacref align` writes beside the report, and what it says."""
+"""What `tacref align` writes in addition to the report, and what it prints."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tacref.alignment.align import MISMATCH, Alignment
+from tacref.alignment.alignment import MISMATCH_COST, Alignment
 from tacref.alignment.labels import matched_frames
-from tacref.alignment.report.mosaic import write_mosaic
 from tacref.data import iter_frames
 from tacref.data.clips import clip_kind
+from tacref.report.mosaic import write_mosaic
 from tacref.tables import as_text, write_rows
 from tacref.terminal import printable
 
@@ -20,8 +20,8 @@ FORMAT = 2
 COLUMNS = ("video", "reference_frame", "frame", "reference_time", "time", "cost")
 
 
-class Video(NamedTuple):
-    """A clip and its embeddings; the barycenter has no path."""
+class EmbeddedVideo(NamedTuple):
+    """A clip, its embeddings and times; `path` is None for the barycenter."""
 
     name: str
     path: Path | None
@@ -29,14 +29,14 @@ class Video(NamedTuple):
     times: np.ndarray
 
     def frames(self) -> Iterator[tuple[np.ndarray, float]]:
-        """Read the clip; of the barycenter, its rows."""
+        """Read the clip; the barycenter's frames are its embeddings."""
         if self.path is None:
             return zip(self.x, self.times, strict=True)
         return iter_frames(self.path)
 
     @property
     def has_pictures(self) -> bool:
-        """True if there is something to see."""
+        """True if its frames are pictures."""
         return self.path is not None and clip_kind(self.path) != "features"
 
 
@@ -47,23 +47,23 @@ class Results:
     Parameters
     ----------
     encoder : str
-        What the embeddings come from.
+        Name of the encoder.
     band : int or None
-        The alignments' band.
-    reference : Video
-        x of every alignment.
-    others : sequence of Video
-        y of each.
+        Band of the alignments.
+    reference : EmbeddedVideo
+        Video x of every alignment.
+    others : sequence of EmbeddedVideo
+        Video y of each alignment.
     alignments : sequence of Alignment
-        One for each of the others.
+        One per other video.
     outliers : sequence of int
-        Which of the others do not fit, the worst first.
+        Numbers of the others that do not fit, the worst first.
     """
 
     encoder: str
     band: int | None
-    reference: Video
-    others: Sequence[Video]
+    reference: EmbeddedVideo
+    others: Sequence[EmbeddedVideo]
     alignments: Sequence[Alignment]
     outliers: Sequence[int]
 
@@ -89,14 +89,17 @@ class Results:
 
     def write_video(self, path: Path) -> None:
         """Write all videos that have pictures side by side, in step with the reference."""
-        shown = [np.arange(len(self.reference.x))]
-        shown += [matched_frames(alignment.path[:, ::-1]) for alignment in self.alignments]
-        videos = zip((self.reference, *self.others), shown, strict=True)
-        seen = [(video.frames(), frames) for video, frames in videos if video.has_pictures]
-        write_mosaic(path, self.reference.times, seen, progress=True)
+        numbers = [np.arange(len(self.reference.x))]
+        numbers += [matched_frames(alignment.path[:, ::-1]) for alignment in self.alignments]
+        videos = [
+            (video.frames(), frames)
+            for video, frames in zip((self.reference, *self.others), numbers, strict=True)
+            if video.has_pictures
+        ]
+        write_mosaic(path, self.reference.times, videos, progress=True)
 
     def lines(self) -> Iterator[str]:
-        """Yield what a person reads: a line a pair, and one more of each that does not match."""
+        """Yield the text output: a line per pair, and another if the pair does not match."""
         reference = printable(self.reference.name)
         for k, (other, alignment) in enumerate(self._pairs()):
             name = printable(other.name)
@@ -108,8 +111,8 @@ class Results:
             )
             if alignment.mismatch:
                 yield (
-                    f"  {reference} and {name} hardly show the same: relative cost "
-                    f"{alignment.relative_cost:.2f}, above {MISMATCH} (1: as frames drawn at "
+                    f"  {reference} and {name} hardly show the same activity: relative cost "
+                    f"{alignment.relative_cost:.2f}, above {MISMATCH_COST} (1: as frames drawn at "
                     "random)"
                 )
 
@@ -131,12 +134,12 @@ class Results:
             "outliers": [self.others[k].name for k in self.outliers],
         }
 
-    def _pairs(self) -> Iterable[tuple[Video, Alignment]]:
+    def _pairs(self) -> Iterable[tuple[EmbeddedVideo, Alignment]]:
         return zip(self.others, self.alignments, strict=True)
 
 
 def _steps(name: str, alignment: Alignment) -> Iterator[tuple[str, int, int, str, str, str]]:
-    """Yield a line a step: the frame of the reference, that of the other, times and cost."""
+    """Yield a row per step: frame of the reference, frame of the other, times and cost."""
     steps = zip(
         alignment.path.tolist(),
         alignment.path_times.tolist(),

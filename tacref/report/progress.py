@@ -1,4 +1,4 @@
-"""A progress bar over the frames that are written."""
+"""A progress bar over the frames written."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,9 +7,9 @@ from tacref.terminal import BAR_DELAY
 
 
 @contextmanager
-def frames_bar(wanted: bool, title: str, frames: int) -> Iterator[Callable[[int], object] | None]:
+def frames_bar(show: bool, title: str, frames: int) -> Iterator[Callable[[int], object] | None]:
     """Yield a function that counts frames on a progress bar (on a terminal only), or None."""
-    if not wanted:
+    if not show:
         yield None
         return
     from tqdm import tqdm

@@ -14,7 +14,7 @@ from tacref import reference
 from tacref.alignment import bound, dtw, dtw_path, sweep
 from tacref.alignment import path as paths
 from tacref.alignment.path import Blocks, find_path, plan_blocks
-from tacref.alignment.sweep import as_pair, borders, nothing_kept, run, whole
+from tacref.alignment.sweep import make_borders, make_pair, no_storage, run_sweep, whole_area
 from tacref.kernels.costs import ROWS
 from tacref.kernels.dtw.tile import TILE
 from tacref.losses import SoftDTWLoss
@@ -31,13 +31,13 @@ def tied(n, m, d, seed):
 
 
 def find(x, y, band=None, blocks=SMALLEST, threads=1):
-    return find_path(as_pair(x, y, band), blocks, threads=threads)
+    return find_path(make_pair(x, y, band), blocks, threads=threads)
 
 
 def value(x, y, band=None, threads=1):
-    pair = as_pair(x, y, band)
-    row, left = borders(pair)
-    run(pair, whole(pair), row, left, nothing_kept(), threads=threads)
+    pair = make_pair(x, y, band)
+    row, left = make_borders(pair)
+    run_sweep(pair, whole_area(pair), row, left, no_storage(), threads=threads)
     return row[-1]
 
 
@@ -158,7 +158,7 @@ def test_a_lost_checkpoint_is_found(number, monkeypatch):
 
 
 def test_blocks_are_planned_within_memory():
-    small = as_pair(np.zeros((1, 64)), np.zeros((1, 64)), None)
+    small = make_pair(np.zeros((1, 64)), np.zeros((1, 64)), None)
     for n, m, band in (
         (10_000, 10_000, None),
         (50_000, 50_000, None),
@@ -169,7 +169,7 @@ def test_blocks_are_planned_within_memory():
         pair = small._replace(n=n, m=m, band=n + m if band is None else band)
         blocks = plan_blocks(pair)
         kept = paths._checkpoints(pair, blocks)
-        assert kept.rows.nbytes + kept.columns.nbytes <= paths.CHECKPOINT_BYTES
+        assert kept.rows.nbytes + kept.columns.nbytes <= paths.MAX_CHECKPOINT_BYTES
         assert paths._direction_bytes(pair, blocks) <= 2**28
     pair = small._replace(n=4000, m=6000, band=10_000)
     assert paths._checkpoints(pair, plan_blocks(pair)).rows.size == 0  # one block has it all
@@ -198,10 +198,10 @@ class Bar:
 def test_progress_rises_to_the_whole(monkeypatch):
     tqdm = importlib.import_module("tqdm")
     monkeypatch.setattr(tqdm, "tqdm", Bar)
-    monkeypatch.setattr(paths, "DIRECTION_BYTES", 0)
-    monkeypatch.setattr(sweep, "_TURN", 0.0)  # the calling thread comes up after every tile
-    monkeypatch.setattr(sweep, "_WORTH", np.inf)  # and no other one sweeps while it waits
-    monkeypatch.setattr(bound, "LEAST_SECONDS", np.inf)  # do not leave anything out
+    monkeypatch.setattr(paths, "MAX_DIRECTION_BYTES", 0)
+    monkeypatch.setattr(sweep, "_SECONDS_PER_TURN", 0.0)  # pause after every tile
+    monkeypatch.setattr(sweep, "_MIN_SECONDS_PER_THREAD", np.inf)  # use one thread
+    monkeypatch.setattr(bound, "MIN_SECONDS_FOR_BOUND", np.inf)  # leave nothing out
     x, y = tied(1500, 1200, 2, seed=12)
     assert_as_reference(dtw_path(x, y, progress=True), x, y, None)
     assert Bar.made.options["total"] == Bar.made.n == 1500

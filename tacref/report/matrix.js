@@ -1,4 +1,4 @@
-// The pairs: matrices and curves that follow the videos, and that seek them.
+// The pairs: matrices and curves that follow the videos and seek them.
 const shareIn = (element, event) => {
   const box = element.getBoundingClientRect();
   return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height].map((share) => clamp(share, 0, 1));
@@ -35,14 +35,14 @@ for (const video of others) {
     mark("row").top = mark("dot").top = down;
     mark("column").left = mark("dot").left = right;
     for (const needle of needles) needle.style.left = percent(time / reference.duration);
-    const found = locate(data.times, time), pace = video.speeds[found[0]];
+    const [index] = locate(data.times, time), pace = video.speeds[index];
     at("pace-" + video.index).textContent = pace === null ? "it jumps" : pace.toFixed(2) + "×";
-    at("cost-" + video.index).textContent = video.peaks[found[0]].toPrecision(3);
+    at("cost-" + video.index).textContent = video.peaks[index].toPrecision(3);
   });
 
-  // The small pictures nearest to the frames that are pointed at.
+  // The small pictures nearest to the frames under the pointer.
   const peeks = section.querySelector(".peeks");
-  const shown = [reference, video].map((own, k) => {
+  const showPeek = [reference, video].map((own, k) => {
     if (own.peeks) {
       Object.assign(peeks.children[k].style, {
         aspectRatio: own.peeks.aspect,
@@ -51,8 +51,8 @@ for (const video of others) {
       });
     }
     return (frame) => {
-      const last = own.peeks ? own.peeks.count - 1 : 0, place = Math.round((frame / (own.frames - 1 || 1)) * last);
-      peeks.children[k].style.backgroundPositionX = percent(place / (last || 1));
+      const last = own.peeks ? own.peeks.count - 1 : 0, number = Math.round((frame / (own.frames - 1 || 1)) * last);
+      peeks.children[k].style.backgroundPositionX = percent(number / (last || 1));
     };
   });
   peeks.hidden = !reference.peeks && !video.peeks;
@@ -60,7 +60,7 @@ for (const video of others) {
   plot.addEventListener("pointermove", (event) => {
     const [right, down] = shareIn(plot, event), a = frameAt(reference, down), b = frameAt(video, right);
     peeks.style.visibility = "visible";
-    [a, b].forEach((frame, k) => shown[k](frame));
+    [a, b].forEach((frame, k) => showPeek[k](frame));
     hover.textContent = "A " + timeOf(reference, a).toFixed(2) + " s (frame " + a + "), " + video.letter + " " +
       timeOf(video, b).toFixed(2) + " s (frame " + b + "): cost " + costAt(right, down).toPrecision(3);
   });
@@ -76,11 +76,11 @@ for (const video of others) {
       seek(video, b);
       return paint();
     }
-    // In step, the nearest place of the path.
+    // In step: go to the nearest point of the path.
     let best = 0, least = Infinity;
-    data.times.forEach((time, place) => {
-      const distance = ((time - a) / reference.duration) ** 2 + ((video.matches[place] - b) / video.duration) ** 2;
-      if (distance < least) [best, least] = [place, distance];
+    data.times.forEach((time, index) => {
+      const distance = ((time - a) / reference.duration) ** 2 + ((video.matches[index] - b) / video.duration) ** 2;
+      if (distance < least) [best, least] = [index, distance];
     });
     show(middleOf(reference, frameOf(reference, data.times[best] + 1e-6)));
   });
@@ -96,15 +96,15 @@ for (const video of others) {
 
 const chooser = at("chooser");
 function choose(index) {
-  const was = reference.media.currentTime;
-  chosen = index;
+  const time = reference.media.currentTime;
+  selected = index;
   for (const video of others) {
-    at("pair-" + video.index).hidden = video.index !== chosen;
+    at("pair-" + video.index).hidden = video.index !== selected;
     video.figure.hidden = !inView(video);
     if (!inView(video)) video.media.pause();
     else if (playing) video.media.play().catch(() => {});
   }
-  show(was);
+  show(time);
 }
 if (chooser) chooser.addEventListener("change", () => choose(Number(chooser.value)));
 choose(1);

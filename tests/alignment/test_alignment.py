@@ -1,6 +1,5 @@
 """Alignment: the path against all paths, matched times by hand, plain JSON, refusals."""
 
-import importlib
 import json
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tacref.alignment import align
+from tacref.alignment import alignment as alignment_module
 from tacref.reference import dtw_path
 
 
@@ -109,9 +109,7 @@ def test_band():
 
 
 def test_only_the_matrix_is_limited(monkeypatch):
-    # By its path: as an attribute of the package, the module is hidden by its function.
-    module = importlib.import_module("tacref.alignment.align")
-    monkeypatch.setattr(module, "MAX_CELLS", 12)
+    monkeypatch.setattr(alignment_module, "MAX_CELLS", 12)
     assert align(np.zeros((3, 1)), np.zeros((4, 1))).D.shape == (3, 4)
     alignment = align(np.zeros((13, 1)), np.ones((1, 1)))
     assert alignment.cost == 13.0

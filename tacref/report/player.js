@@ -5,12 +5,12 @@ const data = JSON.parse(at("data").textContent);
 const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
 const percent = (share) => 100 * clamp(share, 0, 1) + "%";
 
-// Browsers refuse other rates; what is slower stands still until it is due.
+// Browsers refuse other rates; a slower video stands still until it is due.
 const SLOWEST = 0.0625, FASTEST = 16;
-// A video that is late by so many seconds jumps; else it makes up for it in about a third of one.
-const JUMP = 0.5, GAIN = 3;
+// A video that is later than this, in seconds, jumps; else it catches up in about a third of one.
+const MAX_LATENESS = 0.5, CATCH_UP = 3;
 
-// A clip without pictures: a clock with the part of a video's interface that is used here.
+// A clip without pictures: a clock with the interface of a video element, as far as it is used here.
 class Clock {
   constructor(duration) {
     Object.assign(this, { duration, paused: true, seeking: false, rate: 1, base: 0, since: 0 });
@@ -61,7 +61,7 @@ const videos = data.videos.map((video, index) => {
 });
 const [reference, ...others] = videos;
 
-// The interval of rising numbers that holds x: its place, and how far x is through it.
+// The interval of rising numbers that holds x: its index, and how far x is through it.
 function locate(numbers, x) {
   let low = 0, high = numbers.length - 1;
   while (high - low > 1) {
@@ -71,39 +71,39 @@ function locate(numbers, x) {
   }
   return [low, clamp((x - numbers[low]) / (numbers[high] - numbers[low] || 1), 0, 1)];
 }
-const between = (values, [place, share]) =>
-  values[place] + share * (values[Math.min(place + 1, values.length - 1)] - values[place]);
-// Of a thinned list of frame times, the frame.
+const between = (values, [index, share]) =>
+  values[index] + share * (values[Math.min(index + 1, values.length - 1)] - values[index]);
+// The frame at a time, from a thinned list of frame times.
 const frameOf = (video, time) =>
   Math.min(video.frames - 1, Math.floor(between(video.numbers, locate(video.ends, time)) + 1e-6));
 const timeOf = (video, frame) => between(video.ends, locate(video.numbers, frame));
 const middleOf = (video, frame) => (timeOf(video, frame) + timeOf(video, frame + 1)) / 2;
 
-let aligned = true, playing = false, speed = 1, chosen = 1;
-const inView = (video) => video.index === 0 || !data.one || video.index === chosen;
+let aligned = true, playing = false, speed = 1, selected = 1;
+const inView = (video) => video.index === 0 || !data.one_in_view || video.index === selected;
 
-// Where another video ought to be at the reference's time, and how fast it moves there.
+// The time at which another video should be at a time of the reference, and its speed there.
 function due(video, time) {
   if (!aligned) return [Math.min(time, video.duration), 1];
-  const found = locate(data.times, time), [place] = found, next = Math.min(place + 1, data.times.length - 1);
-  const slope = (video.matches[next] - video.matches[place]) / (data.times[next] - data.times[place] || 1);
-  return [between(video.matches, found), slope];
+  const position = locate(data.times, time), [index] = position, next = Math.min(index + 1, data.times.length - 1);
+  const slope = (video.matches[next] - video.matches[index]) / (data.times[next] - data.times[index] || 1);
+  return [between(video.matches, position), slope];
 }
 
 function seek(video, time) {
-  // Just before the end: at it, some browsers show nothing.
-  const wanted = clamp(time, 0, Math.max(0, video.duration - 0.001));
-  if (video.media.seeking) video.waiting = wanted; // the last wish counts
-  else video.media.currentTime = wanted;
+  // Just before the end: at the end, some browsers show nothing.
+  const target = clamp(time, 0, Math.max(0, video.duration - 0.001));
+  if (video.media.seeking) video.waiting = target; // only the last one counts
+  else video.media.currentTime = target;
 }
 
 function steer(video, time) {
   const { media } = video, [target, slope] = due(video, time), late = target - media.currentTime;
   if (media.seeking) return;
-  if (Math.abs(late) > JUMP) seek(video, target);
+  if (Math.abs(late) > MAX_LATENESS) seek(video, target);
   if (media.paused && target < video.duration - 0.05) media.play().catch(() => {});
-  const wanted = speed * slope + GAIN * late;
-  const rate = wanted < SLOWEST ? 0 : Math.min(wanted, FASTEST);
+  const ideal = speed * slope + CATCH_UP * late;
+  const rate = ideal < SLOWEST ? 0 : Math.min(ideal, FASTEST);
   if (Math.abs(rate - media.playbackRate) > 0.01) media.playbackRate = rate;
 }
 
@@ -115,8 +115,8 @@ function paint() {
     video.text.textContent = own.toFixed(2) + " s, frame " + frame;
     if (video.big) video.big.textContent = frame;
     if (video.phases) {
-      const found = video.phases.find(([, end]) => frame < end);
-      video.phase.textContent = found ? found[2] : "";
+      const phase = video.phases.find(([, end]) => frame < end);
+      video.phase.textContent = phase ? phase[2] : "";
     }
     for (const needle of video.needles) needle.style.left = percent(own / video.duration);
   }
@@ -138,9 +138,9 @@ const showFrame = (frame) => {
   show(middleOf(reference, clamp(frame, 0, reference.frames - 1)));
 };
 
-function setPlaying(wanted) {
-  if (wanted === playing) return;
-  playing = wanted;
+function setPlaying(play) {
+  if (play === playing) return;
+  playing = play;
   at("play").textContent = playing ? "Pause" : "Play";
   if (!playing) {
     for (const video of videos) video.media.pause();
@@ -150,7 +150,7 @@ function setPlaying(wanted) {
   for (const video of videos) {
     if (!inView(video)) continue;
     video.media.playbackRate = video === reference ? speed : video.media.playbackRate;
-    video.media.play().catch(() => {}); // a pause that comes before it has begun
+    video.media.play().catch(() => {}); // paused before it has begun
   }
   requestAnimationFrame(tick);
 }
@@ -192,7 +192,7 @@ document.addEventListener("keydown", (event) => {
   if (target.tagName === "SELECT" || event.ctrlKey || event.metaKey || event.altKey) return;
   if (key === " ") {
     if (target.tagName === "BUTTON" || target.type === "checkbox" || target.type === "radio") return;
-    event.preventDefault(); // pressing it is the element's own
+    event.preventDefault(); // the element would handle it itself
     if (!event.repeat) setPlaying(!playing);
   } else if (Object.hasOwn(keys, key) && target.type !== "radio") {
     event.preventDefault();

@@ -8,7 +8,14 @@ from numpy.typing import ArrayLike
 
 from tacref.alignment.bound import upper_bound
 from tacref.alignment.path import find_path, plan_blocks
-from tacref.alignment.sweep import Progress, as_pair, borders, nothing_kept, run, whole
+from tacref.alignment.sweep import (
+    Progress,
+    make_borders,
+    make_pair,
+    no_storage,
+    run_sweep,
+    whole_area,
+)
 from tacref.reference.checks import check_embeddings
 from tacref.terminal import BAR_DELAY
 
@@ -16,9 +23,9 @@ from tacref.terminal import BAR_DELAY
 def dtw(x: ArrayLike, y: ArrayLike, *, band: int | None = None) -> float:
     """Cost of the cheapest alignment of two sequences.
 
-    The costs are squared Euclidean distances. They are computed as they are needed and
-    not kept, so that sequences may be of any length. Cells that no path as cheap as a known one
-    can cross are left out: where the sequences are alike, nearly all, else none.
+    The costs are squared Euclidean distances, computed as they are needed and not stored, so
+    sequences may be of any length. Cells that only paths costlier than a known one cross are left
+    out: nearly all cells of similar sequences, none of dissimilar ones.
 
     Parameters
     ----------
@@ -33,8 +40,8 @@ def dtw(x: ArrayLike, y: ArrayLike, *, band: int | None = None) -> float:
     Returns
     -------
     float
-        The least sum of costs along a path: `tacref.reference.dtw` of the same costs. The same
-        for any number of threads.
+        The least sum of costs along a path, as `tacref.reference.dtw` returns it for the same
+        costs. It does not depend on the number of threads.
 
     Raises
     ------
@@ -49,11 +56,11 @@ def dtw(x: ArrayLike, y: ArrayLike, *, band: int | None = None) -> float:
     leaving cells out.
     """
     x, y = check_embeddings(x, y)
-    pair = as_pair(x, y, band)
-    area = whole(pair)
+    pair = make_pair(x, y, band)
+    area = whole_area(pair)
     area = area._replace(bound=upper_bound(x, y, pair, area))
-    row, left = borders(pair)
-    run(pair, area, row, left, nothing_kept())
+    row, left = make_borders(pair)
+    run_sweep(pair, area, row, left, no_storage())
     return float(row[-1])
 
 
@@ -62,8 +69,8 @@ def dtw_path(
 ) -> np.ndarray:
     """Path of the cheapest alignment of two sequences.
 
-    Exact, in memory that grows with n + m: on the way forward some rows and columns of accumulated
-    costs are kept; on the way back, only the blocks that the path crosses are computed again.
+    Exact, in memory that grows with n + m: the forward pass stores some rows and columns of
+    accumulated costs, and the backward pass recomputes only the blocks that the path crosses.
     Cells are left out as in `dtw`.
 
     Our choice, not the paper's: going back from the last cell, ties take the diagonal step
@@ -84,7 +91,8 @@ def dtw_path(
     Returns
     -------
     ndarray of int64, shape (L, 2)
-        Cells (i, j) from (0, 0) to (n-1, m-1): `tacref.reference.dtw_path` of the same costs.
+        Cells (i, j) from (0, 0) to (n-1, m-1), as `tacref.reference.dtw_path` returns them for the
+        same costs.
 
     Raises
     ------
@@ -93,16 +101,16 @@ def dtw_path(
         `band` is not a whole number >= |n - m|.
     """
     x, y = check_embeddings(x, y)
-    pair = as_pair(x, y, band)
-    bound = upper_bound(x, y, pair, whole(pair))
-    with _bar(progress, pair.n) as report:
-        return find_path(pair, plan_blocks(pair), bound, progress=report)
+    pair = make_pair(x, y, band)
+    bound = upper_bound(x, y, pair, whole_area(pair))
+    with _progress_bar(progress, pair.n) as update:
+        return find_path(pair, plan_blocks(pair), bound, progress=update)
 
 
 @contextlib.contextmanager
-def _bar(wanted: bool, frames: int) -> Iterator[Progress | None]:
-    """Yield a function that shows the share of the frames that is done, or None."""
-    if not wanted:
+def _progress_bar(show: bool, frames: int) -> Iterator[Progress | None]:
+    """Yield a function that shows which share of the frames is done, or None."""
+    if not show:
         yield None
         return
     from tqdm import tqdm

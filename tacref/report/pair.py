@@ -1,4 +1,4 @@
-"""The part of the report that is about one pair: its numbers, matrix, curves and worst moments."""
+"""The section of the report about one pair: its numbers, matrix, curves and worst moments."""
 
 import base64
 from collections.abc import Sequence
@@ -8,42 +8,42 @@ from typing import Any
 
 import numpy as np
 
-from tacref.alignment.align import Alignment
+from tacref.alignment.alignment import Alignment
 from tacref.alignment.costs import mean_costs
-from tacref.alignment.report.pictures import (
+from tacref.reference import expected_alignment
+from tacref.report.pictures import (
     MATRIX_SIDE,
     legend_picture,
     matrix_picture,
     photo_uri,
 )
-from tacref.alignment.report.series import elapsed, frame_costs, rounded, series, warp
-from tacref.alignment.report.timelines import cost_curve, speed_curve
-from tacref.reference import expected_alignment
+from tacref.report.series import elapsed, frame_costs, rounded, series, warp
+from tacref.report.timelines import cost_curve, speed_curve
 
-# Sides of the matrix that is sent along to be pointed at, and of the expected alignment.
-POINTED_SIDE, EXPECTED_SIDE = 160, 400
-LINE_POINTS = 4000
+# Longer sides of the matrix that the pointer reads, and of the expected alignment.
+COSTS_SIDE, EXPECTED_SIDE = 160, 400
+MAX_LINE_POINTS = 4000
 # Smoothing of the expected alignment, as a share of the mean cost.
 EXPECTED_GAMMA = 0.05
 MISMATCH_NOTE = (
-    '<p class="card padded mismatch"><strong>These two hardly show the same.</strong> The frames '
-    "that are matched are not much more alike than frames drawn at random: read nothing into this "
-    "alignment before you have looked at the videos.</p>\n"
+    '<p class="card padded mismatch"><strong>These two hardly show the same activity.</strong> The '
+    "matched frames are not much more alike than frames drawn at random: look at the videos before "
+    "you rely on this alignment.</p>\n"
 )
 
 Moment = tuple[int, int, float, np.ndarray | None, np.ndarray | None]
 
 
 def pair_data(alignment: Alignment) -> dict[str, Any]:
-    """Return what the page's script needs of an alignment, as plain JSON values."""
-    found = series(alignment)
-    D = mean_costs(alignment.x, alignment.y, POINTED_SIDE)
+    """Return what the script of the page needs to know of an alignment, as plain JSON values."""
+    curves = series(alignment)
+    D = mean_costs(alignment.x, alignment.y, COSTS_SIDE)
     low, high = float(D.min()), float(D.max())
     levels = np.rint((D - low) / ((high - low) or 1.0) * 255).astype(np.uint8)
     return {
-        "matches": rounded(found.matches, 4),
-        "speeds": [float(f"{s:.3g}") if np.isfinite(s) else None for s in found.speeds.tolist()],
-        "peaks": [float(f"{cost:.4g}") for cost in found.costs.tolist()],
+        "matches": rounded(curves.matches, 4),
+        "speeds": [float(f"{s:.3g}") if np.isfinite(s) else None for s in curves.speeds.tolist()],
+        "peaks": [float(f"{cost:.4g}") for cost in curves.costs.tolist()],
         "costs": {
             "rows": D.shape[0],
             "columns": D.shape[1],
@@ -64,30 +64,32 @@ def pair_html(
     tau: float | None,
     tau_stride: int,
 ) -> str:
-    """Return the section about A, the reference, and video number k.
+    """Return the section about the reference, A, and video number k.
 
     Parameters
     ----------
     alignment : Alignment
-        Of the reference x and the other y.
-    k, letter
-        What the other is called in the page.
+        Of the reference x and the other video y.
+    k : int
+        Number of the other video.
+    letter : str
+        Its letter on the page.
     bars : str
         Phase bars of the two, as HTML.
     moments : sequence of (int, int, float, ndarray or None, ndarray or None)
-        Frame of x, frame of y, cost, and their pictures, where there are any.
+        Frame of x, frame of y, cost, and the pictures of both, if there are any.
     tau : float or None
-        Kendall's tau of nearest neighbors, of every `tau_stride`-th frame.
+        Kendall's tau of nearest neighbors, from every `tau_stride`-th frame.
     tau_stride : int
         See `tau`.
     """
-    found = series(alignment)
+    curves = series(alignment)
     # Twice as fine as the picture, which averages the rest.
     D = mean_costs(alignment.x, alignment.y, 2 * MATRIX_SIDE)
     small = mean_costs(alignment.x, alignment.y, EXPECTED_SIDE)
-    # A step of the small matrix stands for several of the path.
+    # One step of the small matrix stands for several of the path.
     E = expected_alignment(small, gamma=EXPECTED_GAMMA * float(small.mean()) or 1.0)
-    most = float(frame_costs(alignment).max())
+    max_cost = float(frame_costs(alignment).max())
     ends_x, ends_y = elapsed(alignment.times_x), elapsed(alignment.times_y)
     choice = "".join(
         f'<label><input type="radio" name="picture-{k}" value="{value}"{checked}> {text}</label>'
@@ -103,11 +105,11 @@ def pair_html(
         hidden="" if k == 1 else " hidden",
         bars=bars,
         choice=f'<p class="choice small">{choice}</p>',
-        speed=speed_curve(found.times, found.speeds),
-        cost_curve=cost_curve(found.times, found.costs, most),
-        most=f"{most:.3g}",
+        speed=speed_curve(curves.times, curves.speeds),
+        cost_curve=cost_curve(curves.times, curves.costs, max_cost),
+        max_cost=f"{max_cost:.3g}",
         matrix=matrix_picture(D),
-        expected=matrix_picture(np.sqrt(E)),  # faint mass shows, too
+        expected=matrix_picture(np.sqrt(E)),  # so that faint mass shows, too
         line=path_line(alignment.path),
         legend=legend_picture(),
         low=f"{D.min():.3g}",
@@ -129,16 +131,17 @@ def pair_html(
 
 
 def path_line(path: np.ndarray) -> str:
-    """Return points "x,y" of a path through the centers of its cells, corners only.
+    """Return points "x,y" of the line through the centers of a path's cells, corners only.
 
-    Of a long path some corners are left out: a picture shows no finer ones.
+    Some corners of a long path are left out: a picture does not show them.
     """
     steps = np.diff(path, axis=0)
     corner = np.ones(len(path), dtype=bool)
     corner[1:-1] = (steps[1:] != steps[:-1]).any(axis=1)
     corners = path[corner]
-    told = np.unique(np.linspace(0, len(corners) - 1, min(len(corners), LINE_POINTS)).astype(int))
-    return " ".join(f"{j + 0.5},{i + 0.5}" for i, j in corners[told].tolist())
+    count = min(len(corners), MAX_LINE_POINTS)
+    kept = np.unique(np.linspace(0, len(corners) - 1, count).astype(int))
+    return " ".join(f"{j + 0.5},{i + 0.5}" for i, j in corners[kept].tolist())
 
 
 def _moments(moments: Sequence[Moment], letter: str, ends_x: np.ndarray, ends_y: np.ndarray) -> str:

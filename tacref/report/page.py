@@ -1,4 +1,4 @@
-"""Write report.html and the videos beside it."""
+"""Write report.html and the videos it shows."""
 
 import base64
 import hashlib
@@ -12,39 +12,39 @@ from typing import Any
 
 import numpy as np
 
-from tacref.alignment.align import Alignment
+from tacref.alignment.alignment import Alignment
 from tacref.alignment.labels import intervals, matched_frames
-from tacref.alignment.report.footage import write_footage
-from tacref.alignment.report.pair import pair_data, pair_html
-from tacref.alignment.report.pictures import contact_sheet, peek_strip, photo_uri
-from tacref.alignment.report.progress import frames_bar
-from tacref.alignment.report.series import elapsed, points, rounded, worst_moments
-from tacref.alignment.report.timelines import escaped, phase_bar
 from tacref.files import replacing
+from tacref.report.footage import write_footage
+from tacref.report.pair import pair_data, pair_html
+from tacref.report.pictures import contact_sheet, peek_strip, photo_uri
+from tacref.report.progress import frames_bar
+from tacref.report.series import elapsed, points, rounded, worst_moments
+from tacref.report.timelines import escaped, phase_bar
 
-# With more videos than so many beside the reference, one at a time is shown.
-MOST_IN_VIEW = 8
-# Moments of the reference that the contact sheet of a group shows.
+# With more videos than this next to the reference, only one of them is shown at a time.
+MAX_VIDEOS_IN_VIEW = 8
+# Moments of the reference on the contact sheet of a group.
 SHEET_MOMENTS = 8
-# Small pictures of each video, to be seen where the matrix is pointed at.
-PEEKS = 48
+# Small pictures of each video, shown while the pointer is on the matrix.
+PEEKS_PER_VIDEO = 48
 
 
 @dataclass(frozen=True)
-class Shown:
+class ReportVideo:
     """A video of the report.
 
     Parameters
     ----------
     name : str
-        What it is called. Any text; escaped.
+        Its name. Any text; escaped.
     frames : iterable of (ndarray, float)
         All frames with their times, read once, as `write_footage` takes them: uint8 `(H, W, 3)`
-        RGB; of feature rows no picture is shown, only numbers and times.
+        RGB. For rows of features no pictures are shown, only numbers and times.
     labels : sequence of str, optional
         Phase of each frame. Any text; escaped.
     transferred : bool
-        True if the labels are those of another video, carried along a path.
+        Whether the labels come from another video, along a path.
     """
 
     name: str
@@ -55,8 +55,8 @@ class Shown:
 
 def write_report(
     folder: str | Path,
-    reference: Shown,
-    others: Sequence[tuple[Alignment, Shown]],
+    reference: ReportVideo,
+    others: Sequence[tuple[Alignment, ReportVideo]],
     *,
     encoder: str = "",
     taus: Sequence[float | None] | None = None,
@@ -64,110 +64,114 @@ def write_report(
     outliers: Sequence[int] = (),
     progress: bool = False,
 ) -> None:
-    """Write a report: `report.html`, and beside it each video, re-encoded for browsers.
+    """Write a report: `report.html` and each video, re-encoded for browsers if necessary.
 
-    It opens from a file, needs no network, and its Content-Security-Policy forbids any; only the
-    style and the script that are written here can run, by their hashes.
+    It opens from a file and needs no network; its Content-Security-Policy forbids any, and allows
+    only the style and the script written here, by their hashes.
 
     Parameters
     ----------
     folder : str or Path
         An existing folder.
-    reference : Shown
-        The video that plays at its own pace, x of every alignment.
-    others : sequence of (Alignment, Shown)
-        The videos that are shown in step with it, y of their alignments; at least one. Times in
-        seconds.
+    reference : ReportVideo
+        The video that plays at its own pace; x of every alignment.
+    others : sequence of (Alignment, ReportVideo)
+        The videos shown in step with it, each y of its alignment; at least one. Times in seconds.
     encoder : str
-        What the embeddings come from, to be named in the report. Any text; escaped.
+        Name of the encoder to print in the report. Any text; escaped.
     taus : sequence of float or None, optional
-        Kendall's tau of the nearest neighbors of each pair, where it was computed.
+        Kendall's tau of the nearest neighbors of each pair, if it was computed.
     tau_stride : int
-        Every how many frames tau looked at.
+        Tau was computed from every `tau_stride`-th frame.
     outliers : sequence of int
-        Which of the others do not fit the reference well.
+        Numbers of the others that do not fit the reference well.
     progress : bool
         Show a progress bar while the videos are written (on a terminal only; needs tqdm).
 
     Raises
     ------
     ValueError
-        If there are no others, or a video has not as many frames as its alignment.
+        If there are no others, or a video does not have as many frames as its alignment.
     """
     if not others:
         raise ValueError("others must hold at least one video, got none")
     folder = Path(folder)
     alignments = [alignment for alignment, _ in others]
-    shown = [reference, *(video for _, video in others)]
+    videos = [reference, *(video for _, video in others)]
     counts = [len(alignments[0].x), *(len(alignment.y) for alignment in alignments)]
     worst = [worst_moments(alignment) for alignment in alignments]
-    sheet = _sheet_frames(alignments) if len(others) > 1 else [[] for _ in shown]
+    sheet = _sheet_frames(alignments) if len(others) > 1 else [[] for _ in videos]
     peeks = [
-        np.unique(np.linspace(0, count - 1, PEEKS).round().astype(int)).tolist() for count in counts
+        np.unique(np.linspace(0, count - 1, PEEKS_PER_VIDEO).round().astype(int)).tolist()
+        for count in counts
     ]
-    wanted = [{*frames, *more} for frames, more in zip(sheet, peeks, strict=True)]
+    pictured = [{*frames, *more} for frames, more in zip(sheet, peeks, strict=True)]
     for k, moments in enumerate(worst, 1):
-        wanted[0] |= {moment[0] for moment in moments}
-        wanted[k] |= {moment[1] for moment in moments}
+        pictured[0] |= {moment[0] for moment in moments}
+        pictured[k] |= {moment[1] for moment in moments}
     pictures = []
     with frames_bar(progress, "report", sum(counts)) as advance:
-        for k, (video, count) in enumerate(zip(shown, counts, strict=True)):
-            (folder / _file(k)).unlink(missing_ok=True)  # of a report that was here before
-            read, kept = write_footage(folder / _file(k), video.frames, wanted[k], advance=advance)
-            if read != count:
+        for k, (video, count) in enumerate(zip(videos, counts, strict=True)):
+            (folder / _file(k)).unlink(missing_ok=True)  # left by an earlier report
+            length, of_video = write_footage(
+                folder / _file(k), video.frames, pictured[k], advance=advance
+            )
+            if length != count:
                 raise ValueError(
-                    f"{video.name}: must have {count} frames, as the alignment has, got {read}"
+                    f"{video.name}: must have {count} frames, as the alignment has, got {length}"
                 )
-            pictures.append(kept)
+            pictures.append(of_video)
     times = [alignments[0].times_x, *(alignment.times_y for alignment in alignments)]
-    ends = [elapsed(clock) for clock in times]
-    letters = [_letter(k) for k in range(len(shown))]
+    ends = [elapsed(own) for own in times]
+    letters = [_letter(k) for k in range(len(videos))]
     colors: dict[str, int] = {}
-    bars = [_bar(k, video, ends[k], letters[k], colors) for k, video in enumerate(shown)]
+    bars = [_bar(k, video, ends[k], letters[k], colors) for k, video in enumerate(videos)]
     data: dict[str, Any] = {
-        "one": len(others) > MOST_IN_VIEW,
+        "one_in_view": len(others) > MAX_VIDEOS_IN_VIEW,
         "times": rounded(ends[0][points(counts[0])], 4),
-        "videos": [_video_data(video, end) for video, end in zip(shown, ends, strict=True)],
+        "videos": [_video_data(video, end) for video, end in zip(videos, ends, strict=True)],
     }
-    for video, frames, kept in zip(data["videos"], peeks, pictures, strict=True):
-        video["peeks"] = peek_strip([kept[frame] for frame in frames]) if kept else None
+    for video, frames, of_video in zip(data["videos"], peeks, pictures, strict=True):
+        video["peeks"] = peek_strip([of_video[frame] for frame in frames]) if of_video else None
     pairs = []
     for k, alignment in enumerate(alignments, 1):
         data["videos"][k] |= {"letter": letters[k], **pair_data(alignment)}
-        seen = [(i, j, cost, pictures[0].get(i), pictures[k].get(j)) for i, j, cost in worst[k - 1]]
+        pictured_moments = [
+            (i, j, cost, pictures[0].get(i), pictures[k].get(j)) for i, j, cost in worst[k - 1]
+        ]
         pairs.append(
             pair_html(
                 alignment,
                 k,
                 letters[k],
                 bars=bars[0] + bars[k],
-                moments=seen,
+                moments=pictured_moments,
                 tau=None if taus is None else taus[k - 1],
                 tau_stride=tau_stride,
             )
         )
-    style, script = part("report.css"), part("player.js") + part("matrix.js")
+    style, script = read_asset("report.css"), read_asset("player.js") + read_asset("matrix.js")
     title = f"{reference.name} and " + (
         others[0][1].name if len(others) == 1 else f"{len(others)} others"
     )
-    text = Template(part("page.html")).substitute(
+    text = Template(read_asset("page.html")).substitute(
         style=style,
         style_hash=_hash(style),
         script=script,
         script_hash=_hash(script),
-        # Labels are in it: nothing of them may end the script element.
+        # It holds labels: none of them may end the script element.
         data=json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
         title=escaped(title),
-        subtitle="The first plays at its own pace; each frame of it is shown beside the frame of "
-        f"{'the other' if len(others) == 1 else 'each other'} that matches it.",
+        subtitle="The first plays at its own pace; each of its frames is shown next to "
+        f"the frame of {'the other' if len(others) == 1 else 'each other'} that matches it.",
         many="many" if len(others) > 1 else "",
         figures="\n".join(
             _figure(k, video, letters[k], (folder / _file(k)).exists(), k - 1 in outliers)
-            for k, video in enumerate(shown)
+            for k, video in enumerate(videos)
         ),
         duration=f"{ends[0][-1]:.4f}",
         sheet=_sheet(sheet, pictures, letters),
-        chooser=_chooser(shown, letters),
+        chooser=_chooser(videos, letters),
         pairs="\n".join(pairs),
         encoder=f" Embeddings: {escaped(encoder)}." if encoder else "",
     )
@@ -175,8 +179,8 @@ def write_report(
         temporary.write_text(text, encoding="utf-8")
 
 
-def part(name: str) -> str:
-    """Return a file of this package."""
+def read_asset(name: str) -> str:
+    """Return the text of a file in this package."""
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
@@ -192,7 +196,7 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
 
-def _video_data(video: Shown, ends: np.ndarray) -> dict[str, Any]:
+def _video_data(video: ReportVideo, ends: np.ndarray) -> dict[str, Any]:
     frames = len(ends) - 1
     numbers = points(frames)
     return {
@@ -203,7 +207,7 @@ def _video_data(video: Shown, ends: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _bar(k: int, video: Shown, ends: np.ndarray, letter: str, colors: dict[str, int]) -> str:
+def _bar(k: int, video: ReportVideo, ends: np.ndarray, letter: str, colors: dict[str, int]) -> str:
     if video.labels is None:
         return ""
     note = " (transferred along the path)" if video.transferred else ""
@@ -215,7 +219,7 @@ def _bar(k: int, video: Shown, ends: np.ndarray, letter: str, colors: dict[str, 
     )
 
 
-def _figure(k: int, video: Shown, letter: str, footage: bool, outlier: bool) -> str:
+def _figure(k: int, video: ReportVideo, letter: str, footage: bool, outlier: bool) -> str:
     name = escaped(video.name)
     view = (
         f'<video src="{_file(k)}" muted playsinline preload="auto" tabindex="-1" '
@@ -247,29 +251,29 @@ def _sheet(
     frames: list[list[int]], pictures: list[dict[int, np.ndarray]], letters: list[str]
 ) -> str:
     rows = [
-        [kept[frame] for frame in moments]
-        for moments, kept in zip(frames, pictures, strict=True)
-        if moments and kept
+        [of_video[frame] for frame in moments]
+        for moments, of_video in zip(frames, pictures, strict=True)
+        if moments and of_video
     ]
     if not rows:
         return ""
-    names = [letter for letter, kept in zip(letters, pictures, strict=True) if kept]
+    names = [letter for letter, of_video in zip(letters, pictures, strict=True) if of_video]
     return (
         '<section class="card padded"><h2>All in step</h2><img class="sheet" '
-        f'src="{photo_uri(contact_sheet(rows))}" alt="A row a video, {", ".join(names)}; a column '
-        'a moment of A"></section>'
+        f'src="{photo_uri(contact_sheet(rows))}" alt="One row per video, {", ".join(names)}; one '
+        'column per moment of A"></section>'
     )
 
 
-def _chooser(shown: Sequence[Shown], letters: list[str]) -> str:
-    if len(shown) == 2:
+def _chooser(videos: Sequence[ReportVideo], letters: list[str]) -> str:
+    if len(videos) == 2:
         return ""
     choices = "".join(
         f'<option value="{k}">{letter}: {escaped(video.name)}</option>'
-        for k, (letter, video) in enumerate(zip(letters, shown, strict=True))
+        for k, (letter, video) in enumerate(zip(letters, videos, strict=True))
         if k
     )
     return (
-        f'<p class="card padded"><label>Beside A, in detail: <select id="chooser">{choices}'
+        f'<p class="card padded"><label>Compare A with: <select id="chooser">{choices}'
         "</select></label></p>"
     )

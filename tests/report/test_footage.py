@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tacref.alignment.report.footage import write_footage
-from tacref.alignment.report.mosaic import write_mosaic
 from tacref.data.video import iter_video
+from tacref.report.footage import write_footage
+from tacref.report.mosaic import write_mosaic
 
 
 def grays(levels, height=48, width=64):
@@ -29,7 +29,9 @@ def test_a_form_that_every_browser_plays(tmp_path):
     path = tmp_path / "a.mp4"
     times = 7.0 + np.cumsum([0.0, 0.04, 0.1, 0.04, 0.2, 0.04] * 8)  # unequal steps
     levels = np.arange(48) * 5
-    count, kept = write_footage(path, zip(grays(levels), times, strict=True), [3, 40], side=32)
+    count, kept = write_footage(
+        path, zip(grays(levels), times, strict=True), [3, 40], picture_side=32
+    )
     assert count == 48
     assert {frame: picture.shape for frame, picture in kept.items()} == {
         3: (24, 32, 3),
@@ -77,7 +79,7 @@ class Anamorphic(list):
 def test_pixels_are_made_square(shape, aspect, size, tmp_path):
     frames = Anamorphic(clip([50, 60], *shape))
     frames.pixel_aspect = aspect
-    _, kept = write_footage(tmp_path / "a.mp4", frames, [1], side=120)
+    _, kept = write_footage(tmp_path / "a.mp4", frames, [1], picture_side=120)
     height, width = kept[1].shape[:2]
     assert max(height, width) == min(120, max(size))
     meant = shape[1] * aspect / shape[0]

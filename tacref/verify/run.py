@@ -1,4 +1,4 @@
-"""Cards of the functions that a command names, or of all that are tacref's own."""
+"""Run the report card: of a function by its name, or of all of tacref's own."""
 
 import contextlib
 import os
@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from tacref.verify.check import check
-from tacref.verify.guard import line
+from tacref.verify.card import check
+from tacref.verify.guard import error_line
 from tacref.verify.load import load_callable
 from tacref.verify.own import implementations
 from tacref.verify.report import Report
@@ -16,11 +16,11 @@ from tacref.verify.spec import Loss
 
 def own_cards(seed: int) -> list[Report]:
     """Return a card for each of tacref's implementations."""
-    return [check(fn, seed=seed, **given) for fn, given in implementations()]
+    return [check(fn, seed=seed, **claim) for fn, claim in implementations()]
 
 
 def card(target: str, loss: Loss, **options: Any) -> Report:
-    """Return the card of a function; what it prints goes nowhere.
+    """Return the card of a function; what it prints is discarded.
 
     Parameters
     ----------
@@ -37,28 +37,28 @@ def card(target: str, loss: Loss, **options: Any) -> Report:
         If it cannot be imported or checked.
     """
     try:
-        with _silent_output():
+        with _discarded_output():
             return check(load_callable(target), loss, name=target, **options)
     except (ValueError, OSError, ImportError, MemoryError, KeyboardInterrupt):
         raise
-    except BaseException as error:  # a function that damages Python itself, say
-        raise ValueError(f"{target}: could not be checked ({line(error)})") from error
+    except BaseException as error:  # a function may damage Python itself
+        raise ValueError(f"{target}: could not be checked ({error_line(error)})") from error
 
 
 @contextlib.contextmanager
-def _silent_output() -> Iterator[None]:
-    """Discard what is written to the process's standard output, as by C code, for a while."""
+def _discarded_output() -> Iterator[None]:
+    """Discard what is written to the standard output of the process, also by C code."""
     try:
         sys.stdout.flush()
-        kept = os.dup(1)
+        stdout = os.dup(1)
     except OSError:  # there is none
         yield
         return
     try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1)
-        os.close(nowhere)
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, 1)
+        os.close(devnull)
         yield
     finally:
-        os.dup2(kept, 1)
-        os.close(kept)
+        os.dup2(stdout, 1)
+        os.close(stdout)

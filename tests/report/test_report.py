@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from tacref.alignment import Alignment, align
-from tacref.alignment.report import Shown, write_report
-from tacref.alignment.report.pair import path_line
-from tacref.alignment.report.series import MAX_POINTS, series, warp, worst_moments
-from tacref.alignment.report.timelines import cost_curve, phase_bar, speed_curve
+from tacref.report import ReportVideo, write_report
+from tacref.report.pair import path_line
+from tacref.report.series import MAX_POINTS, series, warp, worst_moments
+from tacref.report.timelines import cost_curve, phase_bar, speed_curve
 
 VOID = {"meta", "link", "img", "input"}
 HOSTILE = '<img src=x onerror="alert(1)">&amp;"\'</script><!--$title ${n}\u202egpj.mp4'
@@ -88,8 +88,8 @@ def report(folder, reference, others, **options):
 
 
 def pair(folder, n=5, m=8, names=("one.mp4", "two.mp4"), labels=(None, None), **options):
-    reference = Shown(names[0], grays(n), labels[0])
-    other = Shown(names[1], grays(m), labels[1], labels[1] is not None)
+    reference = ReportVideo(names[0], grays(n), labels[0])
+    other = ReportVideo(names[1], grays(m), labels[1], labels[1] is not None)
     return report(folder, reference, [(aligned(n, m), other)], **options)
 
 
@@ -177,7 +177,9 @@ def test_transferred_labels_are_marked(tmp_path):
 
 
 def test_features_have_numbers_for_pictures(tmp_path):
-    page = Page(report(tmp_path, Shown("a", rows(4)), [(aligned(4, 6), Shown("b", rows(6)))]))
+    page = Page(
+        report(tmp_path, ReportVideo("a", rows(4)), [(aligned(4, 6), ReportVideo("b", rows(6)))])
+    )
     assert len(page.find("p", **{"class": "big number"})) == 2
     assert not page.find("video")
     assert any("No pictures" in content for content in page.texts)
@@ -192,18 +194,18 @@ def test_smallest_videos(n, m, tmp_path):
 
 
 def test_a_group_has_a_section_a_pair_a_sheet_and_a_chooser(tmp_path):
-    others = [(aligned(5, m, seed=m), Shown(f"{m}.mp4", grays(m))) for m in (4, 6, 7)]
-    text = report(tmp_path, Shown("a.mp4", grays(5)), others, outliers=[2])
+    others = [(aligned(5, m, seed=m), ReportVideo(f"{m}.mp4", grays(m))) for m in (4, 6, 7)]
+    text = report(tmp_path, ReportVideo("a.mp4", grays(5)), others, outliers=[2])
     page = Page(text)
     assert len(page.find("section", **{"class": "pair"})) == 3
     assert sum("hidden" in attributes for attributes, _ in page.find("section")) == 2
     assert [attributes["value"] for attributes, _ in page.find("option")][-3:] == ["1", "2", "3"]
     assert len(page.find("img", **{"class": "sheet"})) == 1
     assert text.count(">outlier<") == 1
-    assert page.data()["one"] is False
-    many = [(aligned(5, 4), Shown(f"{k}.mp4", grays(4))) for k in range(9)]
-    page = Page(report(tmp_path, Shown("mean", rows(5)), many))
-    assert page.data()["one"] is True
+    assert page.data()["one_in_view"] is False
+    many = [(aligned(5, 4), ReportVideo(f"{k}.mp4", grays(4))) for k in range(9)]
+    page = Page(report(tmp_path, ReportVideo("mean", rows(5)), many))
+    assert page.data()["one_in_view"] is True
     assert len(page.find("video")) == 9
     ((sheet, _),) = page.find("img", **{"class": "sheet"})
     assert "B, C, D, E, F, G, H, I, J;" in sheet["alt"]  # the first has no pictures
@@ -212,10 +214,12 @@ def test_a_group_has_a_section_a_pair_a_sheet_and_a_chooser(tmp_path):
 @pytest.mark.parametrize("count", [2, 4])
 def test_another_number_of_frames_is_refused(count, tmp_path):
     with pytest.raises(ValueError, match=f"b: must have 3 frames, .* got {count}"):
-        report(tmp_path, Shown("a", grays(3)), [(aligned(3, 3), Shown("b", grays(count)))])
+        report(
+            tmp_path, ReportVideo("a", grays(3)), [(aligned(3, 3), ReportVideo("b", grays(count)))]
+        )
     assert not (tmp_path / "report.html").exists()
     with pytest.raises(ValueError, match="others must hold at least one"):
-        report(tmp_path, Shown("a", grays(3)), [])
+        report(tmp_path, ReportVideo("a", grays(3)), [])
 
 
 def points(text):
@@ -286,7 +290,7 @@ def test_videos_of_half_an_hour(tmp_path):
     path = np.concatenate([[(0, column) for column in range(j[1])], np.stack((i, j), 1)[1:]])
     alignment = Alignment(path, x, y, i / 25, np.arange(m) / 25)
     shown = (
-        Shown(name, zip(z, t, strict=True))
+        ReportVideo(name, zip(z, t, strict=True))
         for name, z, t in (("a", x, alignment.times_x), ("b", y, alignment.times_y))
     )
     text = report(tmp_path, next(shown), [(alignment, next(shown))])

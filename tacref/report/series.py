@@ -1,21 +1,21 @@
-"""An alignment as functions of the reference's time: matched time, speed, cost; worst moments."""
+"""An alignment as functions of the reference's time (matched time, speed, cost); worst moments."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from tacref.alignment.align import Alignment
+from tacref.alignment.alignment import Alignment
 
-# Points of a series, at most: long videos are thinned, the page interpolates between them.
+# Points of a series, at most: for long videos the page interpolates between them.
 MAX_POINTS = 20_000
-# A path is a staircase: the time that is played is averaged over about so many seconds.
-SMOOTHING = 0.25
-# Speed is measured over about so many seconds.
+# A path is a staircase: matched times are averaged over about this many seconds.
+SMOOTHING_SPAN = 0.25
+# Speed is measured over about this many seconds.
 SPEED_SPAN = 0.6
 
 
 class Series(NamedTuple):
-    """What the page knows about one alignment, one value a point of the reference's time.
+    """One alignment on the page, a value for each point of the reference's time.
 
     Times are in seconds from a video's first frame.
     """
@@ -27,17 +27,17 @@ class Series(NamedTuple):
 
 
 def points(frames: int) -> np.ndarray:
-    """Return the frames that are told of a video, its end among them: all, or evenly spaced."""
+    """Return the frames of a series, the end of the video included: all, or evenly spaced ones."""
     return np.unique(np.linspace(0, frames, min(frames + 1, MAX_POINTS)).round().astype(int))
 
 
 def rounded(values: np.ndarray, digits: int) -> list[float]:
-    """Return numbers for the page."""
+    """Return numbers rounded for the page."""
     return values.round(digits).tolist()
 
 
 def elapsed(times: np.ndarray) -> np.ndarray:
-    """Return times from the first one, and after them the end of the last frame, shape (n + 1,)."""
+    """Return times since the first frame, followed by the end of the last one, shape (n + 1,)."""
     step = float(np.median(np.diff(times))) if len(times) > 1 else 0.04
     return np.append(times, times[-1] + max(step, 1e-3)) - times[0]
 
@@ -53,25 +53,25 @@ def series(alignment: Alignment) -> Series:
     Returns
     -------
     Series
-        `matches` is the smoothed time in y; `speeds` how fast y is, where x's speed is 1; `costs`
-        the mean cost of the steps of each frame. One point a frame of x and one at its end, or
+        `matches` is the smoothed time in y; `speeds` the speed of y relative to x; `costs` the mean
+        cost of the steps of each frame. One point per frame of x and one at its end, but at most
         `MAX_POINTS`.
     """
     times, ends = elapsed(alignment.times_x), elapsed(alignment.times_y)
     n = len(alignment.x)
     i = alignment.path[:, 0]
-    # Beside the ends of a frame's matches: a frame lasts from its time to the next one's.
+    # One more than the frames: a frame lasts from its time to that of the next one.
     matches = np.append(
         np.bincount(i, weights=ends[alignment.path[:, 1]]) / np.bincount(i), ends[-1]
     )
     costs = frame_costs(alignment)
-    # Rounding must not make it go back.
-    matches = np.maximum.accumulate(_smooth(matches, _frames(times, SMOOTHING)))
+    # Rounding must not let it decrease.
+    matches = np.maximum.accumulate(_smooth(matches, _frames(times, SMOOTHING_SPAN)))
     speeds = _speeds(times, matches, _frames(times, SPEED_SPAN))
-    told = points(n)
-    # The largest cost of those between two points: a narrow peak must not vanish.
-    peaks = np.maximum.reduceat(np.append(costs, costs[-1]), told)
-    return Series(times[told], matches[told], speeds[told], peaks)
+    kept = points(n)
+    # The largest cost between two points: a narrow peak must not vanish.
+    peaks = np.maximum.reduceat(np.append(costs, costs[-1]), kept)
+    return Series(times[kept], matches[kept], speeds[kept], peaks)
 
 
 def frame_costs(alignment: Alignment) -> np.ndarray:
@@ -81,9 +81,9 @@ def frame_costs(alignment: Alignment) -> np.ndarray:
 
 
 def warp(alignment: Alignment) -> float:
-    """Return how far a path is from even speed: the mean over its steps of |i/n' - j/m'|.
+    """Return how far a path is from constant speed: the mean over its steps of |i/n' - j/m'|.
 
-    n' and m' are the last frames, so that 0 means the same speed all along, and 1/2 is the most.
+    n' and m' are the last frames, so that 0 means constant speed, and 1/2 is the maximum.
     """
     last = np.maximum(alignment.path[-1], 1)
     shares = alignment.path / last
@@ -91,14 +91,14 @@ def warp(alignment: Alignment) -> float:
 
 
 def worst_moments(alignment: Alignment, count: int = 4) -> list[tuple[int, int, float]]:
-    """Return the frames of x that match worst, apart from each other.
+    """Return the frames of x that match worst, no two of them close to each other.
 
     Parameters
     ----------
     alignment : Alignment
         Of x and y.
     count : int
-        How many, at most.
+        Number of frames, at most.
 
     Returns
     -------
@@ -108,37 +108,37 @@ def worst_moments(alignment: Alignment, count: int = 4) -> list[tuple[int, int, 
     """
     i = alignment.path[:, 0]
     costs = alignment.step_costs
-    apart = max(1, len(alignment.x) // 20)
-    found: list[tuple[int, int, float]] = []
+    min_distance = max(1, len(alignment.x) // 20)
+    worst: list[tuple[int, int, float]] = []
     for step in np.argsort(-costs, kind="stable"):
-        if costs[step] <= 0 or len(found) == count:
+        if costs[step] <= 0 or len(worst) == count:
             break
-        if all(abs(int(i[step]) - frame) > apart for frame, _, _ in found):
+        if all(abs(int(i[step]) - frame) > min_distance for frame, _, _ in worst):
             i_worst, j_worst = alignment.path[step].tolist()
-            found.append((i_worst, j_worst, float(costs[step])))
-    return found
+            worst.append((i_worst, j_worst, float(costs[step])))
+    return worst
 
 
 def _frames(times: np.ndarray, span: float) -> int:
-    """Return about half a span, in frames."""
+    """Return about half a span of seconds, in frames."""
     step = times[-1] / max(1, len(times) - 1)
     return min(round(span / 2 / step), (len(times) - 1) // 2)
 
 
 def _smooth(values: np.ndarray, radius: int) -> np.ndarray:
-    """Average over 2 radius + 1 neighbors; over fewer at the ends, which stay as they are."""
+    """Average over 2 radius + 1 neighbors, over fewer near the ends; the ends stay as they are."""
     sums = np.append(0.0, np.cumsum(values))
-    places = np.arange(len(values))
-    reach = np.minimum(radius, np.minimum(places, len(values) - 1 - places))
-    return (sums[places + reach + 1] - sums[places - reach]) / (2 * reach + 1)
+    positions = np.arange(len(values))
+    reach = np.minimum(radius, np.minimum(positions, len(values) - 1 - positions))
+    return (sums[positions + reach + 1] - sums[positions - reach]) / (2 * reach + 1)
 
 
 def _speeds(times: np.ndarray, matches: np.ndarray, radius: int) -> np.ndarray:
-    places = np.arange(len(times))
-    before = np.maximum(places - max(radius, 1), 0)
-    after = np.minimum(places + max(radius, 1), len(times) - 1)
+    positions = np.arange(len(times))
+    before = np.maximum(positions - max(radius, 1), 0)
+    after = np.minimum(positions + max(radius, 1), len(times) - 1)
     own = matches[after] - matches[before]
-    # What takes the other no time at all is shown as the fastest.
+    # If no time passes in the reference's match, the speed counts as infinite.
     return np.divide(
         times[after] - times[before], own, out=np.full(len(times), np.inf), where=own > 0
     )

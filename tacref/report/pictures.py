@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-MATRIX_SIDE = 640  # pixels, the longer side of a matrix picture
-PEEK_SIDE = 120  # pixels, the longer side of a small picture
+MATRIX_SIDE = 640  # pixels: the longer side of a matrix picture, at most
+PEEK_SIDE = 120  # pixels: the longer side of a small picture, at most
 
 # Dark to bright in even steps of lightness; readable in gray and by color-blind people.
-_RAMP = np.array(
+_COLOR_RAMP = np.array(
     (
         (13, 22, 48),
         (40, 59, 110),
@@ -27,9 +27,9 @@ _RAMP = np.array(
 
 
 def shown_size(
-    picture: np.ndarray, pixel_aspect: Fraction, longest: int, *, grow: bool = False
+    picture: np.ndarray, pixel_aspect: Fraction, max_side: int, *, grow: bool = False
 ) -> tuple[int, int]:
-    """Return the width and height at which a picture is shown as meant by square pixels.
+    """Return the width and height of a picture with square pixels that looks as intended.
 
     Parameters
     ----------
@@ -37,20 +37,20 @@ def shown_size(
         The picture.
     pixel_aspect : Fraction
         Width of one of its pixels over its height, > 0.
-    longest : int
-        The longer side, at most.
+    max_side : int
+        Longer side in pixels, at most.
     grow : bool
-        Make a smaller one that large, too.
+        Whether to enlarge a smaller picture to that size.
     """
     height, width = picture.shape[0], picture.shape[1] * pixel_aspect
-    scale = longest / max(height, width)
+    scale = max_side / max(height, width)
     if scale > 1 and not grow:
         scale = 1.0
     return max(1, round(float(width) * scale)), max(1, round(height * scale))
 
 
 def scaled(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return a picture, uint8 `(H, W, 3)`, at a width and height."""
+    """Return a picture, uint8 `(H, W, 3)`, resized to a width and height."""
     if (picture.shape[1], picture.shape[0]) == size:
         return picture
     image = Image.fromarray(picture)
@@ -63,19 +63,19 @@ def photo_uri(pixels: np.ndarray) -> str:
 
 
 def matrix_picture(D: np.ndarray) -> str:
-    """Return a matrix, `(n, m)`, as a PNG data URI, low dark and high bright.
+    """Return a matrix, `(n, m)`, as a PNG data URI, low values dark and high ones bright.
 
-    A large matrix is averaged down to `MATRIX_SIDE` pixels. A narrow one is stretched, until no
-    side is less than half of the other: a picture a few pixels wide could not be read.
+    A large matrix is averaged down to `MATRIX_SIDE` pixels. A narrow one is stretched until each
+    side is at least half of the other: a picture a few pixels wide could not be read.
     """
     low, high = float(D.min()), float(D.max())
-    # float32: Pillow resizes no wider numbers, and a picture shows no finer ones.
+    # Pillow resizes nothing wider than float32, which is enough for a picture.
     share = np.zeros_like(D) if high == low else (D - low) / (high - low)
     image = Image.fromarray(share.astype(np.float32))
     n, m = D.shape
     longest = min(max(n, m), MATRIX_SIDE)
     width, height = (round(longest * max(side / max(n, m), 0.5)) or 1 for side in (m, n))
-    for target in ((width, image.height), (width, height)):  # each side shrinks or grows alone
+    for target in ((width, image.height), (width, height)):  # each side is resized on its own
         grows = target[0] > image.width or target[1] > image.height
         filter_ = Image.Resampling.NEAREST if grows else Image.Resampling.BOX
         image = image.resize(target, filter_)
@@ -88,14 +88,14 @@ def contact_sheet(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> np.ndar
     Parameters
     ----------
     rows : sequence of sequence of ndarray of uint8, shape (H, W, 3)
-        Pictures; all of a row have one size.
+        Pictures; those of one row have the same size.
     gap : int
         Pixels between them.
 
     Returns
     -------
     ndarray of uint8, shape (height, width, 3)
-        Dark gray where there is no picture.
+        Dark gray between the pictures.
     """
     width = max(picture.shape[1] for row in rows for picture in row) + gap
     height = max(picture.shape[0] for row in rows for picture in row) + gap
@@ -111,7 +111,7 @@ def contact_sheet(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> np.ndar
 
 
 def peek_strip(pictures: Sequence[np.ndarray]) -> dict[str, Any]:
-    """Return pictures side by side in one: how many, width over height of each, data URI."""
+    """Return pictures side by side in one: their number, their width over height, the data URI."""
     small = [Image.fromarray(picture) for picture in pictures]
     for image in small:
         image.thumbnail((PEEK_SIDE, PEEK_SIDE))
@@ -130,8 +130,8 @@ def legend_picture() -> str:
 
 def _ramp_picture(share: np.ndarray) -> str:
     levels = np.linspace(0, 1, 256)
-    stops = np.linspace(0, 1, len(_RAMP))
-    palette = np.stack([np.interp(levels, stops, channel) for channel in _RAMP.T], axis=-1)
+    stops = np.linspace(0, 1, len(_COLOR_RAMP))
+    palette = np.stack([np.interp(levels, stops, channel) for channel in _COLOR_RAMP.T], axis=-1)
     image = Image.fromarray((np.clip(share, 0, 1) * 255).round().astype(np.uint8))
     image.putpalette(palette.round().astype(np.uint8).tobytes())
     return _data_uri(_encode(image, "PNG", optimize=True), "png")

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from tacref.alignment.align import Alignment, align
+from tacref.alignment.alignment import Alignment, align
 from tacref.alignment.groups import MAX_CELLS, barycenter, medoid, outliers, pair_costs
 from tacref.alignment.labels import read_labels, transfer_labels, write_labels
-from tacref.alignment.report.page import Shown, write_report
-from tacref.alignment.report.results import Results, Video
 from tacref.data.cache import clip_length
 from tacref.data.clips import clip_kind
 from tacref.encoder.embedding import Embedder, embed_clip
+from tacref.report.page import ReportVideo, write_report
+from tacref.report.results import EmbeddedVideo, Results
 from tacref.terminal import progress_bar
 
 # Tau compares all pairs of frames; of longer videos it looks at every second, third, ... one.
@@ -118,9 +118,10 @@ def align_videos(encoder: Embedder, request: Request, folder: Path) -> Results:
     return results
 
 
-def _embed(encoder: Embedder, clips: Mapping[str, Path]) -> list[Video]:
+def _embed(encoder: Embedder, clips: Mapping[str, Path]) -> list[EmbeddedVideo]:
     return [
-        Video(name, path, *embed_clip(encoder, path, progress=True)) for name, path in clips.items()
+        EmbeddedVideo(name, path, *embed_clip(encoder, path, progress=True))
+        for name, path in clips.items()
     ]
 
 
@@ -134,7 +135,9 @@ def _read_labels(request: Request, lengths: Mapping[str, int]) -> dict[str, list
     return labels
 
 
-def _choose_reference(videos: Sequence[Video], request: Request) -> tuple[Video, list[Video]]:
+def _choose_reference(
+    videos: Sequence[EmbeddedVideo], request: Request
+) -> tuple[EmbeddedVideo, list[EmbeddedVideo]]:
     """Return the reference, and what is to be aligned with it."""
     first = 0
     if request.choose:
@@ -146,7 +149,7 @@ def _choose_reference(videos: Sequence[Video], request: Request) -> tuple[Video,
         return reference, [*videos[:first], *videos[first + 1 :]]
     rows = [video.x for video in videos]
     center = barycenter(rows, reference.x, progress=True).astype(np.float32)
-    return Video(BARYCENTER, None, center, reference.times), list(videos)
+    return EmbeddedVideo(BARYCENTER, None, center, reference.times), list(videos)
 
 
 def _check_reach(band: int | None, lengths: Mapping[Any, int], references: Sequence[Any]) -> None:
@@ -166,7 +169,9 @@ def _check_reach(band: int | None, lengths: Mapping[Any, int], references: Seque
         )
 
 
-def _align(reference: Video, others: Sequence[Video], band: int | None) -> list[Alignment]:
+def _align(
+    reference: EmbeddedVideo, others: Sequence[EmbeddedVideo], band: int | None
+) -> list[Alignment]:
     return [
         align(
             reference.x,
@@ -207,7 +212,7 @@ def _write_report(
 ) -> None:
     taus, stride = _taus(results.reference, results.others)
     reference, *others = (
-        Shown(video.name, video.frames(), labels.get(video.name), video.name not in known)
+        ReportVideo(video.name, video.frames(), labels.get(video.name), video.name not in known)
         for video in (results.reference, *results.others)
     )
     write_report(
@@ -222,7 +227,9 @@ def _write_report(
     )
 
 
-def _taus(reference: Video, others: Sequence[Video]) -> tuple[list[float | None], int]:
+def _taus(
+    reference: EmbeddedVideo, others: Sequence[EmbeddedVideo]
+) -> tuple[list[float | None], int]:
     longest = max(len(video.x) for video in (reference, *others))
     stride = math.ceil(longest / TAU_FRAMES)
     try:

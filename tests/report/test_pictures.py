@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tacref.alignment.report.pictures import (
+from tacref.report.pictures import (
     contact_sheet,
     legend_picture,
     matrix_picture,

@@ -1,4 +1,4 @@
-"""Check a function: run every claim, write the card."""
+"""Check a function: run every claim and make the card."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from tacref.verify.claims import CLAIMS
 from tacref.verify.claims.batches import find_reduction
 from tacref.verify.guard import ReturnedError
-from tacref.verify.probe import always_fails, check_framework, first_case
+from tacref.verify.probe import check_framework, first_case, persistent_error
 from tacref.verify.report import Report, Row
-from tacref.verify.snippets import head, steps
+from tacref.verify.snippets import call_lines, import_lines
 from tacref.verify.spec import Inputs, Loss, Spec
-from tacref.verify.subject import Framework, Subject, takes
+from tacref.verify.subject import Framework, Subject, guess_inputs
 
 _EQUATIONS = {
     "dtw": "equation 2",
@@ -30,7 +30,7 @@ def check(
     name: str | None = None,
     seed: int = 0,
 ) -> Report:
-    """Hold a loss against what is right, claim by claim.
+    """Check a loss against right answers, claim by claim.
 
     Parameters
     ----------
@@ -39,33 +39,33 @@ def check(
         `(B, n, d)` and `(B, m, d)`; `fn(x, sigma=..., margin=...)` for Contrastive-IDM;
         `fn(x, y, gamma=..., alpha=..., sigma=..., margin=...)` for LAV. It returns `(B,)`, or the
         sum or the mean over the batch. `lengths_x`, `lengths_y` (`lengths`) and `band` are tried
-        if it has parameters of these names. With NumPy: arrays of one item, and
-        `(value, gradient, ...)` is returned.
+        if it has parameters of these names. With NumPy it takes the arrays of one item and returns
+        `(value, gradient, ...)`.
     loss : {"dtw", "soft_dtw", "contrastive_idm", "lav"}
-        What it claims to compute.
+        The loss that it claims to compute.
     inputs : {"costs", "embeddings"}, optional
-        What (soft-)DTW takes; by default embeddings if the function has two parameters besides
-        the options, else costs. The others take embeddings.
+        What (soft-)DTW takes. By default embeddings if the function has two parameters in addition
+        to the options, else costs. The other losses take embeddings.
     variant : {"paper", "official", "printed", "laser"}
-        Of Contrastive-IDM.
+        Variant of Contrastive-IDM.
     framework : {"torch", "numpy"}
-        What the function works on.
+        What the function computes with.
     name : str, optional
-        What to call it in the card; by default its module and name.
+        Its name on the card. By default its module and name.
     seed : int
-        Of the inputs, >= 0.
+        Seed of the inputs, >= 0.
 
     Returns
     -------
     Report
-        `report.passed`, and a row a claim; `print(report)` shows it. `report.error` says why a
-        function could not be checked: it raised at every call.
+        `report.passed`, and a row per claim; `print(report)` shows it. `report.error` says why the
+        function could not be checked: it raised in every call.
 
     Raises
     ------
     ValueError
         If `loss`, `inputs`, `variant`, `framework` or `seed` is not valid, `fn` does not take what
-        the loss does, or it works with the other framework alone.
+        the loss does, or it works only with the other framework.
     """
     if not callable(fn):
         raise ValueError(f"fn must be a function, got {type(fn).__name__}")
@@ -73,35 +73,35 @@ def check(
         raise ValueError(f"framework must be torch or numpy, got {framework!r}")
     if seed < 0:
         raise ValueError(f"seed must be >= 0, got {seed}")
-    spec = Spec(loss, inputs or takes(fn), variant)
-    subject = Subject(fn, spec, name or _own_name(fn), framework)
+    spec = Spec(loss, inputs or guess_inputs(fn), variant)
+    subject = Subject(fn, spec, name or _qualified_name(fn), framework)
     subject.check_parameters()
     equation = f"{loss}, {_EQUATIONS[loss]}, of {spec.inputs}"
     if loss in ("contrastive_idm", "lav"):
         equation += f", variant {variant}"
-    error = always_fails(subject, seed)
+    error = persistent_error(subject, seed)
     if error is None:
         return Report(subject.name, equation, tuple(claim_rows(subject, seed)))
     check_framework(subject, seed, error)
     case = first_case(subject, seed)
     result = "value" if framework == "torch" else "result"
-    lines = [*head(subject, case), *steps(subject, case), f"print({result})"]
+    lines = [*import_lines(subject, case), *call_lines(subject, case), f"print({result})"]
     shown = "\n".join([*lines, f"# right: {case.problems[0].answer[0]!r}"])
-    row = Row("value", "FAIL", note=f"at every call: {error}", snippet=shown)
-    # What returns something of the wrong kind was checked, and is wrong.
-    told = "" if isinstance(error, ReturnedError) else f"{subject.name}: always {error}"
-    return Report(subject.name, equation, (row,), told)
+    row = Row("value", "FAIL", note=f"in every call: {error}", snippet=shown)
+    # A function that returns the wrong kind of object was checked, and is wrong.
+    message = "" if isinstance(error, ReturnedError) else f"{subject.name}: always {error}"
+    return Report(subject.name, equation, (row,), message)
 
 
 def claim_rows(subject: Subject, seed: int) -> Iterator[Row]:
-    """Yield the rows of the card, one claim after the other."""
+    """Yield the rows of the card, claim by claim."""
     find_reduction(subject, seed)
     for claim in CLAIMS:
         yield from claim(subject, seed)
 
 
 def assert_loss_correct(fn: Callable[..., Any], loss: Loss, **options: Any) -> None:
-    """Raise an AssertionError with the card, if a claim fails; for tests.
+    """Raise an AssertionError with the card if a claim fails; for tests.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def assert_loss_correct(fn: Callable[..., Any], loss: Loss, **options: Any) -> N
     Raises
     ------
     AssertionError
-        If a claim fails, or the function raises at every call.
+        If a claim fails, or the function raises in every call.
     ValueError
         If an option is not valid.
     """
@@ -120,7 +120,7 @@ def assert_loss_correct(fn: Callable[..., Any], loss: Loss, **options: Any) -> N
         raise AssertionError(f"\n{report}")
 
 
-def _own_name(fn: Callable[..., Any]) -> str:
+def _qualified_name(fn: Callable[..., Any]) -> str:
     module = getattr(fn, "__module__", None)
     name = getattr(fn, "__qualname__", None)
     if isinstance(module, str) and isinstance(name, str):

@@ -7,14 +7,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tacref.alignment.costs import step_costs
-from tacref.alignment.dtw import dtw_path
+from tacref.alignment.exact import dtw_path
+from tacref.alignment.plot import notebook_html, plot_alignment
 from tacref.reference import cost_matrix
 from tacref.reference.checks import as_float64, check_embeddings
 
-# The whole matrix of costs is made on demand, up to 1 GiB.
+# The whole matrix of costs is computed on demand, up to 1 GiB.
 MAX_CELLS = 2**27
-# With a relative cost above it, two videos hardly show the same. Calibrated: docs/report.md.
-MISMATCH = 0.4
+# Videos with a higher relative cost hardly show the same activity. Calibrated: docs/report.md.
+MISMATCH_COST = 0.4
 
 
 @dataclass(frozen=True, eq=False, repr=False)  # comparing arrays has no single answer
@@ -24,11 +25,11 @@ class Alignment:
     Parameters
     ----------
     path : ndarray of int64, shape (L, 2)
-        Pairs of frames (i, j) from (0, 0) to (n-1, m-1); neither ever goes back.
+        Pairs of frames (i, j) from (0, 0) to (n-1, m-1); neither index ever decreases.
     x, y : ndarray of float64, shapes (n, d) and (m, d)
         Frame embeddings.
     times_x, times_y : ndarray of float64, shapes (n,) and (m,)
-        Time of each frame, in seconds (or in frames, where none were given).
+        Time of each frame in seconds; its number if no times were passed.
     """
 
     path: np.ndarray
@@ -39,7 +40,7 @@ class Alignment:
 
     @property
     def D(self) -> np.ndarray:
-        """Squared Euclidean distances between all frames, shape (n, m), computed anew.
+        """Squared Euclidean distances between all frames, shape (n, m), computed on each access.
 
         Raises
         ------
@@ -73,20 +74,20 @@ class Alignment:
     def relative_cost(self) -> float:
         """Mean cost on the path as a share of the mean cost of any frame of x and any frame of y.
 
-        0 where the path's frames are equal; 1 where they are no more alike than frames drawn at
-        random. Near 1 where one of the videos is still: a path may only stay longer at what is
-        least unlike it.
+        0 if the frames on the path are equal; 1 if they are no more alike than frames drawn at
+        random. Also near 1 if one of the videos is still: a path can then only stay longer at the
+        frames that are least unlike it.
         """
         center_x, center_y = self.x.mean(axis=0), self.y.mean(axis=0)
-        # Mean squared distance of all pairs, in closed form: of the centers, and around them.
+        # Mean squared distance of all pairs in closed form: between the centers plus around them.
         mean = float(((center_x - center_y) ** 2).sum() + self.x.var(0).sum() + self.y.var(0).sum())
         lengths = float((center_x**2).sum() + (center_y**2).sum())
         return self.mean_cost / mean if mean > 1e-12 * lengths else 1.0
 
     @property
     def mismatch(self) -> bool:
-        """True if the videos hardly show the same: `relative_cost` is above `MISMATCH`."""
-        return self.relative_cost > MISMATCH
+        """True if the videos hardly show the same activity: `relative_cost > MISMATCH_COST`."""
+        return self.relative_cost > MISMATCH_COST
 
     @property
     def path_times(self) -> np.ndarray:
@@ -104,7 +105,7 @@ class Alignment:
         return _matches(self.path[:, 1], self.times_x[self.path[:, 0]])
 
     def __repr__(self) -> str:
-        """Return the sizes and the costs, not the arrays."""
+        """Return the lengths and costs, without the arrays."""
         n, m = len(self.x), len(self.y)
         return (
             f"Alignment({n} and {m} frames, {len(self.path)} steps, cost {self.cost:.4g}, "
@@ -112,17 +113,15 @@ class Alignment:
         )
 
     def _repr_html_(self) -> str:
-        from tacref.alignment.plot import alignment_html
-
-        return alignment_html(self)
+        return notebook_html(repr(self), self.plot)
 
     def plot(self, axes: Any = None) -> Any:
-        """Draw the costs with the path, and the cost along x's time, by Matplotlib.
+        """Draw the costs with the path, and the cost over the time of x, with Matplotlib.
 
         Parameters
         ----------
         axes : sequence of two matplotlib Axes, optional
-            For the matrix and for the costs; by default a new figure is made.
+            For the matrix and for the costs. By default a new figure is made.
 
         Returns
         -------
@@ -132,11 +131,17 @@ class Alignment:
         Raises
         ------
         ValueError
-            If `axes` are not two.
+            If there are not two `axes`.
         """
-        from tacref.alignment.plot import plot_alignment
-
-        return plot_alignment(self, axes)
+        return plot_alignment(
+            self.x,
+            self.y,
+            path=self.path,
+            times_x=self.times_x,
+            times_y=self.times_y,
+            step_costs=self.step_costs,
+            axes=axes,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the embeddings as plain JSON values.
@@ -145,8 +150,8 @@ class Alignment:
         -------
         dict of str to Any
             `frames_x`, `frames_y` (counts), `cost`, `mean_cost`, `relative_cost`, `mismatch`;
-            `path` ([[i, j], ...]), `path_times` and `step_costs`, one entry a step; `times_x` and
-            `matches_x`, one a frame of x; `times_y` and `matches_y`, one a frame of y.
+            `path` ([[i, j], ...]), `path_times` and `step_costs`, one entry per step; `times_x`
+            and `matches_x`, one per frame of x; `times_y` and `matches_y`, one per frame of y.
         """
         return {
             "frames_x": len(self.x),
@@ -176,7 +181,7 @@ def align(
 ) -> Alignment:
     """Align two videos by dynamic time warping of their embeddings.
 
-    Of any length: memory grows with n + m.
+    They may be of any length: memory grows with n + m.
 
     Parameters
     ----------
@@ -187,15 +192,15 @@ def align(
     times_x, times_y : array_like of float, shapes (n,) and (m,), optional
         Time of each frame in seconds; by default its number.
     band : int, optional
-        Frames are matched with frames whose number differs by at most so much, >= |n - m|. By
-        default with any.
+        Sakoe-Chiba band, >= |n - m|: frames i and j are matched only if |i - j| <= band. By default
+        there is no band.
     progress : bool
         Show a progress bar if it takes longer than a few seconds (on a terminal only; needs tqdm).
 
     Returns
     -------
     Alignment
-        The cheapest path; among equally cheap ones that which `tacref.reference.dtw_path` takes.
+        With the cheapest path; of several, the one that `tacref.reference.dtw_path` takes.
 
     Raises
     ------
@@ -204,17 +209,18 @@ def align(
         `band` is not a whole number >= |n - m|.
     """
     x, y = check_embeddings(x, y)
-    clocks = _clock(times_x, len(x), "times_x"), _clock(times_y, len(y), "times_y")
-    return Alignment(dtw_path(x, y, band=band, progress=progress), x, y, *clocks)
+    times_x = _check_times(times_x, len(x), "times_x")
+    times_y = _check_times(times_y, len(y), "times_y")
+    return Alignment(dtw_path(x, y, band=band, progress=progress), x, y, times_x, times_y)
 
 
-def _clock(times: ArrayLike | None, count: int, name: str) -> np.ndarray:
-    clock = np.arange(count, dtype=np.float64) if times is None else as_float64(times, name)
-    if clock.shape != (count,):
-        raise ValueError(f"{name} must have shape ({count},), one a frame, got {clock.shape}")
-    if not np.isfinite(clock).all():
-        raise ValueError(f"{name} must be finite, got {clock}")
-    return clock
+def _check_times(times: ArrayLike | None, count: int, name: str) -> np.ndarray:
+    checked = np.arange(count, dtype=np.float64) if times is None else as_float64(times, name)
+    if checked.shape != (count,):
+        raise ValueError(f"{name} must have shape ({count},), one per frame, got {checked.shape}")
+    if not np.isfinite(checked).all():
+        raise ValueError(f"{name} must be finite, got {checked}")
+    return checked
 
 
 def _matches(frames: np.ndarray, times: np.ndarray) -> np.ndarray:
