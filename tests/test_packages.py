@@ -9,15 +9,12 @@ import pytest
 import tacref
 import tacref_export
 
-# Packages that still export a function of the same name as one of their modules.
-NOT_YET = ("tacref.losses", "tacref.reference")
-
 
 def packages():
     for root in (tacref, tacref_export):
         yield root.__name__
         for module in pkgutil.walk_packages(root.__path__, f"{root.__name__}."):
-            if module.ispkg and module.name not in NOT_YET:
+            if module.ispkg:
                 yield module.name
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from tacref.alignment.path import find_path, plan_blocks
 from tacref.alignment.sweep import estimate_seconds, make_borders, make_pair, no_storage, run_sweep
 from tacref.kernels.costs import COLUMNS, ROWS
-from tacref.kernels.dtw.pair import Area, Pair, extent
+from tacref.kernels.dtw.pair import Area, Pair, size_of
 
 # For a pair that takes less time than this, a bound costs more than it saves.
 MIN_SECONDS_FOR_BOUND = 3e-3
@@ -27,7 +27,7 @@ def upper_bound(x: np.ndarray, y: np.ndarray, pair: Pair, area: Area) -> float:
     path of the frames that stays near. It is computed by the arithmetic of every other sweep, so
     it is not below the cost of the cheapest path, to the last bit.
     """
-    if estimate_seconds(pair, extent(area)[1]) < MIN_SECONDS_FOR_BOUND:
+    if estimate_seconds(pair, size_of(area)[1]) < MIN_SECONDS_FOR_BOUND:
         return math.inf
     factor = max(MIN_FRAMES_AVERAGED, -(-max(pair.n, pair.m) // MAX_AVERAGES))
     coarse_x, coarse_y = _averages(x, factor), _averages(y, factor)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tacref.checks import check_positive, read_array
-from tacref.kernels.online import BLOCK, advance, share_near
+from tacref.kernels.online import FRAMES_PER_BLOCK, advance, share_near
 from tacref.reference.checks import as_float64
 
 # Ends of the alignment within this share of the reference count as near the best one.
@@ -176,7 +176,7 @@ class OnlineAligner:
 def _blocks(array: np.ndarray, dtype: type) -> np.ndarray:
     """Lay `(n, d)` out as the kernel takes it: blocks `(d, width)`, padded with zeros."""
     n, d = array.shape
-    width = min(BLOCK, n)
+    width = min(FRAMES_PER_BLOCK, n)
     padded = np.zeros((-(-n // width) * width, d), dtype=dtype)
     padded[:n] = array
     return np.ascontiguousarray(padded.reshape(-1, width, d).swapaxes(1, 2))

@@ -18,7 +18,7 @@ from tacref.alignment.sweep import (
     whole_area,
 )
 from tacref.kernels.costs import COLUMNS, ROWS
-from tacref.kernels.dtw.pair import Area, Kept, Pair
+from tacref.kernels.dtw.pair import Area, Pair, Storage
 from tacref.kernels.dtw.sweep import walk
 from tacref.kernels.dtw.tile import TILE, TILE_BYTES
 
@@ -105,7 +105,7 @@ def _checkpoint_sizes(pair: Pair) -> tuple[int, int]:
     return min(pair.m, 2 * pair.band + 1), min(pair.n, 2 * pair.band + 1)
 
 
-def _checkpoints(pair: Pair, blocks: Blocks) -> Kept:
+def _checkpoints(pair: Pair, blocks: Blocks) -> Storage:
     """Allocate storage for the last row and column of every block but the last."""
     width, height = _checkpoint_sizes(pair)
     rows, columns = (pair.n - 1) // blocks.rows, (pair.m - 1) // blocks.columns
@@ -117,18 +117,22 @@ def _checkpoints(pair: Pair, blocks: Blocks) -> Kept:
     )
 
 
-def _restore(pair: Pair, area: Area, kept: Kept, row: np.ndarray, left: np.ndarray) -> None:
+def _restore(pair: Pair, area: Area, storage: Storage, row: np.ndarray, left: np.ndarray) -> None:
     """Fill in the row above and the column left of an area from the checkpoints."""
     rows = slice(area.row_start, area.row_stop + 1)
     columns = slice(area.column_start, area.column_stop + 1)
     row[columns] = left[rows] = np.inf
     if area.row_start:
         _copy(
-            kept.rows[area.row_start // kept.row_step - 1], area.row_start, pair.band, row, columns
+            storage.rows[area.row_start // storage.row_step - 1],
+            area.row_start,
+            pair.band,
+            row,
+            columns,
         )
     if area.column_start:
         _copy(
-            kept.columns[area.column_start // kept.column_step - 1],
+            storage.columns[area.column_start // storage.column_step - 1],
             area.column_start,
             pair.band,
             left,

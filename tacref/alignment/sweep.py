@@ -10,7 +10,7 @@ import numpy as np
 from tacref.checks import check_band
 from tacref.cores import threads_available
 from tacref.kernels.costs import COLUMNS, ROWS, STRIDE, copy_columns
-from tacref.kernels.dtw.pair import COMPLETE, Area, Kept, Pair, Team, Worker, extent, windows
+from tacref.kernels.dtw.pair import COMPLETE, Area, Pair, Storage, Team, Worker, size_of, windows
 from tacref.kernels.dtw.sweep import ENDED, PAUSED, WAITING, sweep
 from tacref.kernels.dtw.tile import SLOT, TILE
 
@@ -82,10 +82,10 @@ def make_borders(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
     return row, left
 
 
-def no_storage() -> Kept:
+def no_storage() -> Storage:
     """Return empty storage, for a sweep of which only the value is needed."""
     none = np.empty((0, 0))
-    return Kept(none, 0, none, 0, np.empty(0, np.uint8), 0)
+    return Storage(none, 0, none, 0, np.empty(0, np.uint8), 0)
 
 
 def run_sweep(
@@ -93,7 +93,7 @@ def run_sweep(
     area: Area,
     row: np.ndarray,
     left: np.ndarray,
-    kept: Kept,
+    storage: Storage,
     *,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -102,7 +102,7 @@ def run_sweep(
 
     Parameters
     ----------
-    pair, area, row, left, kept
+    pair, area, row, left, storage
         As `tacref.kernels.dtw.sweep.sweep` takes them.
     threads : int, optional
         How many to use. By default as many as are available and pay.
@@ -110,7 +110,7 @@ def run_sweep(
         Called by the calling thread with the share of the area done so far.
     """
     strips = len(area.starts)
-    tiles, cells, widest = extent(area)
+    tiles, cells, widest = size_of(area)
     work = estimate_seconds(pair, cells)
     if threads is None:
         share = _SHARE_WITHIN_BOUND if area.bound < math.inf else 1.0
@@ -136,7 +136,7 @@ def run_sweep(
         try:
             while not team.halt[0]:
                 status = sweep(
-                    pair, area, row, left, kept, team, worker, 4 * threads, tiles_per_turn
+                    pair, area, row, left, storage, team, worker, 4 * threads, tiles_per_turn
                 )
                 if status == ENDED:
                     return

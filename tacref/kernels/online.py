@@ -7,9 +7,9 @@ import numpy as np
 from tacref.compiled import njit
 
 # Reference frames whose costs are computed together: they stay in the first-level cache.
-BLOCK = 1024
+FRAMES_PER_BLOCK = 1024
 # Alignments whose cost is so many gammas above the least weigh nothing.
-_NEGLIGIBLE = 40.0
+_NEGLIGIBLE_GAMMAS = 40.0
 
 
 @njit(cache=True)
@@ -59,7 +59,7 @@ def share_near(row: np.ndarray, best: int, radius: int, gamma: float) -> float:
     near = total = 0.0
     for j in range(len(row)):
         excess = (row[j] - least) / gamma
-        if excess < _NEGLIGIBLE:
+        if excess < _NEGLIGIBLE_GAMMAS:
             weight = math.exp(-excess)
             total += weight
             if abs(j - best) <= radius:

@@ -11,7 +11,7 @@ from tacref.losses.arguments import (
 from tacref.losses.torch_operator import Operator, primals
 
 # Numbers of a block of differences; bounds the memory of (B, n, m, d).
-BLOCK = 1 << 21
+MAX_BLOCK_NUMBERS = 1 << 21
 
 
 def cost_matrix(x: Tensor, y: Tensor) -> Tensor:
@@ -75,7 +75,7 @@ def _near_the_origin(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 def _squared_distances(x: Tensor, y: Tensor) -> Tensor:
     """Squared distances `(B, n, m)` of the rows of x `(B, n, d)` and y `(B, m, d)`."""
     B, n, d = x.shape
-    rows = max(1, BLOCK // (B * y.shape[1] * d))
+    rows = max(1, MAX_BLOCK_NUMBERS // (B * y.shape[1] * d))
     blocks = [
         (x[:, start : start + rows, None] - y[:, None]).square().sum(-1)
         for start in range(0, n, rows)

@@ -47,7 +47,7 @@ def test_blocks_change_nothing(monkeypatch):
     x, y = embeddings(2, 7, 3), embeddings(2, 5, 3, seed=1)
     whole = cost_matrix(x, y)
     for block in (1, 2 * 5 * 3 * 3):  # one row at a time, three rows at a time
-        monkeypatch.setattr(costs, "BLOCK", block)
+        monkeypatch.setattr(costs, "MAX_BLOCK_NUMBERS", block)
         torch.testing.assert_close(cost_matrix(x, y), whole, rtol=0, atol=0)
 
 

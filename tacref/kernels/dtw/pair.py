@@ -44,8 +44,8 @@ class Area(NamedTuple):
     bound: float
 
 
-class Kept(NamedTuple):
-    """What a sweep leaves for later.
+class Storage(NamedTuple):
+    """What a sweep stores for later.
 
     R of each `row_step`-th row and each `column_step`-th column, inside the band; nothing where
     the step is 0. And the directions of all cells, `tiles` tiles a strip, unless that is 0.
@@ -95,7 +95,7 @@ def windows(
 
 
 @njit(cache=True)
-def extent(area: Area) -> tuple[int, int, int]:
+def size_of(area: Area) -> tuple[int, int, int]:
     """Return how many tiles and cells an area has, and the most columns of a strip."""
     tiles = cells = widest = 0
     for s in range(len(area.starts)):

@@ -15,7 +15,7 @@ import numpy as np
 from tacref.compiled import njit
 from tacref.kernels.atomics import claim, observe, publish
 from tacref.kernels.costs import COLUMNS, ROWS, STRIDE, squared_distances
-from tacref.kernels.dtw.pair import COMPLETE, Area, Kept, Pair, Team, Worker
+from tacref.kernels.dtw.pair import COMPLETE, Area, Pair, Storage, Team, Worker
 from tacref.kernels.dtw.tile import DIAGONAL_BYTES, TILE, TILE_BYTES, back, forward
 
 ENDED, WAITING, PAUSED = 0, 1, 2
@@ -29,7 +29,7 @@ def sweep(
     area: Area,
     row: np.ndarray,
     left: np.ndarray,
-    kept: Kept,
+    storage: Storage,
     team: Team,
     worker: Worker,
     span: int,
@@ -54,7 +54,7 @@ def sweep(
             if above == 0:
                 break  # nor can any below go on
             if observe(team.progress, s + 1) < above and claim(team.claims, s):
-                tiles = _follow(pair, area, row, left, kept, team, worker, s, budget)
+                tiles = _follow(pair, area, row, left, storage, team, worker, s, budget)
                 publish(team.claims, s, 0)
                 if tiles > 0:
                     worker.done[0] += tiles
@@ -73,7 +73,7 @@ def _follow(
     area: Area,
     row: np.ndarray,
     left: np.ndarray,
-    kept: Kept,
+    storage: Storage,
     team: Team,
     worker: Worker,
     s: int,
@@ -95,7 +95,7 @@ def _follow(
             begin = _leave_out(row, edge, rows, tile_start, tile_stop, area.bound)
             if begin < tile_stop:
                 _costs(pair, first, rows, begin, tile_stop, worker.strip)
-                bits_start = (s * kept.tiles + tile - first_tile) * TILE_BYTES
+                bits_start = (s * storage.tiles + tile - first_tile) * TILE_BYTES
                 forward(
                     worker.strip,
                     row,
@@ -104,11 +104,11 @@ def _follow(
                     begin,
                     tile_stop,
                     worker.ring,
-                    kept.tiles > 0,
-                    kept.bits,
+                    storage.tiles > 0,
+                    storage.bits,
                     bits_start + (begin - tile_start) * DIAGONAL_BYTES,
                 )
-            _keep(pair, kept, row, edge, first, rows, tile_start, tile_stop)
+            _store(pair, storage, row, edge, first, rows, tile_start, tile_stop)
         tiles += 1
         tile = tile + 1 if (tile + 1) * TILE < stop else COMPLETE
         publish(team.progress, s + 1, tile)
@@ -172,9 +172,9 @@ def _costs(pair: Pair, first: int, rows: int, start: int, stop: int, strip: np.n
 
 
 @njit(cache=True)
-def _keep(
+def _store(
     pair: Pair,
-    kept: Kept,
+    storage: Storage,
     row: np.ndarray,
     edge: np.ndarray,
     first: int,
@@ -182,21 +182,21 @@ def _keep(
     start: int,
     stop: int,
 ) -> None:
-    """Keep the last row and the last column of a tile, if they are to be kept."""
+    """Keep the last row and the last column of a tile, if they are to be storage."""
     i, j = first + rows - 1, stop - 1
-    if kept.row_step and (i + 1) % kept.row_step == 0 and i + 1 < pair.n:
+    if storage.row_step and (i + 1) % storage.row_step == 0 and i + 1 < pair.n:
         offset = max(0, i - pair.band)
         for column in range(max(start, offset), min(stop, i + pair.band + 1)):
-            kept.rows[(i + 1) // kept.row_step - 1, column - offset] = row[column + 1]
-    if kept.column_step and stop % kept.column_step == 0 and stop < pair.m:
+            storage.rows[(i + 1) // storage.row_step - 1, column - offset] = row[column + 1]
+    if storage.column_step and stop % storage.column_step == 0 and stop < pair.m:
         offset = max(0, j - pair.band)
         for line in range(max(first, offset), min(first + rows, j + pair.band + 1)):
-            kept.columns[stop // kept.column_step - 1, line - offset] = edge[line - first + 1]
+            storage.columns[stop // storage.column_step - 1, line - offset] = edge[line - first + 1]
 
 
 @njit(cache=True)
 def walk(
-    area: Area, kept: Kept, i: int, j: int, path: np.ndarray, step: int
+    area: Area, storage: Storage, i: int, j: int, path: np.ndarray, step: int
 ) -> tuple[int, int, int]:
     """Write the path to (i, j) backwards before `step`, as far as it lies in an area.
 
@@ -206,6 +206,8 @@ def walk(
         s = (i - area.row_start) // ROWS
         first = area.row_start + s * ROWS
         start, tile = area.starts[s], j // TILE
-        bits_start = (s * kept.tiles + tile - start // TILE) * TILE_BYTES
-        i, j, step = back(kept.bits, bits_start, first, max(start, tile * TILE), i, j, path, step)
+        bits_start = (s * storage.tiles + tile - start // TILE) * TILE_BYTES
+        i, j, step = back(
+            storage.bits, bits_start, first, max(start, tile * TILE), i, j, path, step
+        )
     return i, j, step
