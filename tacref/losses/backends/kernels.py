@@ -1,6 +1,5 @@
 """What kernels compute, the same for every backend that has them, and where they are."""
 
-from functools import cache
 from typing import Protocol
 
 import torch
@@ -84,4 +83,4 @@ def _triton() -> Kernels:
 
 
 # Loaded when they are first used: Numba and Triton take a while, or are not installed.
-KERNELS = {"cpu": cache(_cpu), "triton": cache(_triton)}
+KERNELS = {"cpu": _cpu, "triton": _triton}
