@@ -1,4 +1,4 @@
-"""`tacref export inspect FILE.onnx`: what a file is, and where each part of it would run."""
+"""`tacref export inspect FILE.onnx`: describe a file, and where each part of it would run."""
 
 import json
 from collections import Counter
@@ -13,36 +13,38 @@ from tacref_export.providers import PROVIDERS, missing_parts, placement
 
 
 def inspect(path: str | Path) -> dict[str, Any]:
-    """Say all that can be said of an exported file without running it.
+    """Describe an exported file without running it.
 
     Parameters
     ----------
     path : str or Path
-        A file that `export_encoder` wrote.
+        A file written by `export_encoder`.
 
     Returns
     -------
     dict
         Plain JSON values: `file`, `bytes`, `encoder`, `precision`, `preprocessing`, `inputs`,
-        `outputs`, `parity`, `tau` (of int8), `made_with`, `weights_sha256`, `content_sha256` and
-        `providers`: for each, how many nodes of which operator run where after optimization, or
-        what is missing here.
+        `outputs`, `parity`, `tau` (for int8), `made_with`, `weights_sha256`, `content_sha256` and
+        `providers`: for each, the number of nodes of each operator that run on each provider after
+        optimization, or what is missing here.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not an encoder of this project, or was changed since it was written.
+        If it is not an encoder exported by tacref, or was changed since it was written.
     """
     exported = read_exported(path)
     metadata = exported.metadata
     session = _open(exported, "cpu")
-    places: dict[str, Any] = {"cpu": _placed(session)}
+    placements: dict[str, Any] = {"cpu": _node_counts(session)}
     for name in PROVIDERS:
-        if name not in places:
+        if name not in placements:
             missing = missing_parts(name)
-            places[name] = {"missing": missing} if missing else _placed(_open(exported, name))
+            placements[name] = (
+                {"missing": missing} if missing else _node_counts(_open(exported, name))
+            )
     return {
         "file": str(path),
         "bytes": exported.size,
@@ -51,11 +53,11 @@ def inspect(path: str | Path) -> dict[str, Any]:
         "preprocessing": metadata["preprocessing"],
         "inputs": [_tensor(each) for each in session.get_inputs()],
         "outputs": [_tensor(each) for each in session.get_outputs() if each.name != NEXT_CONTEXT],
-        **exported.measured,
+        **exported.measurements,
         "made_with": {name: metadata[name] for name in ("version", "torch", "onnxruntime")},
         "weights_sha256": metadata["weights_sha256"],
         "content_sha256": metadata["content_sha256"],
-        "providers": places,
+        "providers": placements,
     }
 
 
@@ -63,10 +65,10 @@ def _open(exported: ExportedFile, provider: str) -> Any:
     return exported.open((provider,), allow_cpu=True, tf32=True)
 
 
-def _placed(session: Any) -> dict[str, dict[str, int]]:
+def _node_counts(session: Any) -> dict[str, dict[str, int]]:
     return {
-        place: dict(Counter(operators).most_common())
-        for place, operators in placement(session).items()
+        provider: dict(Counter(operators).most_common())
+        for provider, operators in placement(session).items()
     }
 
 
@@ -77,44 +79,44 @@ def _tensor(value: Any) -> str:
 
 @command("export inspect")
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print what a file is."""
+    """Print the description of a file."""
     parser = Parser(
         prog="tacref export inspect",
-        description="Say what an exported file is, and where each part of it would run.",
+        description="Describe an exported file, and where each part of it would run.",
     )
-    parser.add_argument("file", metavar="FILE.onnx", help="a file that tacref export wrote")
+    parser.add_argument("file", metavar="FILE.onnx", help="a file written by tacref export")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
-    found = inspect(options.file)
+    info = inspect(options.file)
     if options.json:
-        print(json.dumps(found))
+        print(json.dumps(info))
         return 0
-    encoder, made = found["encoder"], found["made_with"]
-    worst = max(found["parity"], key=lambda each: each["max_abs"])
-    cosine = min(each["min_cosine"] for each in found["parity"])
+    encoder, versions = info["encoder"], info["made_with"]
+    worst = max(info["parity"], key=lambda each: each["max_abs"])
+    cosine = min(each["min_cosine"] for each in info["parity"])
     lines = {
-        "file": f"{found['file']}, {found['bytes'] / 1e6:.1f} MB, unchanged since it was proven",
-        "encoder": f"{encoder['name']}, {found['precision']}, {encoder['dim']} dimensions, "
+        "file": f"{info['file']}, {info['bytes'] / 1e6:.1f} MB, unchanged since it was proven",
+        "encoder": f"{encoder['name']}, {info['precision']}, {encoder['dim']} dimensions, "
         f"context frames {', '.join(map(str, encoder['offsets']))}",
-        "input": "; ".join(found["inputs"]),
-        "output": "; ".join(found["outputs"]),
-        "preprocessing": found["preprocessing"],
-        "parity": f"at most {worst['max_abs']:.1e} from torch on {len(found['parity'])} videos, "
+        "input": "; ".join(info["inputs"]),
+        "output": "; ".join(info["outputs"]),
+        "preprocessing": info["preprocessing"],
+        "parity": f"at most {worst['max_abs']:.1e} from torch on {len(info['parity'])} videos, "
         f"smallest cosine {cosine:.6f}",
-        **({"tau": f"loss {found['tau']['float32'] - found['tau']['int8']:+.4f} as int8 on "
-                   f"{found['tau']['clips']} clips"} if "tau" in found else {}),
-        "made with": ", ".join(f"{name} {version}" for name, version in made.items()),
-        "weights": f"SHA-256 {found['weights_sha256']}",
+        **({"tau": f"loss {info['tau']['float32'] - info['tau']['int8']:+.4f} as int8 on "
+                   f"{info['tau']['clips']} clips"} if "tau" in info else {}),
+        "made with": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "weights": f"SHA-256 {info['weights_sha256']}",
     }  # fmt: skip
-    for provider, places in found["providers"].items():
-        if "missing" in places:
-            lines[provider] = f"not available here: {places['missing']}"
+    for provider, counts in info["providers"].items():
+        if "missing" in counts:
+            lines[provider] = f"not available here: {counts['missing']}"
             continue
         parts = [
-            f"{sum(operators.values())} nodes on {place} ("
+            f"{sum(operators.values())} nodes on {runs_on} ("
             + ", ".join(f"{count} {operator}" for operator, count in operators.items())
             + ")"
-            for place, operators in places.items()
+            for runs_on, operators in counts.items()
         ]
         lines[provider] = "; ".join(parts)
     width = max(map(len, lines))

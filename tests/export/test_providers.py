@@ -88,7 +88,7 @@ CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 @pytest.mark.parametrize(
     ("got", "placed", "message"),
     [
-        ([CPU], {CPU: ["Conv"]}, "cuda was asked for, but the session got"),
+        ([CPU], {CPU: ["Conv"]}, "cuda was requested, but the session has"),
         ([CUDA, CPU], {CUDA: ["Conv"], CPU: ["Shape", "Gemm"]}, "would leave Gemm to the CPU"),
     ],
 )
