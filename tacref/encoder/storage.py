@@ -30,7 +30,7 @@ def save_encoder(encoder: Encoder, folder: str | Path, **settings: Any) -> None:
     encoder : Encoder
         The encoder to save.
     folder : str or Path
-        The run's folder, made if need be.
+        The run's folder, made if necessary.
     **settings
         Further JSON values for config.json, such as the training options.
     """
