@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from tacref_export.session import EncoderSession
     from tacref_export.streaming import EncoderStream
 
-# onnxruntime from 1.29 on reports to its maker, unless it finds this when it is first imported:
-# it then makes no device id, keeps no record of runs and connects to nothing. All that imports it
-# here lies in this package, so it is always set in time, unless somebody else was first.
+# From version 1.29 on, onnxruntime reports to its maker unless this is set when it is first
+# imported: then it makes no device id, keeps no record of runs and opens no connection. All code
+# here that imports it is in this package, so it is set in time unless other code came first.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-# Loaded when first used, each alone: a session needs neither torch nor onnx.
+# Each is loaded when it is first used: a session needs neither torch nor onnx.
 _MODULES = {
     "EncoderSession": "session",
     "EncoderStream": "streaming",

@@ -1,6 +1,6 @@
-"""One chunk of frames through onnxruntime: on the CPU, or on a device in buffers that stay there.
+"""Running a chunk of frames in onnxruntime: on the CPU, or on a device in buffers that stay there.
 
-Both take the features that a stream carries as they gave them, and only pass them on.
+The features that a stream carries stay in the form in which a runner returned them.
 """
 
 from threading import Lock
@@ -12,10 +12,10 @@ from tacref_export.metadata import CONTEXT, INPUT, NEXT_CONTEXT, OUTPUT
 
 
 class Runner(Protocol):
-    """Runs the streaming form of an encoder; may be called from several threads."""
+    """Runs the streaming form of an encoder; can be called from several threads."""
 
     def run(self, frames: np.ndarray, context: Any | None) -> tuple[np.ndarray, Any]:
-        """Map frames and the context before them, if any, to embeddings and the next context."""
+        """Map frames, and the context before them if any, to embeddings and the next context."""
 
 
 class ArrayRunner:
@@ -24,7 +24,7 @@ class ArrayRunner:
     Parameters
     ----------
     session : onnxruntime.InferenceSession
-        Of the streaming form.
+        A session of the streaming form.
     """
 
     def __init__(self, session: Any) -> None:
@@ -33,22 +33,22 @@ class ArrayRunner:
     def run(self, frames: np.ndarray, context: Any | None) -> tuple[np.ndarray, Any]:
         """Run on the calling thread."""
         inputs = {INPUT: frames} if context is None else {INPUT: frames, CONTEXT: context}
-        embeddings, following = self._session.run([OUTPUT, NEXT_CONTEXT], inputs)
-        return embeddings, following
+        embeddings, next_context = self._session.run([OUTPUT, NEXT_CONTEXT], inputs)
+        return embeddings, next_context
 
 
 class DeviceRunner:
-    """Binds inputs and outputs to a device; context never leaves it.
+    """Binds inputs and outputs to a device, which the context never leaves.
 
     Parameters
     ----------
     session : onnxruntime.InferenceSession
-        Of the streaming form.
+        A session of the streaming form.
     device : str
-        Where its tensors lie, such as "cuda".
+        Device of its tensors, such as "cuda".
     graph_shape : tuple of int, optional
-        Number of frames and of context rows for which a CUDA graph is captured and replayed.
-        Every other call runs without one.
+        Numbers of frames and of context rows for which a CUDA graph is captured and replayed. All
+        other calls run without one.
     """
 
     def __init__(
@@ -83,22 +83,22 @@ class DeviceRunner:
         if self._graph_shape is not None:
             options.add_run_config_entry("gpu_graph_id", "-1")  # neither capture nor replay
         self._session.run_with_iobinding(binding, options)
-        embeddings, following = binding.get_outputs()
-        return embeddings.numpy(), following
+        embeddings, next_context = binding.get_outputs()
+        return embeddings.numpy(), next_context
 
     def _run_fixed(self, frames: np.ndarray, context: Any) -> tuple[np.ndarray, Any]:
         buffers = self._fixed.get(frames.shape)
         if buffers is None:
-            embeddings, following = self._run_free(frames, context)
+            embeddings, next_context = self._run_free(frames, context)
             self._fixed[frames.shape] = _FixedBuffers(
                 self._session, self._device, len(self._fixed) + 1, frames, context, embeddings
             )
-            return embeddings, following
+            return embeddings, next_context
         return buffers.run(frames, context)
 
 
 class _FixedBuffers:
-    """Addresses that a captured CUDA graph reads and writes, for one shape of frames."""
+    """Buffers that a captured CUDA graph reads and writes, for one shape of frames."""
 
     def __init__(
         self,
@@ -113,23 +113,23 @@ class _FixedBuffers:
 
         self._session, self._device = session, device
         self._frames, self._embeddings = _buffer(frames, device), _buffer(embeddings, device)
-        self._context, self._following = (_buffer(context.numpy(), device) for _ in range(2))
+        self._context, self._next_context = (_buffer(context.numpy(), device) for _ in range(2))
         self._binding = session.io_binding()
         self._binding.bind_ortvalue_input(INPUT, self._frames)
         self._binding.bind_ortvalue_input(CONTEXT, self._context)
         self._binding.bind_ortvalue_output(OUTPUT, self._embeddings)
-        self._binding.bind_ortvalue_output(NEXT_CONTEXT, self._following)
+        self._binding.bind_ortvalue_output(NEXT_CONTEXT, self._next_context)
         self._options = ort.RunOptions()
         self._options.add_run_config_entry("gpu_graph_id", str(number))
 
     def run(self, frames: np.ndarray, context: Any) -> tuple[np.ndarray, Any]:
         self._frames.update_inplace(frames)
-        # The next context becomes the context by way of the host: two streams may take turns.
+        # The next context becomes the context via the host, as two streams may alternate.
         self._context.update_inplace(context.numpy())
         self._session.run_with_iobinding(self._binding, self._options)
-        following = _buffer(self._following.numpy(), self._device)
-        following.update_inplace(self._following.numpy())
-        return self._embeddings.numpy().copy(), following
+        next_context = _buffer(self._next_context.numpy(), self._device)
+        next_context.update_inplace(self._next_context.numpy())
+        return self._embeddings.numpy().copy(), next_context
 
 
 def _buffer(like: np.ndarray, device: str) -> Any:

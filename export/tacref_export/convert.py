@@ -1,4 +1,4 @@
-"""From a run to one ONNX file that is proven equal to torch before it appears."""
+"""Exporting a run as one ONNX file, which is proven equal to torch before it is written."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tacref_export.graph import Graph
     from tacref_export.proof import Parity, Video
 
-MAX_BYTES = (2 << 30) - (16 << 20)  # of weights; a protobuf message is below 2 GiB
+MAX_WEIGHT_BYTES = (2 << 30) - (16 << 20)  # a protobuf message is smaller than 2 GiB
 
 
 def export_encoder(
@@ -27,41 +27,41 @@ def export_encoder(
     clips: Sequence[str | Path] = (),
     force: bool = False,
 ) -> Export:
-    """Write a run's encoder as one ONNX file, once it is proven equal to torch.
+    """Write the encoder of a run as one ONNX file, once it is proven equal to torch.
 
     Parameters
     ----------
     run : str or Path
-        A run's folder.
+        Folder of the run.
     path : str or Path
         The file to write, `*.onnx`. Its input `frames` is uint8 `(T, H, W, 3)` RGB or float32
         `(T, F)`, its output `embeddings` float32 `(T, d)`; T, H and W are free, and resizing,
         scaling and context gathering are inside.
     precision : {"float32", "float16", "int8"}
-        Of the layers; inputs and outputs are the same in all three.
+        Precision of the layers; inputs and outputs are the same in all three.
     clips : sequence of str or Path
-        Clips to prove it on, instead of the built-in activity. int8 needs at least two of one
-        activity: its ranges and its loss in Kendall's tau are measured on them.
+        Clips for the proof, instead of the built-in activity. int8 needs at least two of one
+        activity to measure its ranges and its loss in Kendall's tau.
     force : bool
-        Replace `path` if it exists.
+        Whether to replace `path` if it exists.
 
     Returns
     -------
     Export
-        With what was measured: from torch, before and after onnxruntime's optimization, on
+        With the measured differences from torch, before and after onnxruntime's optimization, on
         decoded frames and on noise.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        If `run` is not a run's folder, a clip is missing or not what the encoder takes, or `path`
-        does not end in `.onnx` or exists.
+        If `run` is not the folder of a run, a clip is missing or does not fit the encoder, or
+        `path` does not end in `.onnx` or exists.
     MemoryError
-        If there is not enough for it.
+        If there is not enough memory.
     ParityError
         If a difference is above its limit (float32: 1e-5 in any coordinate; float16: a cosine
-        below 0.999), or a resized picture is not torch's to the byte; names the first layer that
-        differs, and no file appears.
+        below 0.999), or a resized picture differs from torch's in any byte; names the first layer
+        that differs, and no file is written.
     """
     path = check_new_file(path)
     if path.suffix != ".onnx":
@@ -75,10 +75,10 @@ def export_encoder(
             raise FileNotFoundError(f"{clip}: no such file or folder")
     with memory_errors(f"the export of {run}"):
         with lasting_interrupts():
-            graph, encoder, videos, made = _convert(Path(run), path, precision, clips)
+            graph, encoder, videos, export = _convert(Path(run), path, precision, clips)
         with lasting_interrupts():
-            write(graph, encoder, Path(run), made, videos[0])
-    return made
+            write(graph, encoder, Path(run), export, videos[0])
+    return export
 
 
 def _convert(
@@ -96,8 +96,8 @@ def _convert(
     tau = None
     if precision == "int8":
         prove(encoder, graph, videos, "float32", path)
-        whole, graph = graph, quantize(graph, encoder.config, clips)
-        tau = tau_loss(whole, graph, encoder.config, clips)
+        float32_graph, graph = graph, quantize(graph, encoder.config, clips)
+        tau = tau_loss(float32_graph, graph, encoder.config, clips)
     parity = prove(encoder, graph, videos, precision, path)
     return graph, encoder, videos, Export(path, precision, tuple(parity), tau)
 
@@ -106,17 +106,17 @@ def _check_size(encoder: "Encoder", run: Path, precision: Precision) -> None:
     size = sum(value.numel() * value.element_size() for value in encoder.state_dict().values())
     if precision == "float16":
         size //= 2
-    if size > MAX_BYTES:  # int8, too, begins with a graph in float32
+    if size > MAX_WEIGHT_BYTES:  # int8 also begins with a float32 graph
         raise ValueError(
             f"{run}: its weights take {size / 1e9:.1f} GB as an ONNX graph, which holds at most "
-            f"{MAX_BYTES / 1e9:.1f} GB"
+            f"{MAX_WEIGHT_BYTES / 1e9:.1f} GB"
         )
 
 
 def prove(
     encoder: "Encoder", graph: "Graph", videos: "Sequence[Video]", precision: Precision, path: Path
 ) -> "list[Parity]":
-    """Measure a graph's differences from torch, and raise where one is above its limit.
+    """Measure the differences of a graph from torch, and raise if one is above its limit.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""An exported file, read and opened: a session and `inspect` refuse the same ones."""
+"""Reading and opening exported files, for a session and for `inspect`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from tacref_export.metadata import (
     NEXT_CONTEXT,
     OUTPUT,
     read_config,
-    read_measured,
+    read_measurements,
     read_metadata,
     streaming_form,
 )
@@ -21,22 +21,22 @@ from tacref_export.providers import open_session
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """A file that `export_encoder` wrote, unchanged since.
+    """A file written by `export_encoder` and unchanged since.
 
     Parameters
     ----------
     path : Path
-        Where it is.
+        Path of the file.
     model : bytes
-        Its streaming form.
+        Streaming form of the model.
     size : int
-        Of the file, in bytes.
+        Size of the file in bytes.
     metadata : dict of str to str
-        What it says about itself, without the prefix `tacref.`.
+        Metadata, keys without the prefix `tacref.`.
     config : EncoderConfig
-        The encoder's architecture.
-    measured : dict
-        `parity`, and of int8 `tau`.
+        Architecture of the encoder.
+    measurements : dict
+        `parity` and, for int8, `tau`.
     """
 
     path: Path
@@ -44,7 +44,7 @@ class ExportedFile:
     size: int
     metadata: dict[str, str]
     config: EncoderConfig
-    measured: dict[str, Any]
+    measurements: dict[str, Any]
 
     def open(
         self,
@@ -55,19 +55,19 @@ class ExportedFile:
         cuda_graph: bool = False,
         threads: int = 0,
     ) -> Any:
-        """Open it as `open_session` does.
+        """Open the file as `open_session` does.
 
         Returns
         -------
         onnxruntime.InferenceSession
-            Of the streaming form, whose inputs and outputs are those that the metadata says.
+            A session of the streaming form, with the inputs and outputs that the metadata states.
 
         Raises
         ------
         ValueError
-            If they are others, or it cannot run as it was asked to.
+            If inputs or outputs are others, or the file cannot run as requested.
         MemoryError
-            If there is not enough for it.
+            If there is not enough memory.
         """
         session = open_session(
             self.path,
@@ -82,28 +82,28 @@ class ExportedFile:
             frames = (INPUT, "tensor(uint8)", ["T", "H", "W", 3])
         else:
             frames = (INPUT, "tensor(float)", ["T", self.config.channels])
-        said = [frames, (OUTPUT, "tensor(float)", ["T", self.config.dim])]
+        stated = [frames, (OUTPUT, "tensor(float)", ["T", self.config.dim])]
         inputs, outputs = session.get_inputs(), session.get_outputs()
-        got = [(each.name, each.type, each.shape) for each in (*inputs, *outputs)]
-        names = [name for name, *_ in got]
-        if got[:2] != said or names != [INPUT, OUTPUT, NEXT_CONTEXT]:
+        actual = [(each.name, each.type, each.shape) for each in (*inputs, *outputs)]
+        names = [name for name, *_ in actual]
+        if actual[:2] != stated or names != [INPUT, OUTPUT, NEXT_CONTEXT]:
             raise ValueError(
-                f"{self.path}: what it takes and gives, {got}, is not what its metadata says"
+                f"{self.path}: its inputs and outputs, {actual}, are not those of its metadata"
             )
         return session
 
 
 def read_exported(path: str | Path) -> ExportedFile:
-    """Read a file and check all that can be checked before it is opened.
+    """Read a file and check everything that can be checked before it is opened.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not an encoder of this project, or was changed since it was written.
+        If it is not an encoder exported by tacref, or was changed since it was written.
     MemoryError
-        If there is not enough for it.
+        If there is not enough memory.
     """
     path = Path(path)
     if not path.is_file():
@@ -119,5 +119,5 @@ def read_exported(path: str | Path) -> ExportedFile:
             len(model),
             metadata,
             read_config(path, metadata),
-            read_measured(path, metadata),
+            read_measurements(path, metadata),
         )

@@ -1,4 +1,4 @@
-"""From an encoder to an ONNX graph: everything from decoded frames to unit vectors inside."""
+"""Converting an encoder to an ONNX graph, from decoded frames to unit vectors."""
 
 import copy
 import logging
@@ -18,7 +18,7 @@ from tacref.encoder.preprocess import true_along
 from tacref_export.metadata import CONTEXT, INPUT, NEXT_CONTEXT, OUTPUT, context_rows
 
 OPSET = 18
-IR_VERSION = 8  # what belongs to that opset; runtimes that know no newer one read the file
+IR_VERSION = 8  # goes with that opset, so that older runtimes read the file
 Precision = Literal["float32", "float16"]
 
 
@@ -31,11 +31,11 @@ class Graph:
     model : onnx.ModelProto
         `frames` in, `embeddings` out.
     streaming : bytes
-        Appended to the serialized model they make its streaming form, which also takes `context`
-        and gives `next_context`: protobuf joins the lists of two messages one after the other.
+        Bytes that, appended to the serialized model, make its streaming form, which also takes
+        `context` and returns `next_context`: protobuf concatenates the lists of two messages.
     layers : dict of str to str
-        Name of each module to the ONNX value that it computes, in order of computation, where
-        optimization has left that value.
+        Name of each module to the ONNX value that it computes, in order of computation; without the
+        values that optimization removed.
     """
 
     model: onnx.ModelProto
@@ -49,19 +49,19 @@ def to_graph(encoder: Encoder, precision: Precision = "float32") -> Graph:
     Parameters
     ----------
     encoder : Encoder
-        In evaluation mode, on the CPU. Left as it is.
+        In evaluation mode, on the CPU. Not modified.
     precision : {"float32", "float16"}
-        Of weights and features; resizing, scaling and norms stay in float32.
+        Precision of weights and features; resizing, scaling and norms stay in float32.
 
     Returns
     -------
     Graph
         With T, H and W free.
     """
-    traced = _Streaming(_half(encoder) if precision == "float16" else encoder).eval()
+    traced = _Streaming(_to_float16(encoder) if precision == "float16" else encoder).eval()
     with _quiet_exporter(), torch.no_grad():
         frames = _example(encoder)
-        context = traced.features(frames[:1]).repeat_interleave(traced.kept, 0)
+        context = traced.features(frames[:1]).repeat_interleave(traced.context_rows, 0)
         picture = {1: "H", 2: "W"} if encoder.config.takes_pictures else {}
         program = torch.onnx.export(
             traced,
@@ -84,14 +84,14 @@ def to_graph(encoder: Encoder, precision: Precision = "float32") -> Graph:
 
 
 class _Streaming(nn.Module):
-    """The encoder on frames that follow others, whose features are given as context."""
+    """The encoder on frames that follow others, with the features of those as context."""
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
         self.encoder = encoder
         offsets = encoder.config.offsets
         self.after = max(0, offsets[-1])
-        self.kept = context_rows(offsets)
+        self.context_rows = context_rows(offsets)
 
     def features(self, frames: Tensor) -> Tensor:
         """Map frames `(T, ...)` to what the head takes, `(T, width, ...)`."""
@@ -99,13 +99,13 @@ class _Streaming(nn.Module):
         return self.encoder.backbone(pixels.to(next(self.encoder.head.parameters()).dtype))
 
     def forward(self, frames: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        """Embed the frames whose context is not yet over, and keep what the next call needs."""
+        """Embed the frames that had no full context before; also return the next context."""
         features = torch.cat([context, self.features(frames)])
         before = context.shape[0]
         positions = true_along(features.flatten(1)[:, 0]).to(torch.int64).cumsum(0) - 1
         last = positions[-1]
         if self.after:
-            # All but the last `after` of the frames before had their whole context already.
+            # Earlier frames, except the last `after`, had their full context already.
             late = positions[:before][-self.after :]
             positions = torch.cat([late, positions[before:]])
         else:
@@ -114,14 +114,14 @@ class _Streaming(nn.Module):
         windows = torch.minimum(windows, last)
         embeddings = self.encoder.head(features, windows, whole_video=True)
         embeddings = embeddings.to(torch.float32)
-        # Tracing takes `before` for >= 2, where it may be 0: numbers of rows that are computed from
-        # it may be wrong, and functional.normalize would use one.
+        # Tracing assumes `before` >= 2, but it may be 0: row counts computed from it may be wrong,
+        # and functional.normalize would use one.
         norms = embeddings.norm(dim=-1, keepdim=True).clamp(min=1e-12)
-        return embeddings / norms, features[-self.kept :]
+        return embeddings / norms, features[-self.context_rows :]
 
 
 class _Float32Norm(nn.Module):
-    """A norm among float16 layers: its sums of squares are beyond what float16 holds."""
+    """A norm among float16 layers, in float32, as its sums of squares overflow float16."""
 
     def __init__(self, norm: nn.Module) -> None:
         super().__init__()
@@ -131,7 +131,7 @@ class _Float32Norm(nn.Module):
         return self.norm(x.to(torch.float32)).to(x.dtype)
 
 
-def _half(encoder: Encoder) -> Encoder:
+def _to_float16(encoder: Encoder) -> Encoder:
     half = copy.deepcopy(encoder)
     half.backbone.half()
     half.head.half()
@@ -143,8 +143,8 @@ def _half(encoder: Encoder) -> Encoder:
 
 
 def _divide(dividend: Any, divisor: Any) -> Any:
-    # No integer that is divided here is negative. The exporter's own form takes eight more
-    # operators, and goes through float32 in its older versions.
+    # No integer divided here is negative. The exporter's own translation takes eight more
+    # operators, and goes through float32 in older versions.
     return opset.Div(dividend, divisor)
 
 
@@ -161,9 +161,9 @@ def _layers(graph: torch.fx.Graph, model: onnx.ModelProto) -> dict[str, str]:
     last: dict[str, str] = {}
     for node in graph.nodes:
         for path, _ in (node.meta.get("nn_module_stack") or {}).values():
-            last.pop(path, None)  # later nodes of a module move it back in the order
+            last.pop(path, None)  # the last node of a module decides its position
             last[path] = node.name
-    # A module and the last module in it compute the same value: the inner one is the layer.
+    # A module and its last submodule compute the same value: the inner one is the layer.
     inner: dict[str, str] = {}
     for path, name in last.items():
         if path.startswith("encoder.") and name in computed:
@@ -172,30 +172,30 @@ def _layers(graph: torch.fx.Graph, model: onnx.ModelProto) -> dict[str, str]:
 
 
 def _name_rows(model: onnx.ModelProto) -> None:
-    """Name the free axes of the outputs; the exporter writes their arithmetic."""
+    """Name the free axes of the outputs, for which the exporter writes expressions."""
     for output, rows in zip(model.graph.output, ("T", "K"), strict=True):
         output.type.tensor_type.shape.dim[0].dim_param = rows
 
 
 def _split_streaming(model: onnx.ModelProto) -> bytes:
-    """Take the context out of the inputs and outputs: without it, `frames` is a whole video."""
+    """Remove the context from inputs and outputs: without it, `frames` is a whole video."""
     _, context = model.graph.input
-    _, following = model.graph.output
+    _, next_context = model.graph.output
     tensor = context.type.tensor_type
     shape = [0, *(dim.dim_value for dim in tensor.shape.dim[1:])]
-    none_before = onnx.TensorProto(name=CONTEXT, data_type=tensor.elem_type, dims=shape)
-    none_before.raw_data = b""
-    model.graph.initializer.append(none_before)
+    empty = onnx.TensorProto(name=CONTEXT, data_type=tensor.elem_type, dims=shape)
+    empty.raw_data = b""
+    model.graph.initializer.append(empty)
     streaming = onnx.ModelProto()
     streaming.graph.input.append(context)
-    streaming.graph.output.append(following)
+    streaming.graph.output.append(next_context)
     del model.graph.input[1], model.graph.output[1]
     return bytes(streaming.SerializeToString())
 
 
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    # torch's exporter logs that torchvision is absent, and warns of its own deprecations.
+    # torch's exporter logs that torchvision is missing, and warns about its own deprecations.
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

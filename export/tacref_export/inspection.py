@@ -1,4 +1,4 @@
-"""`tacref export inspect FILE.onnx`: what a file is, and where each part of it would run."""
+"""`tacref export inspect FILE.onnx`: describe a file, and where each part of it would run."""
 
 from collections import Counter
 from pathlib import Path
@@ -10,36 +10,38 @@ from tacref_export.providers import PROVIDERS, missing_parts, placement
 
 
 def inspect(path: str | Path) -> dict[str, Any]:
-    """Say all that can be said of an exported file without running it.
+    """Describe an exported file without running it.
 
     Parameters
     ----------
     path : str or Path
-        A file that `export_encoder` wrote.
+        A file written by `export_encoder`.
 
     Returns
     -------
     dict
         Plain JSON values: `file`, `bytes`, `encoder`, `precision`, `preprocessing`, `inputs`,
-        `outputs`, `parity`, `tau` (of int8), `made_with`, `weights_sha256`, `content_sha256` and
-        `providers`: for each, how many nodes of which operator run where after optimization, or
-        what is missing here.
+        `outputs`, `parity`, `tau` (for int8), `made_with`, `weights_sha256`, `content_sha256` and
+        `providers`: for each, the number of nodes of each operator that run on each provider after
+        optimization, or what is missing here.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not an encoder of this project, or was changed since it was written.
+        If it is not an encoder exported by tacref, or was changed since it was written.
     """
     exported = read_exported(path)
     metadata = exported.metadata
     session = _open(exported, "cpu")
-    places: dict[str, Any] = {"cpu": _placed(session)}
+    placements: dict[str, Any] = {"cpu": _node_counts(session)}
     for name in PROVIDERS:
-        if name not in places:
+        if name not in placements:
             missing = missing_parts(name)
-            places[name] = {"missing": missing} if missing else _placed(_open(exported, name))
+            placements[name] = (
+                {"missing": missing} if missing else _node_counts(_open(exported, name))
+            )
     return {
         "file": str(path),
         "bytes": exported.size,
@@ -48,11 +50,11 @@ def inspect(path: str | Path) -> dict[str, Any]:
         "preprocessing": metadata["preprocessing"],
         "inputs": [_tensor(each) for each in session.get_inputs()],
         "outputs": [_tensor(each) for each in session.get_outputs() if each.name != NEXT_CONTEXT],
-        **exported.measured,
+        **exported.measurements,
         "made_with": {name: metadata[name] for name in ("version", "torch", "onnxruntime")},
         "weights_sha256": metadata["weights_sha256"],
         "content_sha256": metadata["content_sha256"],
-        "providers": places,
+        "providers": placements,
     }
 
 
@@ -60,10 +62,10 @@ def _open(exported: ExportedFile, provider: str) -> Any:
     return exported.open((provider,), allow_cpu=True, tf32=True)
 
 
-def _placed(session: Any) -> dict[str, dict[str, int]]:
+def _node_counts(session: Any) -> dict[str, dict[str, int]]:
     return {
-        place: dict(Counter(operators).most_common())
-        for place, operators in placement(session).items()
+        provider: dict(Counter(operators).most_common())
+        for provider, operators in placement(session).items()
     }
 
 

@@ -1,4 +1,4 @@
-"""Eight-bit integers: ranges measured on clips, and what they cost in Kendall's tau."""
+"""Quantization to int8: ranges measured on clips, and the loss in Kendall's tau."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -20,15 +20,15 @@ from tacref_export.metadata import INPUT, NEXT_CONTEXT, OUTPUT, context_rows
 from tacref_export.proof import open_graph
 from tacref_export.streaming import EncoderStream, embed_stream
 
-# The layers that take the time. Resizing, scaling and the unit norm stay in float32.
-_LAYERS = ["Conv", "Gemm"]
-_CHUNK = 16  # frames at a time beyond the context
+# The operators that take most of the time. Resizing, scaling and the unit norm stay in float32.
+_QUANTIZED_OPERATORS = ["Conv", "Gemm"]
+_FRAMES_PER_CHUNK = 16  # in addition to the context
 MAX_CHUNKS = 32
 
 
 @dataclass(frozen=True)
 class TauLoss:
-    """Kendall's tau over the given clips, as float32 and as int8."""
+    """Kendall's tau over some clips, in float32 and in int8."""
 
     float32: float
     int8: float
@@ -36,7 +36,7 @@ class TauLoss:
 
     @property
     def loss(self) -> float:
-        """By how much int8 is lower."""
+        """How much lower tau is in int8."""
         return self.float32 - self.int8
 
     def __str__(self) -> str:
@@ -53,22 +53,22 @@ def quantize(graph: Graph, config: EncoderConfig, clips: Sequence[str | Path]) -
     Parameters
     ----------
     graph : Graph
-        In float32.
+        A float32 graph.
     config : EncoderConfig
-        The encoder's.
+        Configuration of the encoder.
     clips : sequence of str or Path
-        Clips whose frames give the ranges of the layers' outputs.
+        Clips to measure the ranges of layer outputs on.
 
     Returns
     -------
     Graph
-        The same inputs and outputs.
+        With the same inputs and outputs.
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     logger = logging.getLogger()
     level = logger.level
-    logger.setLevel(logging.ERROR)  # it advises steps that the exporter took already
+    logger.setLevel(logging.ERROR)  # it recommends steps that the exporter has done
     try:
         with TemporaryDirectory() as folder:
             source, path = Path(folder) / "float32.onnx", Path(folder) / "int8.onnx"
@@ -76,14 +76,14 @@ def quantize(graph: Graph, config: EncoderConfig, clips: Sequence[str | Path]) -
             quantize_static(
                 str(source),
                 str(path),
-                _Reader(config, clips),
+                _CalibrationReader(config, clips),
                 quant_format=QuantFormat.QDQ,
-                op_types_to_quantize=_LAYERS,
+                op_types_to_quantize=_QUANTIZED_OPERATORS,
                 per_channel=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
-                # Without the instructions of newer CPUs, sums of two products of eight and eight
-                # bits overflow; seven bits do not.
+                # Without the instructions of newer CPUs, sums of two products of 8-bit numbers
+                # overflow; those with 7-bit weights do not.
                 reduce_range=True,
                 extra_options={"QuantizeBias": True},
             )
@@ -103,7 +103,7 @@ def tau_loss(
     for graph in (float32, int8):
         runner = ArrayRunner(open_graph(graph.model.SerializeToString() + graph.streaming))
         rows = []
-        for clip in clips:  # in chunks, as a session embeds it: clips may be long
+        for clip in clips:  # in chunks, as a session embeds long clips
             frames = (frame for frame, _ in iter_frames(clip))
             chunks = embed_stream(EncoderStream(runner, config), frames, None)
             try:
@@ -115,54 +115,54 @@ def tau_loss(
 
 
 def _store_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Store each layer's weights as such: those cut from others would stay in float32.
+    """Store the weights that the graph slices from others, which would stay in float32.
 
-    The context head's 2-D convolutions take their weights from 3-D ones, in the graph.
+    The 2-D convolutions of the context head slice their weights from 3-D ones.
     """
     stored = onnx.ModelProto()
     stored.CopyFrom(model)
     graph = stored.graph
-    names = {node.input[1] for node in graph.node if node.op_type in _LAYERS}
-    cut = sorted(names - {tensor.name for tensor in graph.initializer})
-    if not cut:
+    names = {node.input[1] for node in graph.node if node.op_type in _QUANTIZED_OPERATORS}
+    sliced = sorted(names - {tensor.name for tensor in graph.initializer})
+    if not sliced:
         return stored
-    cutting = onnx.utils.Extractor(model).extract_model([], cut)
-    values = open_graph(cutting.SerializeToString()).run(cut, {})
+    slicing = onnx.utils.Extractor(model).extract_model([], sliced)
+    values = open_graph(slicing.SerializeToString()).run(sliced, {})
     needed, nodes = {OUTPUT, NEXT_CONTEXT}, []
     for node in reversed(graph.node):
-        if needed.intersection(node.output) and not set(cut).intersection(node.output):
+        if needed.intersection(node.output) and not set(sliced).intersection(node.output):
             needed.update(node.input)
             nodes.append(node)
     weights = [tensor for tensor in graph.initializer if tensor.name in needed]
-    weights += map(onnx.numpy_helper.from_array, values, cut)
+    weights += map(onnx.numpy_helper.from_array, values, sliced)
     del graph.node[:], graph.initializer[:]
     graph.node.extend(reversed(nodes))
     graph.initializer.extend(weights)
     return stored
 
 
-class _Reader:
-    """Chunks of the clips' frames, in the form onnxruntime asks for."""
+class _CalibrationReader:
+    """Chunks of the frames of clips, for onnxruntime's calibration."""
 
     def __init__(self, config: EncoderConfig, clips: Sequence[str | Path]) -> None:
         self._chunks = self._read(config, clips)
 
     def _read(self, config: EncoderConfig, clips: Sequence[str | Path]) -> Iterator[np.ndarray]:
-        each = max(1, MAX_CHUNKS // len(clips))
-        size = context_rows(config.offsets) + _CHUNK
+        chunks_per_clip = max(1, MAX_CHUNKS // len(clips))
+        size = context_rows(config.offsets) + _FRAMES_PER_CHUNK
         for clip in clips:
-            held: list[np.ndarray] = []
-            given = 0
+            chunk: list[np.ndarray] = []
+            yielded = 0
             for frame, _ in iter_frames(clip):
-                # As the graph resizes it, to the byte; a chunk of large pictures is small.
-                held.append(resize(frame, config.size) if config.takes_pictures else frame)
-                if len(held) == size:
-                    yield np.stack(held)
-                    held, given = [], given + 1
-                    if given == each:
+                # Resized as in the graph, to the byte, so that a chunk of large pictures is small.
+                chunk.append(resize(frame, config.size) if config.takes_pictures else frame)
+                if len(chunk) == size:
+                    yield np.stack(chunk)
+                    chunk, yielded = [], yielded + 1
+                    if yielded == chunks_per_clip:
                         break
-            if held and given < each:
-                yield np.stack(held)
+            if chunk and yielded < chunks_per_clip:
+                yield np.stack(chunk)
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         chunk = next(self._chunks, None)

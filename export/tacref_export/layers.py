@@ -1,4 +1,4 @@
-"""Where a graph and torch part: other pixels, or the first layer whose output differs."""
+"""Where a graph differs from torch: in its pixels, or the first layer with another output."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,20 +12,20 @@ from tacref_export.graph import Graph
 from tacref_export.metadata import INPUT
 from tacref_export.proof import ParityError, Video, open_graph
 
-# Relative to the largest value of a layer: rounding stays below, a fault does not.
+# Relative to the largest value of a layer: rounding is smaller, a fault is larger.
 TOLERANCE = {"float32": 1e-4, "float16": 2e-2, "int8": 0.5}
 
-# Of standardized pixels: a level of a byte is 0.017 or more.
-MAX_PIXEL = 1e-5
+# Of standardized pixels, for which one level of a byte is 0.017 or more.
+MAX_PIXEL_DIFFERENCE = 1e-5
 
 
 def check_pixels(encoder: Encoder, graph: Graph, videos: Sequence[Video]) -> None:
-    """Check that a graph resizes to the same bytes as torch; of features there are none.
+    """Check that a graph resizes pictures to the same bytes as torch.
 
     Raises
     ------
     ParityError
-        Names the video and by how much a pixel differs.
+        Names the video and the largest difference of a pixel.
     """
     if not encoder.config.takes_pictures:
         return
@@ -37,7 +37,7 @@ def check_pixels(encoder: Encoder, graph: Graph, videos: Sequence[Video]) -> Non
         with torch.inference_mode():
             expected = encoder.preprocess(torch.from_numpy(video.frames)).numpy()
         difference = float(np.abs(pixels - expected).max())
-        if not difference <= MAX_PIXEL:
+        if not difference <= MAX_PIXEL_DIFFERENCE:
             raise ParityError(
                 f"its pixels differ from torch's on frames of shape {video.frames.shape} "
                 f"({video.kind}) by {difference:.1e}, first at layer preprocess"
@@ -52,16 +52,16 @@ def first_difference(encoder: Encoder, graph: Graph, frames: np.ndarray, precisi
     encoder : Encoder
         In evaluation mode.
     graph : Graph
-        What differs from it.
+        A graph that differs from it.
     frames : ndarray
-        A video on which it differs.
+        A video on which they differ.
     precision : {"float32", "float16", "int8"}
-        What differences are rounding.
+        Decides which differences count as rounding.
 
     Returns
     -------
     str
-        The layer, and how far it is off.
+        The layer, and its difference.
     """
     expected = _torch_outputs(encoder, frames)
     names = {layer: name for layer, name in graph.layers.items() if layer in expected}
@@ -75,7 +75,7 @@ def first_difference(encoder: Encoder, graph: Graph, frames: np.ndarray, precisi
         difference = _relative(outputs[name], expected[layer])
         if not difference <= TOLERANCE[precision]:
             return f"first at layer {layer}, {difference:.1e} of its largest value"
-    return "no layer by itself is far off" if names else "no layer could be compared"
+    return "no single layer is far off" if names else "no layer could be compared"
 
 
 def _torch_outputs(encoder: Encoder, frames: np.ndarray) -> dict[str, np.ndarray]:

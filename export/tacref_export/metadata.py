@@ -1,6 +1,6 @@
-"""What an exported file says about itself, and whether it is still the file that was proven.
+"""The metadata of an exported file, and whether it is still the file that was proven.
 
-Read without onnx: a serialized model is a list of numbered fields, of which only the borders are
+It is read without onnx: a serialized model is a list of numbered fields, and only their bounds are
 needed here.
 """
 
@@ -17,11 +17,11 @@ from tacref.encoder.config import EncoderConfig
 PREFIX = "tacref."
 FORMAT = "3"
 HASH = "content_sha256"
-_KEYS = frozenset((
+_REQUIRED_KEYS = frozenset((
     "format", "version", "encoder", "precision", "preprocessing", "parity", "weights_sha256", HASH,
     "streaming", "torch", "onnxruntime",
 ))  # fmt: skip
-_MEASURED = {
+_MEASUREMENTS = {
     "parity": ("max_abs", "min_cosine", "streaming"),
     "tau": ("float32", "int8", "clips"),
 }
@@ -31,7 +31,7 @@ _METADATA_FIELD = 14  # metadata_props of ModelProto, in onnx.proto
 
 
 def context_rows(offsets: Sequence[int]) -> int:
-    """Return how many frames of features a stream carries from one chunk to the next."""
+    """Return the number of frames whose features a stream carries from chunk to chunk."""
     return max(1, max(0, -offsets[0]) + max(0, offsets[-1]))
 
 
@@ -41,9 +41,9 @@ def read_metadata(path: str | Path, model: bytes) -> dict[str, str]:
     Parameters
     ----------
     path : str or Path
-        Where the bytes are from, for messages.
+        Path of the file, for messages.
     model : bytes
-        A whole file.
+        The content of the file.
 
     Returns
     -------
@@ -53,8 +53,8 @@ def read_metadata(path: str | Path, model: bytes) -> dict[str, str]:
     Raises
     ------
     ValueError
-        If it is no ONNX file, not an encoder exported by tacref, of another format, or not as it
-        was written.
+        If it is not an ONNX file, not an encoder exported by tacref, of another format, or changed
+        since it was written.
     """
     try:
         entries = [_entry(model[content:end]) for _, content, end in _metadata_fields(model)]
@@ -68,8 +68,8 @@ def read_metadata(path: str | Path, model: bytes) -> dict[str, str]:
             f"{path}: its format is {metadata['format']}, this version of tacref reads {FORMAT}; "
             "export it again"
         )
-    if lacking := sorted(_KEYS - set(metadata)):
-        raise ValueError(f"{path}: damaged metadata (no {', '.join(lacking)})")
+    if missing := sorted(_REQUIRED_KEYS - set(metadata)):
+        raise ValueError(f"{path}: damaged metadata (no {', '.join(missing)})")
     if metadata[HASH] != content_hash(model):
         raise ValueError(
             f"{path}: damaged or changed since it was proven equal to torch (its content does not "
@@ -79,12 +79,12 @@ def read_metadata(path: str | Path, model: bytes) -> dict[str, str]:
 
 
 def read_config(path: str | Path, metadata: dict[str, str]) -> EncoderConfig:
-    """Build the configuration that the metadata holds.
+    """Read the encoder configuration from the metadata.
 
     Raises
     ------
     ValueError
-        If it cannot be one.
+        If it is not valid.
     """
     try:
         return EncoderConfig.from_json(json.loads(metadata["encoder"]))
@@ -92,36 +92,36 @@ def read_config(path: str | Path, metadata: dict[str, str]) -> EncoderConfig:
         raise ValueError(f"{path}: damaged metadata ({error})") from None
 
 
-def read_measured(path: str | Path, metadata: dict[str, str]) -> dict[str, Any]:
-    """Read what was measured when the file was written.
+def read_measurements(path: str | Path, metadata: dict[str, str]) -> dict[str, Any]:
+    """Read the measurements made when the file was written.
 
     Returns
     -------
     dict
-        `parity`, a list of records, and of int8 `tau`, a record.
+        `parity`, a list of records, and for int8 `tau`, a record.
 
     Raises
     ------
     ValueError
-        If a record or a number of one is missing.
+        If a record, or a number in it, is missing.
     """
-    found: dict[str, Any] = {}
-    for name, numbers in _MEASURED.items():
+    measurements: dict[str, Any] = {}
+    for name, numbers in _MEASUREMENTS.items():
         if name not in metadata:
             continue
         try:
-            found[name] = json.loads(metadata[name])
-            records = found[name] if name == "parity" else [found[name]]
+            measurements[name] = json.loads(metadata[name])
+            records = measurements[name] if name == "parity" else [measurements[name]]
             for number in numbers:
                 if not records or not all(math.isfinite(each[number]) for each in records):
                     raise ValueError(f"no {number}")
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise ValueError(f"{path}: damaged metadata ({name}: {error})") from None
-    return found
+    return measurements
 
 
 def streaming_form(path: str | Path, model: bytes, metadata: dict[str, str]) -> bytes:
-    """Return the model that also takes `context` and gives `next_context`.
+    """Return the model that also takes `context` and returns `next_context`.
 
     Raises
     ------
@@ -135,18 +135,18 @@ def streaming_form(path: str | Path, model: bytes, metadata: dict[str, str]) -> 
 
 
 def content_hash(model: bytes) -> str:
-    """Return the SHA-256 of a serialized model without the entry that holds it.
+    """Return the SHA-256 of a serialized model without the entry that stores it.
 
-    It tells damage and careless edits; it is no signature.
+    It detects damage and careless edits; it is not a signature.
     """
     digest = hashlib.sha256()
-    view = memoryview(model)  # whose slices are no copies
-    kept = 0
+    view = memoryview(model)  # its slices are not copies
+    hashed = 0
     for start, content, end in _metadata_fields(model):
         if _entry(model[content:end])[0] == PREFIX + HASH:
-            digest.update(view[kept:start])
-            kept = end
-    digest.update(view[kept:])
+            digest.update(view[hashed:start])
+            hashed = end
+    digest.update(view[hashed:])
     return digest.hexdigest()
 
 
@@ -168,7 +168,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, int, int, int]]:
         elif kind == 5:
             position += 4
         else:
-            raise ValueError("no such kind of field")
+            raise ValueError("unknown kind of field")
         if number == 0 or position > len(message):
             raise ValueError("field beyond the end")
         yield number, start, content, position

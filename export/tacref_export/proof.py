@@ -1,4 +1,4 @@
-"""Whether a graph computes what torch computes: on which videos, how far apart, within what."""
+"""Whether a graph computes the same as torch: videos to compare on, differences, limits."""
 
 import math
 from collections.abc import Sequence
@@ -22,26 +22,26 @@ from tacref_export.graph import Graph
 from tacref_export.metadata import INPUT, OUTPUT, context_rows
 from tacref_export.streaming import EncoderStream
 
-MAX_ABS = 1e-5  # float32, on rows of unit length
-MAX_ABS_STREAMING = 1e-6  # float32, chunks against the whole
+MAX_DIFFERENCE = 1e-5  # float32, on rows of unit length
+MAX_STREAMING_DIFFERENCE = 1e-6  # float32, between chunks and the whole
 MIN_COSINE = 0.999  # float16
 
-# (T, H, W): one frame, fewer frames than the context, non-square, odd, smaller and larger than
-# the pictures that the backbone sees. T = 0 stands for more frames than the context reaches.
+# (T, H, W): one frame, fewer frames than the context, non-square, odd, smaller and larger than the
+# pictures that the backbone takes. T = 0 stands for more frames than the context.
 PICTURE_SHAPES = ((1, 64, 64), (2, 48, 33), (5, 240, 320), (9, 121, 75), (17, 64, 96), (0, 37, 51))
 FEATURE_LENGTHS = (1, 2, 7, 20, 50, 0)
-_CHUNK = 7
-# Of a clip's frames as decoded; as float32, in torch and onnxruntime, they take many times that.
-CLIP_BYTES = 64 << 20
+_FRAMES_PER_CHUNK = 7
+# Decoded frames of one clip; in float32, in torch and onnxruntime, they take many times as much.
+MAX_CLIP_BYTES = 64 << 20
 
 
 class ParityError(RuntimeError):
-    """The exported file does not compute what torch computes."""
+    """The exported file does not compute the same as torch."""
 
 
 @dataclass(frozen=True)
 class Video:
-    """Frames to compare on, whether they are "decoded" or "noise", and the clip they are from."""
+    """Frames to compare on, their kind ("decoded" or "noise"), and the clip they come from."""
 
     kind: str
     frames: np.ndarray
@@ -55,9 +55,9 @@ class Parity:
     Parameters
     ----------
     shape : tuple of int
-        Of the frames.
+        Shape of the frames.
     kind : {"decoded", "noise"}
-        What they are.
+        Kind of frames.
     max_abs : float
         Largest difference in any coordinate.
     min_cosine : float
@@ -77,9 +77,9 @@ class Parity:
         return f"{'x'.join(map(str, self.shape))} {self.kind}: {self.max_abs:.1e}"
 
     def within(self, precision: str) -> bool:
-        """Return whether all limits of "float32", "float16" or "int8" are kept."""
-        if precision == "float32":  # NaN is within no limit
-            return self.max_abs <= MAX_ABS and self.streaming <= MAX_ABS_STREAMING
+        """Return whether the differences are within the limits of a precision."""
+        if precision == "float32":  # false for NaN
+            return self.max_abs <= MAX_DIFFERENCE and self.streaming <= MAX_STREAMING_DIFFERENCE
         return self.min_cosine >= (MIN_COSINE if precision == "float16" else -1.0)
 
 
@@ -89,22 +89,21 @@ def proof_videos(encoder: Encoder, clips: Sequence[str | Path] = ()) -> list[Vid
     Parameters
     ----------
     encoder : Encoder
-        Whose configuration says what a video is. Noise of features has the mean and deviation
-        of its training set.
+        The encoder. Noise for features has the mean and deviation of its training set.
     clips : sequence of str or Path
-        The user's own: the first one at six shapes, all of them as they are. Without them the
-        built-in activity is rendered, encoded and decoded; features are then noise alone.
+        Clips to use: the first one at six shapes, and all of them unchanged. Without clips the
+        built-in activity is rendered, encoded and decoded; for features there is then only noise.
 
     Raises
     ------
     ValueError
-        If a clip is not what the encoder takes.
+        If a clip does not fit the encoder.
     """
     config, rng = encoder.config, np.random.default_rng(0)
     long = context_rows(config.offsets) + 3
     decoded = []
     for clip in clips:
-        frames = next_frames(clip, long, CLIP_BYTES)
+        frames = first_frames(clip, long, MAX_CLIP_BYTES)
         check_frame(encoder, frames[0], clip)
         try:
             decoded.append(Video("decoded", config.as_frames(frames), str(clip)))
@@ -126,39 +125,39 @@ def proof_videos(encoder: Encoder, clips: Sequence[str | Path] = ()) -> list[Vid
     return videos + decoded
 
 
-def next_frames(clip: str | Path, count: int, size: float = math.inf) -> np.ndarray:
-    """Return a clip's first frames: `count`, or all it has, or what `size` bytes hold."""
+def first_frames(clip: str | Path, count: int, max_bytes: float = math.inf) -> np.ndarray:
+    """Return the first frames of a clip: at most `count`, and at most `max_bytes` bytes of them."""
     rows = []
     for frame, _ in iter_frames(clip):
         rows.append(frame)
-        if len(rows) == count or (len(rows) + 1) * frame.nbytes > size:
+        if len(rows) == count or (len(rows) + 1) * frame.nbytes > max_bytes:
             break
     return np.stack(rows)
 
 
 def measure_parity(encoder: Embedder, graph: Graph, videos: Sequence[Video]) -> list[Parity]:
-    """Compare a graph, as it is and as onnxruntime optimizes it, with the torch encoder.
+    """Compare a graph, with and without onnxruntime's optimization, with the torch encoder.
 
     Parameters
     ----------
     encoder : Encoder
-        In float32.
+        The encoder, in float32.
     graph : Graph
-        Of any precision.
+        A graph of any precision.
     videos : sequence of Video
-        What to compare on.
+        Videos to compare on.
 
     Returns
     -------
     list of Parity
-        One for each video, the worse of the graph as it is and as it is optimized.
+        One for each video, with the worse result of the two.
 
     Raises
     ------
     ValueError
-        If torch gives embeddings that are not of unit length; names clip and frame.
+        If torch computes embeddings that are not of unit length; names the clip and the frame.
     ParityError
-        If onnxruntime does not open the graph, or the graph does not run on one of them.
+        If onnxruntime does not open the graph, or it does not run on a video.
     """
     model = graph.model.SerializeToString()
     try:
@@ -167,7 +166,7 @@ def measure_parity(encoder: Embedder, graph: Graph, videos: Sequence[Video]) -> 
     except MemoryError:
         raise
     except Exception as error:  # onnxruntime's kinds of error share no public base
-        raise ParityError(f"onnxruntime does not open it: {_line(error)}") from None
+        raise ParityError(f"onnxruntime does not open it: {_one_line(error)}") from None
     measured = []
     for video in videos:
         try:
@@ -178,11 +177,11 @@ def measure_parity(encoder: Embedder, graph: Graph, videos: Sequence[Video]) -> 
             rows = [run_graph(session, video.frames) for session in (plain, optimized)]
             stream = EncoderStream(runner, encoder.config)
             chunks = [
-                stream.push(video.frames[start : start + _CHUNK])
-                for start in range(0, len(video.frames), _CHUNK)
+                stream.push(video.frames[start : start + _FRAMES_PER_CHUNK])
+                for start in range(0, len(video.frames), _FRAMES_PER_CHUNK)
             ]
             streamed = np.concatenate([*chunks, stream.finish()])
-        except FrameError:  # no number, which is within no limit
+        except FrameError:  # NaN fails all limits
             streamed = np.full_like(expected, np.nan)
         except MemoryError:
             raise
@@ -191,10 +190,10 @@ def measure_parity(encoder: Embedder, graph: Graph, videos: Sequence[Video]) -> 
                 f"it does not run on frames of shape {video.frames.shape}: "
                 f"{where_it_failed(graph.model, error)}"
             ) from None
-        for each, how in zip((*rows, streamed), ("", "", " in chunks"), strict=True):
+        for each, suffix in zip((*rows, streamed), ("", "", " in chunks"), strict=True):
             if each.shape != expected.shape:
                 raise ParityError(
-                    f"on frames of shape {video.frames.shape}{how} its embeddings have shape "
+                    f"on frames of shape {video.frames.shape}{suffix} its embeddings have shape "
                     f"{each.shape}, and torch's {expected.shape}"
                 )
         measured.append(
@@ -231,20 +230,20 @@ def run_graph(session: Any, frames: np.ndarray) -> np.ndarray:
 
 
 def where_it_failed(model: onnx.ModelProto, error: Exception) -> str:
-    """Say which layer onnxruntime's error is about, and what the error is."""
-    text = _line(error)
+    """Return the layer that an error of onnxruntime is about, and its message."""
+    text = _one_line(error)
     for node in model.graph.node:
         if f"Name:'{node.name}'" in text:
             scopes = {entry.key: entry.value for entry in node.metadata_props}
             path = scopes.get("pkg.torch.onnx.name_scopes", "")
-            named = [part.strip(" '\"") for part in path.strip("[]").split(",")]
-            layers = [part for part in named if part.startswith("encoder.")]
+            parts = [part.strip(" '\"") for part in path.strip("[]").split(",")]
+            layers = [part for part in parts if part.startswith("encoder.")]
             layer = layers[-1].removeprefix("encoder.") if layers else "the context windows"
             return f"first at {layer} ({node.op_type}): {text}"
     return f"first at its input: {text}"
 
 
-def _line(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
@@ -254,4 +253,4 @@ def _rendered(length: int, size: int) -> np.ndarray:
         path = Path(folder) / "clip.mp4"
         frames = render(draw_timeline(rng), rng, size)
         write_video(path, (frame for frame, _ in zip(frames, range(length), strict=False)))
-        return next_frames(path, length)
+        return first_frames(path, length)

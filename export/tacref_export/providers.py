@@ -1,4 +1,4 @@
-"""Where a session runs: chosen, verified, and never changed in silence."""
+"""Where a session runs: as requested and verified, without silent fallback."""
 
 import contextlib
 import ctypes
@@ -18,11 +18,11 @@ PROVIDERS = {
     "tensorrt": "TensorrtExecutionProvider",
 }
 
-MAX_THREADS = 1024  # onnxruntime starts as many as it is told to, whatever the machine has
+MAX_THREADS = 1024  # onnxruntime starts any number, whatever the machine has
 
-# What onnxruntime computes on the CPU on purpose, whatever the provider: numbers of frames and
-# rows, a few bytes each. Anything else there is the encoder itself.
-_BOOKKEEPING = frozenset((
+# Operators that onnxruntime runs on the CPU on purpose, whatever the provider: counts of frames and
+# rows, a few bytes each. Other operators there belong to the encoder itself.
+_SHAPE_OPERATORS = frozenset((
     "Add", "Cast", "Clip", "Concat", "ConstantOfShape", "CumSum", "Div", "Expand", "Gather", "Max",
     "MemcpyFromHost", "MemcpyToHost", "Min", "Mul", "Range", "Reshape", "Shape", "Slice",
     "Squeeze", "Sub", "Unsqueeze",
@@ -44,9 +44,7 @@ def check_providers(providers: str | Sequence[str]) -> tuple[str, ...]:
     if not names:
         raise ValueError(f"providers must name at least one of {', '.join(PROVIDERS)}")
     if "cpu" in names[:-1]:
-        raise ValueError(
-            f"providers: cpu takes all that comes to it, so it must be last, got {names}"
-        )
+        raise ValueError(f"providers: cpu runs everything, so it must be last, got {names}")
     return names
 
 
@@ -73,20 +71,20 @@ def open_session(
     cuda_graph: bool,
     threads: int,
 ) -> Any:
-    """Open an onnxruntime session that runs where it was asked to.
+    """Open an onnxruntime session that runs on the requested providers.
 
     Parameters
     ----------
     path : str or Path
-        Where the model is from, for messages.
+        Path of the model, for messages.
     model : bytes
         A serialized model.
     providers : sequence of {"cpu", "cuda", "tensorrt"}
         In order of preference.
     allow_cpu : bool
-        Let the CPU take all or part of it where a provider is not available.
+        Whether the CPU may run all or part of it if a provider is not available.
     tf32, cuda_graph : bool
-        Of the CUDA and TensorRT providers.
+        Options of the CUDA and TensorRT providers.
     threads : int
         CPU threads; 0 lets onnxruntime choose.
 
@@ -98,40 +96,40 @@ def open_session(
     Raises
     ------
     ValueError
-        If a provider is not available, or part of the encoder would run elsewhere; says what is
-        missing. Also if onnxruntime cannot read the model, or part of it lies in another file.
+        If a provider is not available, or part of the encoder would run elsewhere; names what is
+        missing. Also if onnxruntime cannot read the model, or part of it is in another file.
     MemoryError
-        If there is not enough for it.
+        If there is not enough memory.
     """
     import onnxruntime as ort
 
-    wanted = [name for name in providers if name != "cpu"]
-    missing = {name: parts for name in wanted if (parts := missing_parts(name))}
+    requested = [name for name in providers if name != "cpu"]
+    missing = {name: parts for name in requested if (parts := missing_parts(name))}
     if missing and not allow_cpu:
-        lacks = "; ".join(f"{name} is not available here: {missing[name]}" for name in missing)
-        raise ValueError(f"{lacks}. {_CPU_INSTEAD}")
-    wanted = [name for name in wanted if name not in missing]
-    # Its provider has no option for it.
-    if "tensorrt" in wanted and not tf32 and os.environ.get("NVIDIA_TF32_OVERRIDE") != "0":
+        reasons = "; ".join(f"{name} is not available here: {missing[name]}" for name in missing)
+        raise ValueError(f"{reasons}. {_CPU_INSTEAD}")
+    requested = [name for name in requested if name not in missing]
+    # Its provider has no option for TF32.
+    if "tensorrt" in requested and not tf32 and os.environ.get("NVIDIA_TF32_OVERRIDE") != "0":
         raise ValueError(
             "TensorRT computes float32 in TF32, about 1e-3 off, unless "
             "NVIDIA_TF32_OVERRIDE=0 is in the environment; set it (in Python, tf32=True accepts it)"
         )
     options = ort.SessionOptions()
     options.intra_op_num_threads = int(threads)
-    options.log_severity_level = 4  # what goes wrong is raised below
-    options.enable_mem_pattern = False  # it keeps memory for each number of frames that it has met
+    options.log_severity_level = 4  # errors are raised below
+    options.enable_mem_pattern = False  # it would keep memory for each number of frames
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-    # The content hash knows nothing of weights in other files: there they are looked for in vain.
+    # The content hash does not cover weights in other files, so none are read.
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", os.devnull
     )
-    chosen = [(PROVIDERS[name], _options(name, tf32, cuda_graph)) for name in wanted]
+    with_options = [(PROVIDERS[name], _options(name, tf32, cuda_graph)) for name in requested]
     try:
         with memory_errors(f"the session of {path}"):
-            # Where a provider fails it would print, and go on with the CPU alone.
+            # By default, if a provider fails, it prints that and goes on with the CPU.
             session = ort.InferenceSession(
-                model, options, [*chosen, (PROVIDERS["cpu"], {})], enable_fallback=0
+                model, options, [*with_options, (PROVIDERS["cpu"], {})], enable_fallback=0
             )
     except MemoryError:
         raise
@@ -139,12 +137,12 @@ def open_session(
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{path}: onnxruntime cannot run it ({reason})") from None
     if not allow_cpu:
-        _verify(session, wanted)
+        _check_placement(session, requested)
     return session
 
 
 def missing_parts(provider: str) -> str:
-    """Say what a provider lacks on this machine; "" if nothing is known to be missing."""
+    """Return what a provider lacks on this machine; "" if nothing is known to be missing."""
     import onnxruntime as ort
 
     if PROVIDERS[provider] not in ort.get_available_providers():
@@ -154,7 +152,7 @@ def missing_parts(provider: str) -> str:
         )
     if provider == "cpu":
         return ""
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints missing libraries
         ort.preload_dlls()
     major = str(getattr(ort, "cuda_version", "") or "").partition(".")[0]
     install = "pip install 'onnxruntime-gpu[cuda,cudnn]'"
@@ -167,12 +165,12 @@ def missing_parts(provider: str) -> str:
     parts.append(("cuDNN 9", "cudnn", "9", install))
     if provider == "tensorrt":
         parts.append(("TensorRT 10", "nvinfer", "10", f"pip install tensorrt-cu{major}"))
-    lacking: dict[str, tuple[list[str], str]] = {}
-    for what, name, major, install in parts:
+    missing: dict[str, tuple[list[str], str]] = {}
+    for part, name, major, install in parts:
         if not _loads(name, major):
-            lacking.setdefault(what, ([], install))[0].append(_file(name, major))
+            missing.setdefault(part, ([], install))[0].append(_file(name, major))
     return "; ".join(
-        f"no {what} ({', '.join(files)}: {install})" for what, (files, install) in lacking.items()
+        f"no {part} ({', '.join(files)}: {install})" for part, (files, install) in missing.items()
     )
 
 
@@ -182,37 +180,37 @@ def placement(session: Any) -> dict[str, list[str]]:
     Returns
     -------
     dict of str to list of str
-        Provider, such as "cuda" (or onnxruntime's name of one that has no name here), to types of
-        operators, once for each node.
+        Provider, such as "cuda" (or onnxruntime's name if it has none here), to the operator of
+        each of its nodes.
     """
     names = {full: name for name, full in PROVIDERS.items()}
     nodes: dict[str, list[str]] = {}
     for part in session.get_provider_graph_assignment_info():
-        place = nodes.setdefault(names.get(part.ep_name, part.ep_name), [])
-        place.extend(node.op_type for node in part.get_nodes())
+        operators = nodes.setdefault(names.get(part.ep_name, part.ep_name), [])
+        operators.extend(node.op_type for node in part.get_nodes())
     return nodes
 
 
-def _verify(session: Any, wanted: Sequence[str]) -> None:
-    got = session.get_providers()
-    for name in wanted:
-        if PROVIDERS[name] not in got:
+def _check_placement(session: Any, requested: Sequence[str]) -> None:
+    active = session.get_providers()
+    for name in requested:
+        if PROVIDERS[name] not in active:
             raise ValueError(
-                f"{name} was asked for, but the session got {got}; onnxruntime could not "
+                f"{name} was requested, but the session has {active}; onnxruntime could not "
                 "start it, and its log says why"
             )
-    if not wanted:
+    if not requested:
         return
     elsewhere = sorted({
         operator
-        for place, operators in placement(session).items()
-        if place not in wanted
+        for provider, operators in placement(session).items()
+        if provider not in requested
         for operator in operators
-        if operator not in _BOOKKEEPING
+        if operator not in _SHAPE_OPERATORS
     })  # fmt: skip
     if elsewhere:
         raise ValueError(
-            f"{', '.join(wanted)} would leave {', '.join(elsewhere)} to the CPU. {_CPU_INSTEAD}"
+            f"{', '.join(requested)} would leave {', '.join(elsewhere)} to the CPU. {_CPU_INSTEAD}"
         )
 
 
@@ -222,7 +220,7 @@ _CPU_INSTEAD = "--device cpu runs all of it on the CPU (in Python, allow_cpu=Tru
 def _options(provider: str, tf32: bool, cuda_graph: bool) -> dict[str, str]:
     if provider == "cuda":
         return {
-            # The default search measures every algorithm anew for each number of frames.
+            # By default it measures all algorithms again for each number of frames.
             "cudnn_conv_algo_search": "HEURISTIC",
             "use_tf32": str(int(tf32)),
             "enable_cuda_graph": str(int(cuda_graph)),

@@ -1,4 +1,4 @@
-"""Run an exported encoder with numpy and onnxruntime alone."""
+"""Running an exported encoder with only NumPy and onnxruntime."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,46 +16,47 @@ from tacref_export.streaming import EncoderStream, check_chunk, default_chunk, e
 class EncoderSession:
     """An exported encoder, ready to embed videos.
 
-    May be used from several threads. It holds its memory until `close`, or until the end of a
-    `with` block.
+    It can be used from several threads. It holds its memory until `close` or the end of a `with`
+    block.
 
     Parameters
     ----------
     path : str or Path
-        A file that `export_encoder` wrote, unchanged since.
+        A file written by `export_encoder` and unchanged since.
     providers : sequence of {"cpu", "cuda", "tensorrt"}
-        Where to run, in order of preference. Each is verified, and where each part of the encoder
-        was placed: what is not available is an error, and never a silent change to the CPU.
+        Where to run, in order of preference. It is verified that each is available and runs the
+        encoder; otherwise it is an error, never a silent fallback to the CPU.
     allow_cpu : bool
-        Let the CPU take all or part of it where a provider is not available.
+        Whether the CPU may run all or part of it if a provider is not available.
     chunk : int, optional
-        Frames that go through the encoder at once, >= 1. By default as many as a few hundred
-        megabytes hold. The embeddings do not depend on it.
+        Frames to run at once, >= 1. By default as many as fit a few hundred megabytes. The
+        embeddings do not depend on it.
     cuda_graph : bool
-        Capture the work on a chunk once, then replay it. Needs `chunk` and "cuda" or "tensorrt".
+        Whether to capture the work on a chunk once and then replay it. Needs `chunk` and "cuda" or
+        "tensorrt".
     tf32 : bool
-        Let NVIDIA GPUs round factors to ten bits: faster, and about 1e-3 off.
+        Whether NVIDIA GPUs may round factors to ten bits: faster, and about 1e-3 off.
     threads : int
         CPU threads, from 0 to 1024; 0 lets onnxruntime choose.
 
     Attributes
     ----------
     config : EncoderConfig
-        The encoder's architecture, as read from the file.
+        Architecture of the encoder, from the file.
     metadata : dict of str to str
-        All that the file says about itself, without the prefix `tacref.`.
+        Metadata of the file, keys without the prefix `tacref.`.
     providers : tuple of str
-        What it runs on.
+        The providers that it runs on.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not an encoder of this project, or was changed; a provider is unknown or not
+        If it is not an encoder exported by tacref, or was changed; a provider is unknown or not
         available; or another argument is out of range.
     MemoryError
-        If there is not enough for it.
+        If there is not enough memory.
     """
 
     def __init__(
@@ -69,18 +70,18 @@ class EncoderSession:
         tf32: bool = False,
         threads: int = 0,
     ) -> None:
-        wanted = check_providers(providers)
+        requested = check_providers(providers)
         check_chunk(chunk)
         check_threads(threads)
-        if cuda_graph and (chunk is None or wanted[0] == "cpu"):
+        if cuda_graph and (chunk is None or requested[0] == "cpu"):
             raise ValueError("cuda_graph needs a chunk and a provider other than cpu")
         exported = read_exported(path)
         self.metadata, self.config = exported.metadata, exported.config
         session = exported.open(
-            wanted, allow_cpu=allow_cpu, tf32=tf32, cuda_graph=cuda_graph, threads=threads
+            requested, allow_cpu=allow_cpu, tf32=tf32, cuda_graph=cuda_graph, threads=threads
         )
-        got = session.get_providers()
-        self.providers = tuple(name for name, full in PROVIDERS.items() if full in got)
+        active = session.get_providers()
+        self.providers = tuple(name for name, full in PROVIDERS.items() if full in active)
         self._chunk = chunk
         self._runner: Runner | None
         if self.providers == ("cpu",):
@@ -100,15 +101,15 @@ class EncoderSession:
         Returns
         -------
         ndarray of float32, shape (T, d)
-            One vector of unit length a frame.
+            One vector of unit length per frame.
 
         Raises
         ------
         ValueError
-            If `frames` is not what the encoder takes, an embedding comes out that is not of unit
-            length, or the session is closed. Names the frame.
+            If `frames` does not fit the encoder, an embedding is not of unit length, or the session
+            is closed. Names the frame.
         MemoryError
-            If there is not enough for a chunk.
+            If there is not enough memory for a chunk.
         """
         stream = self.stream()
         frames = self.config.as_frames(frames)
@@ -121,7 +122,7 @@ class EncoderSession:
     def embed_video(
         self, path: str | Path, *, progress: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Embed a video file in memory that does not grow with its frames.
+        """Embed a video file, in memory that does not grow with its length.
 
         Parameters
         ----------
@@ -133,7 +134,7 @@ class EncoderSession:
         Returns
         -------
         embeddings : ndarray of float32, shape (T, d)
-            One vector of unit length a frame.
+            One vector of unit length per frame.
         timestamps : ndarray of float64, shape (T,)
             Seconds.
 
@@ -142,7 +143,7 @@ class EncoderSession:
         FileNotFoundError
             If there is no such file.
         ValueError
-            If it is damaged, or not what the encoder takes; or the session is closed.
+            If it is damaged or does not fit the encoder, or the session is closed.
         """
         from tacref.encoder.embedding import embed_clip  # decodes, with PyAV
 
@@ -163,14 +164,14 @@ class EncoderSession:
         Yields
         ------
         tuple of ndarray
-            As `embed_video` returns them, in the order of `paths`, each once it is ready.
+            As returned by `embed_video`, in the order of `paths`, each once it is ready.
 
         Raises
         ------
         FileNotFoundError
             If one is missing, before any is embedded.
         ValueError
-            If one is damaged, or not what the encoder takes; or the session is closed.
+            If one is damaged or does not fit the encoder, or the session is closed.
         """
         clips = [Path(path) for path in paths]
         for clip in clips:
@@ -179,13 +180,13 @@ class EncoderSession:
         return (self.embed_video(clip, progress=progress) for clip in clips)
 
     def stream(self) -> EncoderStream:
-        """Begin a video that arrives in chunks.
+        """Start a video that arrives in chunks.
 
         Returns
         -------
         EncoderStream
-            `push` frames, then `finish`. Each stream is for one thread at a time; several may be
-            open at once.
+            Call `push` with frames, then `finish`. Use each stream in one thread at a time; several
+            can be open at once.
 
         Raises
         ------
@@ -199,30 +200,30 @@ class EncoderSession:
     def embed_stream(
         self, frames: Iterable[np.ndarray], chunk: int | None = None
     ) -> Iterator[np.ndarray]:
-        """Embed a video whose frames come one by one, in memory that does not grow with them.
+        """Embed a video whose frames come one by one, in memory that does not grow with its length.
 
         Parameters
         ----------
         frames : iterable of ndarray, each of shape (H, W, 3) or (F,)
             Read once.
         chunk : int, optional
-            Frames at a time, >= 1. By default the session's.
+            Frames to run at once, >= 1. By default that of the session.
 
         Yields
         ------
         ndarray of float32, shape (N, d)
-            Embeddings in order, together one row a frame.
+            Embeddings in order, in total one row per frame.
 
         Raises
         ------
         ValueError
-            If `chunk` is not >= 1, a frame is not what the encoder takes, or the session is closed.
+            If `chunk` is not >= 1, a frame does not fit the encoder, or the session is closed.
         """
         check_chunk(chunk)
         return embed_stream(self.stream(), frames, chunk or self._chunk)
 
     def close(self) -> None:
-        """Let go of the model and its memory; streams that are open may still end."""
+        """Release the model and its memory; open streams can still be finished."""
         self._runner = None
 
     def __enter__(self) -> "EncoderSession":

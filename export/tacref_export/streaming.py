@@ -1,4 +1,4 @@
-"""A video frame by frame or chunk by chunk: the same embeddings as of the whole."""
+"""Embedding a video frame by frame or chunk by chunk, with the same result as for the whole."""
 
 from collections.abc import Iterable, Iterator
 from numbers import Integral
@@ -16,15 +16,15 @@ class EncoderStream:
     """One video that arrives in chunks; made by `EncoderSession.stream`.
 
     The features of the last frames are carried from chunk to chunk, so each frame goes through
-    the backbone once. An embedding comes out once its whole context was seen: as many frames
-    later as the largest offset.
+    the backbone once. An embedding is returned once its whole context has arrived, after as many
+    frames as the largest offset.
 
     Parameters
     ----------
     runner : Runner
         Runs the encoder.
     config : EncoderConfig
-        The encoder's.
+        Configuration of the encoder.
     """
 
     def __init__(self, runner: Runner, config: EncoderConfig) -> None:
@@ -32,9 +32,9 @@ class EncoderStream:
         self._after = max(0, config.offsets[-1])
         self._context: Any | None = None
         self._shape: tuple[int, ...] | None = None
-        # Embeddings of the last `after` frames, right if the video ends here.
+        # Embeddings of the last `after` frames, valid if the video ends here.
         self._last = np.empty((0, config.dim), np.float32)
-        self._taken, self._given = 0, 0  # frames and embeddings so far
+        self._frames_in, self._rows_out = 0, 0  # so far
         self._finished = False
 
     def push(self, frames: np.ndarray) -> np.ndarray:
@@ -43,28 +43,27 @@ class EncoderStream:
         Parameters
         ----------
         frames : ndarray, shape (T, H, W, 3) of uint8 or (T, F) of float32
-            T >= 1; of the same size each time.
+            T >= 1; the size must be the same in all calls.
 
         Returns
         -------
         ndarray of float32, shape (N, d)
-            Embeddings of the frames that follow those already given out.
+            Embeddings of the frames after those already returned.
 
         Raises
         ------
         ValueError
-            If `frames` is not what the encoder takes, changes its size, or the stream is finished;
-            or an embedding comes out that is not of unit length. Names the frame, counted from the
-            first of the video.
+            If `frames` do not fit the encoder or change their size, the stream is finished, or an
+            embedding is not of unit length. Names the frame, counted from the first of the video.
         MemoryError
-            If there is not enough for these frames.
+            If there is not enough memory for these frames.
         """
         if self._finished:
             raise ValueError("the stream is finished; a new video needs a new one")
         try:
             frames = self._config.as_frames(frames)
         except FrameError as error:
-            raise error.after(self._taken) from None
+            raise error.after(self._frames_in) from None
         self._shape = self._shape or frames.shape[1:]
         if frames.shape[1:] != self._shape:
             raise ValueError(
@@ -80,18 +79,18 @@ class EncoderStream:
             raise ValueError(
                 f"onnxruntime cannot embed frames of shape {frames.shape} ({reason})"
             ) from error
-        self._taken += len(frames)
+        self._frames_in += len(frames)
         ready = max(0, len(rows) - self._after)
         self._last = rows[ready:]
-        return self._give(rows[:ready])
+        return self._check_rows(rows[:ready])
 
     def finish(self) -> np.ndarray:
-        """End the video: beyond it, its last frame stands in.
+        """End the video: its last frame is repeated beyond the end.
 
         Returns
         -------
         ndarray of float32, shape (N, d)
-            The embeddings that are left.
+            The remaining embeddings.
 
         Raises
         ------
@@ -100,10 +99,10 @@ class EncoderStream:
         """
         rows, self._last, self._context = self._last, self._last[:0], None
         self._finished = True
-        return self._give(rows)
+        return self._check_rows(rows)
 
-    def _give(self, rows: np.ndarray) -> np.ndarray:
-        before, self._given = self._given, self._given + len(rows)
+    def _check_rows(self, rows: np.ndarray) -> np.ndarray:
+        before, self._rows_out = self._rows_out, self._rows_out + len(rows)
         try:
             check_embeddings(rows)
         except FrameError as error:
@@ -114,28 +113,28 @@ class EncoderStream:
 def embed_stream(
     stream: EncoderStream, frames: Iterable[np.ndarray], chunk: int | None
 ) -> Iterator[np.ndarray]:
-    """Yield the embeddings of a video given frame by frame, in chunks of `chunk` frames.
+    """Yield the embeddings of a sequence of frames, in chunks of `chunk` frames.
 
     Parameters
     ----------
     stream : EncoderStream
-        A new one; finished at the end.
+        A new stream; finished at the end.
     frames : iterable of ndarray
-        Frames of one size; read once.
+        Frames of the same size; read once.
     chunk : int, optional
-        Frames at a time, >= 1. By default `default_chunk` of the first frame.
+        Frames to run at once, >= 1. By default `default_chunk` of the first frame.
 
     Yields
     ------
     ndarray of float32, shape (N, d)
-        One array a chunk; together one row a frame.
+        One array per chunk, in total one row per frame.
 
     Raises
     ------
     ValueError
-        If a frame is not what the encoder takes, or not of the shape of the first.
+        If a frame does not fit the encoder, or its shape differs from that of the first.
     """
-    held: list[np.ndarray] = []
+    pending: list[np.ndarray] = []
     shape: tuple[int, ...] | None = None
     for number, frame in enumerate(map(np.asarray, frames)):
         if shape is None:
@@ -145,17 +144,17 @@ def embed_stream(
             raise ValueError(
                 f"frame {number}: must have shape {shape}, as the first, got {frame.shape}"
             )
-        held.append(frame)
-        if len(held) == chunk:
-            yield stream.push(np.stack(held))
-            held.clear()
-    if held:
-        yield stream.push(np.stack(held))
+        pending.append(frame)
+        if len(pending) == chunk:
+            yield stream.push(np.stack(pending))
+            pending.clear()
+    if pending:
+        yield stream.push(np.stack(pending))
     yield stream.finish()
 
 
 def check_chunk(chunk: int | None) -> None:
-    """Refuse a number of frames that is no whole number >= 1; None stands for the default.
+    """Refuse a chunk size that is not a whole number >= 1; None stands for the default.
 
     Raises
     ------
@@ -167,19 +166,19 @@ def check_chunk(chunk: int | None) -> None:
         raise ValueError(f"chunk must be a whole number >= 1, got {chunk!r}")
 
 
-# Bytes that a chunk's frames and the largest maps that come of them may take.
-_CHUNK_BYTES = 256 << 20
+# For the frames of a chunk and the largest feature maps computed from them.
+_MAX_CHUNK_BYTES = 256 << 20
 
 
 def default_chunk(frame: np.ndarray, config: EncoderConfig) -> int:
-    """Return how many frames of this size go through the encoder at once.
+    """Return the number of frames of this size to run at once.
 
     Parameters
     ----------
     frame : ndarray, shape (H, W, 3) or (F,)
         A frame.
     config : EncoderConfig
-        The encoder's.
+        Configuration of the encoder.
 
     Returns
     -------
@@ -187,10 +186,10 @@ def default_chunk(frame: np.ndarray, config: EncoderConfig) -> int:
         From 1 to 4096.
     """
     # As uint8 and as float32.
-    each = 5 * frame.size
+    bytes_per_frame = 5 * frame.size
     if config.takes_pictures:
-        # Its lines, summed, rounded and transposed, as float32.
-        each += 12 * config.size * frame[0].size
-        # A few maps of 64 channels at half the size, or as large: ResNet-50's first layers.
-        each += 256 * config.size**2
-    return min(4096, max(1, _CHUNK_BYTES // each))
+        # Its resized rows, in three float32 arrays.
+        bytes_per_frame += 12 * config.size * frame[0].size
+        # A few maps as large as ResNet-50's first layers: 64 channels at half the size.
+        bytes_per_frame += 256 * config.size**2
+    return min(4096, max(1, _MAX_CHUNK_BYTES // bytes_per_frame))

@@ -1,4 +1,4 @@
-"""One ONNX file with all that it says about itself, written whole or not at all."""
+"""Writing the ONNX file with its metadata, completely or not at all."""
 
 import base64
 import dataclasses
@@ -26,18 +26,18 @@ Precision = Literal["float32", "float16", "int8"]
 
 @dataclass(frozen=True)
 class Export:
-    """What was written.
+    """An exported file and its measurements.
 
     Parameters
     ----------
     path : Path
-        The file.
+        Path of the file.
     precision : {"float32", "float16", "int8"}
-        Of its layers.
+        Precision of its layers.
     parity : tuple of Parity
-        The difference from torch on each video that was tried.
+        Difference from torch on each video.
     tau : TauLoss, optional
-        Of int8.
+        Loss in Kendall's tau, for int8.
     """
 
     path: Path
@@ -56,25 +56,25 @@ class Export:
         }
 
 
-def write(graph: "Graph", encoder: "Encoder", run: Path, made: Export, video: "Video") -> None:
-    """Write the file with all that it says about itself, and open it as a user would."""
+def write(graph: "Graph", encoder: "Encoder", run: Path, export: Export, video: "Video") -> None:
+    """Write the file with its metadata, and check it by opening it as a user would."""
     from tacref_export.metadata import HASH, content_hash
     from tacref_export.proof import ParityError
     from tacref_export.session import EncoderSession
 
-    _describe(graph, encoder.config, run, made)
+    _describe(graph, encoder.config, run, export)
     _annotate(graph.model, HASH, "")
     graph.model.metadata_props[-1].value = content_hash(graph.model.SerializeToString())
-    with replacing(made.path) as temporary:
+    with replacing(export.path) as temporary:
         temporary.write_bytes(graph.model.SerializeToString())
         with EncoderSession(temporary) as session:
             rows = session.embed(video.frames)
         expected = encoder.embed(video.frames)
-        if not np.abs(rows - expected).max() <= max(each.max_abs for each in made.parity) + 1e-6:
-            raise ParityError(f"{made.path}: not written; read back it computes something else")
+        if not np.abs(rows - expected).max() <= max(each.max_abs for each in export.parity) + 1e-6:
+            raise ParityError(f"{export.path}: not written; read back, it computes something else")
 
 
-def _describe(graph: "Graph", config: "EncoderConfig", run: Path, made: Export) -> None:
+def _describe(graph: "Graph", config: "EncoderConfig", run: Path, export: Export) -> None:
     import onnxruntime
     import torch
 
@@ -85,7 +85,7 @@ def _describe(graph: "Graph", config: "EncoderConfig", run: Path, made: Export) 
     model = graph.model
     model.producer_name, model.producer_version = "tacref", tacref.__version__
     for part in (*model.graph.node, *model.graph.value_info):
-        del part.metadata_props[:]  # the exporter notes the source files of this machine
+        del part.metadata_props[:]  # the exporter writes local source paths into them
     if config.takes_pictures:
         preprocessing = (
             f"uint8 RGB; resized to {config.size}x{config.size} bytes by antialiased linear "
@@ -98,10 +98,10 @@ def _describe(graph: "Graph", config: "EncoderConfig", run: Path, made: Export) 
         "format": FORMAT,
         "version": tacref.__version__,
         "encoder": json.dumps(config.to_json()),
-        "precision": made.precision,
+        "precision": export.precision,
         "preprocessing": preprocessing + " (all inside the graph)",
-        "parity": json.dumps([dataclasses.asdict(each) for each in made.parity]),
-        **({"tau": json.dumps(dataclasses.asdict(made.tau))} if made.tau else {}),
+        "parity": json.dumps([dataclasses.asdict(each) for each in export.parity]),
+        **({"tau": json.dumps(dataclasses.asdict(export.tau))} if export.tau else {}),
         "weights_sha256": hashlib.sha256((run / WEIGHTS).read_bytes()).hexdigest(),
         "torch": torch.__version__,
         "onnxruntime": onnxruntime.__version__,

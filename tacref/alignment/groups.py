@@ -72,7 +72,7 @@ def outliers(costs: ArrayLike) -> list[int]:
         return []
     middle = float(np.median(values))
     deviation = 1.4826 * float(np.median(np.abs(values - middle)))
-    # If nearly all costs are the same, a small difference is no reason.
+    # If nearly all costs are the same, a small difference does not make an outlier.
     limit = max(middle + OUTLIER_DEVIATIONS * deviation, 1.5 * middle)
     return [int(k) for k in np.argsort(-values, kind="stable") if values[k] > limit]
 

@@ -1,4 +1,4 @@
-"""f_theta: frames in, one embedding a frame out; saved as safetensors and config.json.
+"""f_theta: frames in, one embedding per frame out; saved as safetensors and config.json.
 
 `config` and `registry` need no torch; the other names load it when they are first used.
 """

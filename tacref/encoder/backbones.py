@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 def _block(channels_in: int, channels: int, kernel: int = 3) -> nn.Sequential:
-    # Group normalization: no statistics of a batch, so training and use compute the same.
+    # Group normalization has no batch statistics, so training and inference compute the same.
     return nn.Sequential(
         nn.Conv2d(channels_in, channels, kernel, stride=2, padding=kernel // 2, bias=False),
         nn.GroupNorm(8, channels),
@@ -16,7 +16,7 @@ def _block(channels_in: int, channels: int, kernel: int = 3) -> nn.Sequential:
 class SmallBackbone(nn.Module):
     """Four strided convolutions and a linear layer, for training on a CPU.
 
-    Where things are matters in an activity, so the last map is flattened, not averaged.
+    Positions matter in an activity, so the last feature map is flattened, not averaged.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class _Bottleneck(nn.Module):
 class ResNet50Backbone(nn.Module):
     """ResNet-50 up to conv4 (He et al. 2016), as the LAV paper uses it.
 
-    The parameters have torchvision's names, so that its weight files load.
+    The parameters have torchvision's names, so that its weight files can be loaded.
     """
 
     width = 1024
@@ -100,8 +100,8 @@ class ResNet50Backbone(nn.Module):
         Parameters
         ----------
         weights : dict
-            The file's state dict. `layer4.*` and `fc.*`, which lie beyond conv4, are left out;
-            everything else must fit exactly.
+            State dict of the file. `layer4.*` and `fc.*`, which come after conv4, are left out;
+            everything else must match exactly.
         source : str
             Name of the file, for messages.
 
@@ -110,32 +110,32 @@ class ResNet50Backbone(nn.Module):
         ValueError
             If a parameter is missing, unknown, or of another shape or kind of number.
         """
-        beyond = ("layer4.", "fc.")
-        given = {name: value for name, value in weights.items() if not name.startswith(beyond)}
-        wanted = self.state_dict()
+        after_conv4 = ("layer4.", "fc.")
+        loaded = {name: v for name, v in weights.items() if not name.startswith(after_conv4)}
+        expected = self.state_dict()
         # Files from before torch 0.4.1 do not count batches.
-        for name in set(wanted) - set(given):
+        for name in set(expected) - set(loaded):
             if name.endswith("num_batches_tracked"):
-                given[name] = wanted[name]
-        missing, unknown = sorted(set(wanted) - set(given)), sorted(set(given) - set(wanted))
+                loaded[name] = expected[name]
+        missing, unknown = sorted(set(expected) - set(loaded)), sorted(set(loaded) - set(expected))
         if missing or unknown:
             raise ValueError(
                 f"{source}: not the weights of a torchvision ResNet-50: "
                 f"{len(missing)} parameters missing {missing[:3]}, "
                 f"{len(unknown)} unknown {unknown[:3]}"
             )
-        for name, value in given.items():
-            if value.shape != wanted[name].shape:
+        for name, value in loaded.items():
+            if value.shape != expected[name].shape:
                 raise ValueError(
                     f"{source}: not the weights of a torchvision ResNet-50: {name} has shape "
-                    f"{tuple(value.shape)}, expected {tuple(wanted[name].shape)}"
+                    f"{tuple(value.shape)}, expected {tuple(expected[name].shape)}"
                 )
-            if value.is_floating_point() != wanted[name].is_floating_point():
+            if value.is_floating_point() != expected[name].is_floating_point():
                 raise ValueError(
                     f"{source}: not the weights of a torchvision ResNet-50: {name} is "
-                    f"{value.dtype}, expected {wanted[name].dtype}"
+                    f"{value.dtype}, expected {expected[name].dtype}"
                 )
-        self.load_state_dict(given)
+        self.load_state_dict(loaded)
 
 
 def _stage(channels_in: int, channels: int, blocks: int, stride: int) -> nn.Sequential:
@@ -146,7 +146,7 @@ def _stage(channels_in: int, channels: int, blocks: int, stride: int) -> nn.Sequ
 
 
 class Identity(nn.Module):
-    """The backbone of the "features" encoder: a frame is its features already."""
+    """The backbone of the "features" encoder, whose frames are features already."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -178,7 +178,7 @@ def read_weights(path: str) -> dict[str, Tensor]:
         raise FileNotFoundError(f"{path}: no such weight file") from None
     except IsADirectoryError:
         raise ValueError(f"{path}: a folder, not a weight file") from None
-    except Exception as error:  # torch, pickle and safetensors each raise their own kinds
+    except Exception as error:  # torch, pickle and safetensors raise different errors
         raise ValueError(
             f"{path}: not a weight file that can be read without running code "
             f"({type(error).__name__})"

@@ -1,11 +1,11 @@
-"""A long video in chunks, each with the context its frames need on either side."""
+"""Cutting a long video into chunks, each with the context that its frames need."""
 
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-# Frames of a chunk together stay below this, so that memory does not depend on length.
-CHUNK_BYTES = 32 << 20
+# Frames of one chunk, so that memory does not depend on the length of the video.
+MAX_CHUNK_BYTES = 32 << 20
 
 
 def iter_chunks(
@@ -13,18 +13,18 @@ def iter_chunks(
 ) -> Iterator[tuple[np.ndarray, slice]]:
     """Cut a stream of frames into overlapping chunks.
 
-    Embedding each chunk as a video of its own, and keeping its own rows, gives what embedding
-    the whole video gives: the chunks overlap by the context that `offsets` reach for, and the
-    edge rule is only met at the true ends.
+    Embedding each chunk as a separate video, and keeping its own rows, gives the same as embedding
+    the whole video: chunks overlap by the context of `offsets`, and frames are repeated only at
+    the true ends.
 
     Parameters
     ----------
     frames : iterable of ndarray
-        Frames of one video, all of one shape; read once.
+        Frames of one video, all of the same shape; read once.
     offsets : iterable of int
         Context offsets in frames.
     size : int, optional
-        New frames a chunk, >= 1. By default as many as `CHUNK_BYTES` holds, 16 to 4096.
+        New frames per chunk, >= 1. By default as many as `MAX_CHUNK_BYTES` holds, 16 to 4096.
 
     Yields
     ------
@@ -46,13 +46,13 @@ def iter_chunks(
     first = 0  # position in the buffer of the first frame not yet yielded
     for frame in frames:
         if size is None:
-            size = min(4096, max(16, CHUNK_BYTES // max(1, frame.nbytes)))
+            size = min(4096, max(16, MAX_CHUNK_BYTES // max(1, frame.nbytes)))
         buffer.append(frame)
         if len(buffer) == first + size + after:
             end = first + size
             yield np.stack(buffer), slice(first, end)
-            kept = min(before, end)
-            del buffer[: end - kept]
-            first = kept
+            context = min(before, end)
+            del buffer[: end - context]
+            first = context
     if len(buffer) > first:
         yield np.stack(buffer), slice(first, len(buffer))

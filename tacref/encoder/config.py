@@ -1,4 +1,4 @@
-"""What an encoder is built from: all that config.json needs to build it again."""
+"""Configuration of an encoder: everything in config.json that is needed to build it again."""
 
 import dataclasses
 import operator
@@ -27,19 +27,19 @@ class EncoderConfig:
         Of the encoder, one of `ENCODERS`: "small" is convolutional and for the CPU, "resnet50" the
         LAV paper's, "features" a network on `(T, F)` arrays.
     offsets : tuple of int
-        Context frames of frame t, as t + offset in frames; beyond the ends of a video its first
-        or last frame stands in.
+        Context frames of frame t, as t + offset in frames; beyond the ends of a video, its first
+        or last frame is repeated.
     dim : int
         Length d of an embedding.
     size : int
-        Side in pixels of the square picture that the backbone sees; 0 for features.
+        Side in pixels of the square pictures for the backbone; 0 for features.
     channels : int
-        Numbers a frame, F, of features; 3 for pictures.
+        Numbers per frame, F, of features; 3 for pictures.
 
     Raises
     ------
     ValueError
-        If a value cannot make an encoder.
+        If a value is out of range.
     """
 
     name: str
@@ -52,17 +52,17 @@ class EncoderConfig:
         """Check all values."""
         if not isinstance(self.name, str) or self.name not in ENCODERS:
             raise ValueError(f"encoder must be one of {', '.join(ENCODERS)}, got {self.name!r}")
-        offsets = tuple(_whole(offset, "each of offsets") for offset in self.offsets)
+        offsets = tuple(_as_whole_number(offset, "each of offsets") for offset in self.offsets)
         if not offsets or list(offsets) != sorted(set(offsets)):
             raise ValueError(f"offsets must be distinct and rising, got {self.offsets!r}")
         if max(-offsets[0], offsets[-1]) > MAX_OFFSET:
             raise ValueError(f"offsets must be within {MAX_OFFSET} frames, got {self.offsets!r}")
         object.__setattr__(self, "offsets", offsets)
         for name in ("dim", "channels", "size"):
-            object.__setattr__(self, name, _whole(getattr(self, name), name))
-        for name, most in (("dim", MAX_DIM), ("channels", MAX_CHANNELS)):
-            if not 1 <= getattr(self, name) <= most:
-                raise ValueError(f"{name} must be from 1 to {most}, got {getattr(self, name)!r}")
+            object.__setattr__(self, name, _as_whole_number(getattr(self, name), name))
+        for name, maximum in (("dim", MAX_DIM), ("channels", MAX_CHANNELS)):
+            if not 1 <= getattr(self, name) <= maximum:
+                raise ValueError(f"{name} must be from 1 to {maximum}, got {getattr(self, name)!r}")
         if self.takes_pictures and not MIN_SIZE <= self.size <= MAX_SIZE:
             raise ValueError(
                 f"size must be from {MIN_SIZE} to {MAX_SIZE} pixels, got {self.size!r}"
@@ -86,7 +86,7 @@ class EncoderConfig:
         return self.kind.takes_pictures
 
     def as_frames(self, frames: ArrayLike) -> np.ndarray:
-        """Check that an array is a video this encoder takes.
+        """Check that an array is a video for this encoder.
 
         Parameters
         ----------
@@ -96,32 +96,34 @@ class EncoderConfig:
         Returns
         -------
         ndarray of uint8 or float32
-            `frames`, contiguous and writable (torch takes no other); copied only if need be.
+            `frames`, contiguous and writable, as torch requires; copied only if necessary.
 
         Raises
         ------
         ValueError
-            If rank, channels or dtype do not fit, or there is no frame.
+            If rank, channels or dtype do not fit, or there are no frames.
         FrameError
-            If a feature is not finite as float32; a ValueError that names frame and feature.
+            If a feature is not finite as float32; names the frame and the feature.
         """
         array = np.asarray(frames)
-        given = f"got {array.dtype} of shape {array.shape}"
+        description = f"got {array.dtype} of shape {array.shape}"
         if self.takes_pictures:
             if array.dtype != np.uint8 or array.ndim != 4 or array.shape[3] != 3 or not array.size:
-                raise ValueError(f"frames must be uint8 pictures of shape (T, H, W, 3), {given}")
+                raise ValueError(
+                    f"frames must be uint8 pictures of shape (T, H, W, 3), {description}"
+                )
             return np.require(array, requirements=_PLAIN)
         if array.dtype.kind != "f" or array.ndim != 2 or array.shape[1] != self.channels:
-            raise ValueError(f"frames must be float of shape (T, {self.channels}), {given}")
+            raise ValueError(f"frames must be float of shape (T, {self.channels}), {description}")
         if not array.size:
-            raise ValueError(f"frames must not be empty, {given}")
-        with np.errstate(over="ignore"):  # beyond float32 is infinity, refused below
+            raise ValueError(f"frames must not be empty, {description}")
+        with np.errstate(over="ignore"):  # overflow gives infinity, refused below
             features = np.require(array, dtype=np.float32, requirements=_PLAIN)
         check_features(features)
         return features
 
     def check_frame(self, frame: np.ndarray) -> None:
-        """Check that an array is one frame of a video that this encoder takes.
+        """Check that an array is one frame of a video for this encoder.
 
         Raises
         ------
@@ -135,11 +137,11 @@ class EncoderConfig:
         except FrameError:
             raise
         except ValueError:
-            wanted = "uint8 of shape (H, W, 3)"
+            expected = "uint8 of shape (H, W, 3)"
             if not self.takes_pictures:
-                wanted = f"float of shape ({self.channels},)"
+                expected = f"float of shape ({self.channels},)"
             raise ValueError(
-                f"each frame must be {wanted}, got {frame.dtype} of shape {frame.shape}"
+                f"each frame must be {expected}, got {frame.dtype} of shape {frame.shape}"
             ) from None
 
     def to_json(self) -> dict[str, Any]:
@@ -148,7 +150,7 @@ class EncoderConfig:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "EncoderConfig":
-        """Build from what `to_json` returned.
+        """Build a configuration from the result of `to_json`.
 
         Raises
         ------
@@ -163,7 +165,7 @@ class EncoderConfig:
         return cls(**fields | {"offsets": tuple(fields["offsets"])})
 
 
-def _whole(value: Any, name: str) -> int:
+def _as_whole_number(value: Any, name: str) -> int:
     try:
         if isinstance(value, bool):
             raise TypeError

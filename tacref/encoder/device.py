@@ -1,10 +1,10 @@
-"""Which torch devices there are here."""
+"""Checking torch devices."""
 
 import torch
 
 
 def check_device(name: str) -> torch.device:
-    """Return a torch device, once a number was computed on it.
+    """Return a torch device after a computation on it has succeeded.
 
     Parameters
     ----------

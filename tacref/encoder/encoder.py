@@ -1,4 +1,4 @@
-"""The encoder f_theta: preprocessing, backbone once a frame, head over the context, unit norm."""
+"""The encoder f_theta: preprocessing, backbone for each frame, head over the context, unit norm."""
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from tacref.memory import memory_errors
 
 
 class Encoder(nn.Module):
-    """Frames of one video in, one L2-normalized embedding a frame out.
+    """Maps the frames of a video to one L2-normalized embedding per frame.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ class Encoder(nn.Module):
         frames : Tensor, shape (M, H, W, 3) of uint8 or (M, F) of float32
             Pictures as decoded (RGB), or feature rows. Each goes through the backbone once.
         windows : Tensor of int64, shape (..., K), optional
-            Context frames of each wanted embedding, as indices into `frames`. By default
-            `frames` is one video and every frame of it is wanted.
+            Context frames of each embedding to compute, as indices into `frames`. By default
+            `frames` is one video, and all its frames are embedded.
 
         Returns
         -------
@@ -51,7 +51,7 @@ class Encoder(nn.Module):
         whole_video = windows is None
         if windows is None:
             positions = torch.ones_like(frames.flatten(1)[:, 0], dtype=torch.int64).cumsum(0)
-            # Counting from 1 to M; the edge rule repeats the first and the last frame.
+            # Positions count from 1 to M; the first and the last frame are repeated at the ends.
             windows = (positions[:, None] + self.offsets).clamp(min=1) - 1
             windows = torch.minimum(windows, positions[-1] - 1)
         rows = windows.reshape(-1, windows.shape[-1])  # (N, K)
@@ -70,15 +70,15 @@ class Encoder(nn.Module):
         Returns
         -------
         ndarray of float32, shape (T, d)
-            One unit vector a frame.
+            One unit vector per frame.
 
         Raises
         ------
         ValueError
-            If `frames` is not what the encoder takes, or an embedding comes out that is not of
-            unit length; names the frame.
+            If `frames` does not fit the encoder, or an embedding is not of unit length; names the
+            frame.
         MemoryError
-            If torch cannot allocate what they need.
+            If torch cannot allocate enough memory.
         """
         array = self.config.as_frames(frames)
         training = self.training
@@ -100,7 +100,7 @@ def build_encoder(config: EncoderConfig, *, seed: int = 0, weights: str | None =
     config : EncoderConfig
         The architecture.
     seed : int
-        Seed of the initial weights. The global random state is left alone.
+        Seed of the initial weights. The global random state does not change.
     weights : str, optional
         A weight file for the backbone; torchvision's of ResNet-50 for "resnet50".
 

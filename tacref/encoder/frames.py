@@ -1,9 +1,9 @@
-"""Frames and embeddings that are no numbers, named by where in the video they are."""
+"""Checks of features and embeddings, with errors that name the frame."""
 
 import numpy as np
 
-# Rounding of float16 layers and of TF32 stays below; a row of NaN or of zeros does not.
-_UNIT = 1e-3
+# Largest deviation of an embedding's length from 1: rounding in float16 and TF32 stays below it.
+_MAX_LENGTH_ERROR = 1e-3
 
 
 class FrameError(ValueError):
@@ -12,7 +12,7 @@ class FrameError(ValueError):
     Parameters
     ----------
     frame : int
-        Counted from 0.
+        Number of the frame, from 0.
     reason : str
         What is wrong with it.
     """
@@ -49,11 +49,11 @@ def check_embeddings(rows: np.ndarray) -> None:
         Names the first frame.
     """
     norms = np.sqrt(np.einsum("td,td->t", rows, rows))
-    unit = np.abs(norms - 1) <= _UNIT  # False for NaN
+    unit = np.abs(norms - 1) <= _MAX_LENGTH_ERROR  # False for NaN
     if not unit.all():
         frame = int(np.argmin(unit))
         raise FrameError(
             frame,
-            f"its embedding has length {norms[frame]:.6g} instead of 1; what the frames hold "
-            "is beyond what the encoder can compute",
+            f"its embedding has length {norms[frame]:.6g} instead of 1; the numbers in these "
+            "frames are beyond what the encoder can compute",
         )

@@ -1,4 +1,4 @@
-"""A frame and its context: a stack of K features to one embedding."""
+"""Heads: from the features of a frame's K context frames to one embedding."""
 
 import torch
 from torch import Tensor, nn
@@ -6,11 +6,11 @@ from torch.nn import functional
 
 
 class LinearHead(nn.Module):
-    """Three fully connected layers on the K feature vectors side by side.
+    """Three fully connected layers on the K concatenated feature vectors.
 
     Our choice, not the paper's: with `centered`, the mean of the K vectors is subtracted from each
-    first. What a scene looks like is then gone and what changes in it stays, without which few
-    clips teach an encoder their looks and not their time.
+    first. This removes the look of a scene and keeps its changes; otherwise an encoder trained on
+    few clips learns their looks instead of the time in them.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class LinearHead(nn.Module):
     dropout : float
         Share of hidden units dropped in training.
     centered : bool
-        Subtract the mean over the context; a context of one frame is left as it is.
+        Whether to subtract the mean over the context, if that has more than one frame.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class LinearHead(nn.Module):
 class ConvHead(nn.Module):
     """The LAV paper's head: 3-D convolutions over the context stack, global max pool, linear.
 
-    Computed as 2-D convolutions, one a tap in time: those on the padding before the first and
+    Computed as 2-D convolutions, one per tap in time: those on the padding before the first and
     after the last context frame are left out, and those on a frame that several windows share are
     computed once.
 
@@ -111,7 +111,7 @@ class ConvHead(nn.Module):
 
 
 def _convolve_stack(convolution: nn.Conv3d, stack: Tensor) -> Tensor:
-    """Apply a 3x3x3 convolution to `(N, K, C, h, w)`, padding taken as read: `(N, K, C', h, w)`."""
+    """Apply a padded 3x3x3 convolution to `(N, K, C, h, w)`: `(N, K, C', h, w)`."""
     K = stack.shape[1]
     planes = []
     for k in range(K):
@@ -129,7 +129,7 @@ def _convolve_stack(convolution: nn.Conv3d, stack: Tensor) -> Tensor:
 
 
 def _convolve_frames(convolution: nn.Conv3d, features: Tensor, windows: Tensor) -> Tensor:
-    """Do the same for windows `(N, K)` of the maps `(M, C, h, w)`, each map convolved once."""
+    """Do the same for windows `(N, K)` of the maps `(M, C, h, w)`; convolve each map once."""
     K = windows.shape[1]
     before, center, after = (
         functional.conv2d(features, convolution.weight[:, :, tap], bias, padding=1)

@@ -1,4 +1,4 @@
-"""From decoded frames to what a backbone takes, in operations that mean the same everywhere."""
+"""From decoded frames to the input of a backbone, by operations that are the same everywhere."""
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -9,16 +9,16 @@ from torch import Tensor, nn
 
 from tacref.data.resize import COLUMN_BITS, LEVEL_BITS, ROW_BITS
 
-# Means and deviations of the pictures that published ResNet-50 weights were trained on.
+# Mean and deviation of the pictures on which published ResNet-50 weights were trained.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def true_along(line: Tensor) -> Tensor:
-    """Return as many True as a line has entries, by looking at these.
+    """Return as many True as a line has entries, computed from the entries.
 
-    What can be told from shapes alone, onnxruntime computes on the CPU: a GPU would wait for it to
-    be copied on each call, and a CUDA graph could not be captured.
+    onnxruntime computes on the CPU what depends only on shapes: a GPU would wait for the copy in
+    each call, and a CUDA graph could not be captured.
     """
     positive = line > 0
     return positive | ~positive
@@ -30,8 +30,8 @@ def resize_weights(line: Tensor, size: int, bits: int) -> Tensor:
     Parameters
     ----------
     line : Tensor, shape (n,)
-        Pixels, of which only the length counts. (Not a number, so that the length stays free in an
-        exported graph.)
+        Pixels; only their number matters. (A tensor, so that the length stays free in an exported
+        graph.)
     size : int
         Length after resizing.
     bits : int
@@ -40,7 +40,7 @@ def resize_weights(line: Tensor, size: int, bits: int) -> Tensor:
     Returns
     -------
     Tensor of int64, shape (size, n)
-        The weights that `tacref.data.resize` says.
+        The weights that `tacref.data.resize` defines.
     """
     numbers = true_along(line).to(torch.int64).cumsum(0)
     n = numbers[-1]
@@ -69,8 +69,8 @@ def _weigh(weights: Tensor, bits: int) -> Tensor:
 class Pictures(nn.Module):
     """Resize to a square, scale to [0, 1] and standardize, channel by channel.
 
-    The resized pictures are those of `tacref.data.resize`, byte by byte, unless torch is told to
-    round the factors of a float32 product (`torch.set_float32_matmul_precision`).
+    The resized pictures are those of `tacref.data.resize`, byte by byte, unless torch is set to
+    round the factors of float32 products (`torch.set_float32_matmul_precision`).
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class Pictures(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Map uint8 RGB `(M, H, W, 3)` to float32 `(M, 3, size, size)`."""
-        # At the right size already, both matrices are the identity.
+        # At the right size, both matrices are the identity.
         if torch.compiler.is_exporting() or frames.shape[1:3] != (self.size, self.size):
             with _full_precision(frames.device.type):
                 pixels = self._resize(frames)
@@ -99,7 +99,7 @@ class Pictures(nn.Module):
 
     def _resize(self, frames: Tensor) -> Tensor:
         """Map to the bytes of `tacref.data.resize`, as float32 `(M, 3, size, size)`."""
-        # Small first: onnxruntime copies what is taken.
+        # The smaller axis first, as onnxruntime copies the selection.
         down, across = frames.select(2, 0), frames.select(1, 0)
         rows = resize_weights(down.select(2, 0)[0].to(torch.float32), self.size, ROW_BITS)
         columns = resize_weights(across.select(2, 0)[0].to(torch.float32), self.size, COLUMN_BITS)
@@ -115,7 +115,7 @@ class Standardize(nn.Module):
     Parameters
     ----------
     channels : int
-        Numbers a frame, F.
+        Numbers per frame, F.
     """
 
     mean: Tensor
@@ -128,7 +128,7 @@ class Standardize(nn.Module):
 
     @torch.no_grad()
     def fit(self, clips: Iterable[np.ndarray]) -> None:
-        """Take mean and deviation over all frames of clips `(T, F)`; a constant keeps deviation 1.
+        """Compute mean and deviation over all frames of clips `(T, F)`; 1 for a constant feature.
 
         Clip by clip (Chan et al. 1979), so that they need not all be in memory.
         """

@@ -1,4 +1,4 @@
-"""A saved encoder: `encoder.safetensors` and `config.json` in a run's folder."""
+"""Saving and loading an encoder: `encoder.safetensors` and `config.json` in a run's folder."""
 
 import hashlib
 import json
@@ -17,28 +17,28 @@ from tacref.memory import memory_errors
 
 FORMAT = 1
 WEIGHTS, CONFIG = "encoder.safetensors", "config.json"
-# Hashes in config.json, of which the weights have one: two while weights are being replaced, so
-# that a process that is killed in between leaves a run that loads.
+# Hashes in config.json, one of which is that of the weights: there are two while weights are being
+# replaced, so that a run can be loaded even if the process is killed in between.
 HASHES = "weights_sha256"
 
 
 def save_encoder(encoder: Encoder, folder: str | Path, **settings: Any) -> None:
-    """Write an encoder into a folder, each file whole or not at all.
+    """Write an encoder into a folder, each file completely or not at all.
 
     Parameters
     ----------
     encoder : Encoder
-        What to save.
+        The encoder to save.
     folder : str or Path
-        The run's folder, made if need be.
+        The run's folder, made if necessary.
     **settings
-        Further JSON values to keep in config.json, such as the training options.
+        Further JSON values for config.json, such as the training options.
     """
     from safetensors.torch import save
 
     folder = Path(folder)
     state = {name: value.contiguous().cpu() for name, value in encoder.state_dict().items()}
-    weights = save(state)  # save_file would leave a file of its own if it were killed
+    weights = save(state)  # save_file would leave a temporary file if it were killed
     config = {
         "format": FORMAT,
         "tacref": tacref.__version__,
@@ -46,8 +46,8 @@ def save_encoder(encoder: Encoder, folder: str | Path, **settings: Any) -> None:
         HASHES: [hashlib.sha256(weights).hexdigest()],
         **settings,
     }
-    if before := _hashes_before(folder):
-        _write_config(folder, config | {HASHES: [*config[HASHES], *before]})
+    if earlier := _earlier_hashes(folder):
+        _write_config(folder, config | {HASHES: [*config[HASHES], *earlier]})
     with replacing(folder / WEIGHTS) as path:
         path.write_bytes(weights)
     _write_config(folder, config)
@@ -61,7 +61,7 @@ def load_encoder(folder: str | Path, *, device: str = "cpu") -> Encoder:
     folder : str or Path
         A folder with `config.json` and `encoder.safetensors`.
     device : str
-        A torch device.
+        Torch device of the result.
 
     Returns
     -------
@@ -75,26 +75,26 @@ def load_encoder(folder: str | Path, *, device: str = "cpu") -> Encoder:
     ValueError
         If a file is damaged or does not fit the other, or torch cannot compute on `device`.
     MemoryError
-        If there is not enough for it.
+        If there is not enough memory.
     """
     from safetensors.torch import load
 
-    place = check_device(device)
-    stated = read_config(folder)
+    torch_device = check_device(device)
+    run_config = read_config(folder)
     path = Path(folder) / WEIGHTS
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; {folder} is not a run of tacref")
     try:
-        config = EncoderConfig.from_json(stated["encoder"])
+        config = EncoderConfig.from_json(run_config["encoder"])
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{Path(folder) / CONFIG}: encoder configuration: {error}") from None
     with memory_errors(f"the encoder in {folder}"):
         _check_header(path, config)
         weights = path.read_bytes()
-        known = stated.get(HASHES)  # runs from before there was one load without
+        known = run_config.get(HASHES)  # older runs have none
         if known is not None:
             digest = hashlib.sha256(weights).hexdigest()
-            # They may have been replaced since the first look.
+            # The weights may have been replaced since the configuration was read.
             if digest not in known and digest not in read_config(folder).get(HASHES, []):
                 raise ValueError(
                     f"{path}: damaged or changed (its SHA-256 is not the one in {CONFIG})"
@@ -103,7 +103,7 @@ def load_encoder(folder: str | Path, *, device: str = "cpu") -> Encoder:
         check_finite(state, str(path))
         encoder = Encoder(config)
         encoder.load_state_dict(state)
-        return encoder.to(place).eval()
+        return encoder.to(torch_device).eval()
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         raise FileNotFoundError(f"{path}: no such file; {folder} is not a run of tacref")
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # no text, no JSON, too many digits, too deep
+    except (ValueError, RecursionError) as error:  # not text, not JSON, too many digits, too deep
         raise ValueError(f"{path}: not JSON ({error})") from None
     if not isinstance(config, dict) or config.get("format") != FORMAT or "encoder" not in config:
         raise ValueError(f"{path}: not a run's configuration of format {FORMAT}")
@@ -139,36 +139,36 @@ def read_config(folder: str | Path) -> dict[str, Any]:
 
 
 def _check_header(path: Path, config: EncoderConfig) -> None:
-    """Compare names, shapes and types, before anything is as large as the configuration says."""
+    """Compare names, shapes and types before memory is allocated as the configuration states."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, "pt") as file:
             stored = {}
-            for name in file.keys():  # noqa: SIM118 (it is no mapping)
+            for name in file.keys():  # noqa: SIM118 (not a mapping)
                 tensor = file.get_slice(name)
                 stored[name] = (tensor.get_dtype(), tuple(tensor.get_shape()))
     except SafetensorError as error:
         raise ValueError(f"{path}: damaged, or not a safetensors file ({error})") from None
     with torch.device("meta"):  # takes no memory
-        wanted = Encoder(config).state_dict()
-    for name in sorted(wanted.keys() | stored.keys()):
-        if name not in stored or name not in wanted:
-            wrong = f"{name} is {'missing' if name in wanted else 'not of it'}"
-        elif stored[name][1] != wanted[name].shape:
-            wrong = f"{name} has shape {stored[name][1]}, expected {tuple(wanted[name].shape)}"
-        elif stored[name][0] != _TYPES[wanted[name].dtype]:
-            wrong = f"{name} is {stored[name][0]}, expected {_TYPES[wanted[name].dtype]}"
+        expected = Encoder(config).state_dict()
+    for name in sorted(expected.keys() | stored.keys()):
+        if name not in stored or name not in expected:
+            wrong = f"{name} is {'missing' if name in expected else 'not of it'}"
+        elif stored[name][1] != expected[name].shape:
+            wrong = f"{name} has shape {stored[name][1]}, expected {tuple(expected[name].shape)}"
+        elif stored[name][0] != _TYPES[expected[name].dtype]:
+            wrong = f"{name} is {stored[name][0]}, expected {_TYPES[expected[name].dtype]}"
         else:
             continue
         raise ValueError(f"{path}: damaged, or not of the encoder in {CONFIG}: {wrong}")
 
 
-_TYPES = {torch.float32: "F32", torch.int64: "I64"}  # in safetensors' header
+_TYPES = {torch.float32: "F32", torch.int64: "I64"}  # in the header of safetensors
 
 
-def _hashes_before(folder: Path) -> list[str]:
-    """Return what the configuration that is about to be replaced states, if it states any."""
+def _earlier_hashes(folder: Path) -> list[str]:
+    """Return the hashes in the configuration that is about to be replaced, if any."""
     try:
         return read_config(folder).get(HASHES) or []
     except (FileNotFoundError, ValueError):

@@ -1,4 +1,4 @@
-"""Weights that can be computed with."""
+"""Checking weights."""
 
 from collections.abc import Mapping
 

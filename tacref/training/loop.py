@@ -213,7 +213,7 @@ class _Loop:
         with (
             bar,
             closing(cast(Generator, batches)),  # which ends the workers
-            dropout_by_pair(self.encoder, stepper.chance),
+            dropout_by_pair(self.encoder, stepper.masks),
             threads_for(self.encoder, settings),
             stop_on_signals() as stop,
         ):

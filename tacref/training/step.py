@@ -17,7 +17,7 @@ from tacref.encoder import Encoder
 from tacref.files import replacing
 from tacref.losses import SequenceContrastiveLoss
 from tacref.training.distributed import Ranks, synchronize_batchnorm
-from tacref.training.dropout import Chance
+from tacref.training.dropout import PairMasks
 from tacref.training.optimizer import lr_factor, make_optimizer
 from tacref.training.settings import Settings
 from tacref.training.stopwatch import Stopwatch
@@ -110,7 +110,7 @@ class Stepper:
             encoder.backbone.compile()
         self.objective = settings.make_objective()
         self.contrast = SequenceContrastiveLoss(sigma=settings.view_sigma)
-        self.chance = Chance(settings.seed, self.device)
+        self.masks = PairMasks(settings.seed, self.device)
         self.watch = Stopwatch(self.device)
         self.model: nn.Module = encoder
         if ranks.world > 1:
@@ -175,7 +175,7 @@ class Stepper:
         """Add a micro-batch's share to the gradient; return its loss and the loss's parts."""
         pairs, views = len(batch.names), self.settings.views
         first = (self.ranks.rank * parts + part) * pairs
-        self.chance.begin(
+        self.masks.begin(
             step,
             [
                 view * self.settings.pairs + pair

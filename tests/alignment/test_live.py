@@ -80,18 +80,18 @@ def test_a_video_on_standard_input(tmp_path, format_name):
 
 @contextlib.contextmanager
 def served(folder):
-    asked = []
+    requests = []
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_):
-            asked.append(self.path)
+            requests.append(self.path)
 
     handler = functools.partial(Handler, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}", asked
+            yield f"http://127.0.0.1:{server.server_port}", requests
         finally:
             server.shutdown()
             thread.join()
@@ -99,19 +99,19 @@ def served(folder):
 
 def test_a_url_and_no_playlist(tmp_path):
     write_stream(tmp_path / "a.ts", "mpegts")
-    with served(tmp_path) as (url, asked):
+    with served(tmp_path) as (url, requests):
         assert len(list(iter_live(f"{url}/a.ts"))) == 10
         playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{url}/a.ts\n#EXT-X-ENDLIST\n"
         (tmp_path / "list.m3u8").write_text(playlist)
-        asked.clear()
+        requests.clear()
         with pytest.raises(ValueError, match="a playlist, or another format"):
             next(iter_live(f"{url}/list.m3u8"))
-        assert set(asked) == {"/list.m3u8"}
-        asked.clear()
+        assert set(requests) == {"/list.m3u8"}
+        requests.clear()
         assert b"standard input: does not open (" in read_from_stdin(playlist.encode())
         with pytest.raises(ValueError, match=r"list\.m3u8: "):
             next(iter_live(tmp_path / "list.m3u8"))
-        assert asked == []
+        assert requests == []
         name = url.replace("//", "//me:sec@ret@")
         with pytest.raises(ValueError, match=r"http://\*\*\*@127\.0\.0\.1:\d+/none: does not open"):
             next(iter_live(f"{name}/none"))

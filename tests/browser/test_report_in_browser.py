@@ -33,7 +33,7 @@ def settled(until):
     return settled
 
 
-def place(times):
+def cell_at(times):
     return np.minimum((np.asarray(times) / FRAME + 1e-6).astype(int), (74, 99))
 
 
@@ -88,12 +88,12 @@ def test_a_click_on_the_matrix_seeks_both(open_page, alignment_and_report, settl
         nearest = alignment.path[
             (((alignment.path + 0.5 - wanted) / (75, 100)) ** 2).sum(1).argmin()
         ]
-        assert np.abs(place(times) - nearest).max() <= 6
+        assert np.abs(cell_at(times) - nearest).max() <= 6
         assert off_path(alignment, [times]).max() <= 1.0
     page.uncheck("#aligned")  # then each where the click says
     box = in_view(page, "#plot-1")
     page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + 0.9 * box["height"])
-    assert np.abs(place(settled(page)) - (67, 30)).max() <= 1
+    assert np.abs(cell_at(settled(page)) - (67, 30)).max() <= 1
 
 
 def test_pointing_at_the_matrix_tells_frames_and_cost(open_page):
@@ -136,7 +136,7 @@ def test_keys(open_page, alignment_and_report, settled, until):
     ):
         page.keyboard.press(key)
         times = settled(page)
-        assert place(times)[0] == frame, key
+        assert cell_at(times)[0] == frame, key
         assert off_path(alignment, [times]).max() <= 1.0
     page.keyboard.press("Space")
     assert page.inner_text("#play") == "Pause"
@@ -158,7 +158,7 @@ def test_slider_curves_and_moments_seek(open_page, settled):
     moment = page.locator(".moment").first
     frame = int(moment.get_attribute("data-frame"))
     moment.click()
-    assert place(settled(page))[0] == frame
+    assert cell_at(settled(page))[0] == frame
     page.check("[value=expected]")
     assert page.is_visible("img.expected")
     assert page.is_hidden("img.distances")

@@ -127,10 +127,10 @@ def test_what_is_skipped_does_not_depend_on_memory(dataset, tmp_path, make_video
     data[middle : middle + 200] = b"\xff" * 200
     hurt.write_bytes(data)
     drawn = []
-    for room in (2 << 30, 0):
+    for cache_bytes in (2 << 30, 0):
         reading = PairDataset(
             find_clips(tmp_path, "train"),
-            offsets=(0,), frames=2, pairs=4, size=24, cache_bytes=room, on_bad_video="skip",
+            offsets=(0,), frames=2, pairs=4, size=24, cache_bytes=cache_bytes, on_bad_video="skip",
         )  # fmt: skip
         reading.check()
         drawn.append([reading.batch(step) for step in range(8)])

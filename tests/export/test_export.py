@@ -148,7 +148,7 @@ def test_an_existing_file_stays(exported, tmp_path, capsys):
 
 
 def test_weights_beyond_what_an_onnx_file_holds(exported, tmp_path, monkeypatch):
-    monkeypatch.setattr(convert, "MAX_BYTES", 300_000)
+    monkeypatch.setattr(convert, "MAX_WEIGHT_BYTES", 300_000)
     with pytest.raises(ValueError, match=r"weights take 0\.0 GB as an ONNX graph, which holds at"):
         export_encoder(exported["features"].run, tmp_path / "e.onnx")
     export_encoder(exported["features"].run, tmp_path / "e.onnx", precision="float16")

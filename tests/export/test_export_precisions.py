@@ -14,7 +14,7 @@ from tacref.evaluation import kendall_tau
 from tacref_export import EncoderSession, ParityError, export_encoder
 from tacref_export.binding import ArrayRunner
 from tacref_export.graph import to_graph
-from tacref_export.int8 import _Reader, quantize, tau_loss
+from tacref_export.int8 import _CalibrationReader, quantize, tau_loss
 from tacref_export.proof import Video, measure_parity, proof_videos
 from tests.export.exported_encoders import CONFIGS, clip
 
@@ -105,7 +105,7 @@ def test_int8_stores_every_layer(exported, videos, name):
 
 def test_large_pictures_are_calibrated_on_at_the_size_of_the_backbone(videos):
     encoder = build_encoder(CONFIGS["small"])
-    chunk = _Reader(encoder.config, videos).get_next()["frames"]
+    chunk = _CalibrationReader(encoder.config, videos).get_next()["frames"]
     assert chunk.shape == (14, 32, 32, 3)
     frames = np.stack([frame for frame, _ in iter_frames(videos[0])])
     pixels = [encoder.preprocess(torch.from_numpy(each)) for each in (chunk, frames)]
@@ -115,7 +115,7 @@ def test_large_pictures_are_calibrated_on_at_the_size_of_the_backbone(videos):
 def test_a_clip_of_large_pictures_is_proven_on_fewer(videos, monkeypatch):
     encoder = build_encoder(CONFIGS["small"])
     for size, length in ((3 * 42 * 56 * 3, 3), (1, 1), (1 << 30, 11)):
-        monkeypatch.setattr("tacref_export.proof.CLIP_BYTES", size)
+        monkeypatch.setattr("tacref_export.proof.MAX_CLIP_BYTES", size)
         whole = proof_videos(encoder, videos)[-2:]
         assert {each.kind for each in whole} == {"decoded"}
         assert [each.frames.shape for each in whole] == 2 * [(length, 42, 56, 3)]

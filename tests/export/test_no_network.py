@@ -14,11 +14,11 @@ import os, socket, sys, threading, time
 proxy = socket.create_server(("127.0.0.1", 0))
 for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
     os.environ[name] = "http://127.0.0.1:%d" % proxy.getsockname()[1]
-asked = []
+requests = []
 def answer():
     while True:
         connection, _ = proxy.accept()
-        asked.append(connection.recv(200))
+        requests.append(connection.recv(200))
         connection.close()
 threading.Thread(target=answer, daemon=True).start()
 import numpy
@@ -28,7 +28,7 @@ session = EncoderSession(sys.argv[1], threads=1)
 session.embed(numpy.zeros((5, 6), "f4"))
 time.sleep(11)
 session.embed(numpy.zeros((5, 6), "f4"))
-print(asked)
+print(requests)
 """
 
 

@@ -88,7 +88,7 @@ CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 @pytest.mark.parametrize(
     ("got", "placed", "message"),
     [
-        ([CPU], {CPU: ["Conv"]}, "cuda was asked for, but the session got"),
+        ([CPU], {CPU: ["Conv"]}, "cuda was requested, but the session has"),
         ([CUDA, CPU], {CUDA: ["Conv"], CPU: ["Shape", "Gemm"]}, "would leave Gemm to the CPU"),
     ],
 )
@@ -103,10 +103,10 @@ def test_a_session_that_is_not_what_was_asked_for(monkeypatch, got, placed, mess
 
 def test_bookkeeping_may_be_on_the_cpu(monkeypatch):
     monkeypatch.setattr(module, "missing_parts", lambda name: "")
-    asked = []
+    requested = []
 
     def open_fake(model, options, providers, enable_fallback):
-        asked.extend(providers)
+        requested.extend(providers)
         return FakeSession([CUDA, CPU], {CUDA: ["Conv"], CPU: ["Shape", "Range"]})
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", open_fake)
@@ -117,7 +117,7 @@ def test_bookkeeping_may_be_on_the_cpu(monkeypatch):
         "use_tf32": "0",
         "enable_cuda_graph": "1",
     }
-    assert asked == [(CUDA, settings), (CPU, {})]
+    assert requested == [(CUDA, settings), (CPU, {})]
 
 
 def test_tensorrt_without_a_word_on_tf32(monkeypatch):

@@ -93,14 +93,14 @@ def test_metadata_that_does_not_fit_the_graph(exported, tmp_path):
     path = tmp_path / "e.onnx"
     other = json.dumps(CONFIGS["small"].to_json())
     rewrite(exported["features"].path, path, set_entry("encoder", other), seal=True)
-    with pytest.raises(ValueError, match="is not what its metadata says"):
+    with pytest.raises(ValueError, match="are not those of its metadata"):
         EncoderSession(path)
     wide = json.dumps({**CONFIGS["features"].to_json(), "dim": 9})
     rewrite(exported["features"].path, path, set_entry("encoder", wide), seal=True)
-    with pytest.raises(ValueError, match="is not what its metadata says"):
+    with pytest.raises(ValueError, match="are not those of its metadata"):
         EncoderSession(path)
     rewrite(exported["features"].path, path, set_entry("streaming", ""), seal=True)
-    with pytest.raises(ValueError, match="is not what its metadata says"):
+    with pytest.raises(ValueError, match="are not those of its metadata"):
         EncoderSession(path)
     rewrite(exported["features"].path, path, set_entry("streaming", "AAA"), seal=True)
     with pytest.raises(ValueError, match=r"damaged metadata \(streaming: "):

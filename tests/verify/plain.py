@@ -62,8 +62,8 @@ def squared_distances(x, y):
 def soft_dtw_of(x, y, *, gamma, lengths_x=None, lengths_y=None, band=None, **knobs):
     """Soft-DTW of embeddings."""
     D = squared_distances(within(x, lengths_x), within(y, lengths_y))
-    given = {"lengths_x": lengths_x, "lengths_y": lengths_y, "band": band} | knobs
-    return soft_dtw(D, gamma=gamma, **given)
+    options = {"lengths_x": lengths_x, "lengths_y": lengths_y, "band": band} | knobs
+    return soft_dtw(D, gamma=gamma, **options)
 
 
 def contrastive_idm(
@@ -119,10 +119,10 @@ def lav(
     **knobs,
 ):
     """Equation 8."""
-    given = {"sigma": sigma, "margin": margin, "variant": variant} | knobs
+    options = {"sigma": sigma, "margin": margin, "variant": variant} | knobs
     aligned = soft_dtw_of(x, y, gamma=gamma, lengths_x=lengths_x, lengths_y=lengths_y)
-    own = contrastive_idm(x, lengths=lengths_x, **given)
-    own = own + contrastive_idm(y, lengths=lengths_y, **given)
+    own = contrastive_idm(x, lengths=lengths_x, **options)
+    own = own + contrastive_idm(y, lengths=lengths_y, **options)
     total = aligned + alpha * own
     if variant == "official":
         ends_x = x.shape[1] if lengths_x is None else lengths_x

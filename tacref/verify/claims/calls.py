@@ -70,13 +70,13 @@ def gradients_one_at_a_time(subject: Subject, seed: int) -> Iterator[Row]:
     count = len(subject.spec.names)
     above = draw_upstream(seed, len(problems))
     cases = [
-        Case(problems, f"only {name} requires a gradient", above, gradients_of=wants)
+        Case(problems, f"only {name} requires a gradient", above, gradients_of=only)
         for argument, name in enumerate(subject.spec.names)
         if count > 1
-        for wants in [tuple(k == argument for k in range(count))]
+        for only in [tuple(k == argument for k in range(count))]
     ]
     cases.append(Case(problems, "no input requires a gradient", gradients_of=(False,) * count))
-    yield from rows(subject, "gradients asked for", cases)
+    yield from rows(subject, "required gradients", cases)
 
 
 def memory_layout(subject: Subject, seed: int) -> Iterator[Row]:

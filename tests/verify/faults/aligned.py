@@ -202,12 +202,12 @@ def y_without_gradient(x, y, *, gamma):
     return of_embeddings(x, y.detach(), gamma)
 
 
-@fault("gradient wrong", "soft_dtw", "gradients asked for", inputs="embeddings")
+@fault("gradient wrong", "soft_dtw", "required gradients", inputs="embeddings")
 def y_alone_without_gradient(x, y, *, gamma):
     return of_embeddings(x, tap(y, lambda g: g if x.requires_grad else 0 * g), gamma)
 
 
-@of_costs("gradient wrong", "gradients asked for")
+@of_costs("gradient wrong", "required gradients")
 def another_value_without_gradients(D, *, gamma):
     return soft_dtw(D, gamma if D.requires_grad else 2 * gamma)
 

@@ -5,7 +5,7 @@ import torch
 from tacref.losses import contrastive_idm, soft_dtw
 from tests.verify.faults.registry import fault, of_embeddings, tap
 
-LONG = ("long sequences: value", "long sequences: gradient to D")
+LONG_SEQUENCE_CLAIMS = ("long sequences: value", "long sequences: gradient to D")
 
 
 def of_costs(kind, *rows, **options):
@@ -58,32 +58,32 @@ def distances_up_to_1e4(x, y, *, gamma):
     return soft_dtw(D.clamp(max=1e4), gamma)
 
 
-@of_costs("length", *LONG)
+@of_costs("length", *LONG_SEQUENCE_CLAIMS)
 def wrong_beyond_700(D, *, gamma):
     return soft_dtw(D, gamma) + (1e-3 if D.shape[1] > 700 else 0.0)
 
 
-@of_costs("length", *LONG)
+@of_costs("length", *LONG_SEQUENCE_CLAIMS)
 def gradient_wrong_beyond_700(D, *, gamma):
     return soft_dtw(tap(D, lambda g: g * (1 + 1e-5 * (g.shape[1] > 700))), gamma)
 
 
-@of_costs("length", *LONG)
+@of_costs("length", *LONG_SEQUENCE_CLAIMS)
 def both_beyond_700(D, *, gamma):
     return soft_dtw(D[:, :700] if min(D.shape[1:]) > 700 else D, gamma)
 
 
-@of_costs("length", *LONG)
+@of_costs("length", *LONG_SEQUENCE_CLAIMS)
 def multiples_of_64(D, *, gamma):
     return soft_dtw(D, gamma) + (1e-6 if D.shape[1] % 64 == 0 else 0.0)
 
 
-@of_costs("length", *LONG)
+@of_costs("length", *LONG_SEQUENCE_CLAIMS)
 def rows_in_blocks_of_32(D, *, gamma):
     return soft_dtw(tap(D, lambda g: torch.cat((g[:, :32], 0.999 * g[:, 32:]), 1)), gamma)
 
 
-@of_costs("length", *LONG)
+@of_costs("length", *LONG_SEQUENCE_CLAIMS)
 def columns_up_to_256(D, *, gamma):
     return soft_dtw(D[:, :, :256], gamma)
 
