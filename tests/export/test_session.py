@@ -155,7 +155,7 @@ def test_life_cycle(exported):
         ({"providers": ()}, "providers must name at least one"),
         (
             {"providers": ("cpu", "cuda")},
-            "providers: cpu takes all that comes to it, so it must be last",
+            "providers: cpu runs everything, so it must be last",
         ),
         ({"chunk": 0}, "chunk must be a whole number >= 1, got 0"),
         *(
