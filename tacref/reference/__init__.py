@@ -3,15 +3,14 @@
 NumPy in, NumPy out. Whatever else computes these losses is held against it.
 """
 
-from tacref.reference._dtw import alignment_matrix, dtw, dtw_path
-from tacref.reference._idm import (
+from tacref.reference._contrastive_idm import (
     contrastive_idm,
     contrastive_idm_of_distances,
     contrastive_idm_of_distances_value_and_grad,
     contrastive_idm_value_and_grad,
-    idm,
-    idm_loss,
 )
+from tacref.reference._dtw import alignment_matrix, dtw, dtw_path
+from tacref.reference._idm import idm, idm_loss
 from tacref.reference._soft_dtw import (
     expected_alignment,
     soft_dtw,

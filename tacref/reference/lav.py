@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tacref.checks import MAX_WEIGHT, check_not_negative, check_variant
-from tacref.reference._idm import contrastive_idm_value_and_grad
+from tacref.reference._contrastive_idm import contrastive_idm_value_and_grad
 from tacref.reference._soft_dtw import soft_dtw_value_and_grad
 from tacref.reference.checks import check_embeddings
 from tacref.reference.costs import cost_matrix, embedding_gradients
