@@ -10,7 +10,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 ROUNDS, CALLS = 7, 300
@@ -46,12 +45,12 @@ for line in sys.stdin:
 """
 
 
-def child(checkout, threads, cache):
+def child(checkout, threads):
     """Start a process that times the losses of a checkout whenever it is told to."""
     paths = os.pathsep.join((str(checkout), str(checkout / "export")))
     return subprocess.Popen(
         [sys.executable, "-P", "-c", CHILD, threads, json.dumps(LOSSES)],
-        env=os.environ | {"PYTHONPATH": paths, "NUMBA_CACHE_DIR": cache},
+        env=os.environ | {"PYTHONPATH": paths},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -63,20 +62,16 @@ def main():
     other, threads = Path(sys.argv[1]).resolve(), sys.argv[2] if len(sys.argv) > 2 else "2"
     if not (other / "tacref" / "losses").is_dir():
         raise SystemExit(f"{other}: no checkout of this project")
-    with tempfile.TemporaryDirectory() as folder:
-        here = Path(__file__).resolve().parents[1]
-        children = [
-            child(root, threads, f"{folder}/{number}") for number, root in enumerate((other, here))
-        ]
-        times = [[], []]
-        for _ in range(ROUNDS):
-            for process, rounds in zip(children, times, strict=True):
-                process.stdin.write(f"{CALLS}\n")
-                process.stdin.flush()
-                rounds.append(json.loads(process.stdout.readline()))
-        for process in children:
-            process.stdin.close()
-            process.wait()
+    children = [child(root, threads) for root in (other, Path(__file__).resolve().parents[1])]
+    times = [[], []]
+    for _ in range(ROUNDS):
+        for process, rounds in zip(children, times, strict=True):
+            process.stdin.write(f"{CALLS}\n")
+            process.stdin.flush()
+            rounds.append(json.loads(process.stdout.readline()))
+    for process in children:
+        process.stdin.close()
+        process.wait()
     print(f"| loss, {threads} threads | other, ms | this, ms | ratio |\n|---|---|---|---|")
     for name in LOSSES:
         before, after = (statistics.median(each[name] for each in rounds) for rounds in times)
