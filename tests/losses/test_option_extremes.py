@@ -7,7 +7,8 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
-from tacref import losses, reference, train
+from tacref import losses, reference
+from tacref.commands import main
 from tacref.losses import make_objective
 from tacref.reference.costs import embedding_gradients
 
@@ -242,7 +243,7 @@ def test_two_embeddings_where_the_reference_takes_costs(name):
     ],
 )
 def test_a_training_that_would_diverge_does_not_start(option, value, tmp_path, capsys):
-    assert train.main([option, value, "--out", str(tmp_path / "run")]) == 2
+    assert main(["train", option, value, "--out", str(tmp_path / "run")]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"tacref train: {option[2:].replace('-', '_')} must be at ")
     assert error.count("\n") == 1
