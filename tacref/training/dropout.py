@@ -1,7 +1,7 @@
-"""Dropout whose masks depend on seed, step and pair alone.
+"""Dropout whose masks depend only on seed, step and pair.
 
-So a run that was resumed, one in several processes and one in micro-batches drop the same units,
-and there is no random state to keep.
+A resumed run, a run in several processes and one in micro-batches therefore drop the same units,
+and there is no random state to save.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 
-class Chance:
-    """Where the masks of a step come from: one generator for each pair of this process.
+class DropoutMasks:
+    """The masks of a step, drawn by one generator for each pair of this process.
 
     Parameters
     ----------
@@ -27,13 +27,13 @@ class Chance:
         self.seed, self.device = seed, device
         self.generators: list[torch.Generator] = []
 
-    def begin(self, step: int, pairs: Sequence[int]) -> None:
-        """Begin a micro-batch of a step; `pairs` are the numbers of its pairs, each view's."""
+    def begin_micro_batch(self, step: int, pairs: Sequence[int]) -> None:
+        """Begin a micro-batch of a step; `pairs` are the numbers of its pairs, for each view."""
         while len(self.generators) < len(pairs):
             self.generators.append(torch.Generator(self.device))
         del self.generators[len(pairs) :]
         for generator, pair in zip(self.generators, pairs, strict=True):
-            # The 1 sets these numbers apart from those that draw pairs and frames.
+            # The 1 keeps these numbers different from those that draw pairs and frames.
             state = np.random.SeedSequence([self.seed, step, pair, 1]).generate_state(1, np.uint64)
             generator.manual_seed(int(state[0] >> 1))
 
@@ -48,31 +48,31 @@ class Chance:
 
 
 class PairDropout(nn.Module):
-    """Dropout of embedding rows, `(2 P N, width)`, by a `Chance`.
+    """Dropout of embedding rows, `(2 P N, width)`, with given masks.
 
     Parameters
     ----------
     p : float
-        Share of units dropped.
-    chance : Chance
+        Share of units that are dropped.
+    masks : DropoutMasks
         Shared by all layers of an encoder.
     """
 
-    def __init__(self, p: float, chance: Chance) -> None:
+    def __init__(self, p: float, masks: DropoutMasks) -> None:
         super().__init__()
-        self.p, self.chance = p, chance
+        self.p, self.masks = p, masks
 
     def forward(self, rows: Tensor) -> Tensor:
         """Drop units in training; in evaluation, return `rows`."""
         if not self.training:
             return rows
         keep = 1.0 - self.p
-        return rows * self.chance.mask(rows, keep).to(rows.dtype) / keep
+        return rows * self.masks.mask(rows, keep).to(rows.dtype) / keep
 
 
 @contextmanager
-def dropout_by_pair(encoder: nn.Module, chance: Chance) -> Iterator[None]:
-    """Let an encoder's dropout follow a `Chance` for the length of a block."""
+def dropout_by_pair(encoder: nn.Module, masks: DropoutMasks) -> Iterator[None]:
+    """Replace an encoder's dropout by one with these masks for the length of a block."""
     replaced = [
         (parent, name, child)
         for parent in encoder.modules()
@@ -80,7 +80,7 @@ def dropout_by_pair(encoder: nn.Module, chance: Chance) -> Iterator[None]:
         if isinstance(child, nn.Dropout) and child.p > 0
     ]
     for parent, name, child in replaced:
-        setattr(parent, name, PairDropout(child.p, chance).train(child.training))
+        setattr(parent, name, PairDropout(child.p, masks).train(child.training))
     try:
         yield
     finally:

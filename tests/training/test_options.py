@@ -12,7 +12,7 @@ from tacref.commands.train import make_parser
 from tacref.losses import LOSSES
 from tacref.training import Settings
 from tacref.training.option import markdown_table
-from tacref.training.recipe import check_keys, choose
+from tacref.training.recipe import check_keys, combine
 from tacref.training.settings import GROUPS, SETTINGS
 from tacref.training.task import KEYS, MAY_CHANGE
 from tacref.variants import VARIANTS
@@ -100,5 +100,5 @@ OWN = {"encoder": "small", "lr": 1.0, "steps": 10, "variant": "official", "alpha
     ],
 )  # fmt: skip
 def test_who_has_the_last_word(recipe, saved, options, chosen):
-    keys = choose("small", own=OWN, recipe=recipe, saved=saved, options=options)
+    keys = combine("small", encoder_recipe=OWN, recipe=recipe, saved=saved, options=options)
     assert keys == chosen
