@@ -131,7 +131,7 @@ class _Loop:
 
     def begin(self, resume: bool, title: str | None) -> None:
         """Start a new run, or continue from the newest checkpoint."""
-        state = self.files.newest_state() if resume else None
+        state = self.files.newest_state(resume)
         if title is not None and self.progress and not shows_bars():
             say(title)
         if state is not None:

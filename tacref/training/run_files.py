@@ -55,15 +55,21 @@ class RunFiles:
             self.save_encoder(0)
             self._metrics = Metrics(self.run)
 
-    def newest_state(self) -> dict[str, Any] | None:
+    def newest_state(self, resume: bool) -> dict[str, Any] | None:
         """Return the newest checkpoint that is whole, in every process; None without one.
+
+        Parameters
+        ----------
+        resume : bool
+            False for a new run. The first process decides: it alone knows whether torchrun
+            restarted a run.
 
         Raises
         ------
         ValueError
             If it is of another encoder, other settings or other data, or only damaged ones exist.
         """
-        newest = newest_checkpoint(self.run) if self._ranks.first else None
+        newest = newest_checkpoint(self.run) if resume and self._ranks.first else None
         path = self._ranks.gather(newest)[0]
         if path is None:
             return None

@@ -157,7 +157,7 @@ def carry_out(plan: Plan, ranks: Ranks) -> Result:
 
 def _carry_out(plan: Plan, ranks: Ranks) -> Result:
     settings, out = plan.settings, plan.out
-    encoder = None
+    encoder = None  # built before the data is read, so that a bad weight file is found at once
     if plan.encoder.takes_pictures or plan.weights is not None:
         encoder = build_encoder(plan.encoder, seed=settings.seed, weights=plan.weights)
     with process_group(ranks, ranks.device(settings.device)):
