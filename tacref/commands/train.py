@@ -32,13 +32,13 @@ def make_parser() -> Parser:
         metavar="RUN",
         help="write the run into this new folder (default: runs/001, 002, ...)",
     )
-    add("--resume", metavar="RUN", help="go on with a run that was ended, from its last checkpoint")
+    add("--resume", metavar="RUN", help="continue a run that was ended, from its last checkpoint")
     add(
         "--recipe",
         "--config",
         metavar="NAME_OR_FILE",
         help=f"take the settings of a recipe: {', '.join(shipped_recipes())}, a TOML file, or "
-        "RUN/config.json to do a run again (default: the encoder's)",
+        "RUN/config.json to repeat a run (default: the encoder's)",
     )
     add_json(parser)
     for group in GROUPS:
@@ -84,9 +84,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     ranks = Ranks.from_environment()
     as_json = options.pop("json", False)
-    with run_folder(options.get("out"), options.get("resume"), ranks) as (run, goes_on):
+    with run_folder(options.get("out"), options.get("resume"), ranks) as (run, continues):
         try:
-            result = carry_out(make_plan(options, run, goes_on, ranks), ranks)
+            result = carry_out(make_plan(options, run, continues, ranks), ranks)
         except TrainingDivergedError as error:
             if ranks.first:
                 print(

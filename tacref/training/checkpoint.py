@@ -1,7 +1,7 @@
-"""Checkpoints: all that a run needs to go on as if it had never stopped.
+"""Checkpoints: everything that a run needs to continue as if it had never stopped.
 
 Plain tensors, numbers and strings, read without running code. There is no random state among
-them: what is drawn depends on seed, step and pair alone.
+them: what is drawn depends only on seed, step and pair.
 """
 
 import errno
@@ -22,43 +22,43 @@ from tacref.training.log import say
 from tacref.training.settings import SETTING_DEFAULTS
 from tacref.training.task import MAY_CHANGE
 
-FOLDER = "checkpoints"
+CHECKPOINT_FOLDER, BEST_FOLDER = "checkpoints", "best"
 FORMAT = 1
-_AGAIN = "--recipe with its config.json and a new --out does the run again"
-_PARTS = frozenset(
+_HOW_TO_REPEAT = "--recipe with its config.json and a new --out repeats the run"
+_STATE_KEYS = frozenset(
     ("format", "step", "model", "optimizer", "scaler", "encoder", "settings", "data", "best",
      "seconds", "tau_untrained", "skipped")
 )  # fmt: skip
 
 
 def save_checkpoint(run: Path, state: dict[str, Any], *, keep: int) -> Path:
-    """Write a checkpoint, whole or not at all, and take away all but the newest ones.
+    """Write a checkpoint, whole or not at all, and remove all but the `keep` newest ones.
 
     Raises
     ------
     OSError
-        If it cannot be written, such as on a full disk; those that were there stay.
+        If it cannot be written, such as on a full disk; earlier checkpoints stay.
     """
-    path = run / FOLDER / f"step-{state['step']:06d}.pt"
+    path = run / CHECKPOINT_FOLDER / f"step-{state['step']:06d}.pt"
     try:
         with replacing(path) as temporary, temporary.open("wb") as file:
             torch.save({"format": FORMAT, **state}, file)
             file.flush()
             os.fsync(file.fileno())  # on the disk before the older ones go
     except (OSError, RuntimeError) as error:
-        raise OSError(f"{path}: cannot be written ({_reason(error)}); {_left(run)}") from None
+        raise OSError(f"{path}: cannot be written ({_reason(error)}); {_remaining(run)}") from None
     for old in checkpoints(run)[:-keep]:
         old.unlink()
     return path
 
 
 def save_weights(encoder: Encoder, folder: Path, settings: Mapping[str, Any]) -> None:
-    """Write an encoder for use, `settings` beside it in config.json.
+    """Write an encoder for use, with `settings` in its config.json.
 
     Raises
     ------
     OSError
-        If it cannot be written; what was there stays.
+        If it cannot be written; an earlier encoder stays.
     """
     try:
         save_encoder(encoder, folder, **settings)
@@ -68,25 +68,25 @@ def save_weights(encoder: Encoder, folder: Path, settings: Mapping[str, Any]) ->
 
 def checkpoints(run: Path) -> list[Path]:
     """Return a run's checkpoints, the newest last."""
-    found = (run / FOLDER).glob("step-*.pt")
+    paths = (run / CHECKPOINT_FOLDER).glob("step-*.pt")
     return sorted(
-        (path for path in found if path.stem[5:].isdecimal()), key=lambda path: int(path.stem[5:])
+        (path for path in paths if path.stem[5:].isdecimal()), key=lambda path: int(path.stem[5:])
     )
 
 
 def newest_checkpoint(run: Path) -> Path | None:
     """Return the newest checkpoint that is whole, if there is one.
 
-    A damaged one is set aside with a line that says so. Files that a killed process left
-    half-written are taken away.
+    A damaged one is set aside, with a line that says so. Half-written files of a killed process
+    are removed.
 
     Raises
     ------
     ValueError
-        If there are damaged ones alone, or none of a run that had some: to start over would
+        If all are damaged, or a run that had checkpoints has none left: starting over would
         replace the trained encoder.
     """
-    for folder in (run, run / "best", run / FOLDER):
+    for folder in (run, run / BEST_FOLDER, run / CHECKPOINT_FOLDER):
         for name in ("step-*.pt", "encoder-*.safetensors", "config-*.json", "metrics-*.jsonl"):
             for leftover in folder.glob(f".{name}"):
                 leftover.unlink()
@@ -97,17 +97,18 @@ def newest_checkpoint(run: Path) -> Path | None:
         aside = path.with_suffix(".damaged")
         path.replace(aside)
         say(f"{path}: damaged ({damage}), set aside as {aside.name}")
-    if any((run / FOLDER).glob("step-*.damaged")):
+    if any((run / CHECKPOINT_FOLDER).glob("step-*.damaged")):
         raise ValueError(
-            f"{run}: has no checkpoint that is whole; its encoder stays as last saved ({_AGAIN})"
+            f"{run}: has no checkpoint that is whole; its encoder stays as last saved "
+            f"({_HOW_TO_REPEAT})"
         )
     if not (run / CONFIG).exists():
         return None
-    # A run without the note is older than it, and may be trained.
+    # The config.json of an older run may lack the step; it may be trained.
     if (step := read_config(run).get("step", "?")) != 0:
         raise ValueError(
             f"{run}: its checkpoints are gone, and to start over would replace the encoder of "
-            f"step {step} ({_AGAIN})"
+            f"step {step} ({_HOW_TO_REPEAT})"
         )
     return None
 
@@ -119,21 +120,21 @@ def load_checkpoint(
     settings: Mapping[str, Any],
     data: Mapping[str, int],
 ) -> dict[str, Any]:
-    """Read a checkpoint for a run that goes on with the same encoder, settings and data.
+    """Read a checkpoint for a run that continues with the same encoder, settings and data.
 
     Parameters
     ----------
     path : Path
         From `newest_checkpoint`.
     encoder, settings : mapping of str to JSON values
-        Of the run that goes on.
+        Those of the run that continues.
     data : mapping of str to int
         From `fingerprint`.
 
     Raises
     ------
     ValueError
-        If one of them is another one; the message names what differs.
+        If one of them differs; the message names it.
     """
     state = _read(path)
     if state["encoder"] != dict(encoder):
@@ -158,9 +159,9 @@ def load_checkpoint(
 
 
 def check_same(saved: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> None:
-    """Refuse to go on with a setting that would have given another run.
+    """Refuse to continue with a setting that would have given another run.
 
-    A setting that `saved` lacks is younger than the run, which had its default.
+    A setting that `saved` lacks was introduced after the run, which used its default.
 
     Raises
     ------
@@ -179,7 +180,7 @@ def check_same(saved: Mapping[str, Any], settings: Mapping[str, Any], where: str
 def fingerprint(clips: Iterable[Clip], data: Path) -> dict[str, int]:
     """Return the size in bytes of each clip, by its path in the data set.
 
-    Sizes are read at once for thousands of clips; other content of the same size is not noticed.
+    Sizes of thousands of clips are read quickly; other content of the same size goes unnoticed.
     """
     sizes = {}
     for clip in clips:
@@ -192,7 +193,7 @@ def fingerprint(clips: Iterable[Clip], data: Path) -> dict[str, int]:
 def _damage(path: Path) -> str | None:
     """Return what is wrong with a file's bytes; torch does not compare the checksums itself.
 
-    A damaged header may be anything to those who read it, and raises accordingly.
+    A damaged header can make its readers raise any exception.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -203,7 +204,7 @@ def _damage(path: Path) -> str | None:
     except MemoryError:
         raise
     except OSError as error:
-        if error.errno not in (None, errno.EINVAL):  # the system's, not of the bytes
+        if error.errno not in (None, errno.EINVAL):  # the system's, not due to the bytes
             raise
         return str(error)
     except Exception as error:
@@ -221,11 +222,11 @@ def _read(path: Path) -> dict[str, Any]:
         state = _load(path)
     except (MemoryError, OSError):
         raise
-    except Exception as error:  # torch and pickle each raise their own kinds
+    except Exception as error:  # torch and pickle raise errors of many types
         raise ValueError(f"{path}: not a checkpoint ({type(error).__name__})") from None
     if not isinstance(state, dict) or "format" not in state:
         raise ValueError(f"{path}: not a checkpoint")
-    if state["format"] != FORMAT or set(state) != _PARTS:
+    if state["format"] != FORMAT or set(state) != _STATE_KEYS:
         raise ValueError(
             f"{path}: a checkpoint of format {state['format']!r}; this version reads {FORMAT}"
         )
@@ -233,7 +234,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _reason(error: BaseException) -> str:
-    """Return what the system said, which torch wraps in an error of its own."""
+    """Return the system's message, which torch wraps in an error of its own."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
@@ -242,6 +243,6 @@ def _reason(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def _left(run: Path) -> str:
-    kept = checkpoints(run)
-    return f"{kept[-1].name} is whole" if kept else "there is none before it"
+def _remaining(run: Path) -> str:
+    remaining = checkpoints(run)
+    return f"{remaining[-1].name} is whole" if remaining else "there is none before it"

@@ -23,11 +23,11 @@ class Ranks:
     rank, world : int
         Its number, and how many there are.
     local : int
-        Its number on this machine, which says which GPU is its own.
+        Its number on this machine, which selects its GPU.
     job : str, optional
-        What tells this torchrun from others; None without torchrun.
+        What distinguishes this torchrun from others; None without torchrun.
     restarts : int
-        How often torchrun has started the processes again.
+        How often torchrun has restarted the processes.
     """
 
     rank: int = 0
@@ -38,7 +38,7 @@ class Ranks:
 
     @classmethod
     def from_environment(cls) -> "Ranks":
-        """Return what torchrun says in the environment; one process without it."""
+        """Return what torchrun says of this process; without torchrun, a single process."""
         if "TORCHELASTIC_RUN_ID" not in os.environ:
             return cls()
         job = os.environ["TORCHELASTIC_RUN_ID"]
@@ -52,7 +52,7 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """True for the one process that writes and speaks."""
+        """True for the one process that writes files and prints."""
         return self.rank == 0
 
     def device(self, name: str) -> str:
@@ -75,7 +75,7 @@ class Ranks:
         return values
 
     def gather_results(self, call: Callable[[], Any]) -> list[Any]:
-        """Return what a call gives in every process; bad input in one is an error in all.
+        """Return the results of a call in every process; bad input in one is an error in all.
 
         Raises
         ------
@@ -107,10 +107,10 @@ class Ranks:
 
 
 def _nameless_job() -> str:
-    """Return what tells a torchrun without a name from others, the same after it restarts.
+    """Return what distinguishes a torchrun without a name from others, also after a restart.
 
-    In containers many have the same process number, and some the same host name: torchrun makes a
-    folder of a random name, LOGS/none_XXXXXXXX/attempt_N/RANK/error.json, for itself.
+    In containers, many have the same process number and some the same host name, but torchrun makes
+    itself a folder of a random name, LOGS/none_XXXXXXXX/attempt_N/RANK/error.json.
     """
     logs = Path(os.environ.get("TORCHELASTIC_ERROR_FILE", "")).parts[:-3]
     return f"process {os.getppid()} on {socket.gethostname()}, {'/'.join(logs[-2:])}"
@@ -122,14 +122,14 @@ def process_group(ranks: Ranks, device: str) -> Iterator[None]:
     if ranks.world == 1:
         yield
         return
-    place = torch.device(device)
-    if place.type == "cuda":
-        torch.cuda.set_device(place)
-    # torchrun keeps one store over its restarts: without a prefix, processes that start again would
-    # wait for the addresses of those that died.
+    on_gpu = torch.device(device).type == "cuda"
+    if on_gpu:
+        torch.cuda.set_device(device)
+    # torchrun keeps one store over its restarts: without a prefix, restarted processes would wait
+    # for the addresses of those that died.
     store, rank, world = next(dist.rendezvous("env://"))
     dist.init_process_group(
-        "nccl" if place.type == "cuda" else "gloo",
+        "nccl" if on_gpu else "gloo",
         store=dist.PrefixStore(f"restart {ranks.restarts}", store),
         rank=rank,
         world_size=world,
@@ -138,14 +138,14 @@ def process_group(ranks: Ranks, device: str) -> Iterator[None]:
         yield
         ranks.wait()  # nobody hangs up on another
     finally:
-        # What still refers to the group would end its threads in the interpreter's last moments,
-        # which aborts now and then.
+        # Objects that still refer to the group would end its threads while the interpreter shuts
+        # down, which sometimes aborts.
         gc.collect()
         dist.destroy_process_group()
 
 
 class _Sum(torch.autograd.Function):
-    """Sum over all processes; so is its gradient."""
+    """Sum over all processes, of values and of gradients."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:
@@ -163,8 +163,8 @@ class _Sum(torch.autograd.Function):
 class SyncBatchNorm(nn.BatchNorm2d):
     """Batch normalization over the frames of all processes, on any backend.
 
-    torch's own takes GPUs alone, and could then not be tested on a CPU. Processes may have
-    unequal numbers of frames; each frame counts alike.
+    torch's own works only on GPUs, and could not be tested on a CPU. Processes may have
+    different numbers of frames; every frame has the same weight.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -196,7 +196,7 @@ class SyncBatchNorm(nn.BatchNorm2d):
 def synchronize_batchnorm(encoder: nn.Module) -> None:
     """Make every batch normalization of an encoder one over all processes, in place.
 
-    Names, parameters and statistics stay, so that the encoder is saved as before.
+    Names, parameters and statistics stay, so the encoder is saved as before.
     """
     for module in encoder.modules():
         if type(module) is nn.BatchNorm2d:

@@ -1,7 +1,7 @@
 """Dropout whose masks depend only on seed, step and pair.
 
-So resumed runs, runs in several processes and runs in micro-batches drop the same units, and there
-is no random state to save.
+A resumed run, a run in several processes and one in micro-batches therefore drop the same units,
+and there is no random state to save.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 
-class PairMasks:
-    """Draws the masks of a step, with one generator for each pair of this process.
+class DropoutMasks:
+    """The masks of a step, drawn by one generator for each pair of this process.
 
     Parameters
     ----------
@@ -27,13 +27,13 @@ class PairMasks:
         self.seed, self.device = seed, device
         self.generators: list[torch.Generator] = []
 
-    def begin(self, step: int, pairs: Sequence[int]) -> None:
-        """Start a micro-batch of a step; `pairs` are the numbers of its pairs, for each view."""
+    def begin_micro_batch(self, step: int, pairs: Sequence[int]) -> None:
+        """Begin a micro-batch of a step; `pairs` are the numbers of its pairs, for each view."""
         while len(self.generators) < len(pairs):
             self.generators.append(torch.Generator(self.device))
         del self.generators[len(pairs) :]
         for generator, pair in zip(self.generators, pairs, strict=True):
-            # The 1 makes this seed differ from those that draw pairs and frames.
+            # The 1 keeps these numbers different from those that draw pairs and frames.
             state = np.random.SeedSequence([self.seed, step, pair, 1]).generate_state(1, np.uint64)
             generator.manual_seed(int(state[0] >> 1))
 
@@ -48,17 +48,17 @@ class PairMasks:
 
 
 class PairDropout(nn.Module):
-    """Dropout of embedding rows, `(2 P N, width)`, with masks from a `PairMasks`.
+    """Dropout of embedding rows, `(2 P N, width)`, with given masks.
 
     Parameters
     ----------
     p : float
-        Share of units dropped.
-    masks : PairMasks
+        Share of units that are dropped.
+    masks : DropoutMasks
         Shared by all layers of an encoder.
     """
 
-    def __init__(self, p: float, masks: PairMasks) -> None:
+    def __init__(self, p: float, masks: DropoutMasks) -> None:
         super().__init__()
         self.p, self.masks = p, masks
 
@@ -71,8 +71,8 @@ class PairDropout(nn.Module):
 
 
 @contextmanager
-def dropout_by_pair(encoder: nn.Module, masks: PairMasks) -> Iterator[None]:
-    """Let the dropout of an encoder use a `PairMasks` inside a `with` block."""
+def dropout_by_pair(encoder: nn.Module, masks: DropoutMasks) -> Iterator[None]:
+    """Replace an encoder's dropout by one with these masks for the length of a block."""
     replaced = [
         (parent, name, child)
         for parent in encoder.modules()

@@ -1,4 +1,4 @@
-"""What a run says on stderr: single lines, and its progress where no bar can be shown."""
+"""What a run prints on stderr: single lines, and its progress where no bar can be shown."""
 
 import sys
 import time
@@ -7,11 +7,11 @@ from contextlib import suppress
 
 from tqdm import tqdm
 
-SECONDS = 30.0  # between lines of progress
+SECONDS_BETWEEN_LINES = 30.0
 
 
 def say(line: str) -> None:
-    """Print a line at once, above a progress bar; that nobody reads it any more is no error."""
+    """Print a line at once, above a progress bar; it is no error if nobody reads it any more."""
     with suppress(OSError):
         tqdm.write(line, file=sys.stderr)
         sys.stderr.flush()
@@ -34,14 +34,14 @@ class ProgressLog:
     def __init__(self, steps: int) -> None:
         self._steps = steps
         self._first: tuple[int, float] | None = None
-        self._said = 0.0
+        self._last_line = 0.0
 
     def step(self, done: int, numbers: Mapping[str, float]) -> None:
-        """Note that so many steps are done, and what the last one came to."""
+        """Print a line, if one is due, after `done` steps with the numbers of the last one."""
         now = time.monotonic()
-        if self._first is not None and now - self._said < SECONDS:
+        if self._first is not None and now - self._last_line < SECONDS_BETWEEN_LINES:
             return
-        self._said = now
+        self._last_line = now
         left = ""
         if self._first is None:
             self._first = done, now  # without the time of the first step, which loads and compiles

@@ -1,4 +1,4 @@
-"""The training loop: an encoder, pairs of clips and settings to a run's folder."""
+"""The training loop: from an encoder, pairs of clips and settings to a run's folder."""
 
 import signal
 import time
@@ -12,25 +12,16 @@ from tqdm import tqdm
 from tacref.data import Clip, PairDataset, iter_batches
 from tacref.encoder import Encoder
 from tacref.encoder.device import check_device
-from tacref.evaluation.labeled import mean_tau
-from tacref.training.checkpoint import (
-    fingerprint,
-    load_checkpoint,
-    newest_checkpoint,
-    save_checkpoint,
-    save_weights,
-)
+from tacref.training.checkpoint import fingerprint
 from tacref.training.distributed import Ranks
 from tacref.training.dropout import dropout_by_pair
 from tacref.training.log import ProgressLog, say, shows_bars
-from tacref.training.metrics import Metrics
 from tacref.training.result import Result
+from tacref.training.run_files import RunFiles
 from tacref.training.settings import Settings
 from tacref.training.step import Stepper, TrainingDivergedError, threads_for
 from tacref.training.stop import stop_on_signals
 from tacref.training.validation import HeldOut
-
-BEST = "best"
 
 
 def train(
@@ -49,8 +40,8 @@ def train(
     """Train an encoder and keep it in a run's folder.
 
     The folder is usable at any time: the encoder is saved at the start, with every checkpoint,
-    when the first ctrl-C, SIGTERM or SIGHUP ends the loop after its step, and at the end. A run
-    that was ended in any way goes on from its newest checkpoint as if it had not been.
+    when the first ctrl-C, SIGTERM or SIGHUP ends the loop after the current step, and at the end. A
+    run that was ended in any way continues from its newest checkpoint as if it had not been.
 
     Parameters
     ----------
@@ -65,9 +56,9 @@ def train(
     settings : Settings
         How to train.
     resume : bool
-        Go on from the newest checkpoint in `run`, if there is one.
+        Continue from the newest checkpoint in `run`, if there is one.
     ranks : Ranks, optional
-        The processes that train together, connected already; by default this one alone.
+        The processes that train together, already connected; by default only this one.
     progress : bool
         Show progress on stderr: bars on a terminal, else a line about every 30 seconds.
     title : str, optional
@@ -78,17 +69,17 @@ def train(
     Returns
     -------
     Result
-        Where the run is and how it went.
+        Where the run is, and its outcome.
 
     Raises
     ------
     TrainingDivergedError
-        If the loss, the gradient or a weight is NaN or infinite; the last saved encoder stays,
+        If the loss, the gradient or a weight is NaN or infinite. The last saved encoder stays,
         and `diverged.json` names the step's clips.
     ValueError
-        If a checkpoint is of another encoder, other settings or other data.
+        If a checkpoint belongs to another encoder, other settings or other data.
     OSError
-        If a file cannot be written; the checkpoints that were there stay.
+        If a file cannot be written; earlier checkpoints stay.
     """
     loop = _Loop(encoder, dataset, val, Path(run), settings, ranks or Ranks(), progress, notes)
     try:
@@ -97,16 +88,15 @@ def train(
         loop.end()
     except TrainingDivergedError as error:
         if loop.ranks.first:
-            error.save(loop.run)
+            error.save(loop.files.run)
         raise
     finally:
-        if loop.metrics is not None:
-            loop.metrics.close()
+        loop.files.close()
     return loop.result
 
 
 class _Loop:
-    """A run as it goes."""
+    """A run in progress."""
 
     def __init__(
         self,
@@ -119,6 +109,7 @@ class _Loop:
         progress: bool,
         notes: dict[str, Any],
     ) -> None:
+        # The parameters are those of `train`.
         settings.check_shares(ranks.world)
         if dataset.views != settings.views:
             raise ValueError(
@@ -126,70 +117,44 @@ class _Loop:
                 f"{settings.view_weight:g}, got {dataset.views}"
             )
         check_device(ranks.device(settings.device))
-        self.dataset, self.run = dataset, run
-        self.settings, self.ranks = settings, ranks
+        self.dataset, self.settings, self.ranks = dataset, settings, ranks
         self.progress = progress and ranks.first
         skip = settings.on_bad_video == "skip"
-        self.val = HeldOut(val, ranks, skip=skip, progress=self.progress)
+        self.held_out = HeldOut(val, ranks, skip=skip, progress=self.progress)
         self.stepper = Stepper(encoder, settings, ranks)
         self.encoder = encoder
-        self.saved = {"training": settings.to_json(), **notes}
         data = Path(notes["data"]) if notes.get("data") else run / "data"
         clips = [*dataset.clips, *(clip for members in val.values() for clip in members)]
-        self.data = fingerprint(clips, data)
+        self.files = RunFiles(run, self.stepper, notes, fingerprint(clips, data))
         self.result = Result(run)
         self.result.skipped = dict.fromkeys(map(str, dataset.bad.values()), 0)
-        self.best: float | None = None
-        self.metrics: Metrics | None = None
-        self._saved_at, self._saved_when = 0, time.monotonic()
 
     def begin(self, resume: bool, title: str | None) -> None:
-        """Start anew or from the newest checkpoint."""
-        found = newest_checkpoint(self.run) if resume and self.ranks.first else None
-        path = self.ranks.gather(found)[0]
-        state = None if path is None else self._load(path)
+        """Start a new run, or continue from the newest checkpoint."""
+        state = self.files.newest_state(resume)
         if title is not None and self.progress and not shows_bars():
             say(title)
         if state is not None:
             self._restore(state)
             return
-        if self.val.clips:  # a damaged clip shows here, before there is a run
+        if self.held_out.clips:  # a damaged clip is found here, before there is a run
             self.result.tau_untrained = self._taus()
-        if self.ranks.first:
-            self.run.mkdir(parents=True, exist_ok=True)
-            self._save_weights()
-            self.metrics = Metrics(self.run)
-            self._write_taus(0, self.result.tau_untrained)
-
-    def _load(self, path: Path) -> dict[str, Any]:
-        encoder, settings = self.encoder.config.to_json(), self.settings.to_json()
-        return load_checkpoint(path, encoder=encoder, settings=settings, data=self.data)
+        self.files.begin()
+        self.files.write_taus(0, self.result.tau_untrained)
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self.encoder.load_state_dict(state["model"])
-        self.stepper.optimizer.load_state_dict(state["optimizer"])
-        self.stepper.scaler.load_state_dict(state["scaler"])
         result, step = self.result, state["step"]
-        result.steps = result.resumed_at = self._saved_at = step
-        result.seconds, self.best = state["seconds"], state["best"]
-        result.tau_untrained = state["tau_untrained"]
+        result.steps = result.resumed_at = step
+        result.seconds, result.tau_untrained = state["seconds"], state["tau_untrained"]
         result.skipped |= state["skipped"]
-        if self.ranks.first:
-            self._save_weights()  # a killed process may have left an older one
-            again = step == self.settings.steps or self._measures_after(step)
-            self.metrics = Metrics(
-                self.run,
-                lambda line: (
-                    line["step"] < step or (line["step"] == step and not (again and "tau" in line))
-                ),
-                step,
-            )
-        if self._measures_after(step):  # a signal that ended the run left no time for it
+        measures_now = self._measures_after(step)
+        self.files.restore(state, tau_follows=measures_now or step == self.settings.steps)
+        if measures_now:  # a signal that ended the run left no time for it
             self._measure()
 
     def steps(self) -> None:
         """Train to the last step, or until a signal."""
-        settings, ranks, result = self.settings, self.ranks, self.result
+        settings, ranks, result, stepper = self.settings, self.ranks, self.result, self.stepper
         batches = iter_batches(
             self.dataset,
             range(result.steps, settings.steps),
@@ -206,105 +171,71 @@ class _Loop:
             disable=None if self.progress else True,
         )
         log = ProgressLog(settings.steps) if self.progress and not shows_bars() else None
-        before, start = result.seconds, time.perf_counter()
-        stepper = self.stepper
+        seconds_before, start = result.seconds, time.perf_counter()
         stepper.train_mode()
-        stepper.watch.skip()
+        stepper.stopwatch.skip()
         with (
             bar,
             closing(cast(Generator, batches)),  # which ends the workers
-            dropout_by_pair(self.encoder, stepper.masks),
+            dropout_by_pair(self.encoder, stepper.dropout_masks),
             threads_for(self.encoder, settings),
             stop_on_signals() as stop,
         ):
             for parts, waited in batches:
-                numbers, ending, skipped = stepper.step(result.steps, parts, stop.signal != 0)
-                stepper.watch.step(waited)
+                numbers, stopping, skipped = stepper.step(result.steps, parts, stop.signal != 0)
+                stepper.stopwatch.end_step(waited)
                 for message in skipped:
                     if result.note_skipped(message) and ranks.first:
                         say(f"skipped: {message}")
                 result.steps += 1
-                result.seconds = before + time.perf_counter() - start
+                result.seconds = seconds_before + time.perf_counter() - start
                 bar.update()
                 bar.set_postfix({name: f"{value:.4g}" for name, value in numbers.items()})
                 if log is not None:
                     log.step(result.steps, numbers)
-                if self.metrics is not None:
-                    self.metrics.write(result.steps, **numbers, seconds=round(result.seconds, 3))
-                ending = ending and result.steps < settings.steps
-                self._after_step(ending)
-                if ending:
+                seconds = round(result.seconds, 3)
+                self.files.write_metrics(result.steps, **numbers, seconds=seconds)
+                stopping = stopping and result.steps < settings.steps
+                self._after_step(stopping)
+                if stopping:
                     result.signal = stop.signal or signal.SIGTERM
                     break
         self.encoder.eval()
-        result.milliseconds = stepper.watch.milliseconds()
-        if self.metrics is not None and result.milliseconds:
-            self.metrics.write(result.steps, milliseconds=result.milliseconds)
+        result.milliseconds = stepper.stopwatch.milliseconds()
+        if result.milliseconds:
+            self.files.write_metrics(result.steps, milliseconds=result.milliseconds)
 
-    def _after_step(self, ending: bool) -> None:
-        """Measure and save what is due."""
-        steps, settings = self.result.steps, self.settings
-        last = steps == settings.steps
-        if self._measures_after(steps) and not ending:
+    def _after_step(self, stopping: bool) -> None:
+        """Measure tau and save, where either is due."""
+        steps = self.result.steps
+        if self._measures_after(steps) and not stopping:
             self._measure()
             self.stepper.train_mode()
-            self.stepper.watch.skip()
-        due = time.monotonic() - self._saved_when >= 60 * settings.save_minutes
-        if self.ranks.first and (ending or last or due or steps % settings.save_every == 0):
-            self._save()
+            self.stepper.stopwatch.skip()
+        last = steps == self.settings.steps
+        self.files.save_checkpoint_if_due(self.result, must=stopping or last)
 
     def _measures_after(self, steps: int) -> bool:
-        """Return whether tau is measured on the way; it is at the end in any case."""
+        """Return whether tau is measured after so many steps, before the end of training."""
         every = self.settings.evaluate_every
-        return bool(self.val.clips and every and steps % every == 0 and steps < self.settings.steps)
+        due = every and steps % every == 0 and steps < self.settings.steps
+        return bool(self.held_out.clips and due)
 
     def end(self) -> None:
         """Measure tau, unless the run was ended before its last step."""
-        if self.val.clips and not self.result.interrupted:
+        if self.held_out.clips and not self.result.interrupted:
             self.result.tau_trained = self._measure()
 
     def _taus(self) -> dict[str, float]:
-        taus = self.val.taus(self.encoder)
-        for message in self.val.bad.values():
+        taus = self.held_out.taus(self.encoder)
+        for message in self.held_out.bad.values():
             self.result.skipped.setdefault(message, 0)
         return taus
 
     def _measure(self) -> dict[str, float]:
-        """Measure tau; keep the encoder if it is the best so far and the run looks for it."""
+        """Measure tau; with `evaluate_every`, save the encoder if it is the best so far."""
         taus = self._taus()
-        if self.ranks.first:
-            self._write_taus(self.result.steps, taus)
-            wanted = taus and self.settings.evaluate_every
-            if wanted and (self.best is None or mean_tau(taus) > self.best):
-                self.best = mean_tau(taus)
-                best = {"step": self.result.steps, "mean_tau": self.best}
-                save_weights(self.encoder, self.run / BEST, self.saved | {"best": best})
+        self.files.write_taus(self.result.steps, taus)
+        if taus and self.settings.evaluate_every:
+            self.files.save_if_best(self.result.steps, taus)
         return taus
-
-    def _write_taus(self, step: int, taus: dict[str, float]) -> None:
-        if self.metrics is not None and taus:
-            self.metrics.write(step, tau=taus, mean_tau=mean_tau(taus))
-
-    def _save(self) -> None:
-        """Write a checkpoint and the encoder."""
-        result = self.result
-        if self._saved_at != result.steps:
-            state = {
-                "step": result.steps,
-                "model": self.encoder.state_dict(),
-                "optimizer": self.stepper.optimizer.state_dict(),
-                "scaler": self.stepper.scaler.state_dict(),
-                "encoder": self.encoder.config.to_json(),
-                "settings": self.settings.to_json(),
-                "data": self.data,
-                "best": self.best,
-                "seconds": result.seconds,
-                "tau_untrained": result.tau_untrained,
-                "skipped": result.skipped,
-            }
-            save_checkpoint(self.run, state, keep=self.settings.keep)
-        self._saved_at, self._saved_when = result.steps, time.monotonic()
-        self._save_weights()
-
-    def _save_weights(self) -> None:
-        save_weights(self.encoder, self.run, self.saved | {"step": self.result.steps})

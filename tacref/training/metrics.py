@@ -1,4 +1,4 @@
-"""What a run writes as it goes: metrics.jsonl, and TensorBoard events where it is installed."""
+"""What a run records: metrics.jsonl, and TensorBoard events where that is installed."""
 
 import json
 import sys
@@ -21,7 +21,7 @@ class Metrics:
     run : Path
         The run's folder.
     keep : callable, optional
-        Which of the lines that are there stay, when a run is resumed; by default none.
+        Which of the existing lines stay when a run is resumed; by default none.
     step : int
         Steps done so far.
     """
@@ -39,7 +39,7 @@ class Metrics:
         self._events = None if writer is None else writer(run / EVENTS, purge_step=step + 1)
 
     def write(self, step: int, **values: Any) -> None:
-        """Write a line; in events, the numbers and the numbers in dictionaries."""
+        """Write a line, and an event for each number, also those in dictionaries."""
         self._file.write(json.dumps({"step": step, **values}) + "\n")
         self._file.flush()
         if self._events is not None:
@@ -62,9 +62,9 @@ def _event_writer() -> Any:
     """Return torch's writer of events; None where TensorBoard is not installed, or broken."""
     try:
         from torch.utils.tensorboard import SummaryWriter
-    except ImportError:  # also where a folder in the current one has its name
+    except ImportError:  # also if the current folder has one of that name
         return None
-    except Exception as error:  # such as with another protobuf than it was made for
+    except Exception as error:  # such as a protobuf that it was not made for
         print(f"no events are written: TensorBoard does not load ({error})", file=sys.stderr)
         return None
     return SummaryWriter

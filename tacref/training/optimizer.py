@@ -10,7 +10,7 @@ from tacref.training.settings import Settings
 
 
 def make_optimizer(encoder: Encoder, settings: Settings) -> torch.optim.Optimizer:
-    """Return an optimizer of the weights that are trained.
+    """Return an optimizer of the trained weights.
 
     Biases and normalization weights, which are vectors, are not decayed. A backbone may have a
     learning rate of its own.
@@ -18,12 +18,12 @@ def make_optimizer(encoder: Encoder, settings: Settings) -> torch.optim.Optimize
     Raises
     ------
     ValueError
-        If the settings are for a backbone, and the encoder has none that learns.
+        If a setting is for the backbone, and the encoder's has no weights.
     """
     backbone = {id(weight) for weight in encoder.backbone.parameters()}
     if not backbone and (settings.backbone_lr is not None or settings.freeze_backbone):
         raise ValueError(
-            f"backbone_lr and freeze_backbone are of no use to the {encoder.config.name!r} "
+            f"backbone_lr and freeze_backbone have no effect on the {encoder.config.name!r} "
             "encoder, whose backbone has no weights"
         )
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
@@ -44,7 +44,7 @@ def make_optimizer(encoder: Encoder, settings: Settings) -> torch.optim.Optimize
 
 
 def lr_factor(step: int, settings: Settings) -> float:
-    """Return the share of the learning rate that a step has: linear warm-up, then the schedule."""
+    """Return a step's share of the learning rate: linear warm-up, then the schedule."""
     if step < settings.warmup:
         return (step + 1) / (settings.warmup + 1)
     if settings.schedule == "constant":

@@ -1,4 +1,4 @@
-"""How a setting is declared: once, with its type, default and bounds, and what it is for."""
+"""How a setting is declared: once, with its type, default, bounds and purpose."""
 
 import dataclasses
 import math
@@ -19,7 +19,7 @@ class Bound(NamedTuple):
     words : str
         The same in words.
     least : int or None
-        The smallest whole number that will do.
+        The smallest whole number allowed.
     """
 
     check: Callable[[Any, str], object]
@@ -33,18 +33,18 @@ class Option(NamedTuple):
     Parameters
     ----------
     help : str
-        What it does, as a sentence without subject and full stop.
+        What it does, as a sentence without subject or full stop.
     group : str
         Heading in `--help`; "" for none.
     metavar : str or None
         What its value is called; by default the setting's name.
     default : str
-        The default in words, where the value itself does not say it.
+        The default in words, if the value itself does not say it.
     bounds : tuple of Bound
-        All of them hold.
+        Each of them must hold.
     may_change : bool
-        True if a run may be resumed with another value: it says where the run computes, or what
-        it keeps.
+        True if a run may be resumed with another value, since it only says where the run computes
+        or what it keeps.
     """
 
     help: str
@@ -75,12 +75,12 @@ class Key(NamedTuple):
 
     @property
     def least(self) -> int | None:
-        """Return the smallest whole number that will do."""
+        """Return the smallest whole number allowed, if there is one."""
         return max((b.least for b in self.option.bounds if b.least is not None), default=None)
 
     @property
     def default_words(self) -> str:
-        """Return what is taken where nothing is said."""
+        """Return the default in words."""
         if self.option.default:
             return self.option.default
         if self.default is dataclasses.MISSING:
@@ -117,7 +117,7 @@ class Group(NamedTuple):
     ) -> Any:
         """Return a field of a dataclass that declares an option, as `Option` says.
 
-        Without `default`, a recipe or the command line must say the value.
+        Without `default`, a recipe or the command line must give the value.
         """
         declared = Option(help, self.name, metavar, default_words, bounds, may_change)
         return dataclasses.field(default=default, metadata={"option": declared})
@@ -192,7 +192,7 @@ def _bound(holds: Callable[[Any], bool], words: str) -> Bound:
 
 
 def check_type(name: str, value: Any, kind: Any) -> Any:
-    """Return a value as the type that its key has; whole numbers are numbers too.
+    """Return a value in the type of its key; whole numbers are numbers, too.
 
     Raises
     ------
@@ -200,24 +200,24 @@ def check_type(name: str, value: Any, kind: Any) -> Any:
         If it is of another type.
     """
     if kind is bool:
-        fits, wanted = isinstance(value, bool), "true or false"
+        fits, expected = isinstance(value, bool), "true or false"
     elif kind is int:
-        fits, wanted = _is_whole(value), "a whole number"
+        fits, expected = _is_whole(value), "a whole number"
         value = int(value) if fits else value
     elif kind is str:
-        fits, wanted = isinstance(value, str), "a string"
+        fits, expected = isinstance(value, str), "a string"
     elif kind is float:
-        fits, wanted = isinstance(value, Real) and not isinstance(value, bool), "a number"
+        fits, expected = isinstance(value, Real) and not isinstance(value, bool), "a number"
         try:
             value = float(value) if fits else value
         except OverflowError:  # a whole number of more than 308 digits
             value = math.inf
     else:
         fits = isinstance(value, list | tuple) and bool(value) and all(map(_is_whole, value))
-        wanted = "a list of whole numbers"
+        expected = "a list of whole numbers"
         value = tuple(map(int, value)) if fits else value
     if not fits:
-        raise ValueError(f"{name} must be {wanted}, got {value!r}")
+        raise ValueError(f"{name} must be {expected}, got {value!r}")
     return value
 
 

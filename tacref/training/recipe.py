@@ -1,4 +1,4 @@
-"""Recipes: a file of settings, by name or path, and what the command line changes in it."""
+"""Recipes: a file of settings, by name or path, and how the command line changes it."""
 
 import difflib
 import tomllib
@@ -21,12 +21,12 @@ def read_recipe(name: str | Path) -> dict[str, Any]:
     ----------
     name : str or Path
         A recipe that comes with the package, a TOML file, or a run's `config.json`, which
-        gives the run's settings again.
+        has the settings of that run.
 
     Returns
     -------
     dict
-        Keys of `KEYS` and their values, of the right type.
+        Keys of `KEYS` and their values, in the right types.
 
     Raises
     ------
@@ -37,22 +37,22 @@ def read_recipe(name: str | Path) -> dict[str, Any]:
     """
     path = Path(name)
     try:
-        if str(name) in shipped_recipes():  # also where a folder is called so
+        if str(name) in shipped_recipes():  # also if a folder has that name
             shipped = resources.files("tacref.recipes") / f"{name}.toml"
             return check_keys(tomllib.loads(shipped.read_text("utf-8")))
         if path.is_dir():
             from tacref.encoder.storage import CONFIG  # loads torch
 
             path = path / CONFIG
-        of_run = path.suffix == ".json"
-        values = read_json(path) if of_run else read_toml(path)
+        is_config = path.suffix == ".json"
+        values = read_json(path) if is_config else read_toml(path)
     except FileNotFoundError:
         known = ", ".join(shipped_recipes())
         raise FileNotFoundError(
             f"{name}: no such recipe file, and none of the recipes {known}"
         ) from None
     try:
-        return check_keys(_of_run(values) if of_run else values)
+        return check_keys(_of_run(values) if is_config else values)
     except RecursionError:  # in printing a value
         raise ValueError(f"{name}: nested too deeply") from None
     except ValueError as error:
@@ -71,7 +71,7 @@ def check_keys(values: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If a key is unknown, with the one that was probably meant, or a value of another type.
+        If a key is unknown (names the one that was probably meant), or a value has another type.
     """
     checked = {}
     for key, value in values.items():
@@ -89,10 +89,10 @@ def check_keys(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def merge(recipe: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a recipe with what the command line changes in it.
+    """Return a recipe as the command line changes it.
 
-    Another variant of Contrastive-IDM brings its own weight, window and margin, unless they are
-    given with it: those of one variant make no sense in another.
+    Another variant of Contrastive-IDM has its own weight, window and margin, unless the options set
+    them: those of one variant make no sense in another.
     """
     merged = dict(recipe)
     if options.get("variant", merged.get("variant")) != merged.get("variant"):
@@ -104,44 +104,44 @@ def merge(recipe: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, An
     return merged | dict(options)
 
 
-def choose(
+def combine(
     encoder: str,
     *,
-    own: Mapping[str, Any],
+    encoder_recipe: Mapping[str, Any],
     recipe: Mapping[str, Any],
     saved: Mapping[str, Any] | None,
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the keys of a run, from all that says something of them.
+    """Return the keys of a run, combined from all sources.
 
-    The command line has the last word. Below it are the keys of the run that is resumed; of a new
-    run, those of a recipe, and where that says nothing, those of the encoder's own recipe.
+    The command line comes first, then the keys of the run that is resumed. In a new run, a recipe
+    comes second and the encoder's own recipe last.
 
     Parameters
     ----------
     encoder : str
         The encoder of this run.
-    own : mapping
-        Its own recipe.
+    encoder_recipe : mapping
+        The recipe of that encoder.
     recipe : mapping
-        The recipe that was asked for; empty if none was.
+        The recipe that the user chose; empty without one.
     saved : mapping, optional
-        The keys of the run that is resumed; then neither recipe counts.
+        The keys of the run that is resumed; neither recipe counts then.
     options : mapping
-        What the command line says.
+        The keys that the command line gives.
     """
-    before = merge(own, recipe) if saved is None else saved
+    before = merge(encoder_recipe, recipe) if saved is None else saved
     return merge(before, {**options, "encoder": encoder})
 
 
 def split_keys(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the keys of `Settings`, and those beside them."""
+    """Return the keys of `Settings`, and those of `Task`."""
     settings = {key: value for key, value in values.items() if key in SETTINGS}
     return settings, {key: value for key, value in values.items() if key in TASK}
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that was probably meant, if one is near."""
+    """Return the known word that was probably meant, if one is similar."""
     return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), None)
 
 
@@ -159,5 +159,5 @@ def _of_run(config: Any) -> dict[str, Any]:
         }
     except (KeyError, TypeError, ValueError):
         raise ValueError("not the config.json of a training run") from None
-    # Not given: a weight file, the size of feature arrays, the folder of the built-in activity.
+    # None or 0: a weight file, the size of feature arrays or the data folder that was not given.
     return {key: values[key] for key in values if key in SETTINGS or values[key] not in (None, 0)}

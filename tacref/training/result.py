@@ -1,4 +1,4 @@
-"""What a training run came to."""
+"""The outcome of a training run."""
 
 import math
 from dataclasses import asdict, dataclass, field
@@ -10,24 +10,24 @@ from tacref.training.stopwatch import PARTS
 
 @dataclass
 class Result:
-    """What a training run came to.
+    """The outcome of a training run.
 
     Parameters
     ----------
     run : Path
         Its folder.
     steps : int
-        Steps done, those before a resume too.
+        Steps done, including those before a resume.
     seconds : float
-        Time of training, that before a resume too.
+        Time of training, including that before a resume.
     signal : int
-        Number of the signal that ended it; 0 if it came to its end.
+        Number of the signal that ended it; 0 if it finished.
     resumed_at : int
         Steps done when it was resumed; 0 if it was not.
     tau_untrained, tau_trained : dict of str to float
         Kendall's tau by activity; empty if it was not measured.
     skipped : dict of str to int
-        Clips that could not be read, and how often another one stood in.
+        Clips that could not be read, and how often each was replaced.
     milliseconds : dict of str to float
         Mean time of a step, and of its parts.
     """
@@ -49,7 +49,7 @@ class Result:
 
     @property
     def status(self) -> int:
-        """The command's exit status: 0, or 128 + signal as shells have it."""
+        """The command's exit status: 0, or 128 + signal as in shells."""
         return 128 + self.signal if self.signal else 0
 
     def note_skipped(self, message: str) -> bool:
@@ -59,10 +59,10 @@ class Result:
         return new
 
     def __str__(self) -> str:
-        """Return what a person wants to know, a few lines."""
+        """Return a summary of a few lines."""
         lines = [f"{self.run}: {self.steps} steps in {self.seconds:.0f} s"]
         if self.interrupted:
-            lines[0] += f", interrupted; --resume {self.run} goes on"
+            lines[0] += f", interrupted; --resume {self.run} continues"
         if self.milliseconds:
             step = self.milliseconds["step"]
             shares = ", ".join(f"{name} {self.milliseconds[name] / step:.0%}" for name in PARTS)

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 MAX_LR = 1000.0
-# Beyond it a loss or a step of the optimizer leaves the range of float32.
+# Beyond it, a loss or a step of the optimizer would leave the range of float32.
 MAX_FLOAT = 1e12
 OPTIMIZERS = ("adam", "adamw")
 PRECISIONS = ("full", "bf16", "fp16")
 SCHEDULES = ("cosine", "constant")
 
-# Headings in the help of `tacref train`, in their order.
+# Headings in the help of `tacref train`, in order.
 GROUPS = (
     GENERAL := Group(""),
     DATA := Group("data"),
@@ -38,16 +38,16 @@ GROUPS = (
     SPEED := Group("speed"),
     CHECKPOINTS := Group("checkpoints"),
 )
-OF_VARIANT = "the recipe's, else by variant"
+DEFAULT_OF_VARIANT = "the recipe's, else by variant"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train: the keys of a recipe, but for those of `Task`.
+    """How to train: the keys of a recipe, except those of `Task`.
 
-    Each field is declared once, with what it is for; docs/training.md has the table. `loss` to
-    `temperature` are the arguments of `tacref.losses.make_objective`; alpha, sigma and margin are
-    by default the variant's.
+    Each field is declared once, with its purpose; docs/training.md has the table. `loss` to
+    `temperature` are the arguments of `tacref.losses.make_objective`; alpha, sigma and margin
+    default to the variant's.
 
     Raises
     ------
@@ -104,19 +104,19 @@ class Settings:
     alpha: float | None = LOSS.option(
         "weight Contrastive-IDM, the regularizer of LAV, by this much",
         default=None,
-        default_words=OF_VARIANT,
+        default_words=DEFAULT_OF_VARIANT,
     )
     sigma: float | None = LOSS.option(
         "set the regularizer's window: in frames of the source video for 'official', else in "
         "sampled frames",
         at_most(MAX_FLOAT),
         default=None,
-        default_words=OF_VARIANT,
+        default_words=DEFAULT_OF_VARIANT,
     )
     margin: float | None = LOSS.option(
         "push frames apart up to this squared distance; for 'laser', this distance",
         default=None,
-        default_words=OF_VARIANT,
+        default_words=DEFAULT_OF_VARIANT,
     )
     variant: str = LOSS.option(
         f"take this variant of Contrastive-IDM: {', '.join(VARIANTS)}", default="official"
@@ -166,7 +166,7 @@ class Settings:
         default_words="lr",
     )
     freeze_backbone: bool = OPTIMIZER.option(
-        "train the head alone; the backbone's batch statistics stay as they are", default=False
+        "train only the head; the backbone's batch statistics stay as they are", default=False
     )
     clip_norm: float = OPTIMIZER.option(
         "scale gradients down to at most this norm; 0 leaves them as they are",
@@ -209,7 +209,7 @@ class Settings:
     )
     evaluate_every: int = CHECKPOINTS.option(
         "measure Kendall's tau on the held-out clips every STEPS steps and keep the best encoder "
-        "in RUN/best; 0 measures before and after training alone",
+        "in RUN/best; 0 measures only before and after training",
         whole(0),
         default=0,
         metavar="STEPS",
@@ -225,7 +225,7 @@ class Settings:
                 object.__setattr__(self, name, check_type(name, value, key.kind))
         self.make_objective()
         for name, value in VARIANTS[self.variant].defaults._asdict().items():
-            if getattr(self, name) is None:  # what the run used, for its config.json
+            if getattr(self, name) is None:  # recorded in the run's config.json
                 object.__setattr__(self, name, value)
         for name, key in SETTINGS.items():
             if (value := getattr(self, name)) is not None:
@@ -234,12 +234,12 @@ class Settings:
         if self.warmup >= self.steps and self.warmup > 0:
             raise ValueError(f"warmup must be < steps = {self.steps}, got {self.warmup!r}")
         if self.backbone_lr is not None and self.freeze_backbone:
-            raise ValueError("backbone_lr is of no use to a backbone that freeze_backbone freezes")
+            raise ValueError("backbone_lr has no effect on a backbone that freeze_backbone freezes")
         self.check_shares(1)
 
     @property
     def views(self) -> int:
-        """Views of each clip: two where they are compared."""
+        """Return the number of views of each clip: 2 if views are compared, else 1."""
         return 2 if self.view_weight else 1
 
     def make_objective(self) -> "nn.Module":
@@ -269,7 +269,7 @@ class Settings:
         Raises
         ------
         ValueError
-            If `pairs` is no multiple of `world * accumulate`.
+            If `pairs` is not a multiple of `world * accumulate`.
         """
         shares = world * self.accumulate
         if self.pairs % shares:
@@ -284,7 +284,7 @@ class Settings:
 
 
 SETTINGS = keys_of(Settings)
-# What a run did with a setting that is younger than itself.
+# Used for settings that were introduced after a run.
 SETTING_DEFAULTS = {
     name: key.default for name, key in SETTINGS.items() if key.default not in (MISSING, None)
 }

@@ -1,4 +1,4 @@
-"""From what a user asks for to a run: recipe, data and encoder, checked before the first step."""
+"""From the command's options to a run: recipe, data and encoder, checked before the first step."""
 
 import os
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from tacref.training.distributed import Ranks, process_group
 from tacref.training.folder import DATA
 from tacref.training.log import say
 from tacref.training.loop import train
-from tacref.training.recipe import choose, read_recipe, split_keys
+from tacref.training.recipe import combine, read_recipe, split_keys
 from tacref.training.result import Result
 from tacref.training.settings import Settings
 from tacref.training.task import KEYS
@@ -28,7 +28,7 @@ from tacref.training.task import KEYS
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done; `data` is None for the built-in activity."""
+    """A run to be made; `data` is None for the built-in activity."""
 
     out: Path
     resume: bool
@@ -41,14 +41,14 @@ class Plan:
     left_out: dict[Path, str]
 
 
-def make_plan(options: Mapping[str, Any], run: Path, goes_on: bool, ranks: Ranks) -> Plan:
-    """Put together recipe and options.
+def make_plan(options: Mapping[str, Any], run: Path, continues: bool, ranks: Ranks) -> Plan:
+    """Combine recipes and options.
 
     Parameters
     ----------
     options : mapping
-        Keys of a recipe that were given, and `out`, `resume` and `recipe`.
-    run, goes_on
+        The keys of a recipe that the command line gives, and `out`, `resume` and `recipe`.
+    run, continues
         From `run_folder`.
     ranks : Ranks
         The processes.
@@ -56,23 +56,30 @@ def make_plan(options: Mapping[str, Any], run: Path, goes_on: bool, ranks: Ranks
     Raises
     ------
     FileNotFoundError, ValueError
-        If something is missing or wrong; nothing was written then.
+        If something is missing or wrong; nothing is written then.
     """
-    given = dict(options)
-    name, resumed, out = (given.pop(key, None) for key in ("recipe", "resume", "out"))
+    keys_of_options = dict(options)
+    name, resumed, out = (keys_of_options.pop(key, None) for key in ("recipe", "resume", "out"))
     saved = None
     if resumed is not None:
         if out is not None or name is not None:
             raise ValueError("--resume takes folder and settings from the run: no --out, --recipe")
-        saved = _saved(run, given)
+        saved = _saved_keys(run, keys_of_options)
     recipe = read_recipe(name) if name is not None else {}
-    first = {"data": None, **(recipe if saved is None else saved), **given}
-    clips, left_out = _find(first)
-    if saved is not None and first["data"] is None and not (run / DATA).is_dir():
+    # Data and encoder do not depend on the encoder's own recipe, which follows from them.
+    chosen = {"data": None, **(recipe if saved is None else saved), **keys_of_options}
+    clips, left_out = _find_training_clips(chosen)
+    if saved is not None and chosen["data"] is None and not (run / DATA).is_dir():
         raise FileNotFoundError(f"{run / DATA}: the built-in activity of this run is gone")
-    encoder = _encoder_for(clips, first, given)
-    own = ENCODERS[encoder].recipe
-    keys = choose(encoder, own=read_recipe(own), recipe=recipe, saved=saved, options=given)
+    encoder = _encoder_for(clips, chosen, keys_of_options)
+    encoder_recipe = ENCODERS[encoder].recipe
+    keys = combine(
+        encoder,
+        encoder_recipe=read_recipe(encoder_recipe),
+        recipe=recipe,
+        saved=saved,
+        options=keys_of_options,
+    )
     settings, task = split_keys(keys)
     if not ENCODERS[encoder].takes_pictures and (weight := keys.get("view_weight")):
         raise ValueError(f"view_weight is for pictures, not for feature arrays, got {weight!r}")
@@ -82,26 +89,26 @@ def make_plan(options: Mapping[str, Any], run: Path, goes_on: bool, ranks: Ranks
     shape = {key: task[key] for key in ("offsets", "size", "dim") if key in task}
     return Plan(
         out=run,
-        resume=goes_on,
-        recipe=str(name or own) if saved is None else str(run / CONFIG),
+        resume=continues,
+        recipe=str(name or encoder_recipe) if saved is None else str(run / CONFIG),
         settings=checked,
         encoder=EncoderConfig.default(encoder, **shape),
-        data=None if first["data"] is None else Path(first["data"]),
+        data=None if chosen["data"] is None else Path(chosen["data"]),
         weights=task.get("weights"),
         clips=clips,
         left_out=left_out,
     )
 
 
-def _saved(run: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keys of a run that is resumed, after a look at what may not change in it."""
+def _saved_keys(run: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of a run that is resumed, and refuse options that may not change in it."""
     saved = read_recipe(run / CONFIG)
-    check_same(saved, given, str(run / CONFIG))
+    check_same(saved, options, str(run / CONFIG))
     return {"data": None, **saved}
 
 
-def _find(keys: Mapping[str, Any]) -> tuple[dict[str, list[Clip]], dict[Path, str]]:
-    """Return the training clips, none for the built-in activity, and what is skipped, and why."""
+def _find_training_clips(keys: Mapping[str, Any]) -> tuple[dict[str, list[Clip]], dict[Path, str]]:
+    """Return the training clips (none for the built-in activity), and why others are skipped."""
     left_out: dict[Path, str] = {}
     if keys["data"] is None:
         return {}, left_out
@@ -110,9 +117,9 @@ def _find(keys: Mapping[str, Any]) -> tuple[dict[str, list[Clip]], dict[Path, st
 
 
 def _encoder_for(
-    clips: Mapping[str, list[Clip]], keys: Mapping[str, Any], given: Mapping[str, Any]
+    clips: Mapping[str, list[Clip]], keys: Mapping[str, Any], options: Mapping[str, Any]
 ) -> str:
-    """Return the encoder's name, by default that for these clips, which it must take."""
+    """Return the encoder's name, by default the one for these clips, if it can take them."""
     features = any(clip.kind == "features" for members in clips.values() for clip in members)
     encoder = keys.get("encoder") or default_encoder(takes_pictures=not features)
     KEYS["encoder"].check(encoder)
@@ -121,7 +128,7 @@ def _encoder_for(
             f"encoder {encoder!r} does not take what {keys['data'] or 'the built-in activity'} "
             f"holds: {'feature arrays' if features else 'pictures'}"
         )
-    if features and (given.get("size") or given.get("augment") is False):
+    if features and (options.get("size") or options.get("augment") is False):
         raise ValueError("--size and --no-augment are for pictures, not for feature arrays")
     return str(encoder)
 
@@ -132,9 +139,9 @@ def carry_out(plan: Plan, ranks: Ranks) -> Result:
     Raises
     ------
     FileNotFoundError, ValueError
-        For bad input, before the first step; then the run's folder does not appear.
+        For bad input, before the first step; the run's folder is not kept then.
     MemoryError
-        If memory does not suffice; says what needs less.
+        If memory runs out; the message names options that need less.
     TrainingDivergedError
         If the loss is no longer a finite number.
     """
@@ -150,8 +157,8 @@ def carry_out(plan: Plan, ranks: Ranks) -> Result:
 
 def _carry_out(plan: Plan, ranks: Ranks) -> Result:
     settings, out = plan.settings, plan.out
-    encoder = None
-    if plan.encoder.takes_pictures or plan.weights is not None:  # so that a bad file shows at once
+    encoder = None  # built before the data is read, so that a bad weight file is found at once
+    if plan.encoder.takes_pictures or plan.weights is not None:
         encoder = build_encoder(plan.encoder, seed=settings.seed, weights=plan.weights)
     with process_group(ranks, ranks.device(settings.device)):
         data = plan.data or out / DATA
@@ -188,7 +195,7 @@ def _title(
 ) -> str:
     settings, held_out = plan.settings, sum(map(len, val.values()))
     return (
-        f"{'going on with' if plan.resume else 'training'} {plan.out}: encoder "
+        f"{'continuing' if plan.resume else 'training'} {plan.out}: encoder "
         f"{plan.encoder.name}, recipe {plan.recipe}, loss {settings.loss}, {settings.steps} steps "
         f"of {settings.pairs} pairs; {data}: {len(dataset.clips)} clips, {held_out} held out; on "
         f"{settings.device} in {ranks.world} process{'es' if ranks.world > 1 else ''}"
@@ -196,7 +203,7 @@ def _title(
 
 
 def _scan(clips: dict[str, list[Clip]], plan: Plan, ranks: Ranks) -> PairDataset:
-    """Return the pairs, after a look at every clip and at the labels beside them."""
+    """Return the pairs, after checking every clip and its labels."""
     settings = plan.settings
     dataset = PairDataset(
         clips,
@@ -224,14 +231,14 @@ def _scan(clips: dict[str, list[Clip]], plan: Plan, ranks: Ranks) -> PairDataset
 
 
 def _say_of_held_out(data: Path, val: dict[str, list[Clip]], clips: list[Clip]) -> None:
-    """Say what makes Kendall's tau on the held-out clips worth nothing."""
+    """Warn where Kendall's tau on the held-out clips is not measured or means nothing."""
     paths = [clip.path for members in val.values() for clip in members]
     if not paths:
         say(f"{data} has no val: Kendall's tau is not measured")
     if copies := list(find_copies(paths, [clip.path for clip in clips])):
         first, other = copies[0]
         say(
-            f"{len(copies)} of {len(paths)} held-out clips hold the same as a training clip, such "
+            f"{len(copies)} of {len(paths)} held-out clips are copies of training clips, such "
             f"as {first} as {other}: Kendall's tau on them says nothing about other videos"
         )
 

@@ -17,14 +17,14 @@ from tacref.encoder import Encoder
 from tacref.files import replacing
 from tacref.losses import SequenceContrastiveLoss
 from tacref.training.distributed import Ranks, synchronize_batchnorm
-from tacref.training.dropout import PairMasks
+from tacref.training.dropout import DropoutMasks
 from tacref.training.optimizer import lr_factor, make_optimizer
 from tacref.training.settings import Settings
 from tacref.training.stopwatch import Stopwatch
 
 DIVERGED = "diverged.json"
-# Below this scale of the loss, float16 gradients are not too large but not numbers at all.
-_LEAST_SCALE = 2.0**-20
+# A gradient that is not finite at this scale of the loss is not just too large for float16.
+_MIN_LOSS_SCALE = 2.0**-20
 _DTYPES = {"full": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -54,21 +54,21 @@ class TrainingDivergedError(ArithmeticError):
 
 
 class Step(NamedTuple):
-    """What a step came to, the same in every process.
+    """The outcome of a step, the same in every process.
 
     Parameters
     ----------
     numbers : dict of str to float
         Means over all its pairs: the loss and its parts; the gradient's norm and the learning
         rate.
-    stop : bool
-        Whether any process was asked to stop.
+    stopping : bool
+        True if any process was asked to stop.
     skipped : list of str
-        What was wrong with each clip that could not be read, in any process.
+        What is wrong with each clip that could not be read, in any process.
     """
 
     numbers: dict[str, float]
-    stop: bool
+    stopping: bool
     skipped: list[str]
 
 
@@ -82,7 +82,7 @@ class Stepper:
     settings : Settings
         How to train.
     ranks : Ranks
-        The processes; they begin with the first one's weights.
+        The processes; all begin with the weights of the first.
     """
 
     def __init__(self, encoder: Encoder, settings: Settings, ranks: Ranks) -> None:
@@ -110,12 +110,12 @@ class Stepper:
             encoder.backbone.compile()
         self.objective = settings.make_objective()
         self.contrast = SequenceContrastiveLoss(sigma=settings.view_sigma)
-        self.masks = PairMasks(settings.seed, self.device)
-        self.watch = Stopwatch(self.device)
+        self.dropout_masks = DropoutMasks(settings.seed, self.device)
+        self.stopwatch = Stopwatch(self.device)
         self.model: nn.Module = encoder
         if ranks.world > 1:
-            places = [self.device] if kind == "cuda" else None
-            self.model = DistributedDataParallel(encoder, places, gradient_as_bucket_view=True)
+            device_ids = [self.device] if kind == "cuda" else None
+            self.model = DistributedDataParallel(encoder, device_ids, gradient_as_bucket_view=True)
 
     def train_mode(self) -> None:
         """Set the encoder to training; a frozen backbone keeps its batch statistics."""
@@ -123,7 +123,7 @@ class Stepper:
         if self.settings.freeze_backbone:
             self.encoder.backbone.eval()
 
-    def step(self, step: int, batches: Sequence[PairBatch], stop: bool = False) -> Step:
+    def step(self, step: int, batches: Sequence[PairBatch], stop_requested: bool = False) -> Step:
         """Train on this process's share of a step.
 
         Parameters
@@ -132,14 +132,14 @@ class Stepper:
             Number of the step, from 0.
         batches : sequence of PairBatch
             Its micro-batches.
-        stop : bool
-            Whether this process was asked to stop.
+        stop_requested : bool
+            True if this process was asked to stop.
 
         Raises
         ------
         TrainingDivergedError
             In every process, if the loss or the gradient is not finite (the weights are then
-            those before the step), or a weight is not after it.
+            those before the step), or a weight is not finite after the step.
         """
         rate = lr_factor(step, self.settings)
         for group in self.optimizer.param_groups:
@@ -153,29 +153,29 @@ class Stepper:
         gradients = [weight.grad for weight in self.weights if weight.grad is not None]
         norm = get_total_norm(gradients)
         skipped = [clip for batch in batches for clip in batch.skipped]
-        own = norm.new_tensor((float(stop), float(len(skipped))))
+        own = norm.new_tensor((float(stop_requested), float(len(skipped))))
         shared = self.ranks.mean(torch.cat((torch.stack(list(means.values())), own)))
-        *values, asked, bad, length = torch.cat((shared, norm[None])).tolist()
-        if bad:
+        *values, stops, unreadable, norm_value = torch.cat((shared, norm[None])).tolist()
+        if unreadable:
             skipped = [clip for share in self.ranks.gather(skipped) for clip in share]
         numbers = dict(zip(means, values, strict=True))
-        self._check(numbers["loss"], length, step, batches)
+        self._check(numbers["loss"], norm_value, step, batches)
         if self.settings.clip_norm:
             clip_grads_with_norm_(self.weights, self.settings.clip_norm, norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         if not math.isfinite(get_total_norm(self.weights)):
             self._diverged("a weight is not finite", step, batches)
-        # JSON knows no infinity, which float16 meets when its scale was too large.
-        known = {"grad_norm": length} if math.isfinite(length) else {}
-        numbers |= known | {"lr": rate * self.settings.lr}
-        return Step(numbers, asked > 0, skipped)
+        # JSON has no infinity, which the norm is in float16 if the scale was too large.
+        finite = {"grad_norm": norm_value} if math.isfinite(norm_value) else {}
+        numbers |= finite | {"lr": rate * self.settings.lr}
+        return Step(numbers, stops > 0, skipped)
 
     def _accumulate(self, step: int, part: int, batch: PairBatch, parts: int) -> dict[str, Tensor]:
         """Add a micro-batch's share to the gradient; return its loss and the loss's parts."""
         pairs, views = len(batch.names), self.settings.views
         first = (self.ranks.rank * parts + part) * pairs
-        self.masks.begin(
+        self.dropout_masks.begin_micro_batch(
             step,
             [
                 view * self.settings.pairs + pair
@@ -183,17 +183,17 @@ class Stepper:
                 for pair in range(first, first + pairs)
             ],
         )
-        with self.watch.part("transfer"):
+        with self.stopwatch.part("transfer"):
             frames = torch.from_numpy(batch.frames).to(self.device)
             windows = torch.from_numpy(batch.windows).to(self.device)  # (2, views * pairs, N, K)
             times, lengths = torch.from_numpy(batch.times), torch.from_numpy(batch.lengths)
-        alone = part < parts - 1 and isinstance(self.model, DistributedDataParallel)
-        with self.model.no_sync() if alone else nullcontext():  # type: ignore[operator]
-            with self.watch.part("encoder"), torch.autocast(**self.autocast):
+        keeps_local = part < parts - 1 and isinstance(self.model, DistributedDataParallel)
+        with self.model.no_sync() if keeps_local else nullcontext():  # type: ignore[operator]
+            with self.stopwatch.part("encoder"), torch.autocast(**self.autocast):
                 embeddings = self.model(frames, windows)  # (2, views * pairs, N, d)
-            # The loss has its own graph, in full precision, so that it is timed apart.
+            # The loss has its own graph, in full precision, so that it is timed separately.
             leaf = embeddings.detach().float().requires_grad_()
-            with self.watch.part("loss"):
+            with self.stopwatch.part("loss"):
                 terms = self.objective(
                     leaf[0],
                     leaf[1],
@@ -202,22 +202,22 @@ class Stepper:
                     video_lengths_x=lengths[0],
                     video_lengths_y=lengths[1],
                 )
-                loss, measured = terms.loss, dict(terms.parts)
+                loss, loss_parts = terms.loss, dict(terms.parts)
                 if views > 1:
-                    # (2 * pairs, N, …) of either view: each clip against itself.
+                    # (2 * pairs, N, …) for either view: each clip is compared with itself.
                     x, y = (view.flatten(0, 1) for view in leaf.chunk(2, dim=1))
                     s, t = (view.flatten(0, 1) for view in times.chunk(2, dim=1))
                     contrast = self.contrast(x, y, times_x=s, times_y=t)
                     loss = loss + self.settings.view_weight * contrast
-                    measured["views"] = contrast.detach()
+                    loss_parts["views"] = contrast.detach()
                 (loss / parts).backward()
-            with self.watch.part("encoder"):
+            with self.stopwatch.part("encoder"):
                 assert leaf.grad is not None
                 embeddings.backward(self.scaler.scale(leaf.grad).to(embeddings.dtype))
-        return {"loss": loss.detach(), **measured}
+        return {"loss": loss.detach(), **loss_parts}
 
     def _check(self, loss: float, norm: float, step: int, batches: Sequence[PairBatch]) -> None:
-        too_large = self.scaler.is_enabled() and self.scaler.get_scale() > _LEAST_SCALE
+        too_large = self.scaler.is_enabled() and self.scaler.get_scale() > _MIN_LOSS_SCALE
         if math.isfinite(loss) and (math.isfinite(norm) or too_large):
             return
         what = f"gradient's norm is {norm}" if math.isfinite(loss) else f"loss is {loss}"
@@ -231,7 +231,7 @@ class Stepper:
 
 @contextmanager
 def threads_for(encoder: Encoder, settings: Settings) -> Iterator[None]:
-    """Use one thread where the matrices are so small that others only wait for each other."""
+    """Use one thread where matrices are so small that more would only wait for each other."""
     threads = torch.get_num_threads()
     if not encoder.config.takes_pictures and settings.device == "cpu":
         torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""Signals that ask a run to end: it ends after the step it is in."""
+"""Signals that ask a run to end: it ends after the current step."""
 
 import signal
 import threading
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Stop:
-    """Which signal came first; 0 while none did."""
+    """The number of the signal that came first; 0 if none did."""
 
     signal = 0
 
@@ -17,7 +17,7 @@ class Stop:
 def stop_on_signals() -> Iterator[Stop]:
     """Note ctrl-C, SIGTERM and SIGHUP for the length of a block; a second ctrl-C ends it at once.
 
-    SIGHUP, which a terminal sends as it closes, is left alone where it is ignored, as under nohup.
+    SIGHUP, which a terminal sends when it closes, stays ignored where it was, as under nohup.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
@@ -25,7 +25,7 @@ def stop_on_signals() -> Iterator[Stop]:
         return
 
     def handle(number: int, frame: Any) -> None:
-        # torchrun passes a ctrl-C on as SIGTERM, after the terminal sent the ctrl-C itself.
+        # torchrun passes a ctrl-C on as SIGTERM, in addition to the terminal's own ctrl-C.
         if stop.signal and number == signal.SIGINT:
             raise KeyboardInterrupt
         stop.signal = stop.signal or number

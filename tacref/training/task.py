@@ -1,4 +1,4 @@
-"""The keys of a recipe: those of the settings, and what is trained, on what."""
+"""The keys of a recipe: those of `Settings`, the data and the encoder."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ from tacref.encoder.registry import ENCODERS
 from tacref.training.option import keys_of, one_of, whole
 from tacref.training.settings import ENCODER, GENERAL, SETTINGS
 
-OF_ENCODER = "by encoder"  # a default in words
+DEFAULT_OF_ENCODER = "by encoder"
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is trained, on what: the keys of a recipe beside those of `Settings`."""
+    """The data and the encoder: the keys of a recipe in addition to those of `Settings`."""
 
     data: str | None = GENERAL.option(
         "train on the clips in DIR/{train,val}/[ACTIVITY/]",
@@ -31,14 +31,14 @@ class Task:
         "embed each frame with the frames this far from it, such as --offsets=-15,0",
         default=None,
         metavar="N,N,...",
-        default_words=OF_ENCODER,
+        default_words=DEFAULT_OF_ENCODER,
     )
     size: int | None = ENCODER.option(
         "resize pictures to PIXELS x PIXELS",
         whole(1),
         default=None,
         metavar="PIXELS",
-        default_words=OF_ENCODER,
+        default_words=DEFAULT_OF_ENCODER,
     )
     dim: int | None = ENCODER.option(
         "give embeddings this many dimensions", whole(1), default=None, default_words=str(DIM)

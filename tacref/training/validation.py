@@ -1,4 +1,4 @@
-"""Kendall's tau on held-out clips in the course of training, shared by the processes."""
+"""Kendall's tau on held-out clips during training, shared by the processes."""
 
 from pathlib import Path
 from typing import Any
@@ -23,17 +23,17 @@ class HeldOut:
     ranks : Ranks
         The processes.
     skip : bool
-        Leave out a clip that cannot be read, and an activity of which fewer than two are left;
-        by default that is an error.
+        Leave out clips that cannot be read, and activities with fewer than two clips left; by
+        default such a clip is an error.
     progress : bool
         Show a progress bar (on a terminal only).
 
     Attributes
     ----------
     clips : dict of str to list of Clip
-        Those that were not left out so far.
+        Those that have not been left out.
     bad : dict of Path to str
-        What is wrong with each clip that was.
+        What is wrong with each clip that was left out.
     """
 
     def __init__(
@@ -54,12 +54,12 @@ class HeldOut:
         Parameters
         ----------
         encoder : Encoder
-            The same in every process but for batch statistics, which become the first one's.
+            The same in every process, except for batch statistics, which become the first one's.
 
         Raises
         ------
         ValueError
-            If a clip is damaged and not left out, or phase labels beside it are wrong.
+            If a clip is damaged and not left out, or its phase labels are wrong.
         """
         encoder.eval()
         self.ranks.share_buffers(encoder)
@@ -80,7 +80,7 @@ class HeldOut:
             self.ranks.gather_results,
             progress=self.progress,
         )
-        failed = {path: why for path, why in embeddings.items() if isinstance(why, str)}
+        failed = {path: reason for path, reason in embeddings.items() if isinstance(reason, str)}
         self._leave_out(failed)
         paths = [clip.path for members in self.clips.values() for clip in members]
         check_phases({path: len(embeddings[path]) for path in paths}, skip=self.skip)

@@ -51,3 +51,16 @@ def test_every_option_of_the_documents_exists(capsys):
             if option not in known | {"--out"}
         }
         assert not unknown, f"{_name(page)}: {unknown}"
+
+
+def test_the_table_of_variants_has_their_defaults():
+    from tacref.variants import VARIANTS
+
+    page = (ROOT / "docs/losses.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", page, re.M)
+    documented = {
+        name: tuple(2**0.5 if cell == "√2" else float(cell) for cell in cells)
+        for name, *cells in rows
+        if name in VARIANTS
+    }
+    assert documented == {name: tuple(variant.defaults) for name, variant in VARIANTS.items()}

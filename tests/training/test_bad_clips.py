@@ -120,7 +120,7 @@ def test_held_out_clips_that_are_copies_are_said(tmp_path, capsys):
     out, err = capsys.readouterr()
     assert json.loads(out)["steps"] == 2
     assert (
-        f"1 of 4 held-out clips hold the same as a training clip, such as {data}/val/again.npy as "
+        f"1 of 4 held-out clips are copies of training clips, such as {data}/val/again.npy as "
         f"{data}/train/4.npy: Kendall's tau on them"
     ) in err
 

@@ -104,7 +104,9 @@ def test_killed_before_there_was_an_encoder(tmp_path, capsys, small_activity, wh
     assert child.returncode == -signal.SIGKILL, child.stderr
     assert len(list(run.iterdir())) > 1
     assert train("--resume", run) == 2
-    assert "it was ended before its first step, start it again by --out" in capsys.readouterr().err
+    assert (
+        "it was ended before its first step, start it again with --out" in capsys.readouterr().err
+    )
     # Rendered anew: what is there may be of another seed.
     assert train(*options, "--seed", 1) == 0
     assert capsys.readouterr().err.count("rendering the built-in activity") == 1

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from tacref.commands.train import make_parser
-from tacref.losses.objectives import DEFAULTS, LOSSES
+from tacref.losses import LOSSES
 from tacref.training import Settings
 from tacref.training.option import markdown_table
-from tacref.training.recipe import check_keys, choose
+from tacref.training.recipe import check_keys, combine
 from tacref.training.settings import GROUPS, SETTINGS
 from tacref.training.task import KEYS, MAY_CHANGE
+from tacref.variants import VARIANTS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "training.md"
 
@@ -51,7 +52,7 @@ def test_defaults_are_within_bounds():
 
 def test_help_names_all_choices():
     assert all(loss in KEYS["loss"].option.help for loss in LOSSES)
-    assert all(variant in KEYS["variant"].option.help for variant in DEFAULTS)
+    assert all(variant in KEYS["variant"].option.help for variant in VARIANTS)
 
 
 def test_what_may_change_in_a_run_that_is_resumed():
@@ -99,5 +100,5 @@ OWN = {"encoder": "small", "lr": 1.0, "steps": 10, "variant": "official", "alpha
     ],
 )  # fmt: skip
 def test_who_has_the_last_word(recipe, saved, options, chosen):
-    keys = choose("small", own=OWN, recipe=recipe, saved=saved, options=options)
+    keys = combine("small", encoder_recipe=OWN, recipe=recipe, saved=saved, options=options)
     assert keys == chosen

@@ -104,8 +104,8 @@ def test_the_config_of_a_run_older_than_a_setting(sequences, tmp_path):
         ("workers = -1", "workers must be >= 0, got -1"),
         ("clip_norm = nan", "clip_norm must be finite and >= 0, got nan"),
         ("save_minutes = 0", "save_minutes must be > 0, got 0.0"),
-        ("freeze_backbone = true", "of no use to the 'features' encoder"),
-        ("freeze_backbone = true\nbackbone_lr = 1.0", "of no use to a backbone"),
+        ("freeze_backbone = true", "have no effect on the 'features' encoder"),
+        ("freeze_backbone = true\nbackbone_lr = 1.0", "has no effect on a backbone"),
     ],
 )
 def test_wrong_recipes_stop_before_the_first_step(sequences, tmp_path, capsys, text, message):

@@ -44,7 +44,7 @@ def stopped(sequences, tmp_path, monkeypatch, capsys):
     call_at_step(monkeypatch, 6, lambda: os.kill(os.getpid(), signal.SIGTERM))
     options = ["--steps", STEPS, "--save-every", 3, "--keep", 3]
     assert train("--data", sequences, "--out", run, *OPTIONS, *options) == 143
-    assert f"--resume {run} goes on" in capsys.readouterr().out
+    assert f"--resume {run} continues" in capsys.readouterr().out
     monkeypatch.undo()
     assert checkpoints_of(run) == [3, 6, 7]
     return run
@@ -257,7 +257,7 @@ def test_a_setting_younger_than_the_run(stopped, capsys):
 
 def test_nothing_to_resume(tmp_path, capsys):
     assert train("--resume", tmp_path / "absent") == 2
-    assert "absent: no run to go on with, config.json is missing" in capsys.readouterr().err
+    assert "absent: no run to continue, config.json is missing" in capsys.readouterr().err
 
 
 def test_checkpoints_hold_no_code(whole):

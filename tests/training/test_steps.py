@@ -19,7 +19,7 @@ from tacref.reference import sequence_contrastive_loss
 from tacref.text_files import read_metrics
 from tacref.training import METRICS, Settings, train
 from tacref.training.distributed import Ranks
-from tacref.training.dropout import PairDropout, PairMasks, dropout_by_pair
+from tacref.training.dropout import DropoutMasks, PairDropout, dropout_by_pair
 from tacref.training.metrics import Metrics
 from tacref.training.optimizer import make_optimizer
 from tacref.training.step import Stepper
@@ -82,9 +82,9 @@ def test_two_views(tmp_path):
         find_clips(data, "train"), offsets=config.offsets, frames=6, pairs=2, size=32, views=2
     )
     batch, encoder = dataset.batch(0), build_encoder(config).train()
-    masks = PairMasks(0, "cpu")
+    masks = DropoutMasks(0, "cpu")
     with dropout_by_pair(encoder, masks), torch.inference_mode():
-        masks.begin(0, [0, 1, 2, 3])
+        masks.begin_micro_batch(0, [0, 1, 2, 3])
         embeddings = encoder(torch.from_numpy(batch.frames), torch.from_numpy(batch.windows))
     rows, times = embeddings.double().numpy(), batch.times
     for name, sigma in (("whole", 1.5), ("wide", 4.0)):
@@ -163,7 +163,7 @@ def small_batch(tmp_path, name, **more):
 def test_a_frozen_backbone_stays(tmp_path):
     encoder, stepper, batch = small_batch(tmp_path, "resnet50", freeze_backbone=True)
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
-    with dropout_by_pair(encoder, stepper.masks):
+    with dropout_by_pair(encoder, stepper.dropout_masks):
         stepper.step(0, [batch])
     changed = {
         name for name, value in encoder.state_dict().items() if not torch.equal(value, before[name])
@@ -194,14 +194,14 @@ def test_the_backbone_is_compiled_when_asked(tmp_path, monkeypatch):
 
 
 def test_masks_belong_to_pairs():
-    whole, second = PairMasks(3, "cpu"), PairMasks(3, "cpu")
+    whole, second = DropoutMasks(3, "cpu"), DropoutMasks(3, "cpu")
     rows = torch.ones(2 * 4 * 5, 200)
-    whole.begin(7, range(4))
+    whole.begin_micro_batch(7, range(4))
     mask = whole.mask(rows, 0.9).reshape(2, 4, 5, 200)
     assert mask.float().mean() == pytest.approx(0.9, abs=0.02)  # 8,000 draws
-    second.begin(7, range(2, 4))
+    second.begin_micro_batch(7, range(2, 4))
     torch.testing.assert_close(second.mask(rows[:20], 0.9).reshape(2, 2, 5, 200), mask[:, 2:])
-    second.begin(8, range(2, 4))
+    second.begin_micro_batch(8, range(2, 4))
     assert not torch.equal(second.mask(rows[:20], 0.9).reshape(2, 2, 5, 200), mask[:, 2:])
     assert not torch.equal(mask[:, 0], mask[:, 1])
 
@@ -209,12 +209,12 @@ def test_masks_belong_to_pairs():
 def test_dropout_is_put_back(tmp_path):
     encoder = build_encoder(EncoderConfig.default("features", channels=4))
     kinds = [type(module) for module in encoder.modules()]
-    masks = PairMasks(0, "cpu")
+    masks = DropoutMasks(0, "cpu")
     with dropout_by_pair(encoder, masks):
         assert sum(isinstance(module, PairDropout) for module in encoder.modules()) == 2
         rows = torch.ones(6, 4)
         assert torch.equal(PairDropout(0.5, masks).eval()(rows), rows)
-        masks.begin(0, range(1))
+        masks.begin_micro_batch(0, range(1))
         assert set(PairDropout(0.5, masks)(rows).flatten().tolist()) == {0.0, 2.0}
     assert [type(module) for module in encoder.modules()] == kinds
 
