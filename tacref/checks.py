@@ -13,10 +13,10 @@ from tacref.variants import VARIANTS
 
 # Weights, margins, windows and temperatures: beyond these their products and quotients overflow.
 MIN_SCALE, MAX_WEIGHT = 1e-100, 1e100
-# Times whose differences, over the smallest window and squared, stay finite.
+# Differences of such times stay finite when they are divided by the smallest window and squared.
 MAX_TIME = 1e50
-# A band beyond the frames of any video forbids nothing, and kernels count in machine integers.
-_WIDEST_BAND = 2**31 - 1
+# A band beyond the frames of any video forbids nothing, and kernels use machine integers.
+_MAX_BAND = 2**31 - 1
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -28,14 +28,14 @@ def check_positive(value: float, name: str, *, least: float = 0.0, most: float =
     Raises
     ------
     ValueError
-        If it is not, or is a tensor that wants a gradient.
+        If it is not, or is a tensor that requires a gradient.
     """
-    number = _number(value, name)
+    number = _as_number(value, name)
     if not 0.0 < number < math.inf:
         raise ValueError(f"{name} must be finite and > 0, got {in_one_line(value)}")
     if number < least:
         raise ValueError(f"{name} must be at least {least:g}, got {in_one_line(value)}")
-    return _at_most(number, name, most)
+    return _check_at_most(number, name, most)
 
 
 def check_not_negative(value: float, name: str, *, most: float = math.inf) -> float:
@@ -44,28 +44,28 @@ def check_not_negative(value: float, name: str, *, most: float = math.inf) -> fl
     Raises
     ------
     ValueError
-        If it is not, or is a tensor that wants a gradient.
+        If it is not, or is a tensor that requires a gradient.
     """
-    number = _number(value, name)
+    number = _as_number(value, name)
     if not 0.0 <= number < math.inf:
         raise ValueError(f"{name} must be finite and >= 0, got {in_one_line(value)}")
-    return _at_most(number, name, most)
+    return _check_at_most(number, name, most)
 
 
-def _at_most(number: float, name: str, most: float) -> float:
+def _check_at_most(number: float, name: str, most: float) -> float:
     if number > most:
         raise ValueError(f"{name} must be at most {most:g}, got {number!r}")
     return number
 
 
-def _number(value: float, name: str) -> float:
-    """Return a number, or an array or a tensor of no dimension, as a float."""
+def _as_number(value: float, name: str) -> float:
+    """Return a number, or an array or tensor without dimensions, as a float."""
     if type(value) in (float, int):
         try:
             return float(value)
         except OverflowError:
             raise ValueError(f"{name} must be a number, got {in_one_line(value)}") from None
-    if _wants_derivative(value):
+    if _is_differentiated(value):
         raise ValueError(
             f"{name} must be a number, which is not differentiated or traced; got a tensor that "
             "is, pass it detached"
@@ -79,15 +79,15 @@ def _number(value: float, name: str) -> float:
 
 
 def in_one_line(value: Any) -> str:
-    """Return a value as a message shows it: on one line, and not all of a long one."""
+    """Return a value for a message: on one line, and shortened if it is long."""
     try:
         text = " ".join(repr(value).split())
-    except ValueError:  # Python writes no whole number of thousands of digits
+    except ValueError:  # Python does not print whole numbers of thousands of digits
         return f"a {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:70]}..."
 
 
-def _wants_derivative(value: Any) -> bool:
+def _is_differentiated(value: Any) -> bool:
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(value, torch.Tensor):
         return False
@@ -100,7 +100,7 @@ def _wants_derivative(value: Any) -> bool:
 
 
 def takes_costs(function: Callable[P, R]) -> Callable[P, R]:
-    """Let a function of costs alone say what to do with embeddings, where it is called with two."""
+    """Let a function of costs explain what to do with embeddings, if it is called with two."""
 
     @functools.wraps(function)
     def checked(*arguments: P.args, **options: P.kwargs) -> R:
@@ -115,12 +115,12 @@ def takes_costs(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def read_array(values: Any, name: str) -> np.ndarray:
-    """Return what a user gave as an array, of whatever dtype and shape.
+    """Return a user's values as an array, of any dtype and shape.
 
     Raises
     ------
     ValueError
-        If it cannot be read as one, or entries of it are masked.
+        If they cannot be read as one, or entries are masked.
     """
     if np.ma.is_masked(values):
         count = int(np.ma.count_masked(values))
@@ -164,4 +164,4 @@ def check_band(band: int | None, n: int, m: int) -> int | None:
             f"band must be >= |n - m| = {abs(n - m)} for n = {n} and m = {m}, or no path fits, "
             f"got {band!r}"
         )
-    return min(int(band), _WIDEST_BAND)
+    return min(int(band), _MAX_BAND)

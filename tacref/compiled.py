@@ -1,12 +1,12 @@
 """Numba's `njit`, with compiled code kept on disk for exactly the sources that it came from.
 
-Numba's own `cache=True` looks at the file of the function that is called alone. Of a kernel that
-calls one in another file it would go on running the old machine code after an upgrade changed that
-other file. Here each state of all kernels, of Numba and of Python has a folder of its own, which
-holds one file for each kernel, signature and processor.
+Numba's own `cache=True` looks only at the file of the function that is called. If a kernel calls
+another one in another file, Numba would keep running the old machine code after an upgrade changed
+that other file. Here each state of all kernels, of Numba and of Python has a folder of its own,
+which holds one file for each kernel, signature and processor.
 
-It is in `NUMBA_CACHE_DIR` where that is set, else in the package's `__pycache__`, else in the
-user's cache folder. Where none of them can be written, each process compiles anew.
+The folder is in `NUMBA_CACHE_DIR` if that is set, else in the package's `__pycache__`, else in the
+user's cache folder. If none of them can be written, each process compiles anew.
 """
 
 import contextlib
@@ -34,8 +34,8 @@ from numba.misc.appdirs import AppDirs
 
 import tacref
 
-MAX_OLD_FOLDERS = 8  # folders of other sources and versions that stay next to the one in use
-_FOLDER, _FILE = "tacref-kernels-", ".nbc"
+MAX_OLD_FOLDERS = 8  # of other sources and versions, kept in addition to the one in use
+_FOLDER_PREFIX, _FILE_SUFFIX = "tacref-kernels-", ".nbc"
 _PACKAGE = Path(__file__).parent
 _log = logging.getLogger("tacref")
 _warnings: list[str] = []  # why code could not be kept; one per process
@@ -64,7 +64,7 @@ def njit(*, cache: bool = False, **options: Any) -> Callable[[F], F]:
 
 
 class _KernelCache(FunctionCache):
-    """What Numba asks for compiled code of one kernel, and gives it to."""
+    """Where Numba loads and saves the compiled code of one kernel."""
 
     def __init__(self, py_func: Callable[..., Any]) -> None:
         self._py_func = py_func
@@ -74,7 +74,7 @@ class _KernelCache(FunctionCache):
 
     @property
     def cache_path(self) -> str | None:
-        """Where code is looked for first."""
+        """Return where code is looked for first."""
         return next((str(root / _folder(self._sources)) for root in _roots()), None)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
@@ -92,36 +92,36 @@ class _KernelCache(FunctionCache):
         return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep compiled code in the first folder that takes it."""
-        # What is compiled after the files changed under a running process may be a mixture.
+        """Keep compiled code in the first folder that can be written."""
+        # Code that is compiled after the files changed under a running process may be a mixture.
         if not self._enabled or self._sources is None or self._sources != _sources():
             return
         if data.library.has_dynamic_globals or data.lifted:  # addresses of this process
             return
         key = self._index_key(sig, data.codegen)
         content = dumps((key, data._reduce()))
-        failed = "there is no folder for it"
+        reason = "there is no folder for it"
         for root in _roots():
             try:
                 _write(root, _folder(self._sources), self._file_name(key), content)
                 return
             except OSError as error:
-                failed = f"{root}: {error.strerror}"
-        _warn_once(failed)
+                reason = f"{root}: {error.strerror}"
+        _warn_once(reason)
 
     def flush(self) -> None:
-        """Remove this kernel's code, as `recompile` wants it."""
+        """Remove this kernel's code, for `recompile`."""
         for root in _roots():
-            for file in (root / _folder(self._sources)).glob(f"{self._name}-*{_FILE}"):
+            for file in (root / _folder(self._sources)).glob(f"{self._name}-*{_FILE_SUFFIX}"):
                 with contextlib.suppress(OSError):
                     file.unlink()
 
     def _file_name(self, key: Any) -> str:
-        return f"{self._name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:24]}{_FILE}"
+        return f"{self._name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:24]}{_FILE_SUFFIX}"
 
 
 def _sources() -> str | None:
-    """Return a hash of all that compiled code depends on; None where sources cannot be read."""
+    """Return a hash of everything that compiled code depends on; None if sources cannot be read."""
     package = files(tacref)
     state = hashlib.sha256(
         repr((tacref.__version__, numba.__version__, np.__version__, sys.version)).encode()
@@ -154,24 +154,24 @@ _imported_sources: Callable[[], str | None] = cache(_sources)
 
 
 def _folder(sources: str | None) -> str:
-    return f"{_FOLDER}{str(sources)[:16]}"
+    return f"{_FOLDER_PREFIX}{str(sources)[:16]}"
 
 
 def _roots() -> Iterator[Path]:
-    """Return where folders of compiled code may be, the best place first."""
-    chosen = config.CACHE_DIR  # type: ignore[attr-defined]
-    if chosen:
-        yield Path(chosen)
+    """Yield where folders of compiled code may be, the preferred one first."""
+    folder = config.CACHE_DIR  # type: ignore[attr-defined]
+    if folder:
+        yield Path(folder)
         return
     if _PACKAGE.is_dir():  # not in a zip file
         yield _PACKAGE / "__pycache__"
     users = Path(AppDirs(appname="numba", appauthor=False).user_cache_dir)
-    if users.is_absolute():  # "~" stays as it is for a user without a home
+    if users.is_absolute():  # "~" is not expanded for a user without a home
         yield users
 
 
 def _read(path: Path, key: Any) -> Any:
-    """Return what was kept under a key; None if there is nothing, or it is damaged."""
+    """Return the code that was saved under a key; None if there is none, or it is damaged."""
     try:
         checksum, content = (data := path.read_bytes())[:32], data[32:]
     except OSError:
@@ -179,21 +179,21 @@ def _read(path: Path, key: Any) -> Any:
     if hashlib.sha256(content).digest() != checksum:
         return None
     try:
-        kept, payload = pickle.loads(content)
-    except Exception:  # whole, but of classes that are not there any more
+        saved_key, payload = pickle.loads(content)
+    except Exception:  # undamaged, but of classes that no longer exist
         return None
-    return payload if kept == key else None
+    return payload if saved_key == key else None
 
 
 def _write(root: Path, folder: str, name: str, content: bytes) -> None:
-    """Write a file whole or not at all; several processes may write the same one."""
+    """Write a complete file or none; several processes may write the same one."""
     try:
         (root / folder).mkdir(parents=True)
     except FileExistsError:
         pass
     else:
         _remove_old(root, folder)
-    temporary = root / folder / f"{uuid.uuid4().hex}{_FILE}"
+    temporary = root / folder / f"{uuid.uuid4().hex}{_FILE_SUFFIX}"
     try:
         with temporary.open("xb") as file:
             file.write(hashlib.sha256(content).digest() + content)
@@ -205,16 +205,16 @@ def _write(root: Path, folder: str, name: str, content: bytes) -> None:
 
 
 def _remove_old(root: Path, current: str) -> None:
-    """Remove all but the folders used last, and of a folder only what was written here."""
-    pattern = re.compile(re.escape(_FOLDER) + "[0-9a-f]{16}")
+    """Remove all but the most recently used folders; only files of this module are removed."""
+    pattern = re.compile(re.escape(_FOLDER_PREFIX) + "[0-9a-f]{16}")
     with contextlib.suppress(OSError):
         ours = [path for path in root.iterdir() if pattern.fullmatch(path.name)]
         ours = [path for path in ours if path.name != current and not path.is_symlink()]
         ours.sort(key=lambda path: path.stat().st_mtime)
         for folder in ours[:-MAX_OLD_FOLDERS]:
-            for file in folder.glob(f"*{_FILE}"):
+            for file in folder.glob(f"*{_FILE_SUFFIX}"):
                 file.unlink()
-            with contextlib.suppress(OSError):  # where somebody keeps something else in it
+            with contextlib.suppress(OSError):  # it may hold something else
                 folder.rmdir()
 
 

@@ -1,4 +1,4 @@
-"""Figures of Matplotlib without `pyplot`: no window system, no state left behind."""
+"""Matplotlib figures without `pyplot`: no window system, and no state is left behind."""
 
 import os
 import sys
@@ -29,9 +29,9 @@ def new_figure(width: float, height: float) -> "Figure":
 
 
 def load_matplotlib() -> Any:
-    """Import Matplotlib, also where MPLBACKEND names a backend that is not installed.
+    """Import Matplotlib, even if MPLBACKEND names a backend that is not installed.
 
-    A notebook sets it for all that is started from it; Matplotlib then refuses to be imported. Our
+    A notebook sets it for every process that it starts, and Matplotlib then cannot be imported. Our
     figures need no backend.
 
     Raises

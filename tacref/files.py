@@ -1,4 +1,4 @@
-"""Nothing half-written: files and folders appear under their name only when they are whole."""
+"""Nothing half-written: files and folders get their name only when they are complete."""
 
 import errno
 import os
@@ -10,19 +10,19 @@ from pathlib import Path
 
 from tacref.locks import LOCK, locked
 
-_RANDOM = 8  # characters that tempfile adds to a name
+_RANDOM_CHARACTERS = 8  # that tempfile adds to a name
 
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` and rename it to `path` if the block succeeds.
+    """Give a temporary path next to `path` and rename it to `path` if the block succeeds.
 
-    Of two processes that write the same file, the one that ends last has it.
+    If two processes write the same file, the one that ends last determines it.
 
     Parameters
     ----------
     path : str or Path
-        File to write; its folder is made if need be. An existing file is replaced at once.
+        File to write; its folder is made if necessary. An existing file is replaced in one step.
 
     Yields
     ------
@@ -38,12 +38,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def new_file(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path as `replacing` does; a file that is there by the end stays.
+    """Give a temporary path as `replacing` does, but never replace an existing file.
 
     Parameters
     ----------
     path : str or Path
-        File to make; its folder is made if need be.
+        File to make; its folder is made if necessary.
 
     Yields
     ------
@@ -74,41 +74,41 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     Parameters
     ----------
     path : str or Path
-        Folder to make. It must not exist, or be empty; another process that wants to make it
-        is refused as long as the block lasts.
+        Folder to make. It must be absent or empty; another process that wants to make it is
+        refused for the length of the block.
 
     Yields
     ------
     Path
-        Where to write. Removed with all it holds if the block raises.
+        Where to write. Removed with its content if the block raises.
 
     Raises
     ------
     ValueError
-        If `path` is a file or a folder that holds something, or another process writes it.
+        If `path` is a file or a folder that is not empty, or another process writes it.
     """
     path = check_new_folder(path).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with locked(path) as died:
+    with locked(path) as last_holder:
         check_new_folder(path)
-        exists = path.is_dir()  # it may be somebody's current folder, or a mount: keep it, fill it
-        place, prefix = (path if exists else path.parent), _prefix(path, path.name)
-        if died:
-            for leftover in place.iterdir():
-                if leftover.name[:-_RANDOM] == prefix:
+        exists = path.is_dir()  # maybe somebody's current folder, or a mount: it is filled in place
+        parent, prefix = (path if exists else path.parent), _temporary_prefix(path, path.name)
+        if last_holder:
+            for leftover in parent.iterdir():
+                if leftover.name[:-_RANDOM_CHARACTERS] == prefix:
                     shutil.rmtree(leftover, ignore_errors=True)
-        temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+        temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         try:
             yield temporary
             temporary.chmod(0o777 & ~_umask())
             if exists:
                 check_new_folder(path)
-                for made in temporary.iterdir():
-                    os.replace(made, path / made.name)
+                for entry in temporary.iterdir():
+                    os.replace(entry, path / entry.name)
             else:
                 try:
                     os.replace(temporary, path)
-                except OSError:  # somebody made it in the meantime, and put something there
+                except OSError:  # somebody made and filled it in the meantime
                     check_new_folder(path)
                     raise
         finally:
@@ -116,7 +116,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
 
 
 def make_folders(path: Path) -> list[Path]:
-    """Make a folder and those above it; return the ones that were not there, the highest first."""
+    """Make a folder and its parents; return those that were new, the highest first."""
     missing = [each for each in (path, *path.parents) if not each.exists()]
     made = []
     for folder in reversed(missing):
@@ -129,16 +129,16 @@ def make_folders(path: Path) -> list[Path]:
 def check_new_folder(path: str | Path) -> Path:
     """Refuse an output folder that already holds something.
 
-    What a killed process left, its lock and hidden files beside it, is nothing.
+    The lock and hidden files that a killed process left do not count.
 
     Raises
     ------
     ValueError
-        If `path` is a file or a folder that holds something, nothing can be written there, or
-        a name in it is too long.
+        If `path` is a file or a folder that is not empty, nothing can be written there, or a
+        name in it is too long.
     """
     path = Path(path)
-    _check_names(path)
+    _check_name_lengths(path)
     if path.is_dir() and _holds_something(path):
         raise ValueError(f"{path}: output folder is not empty; name a new one or remove it")
     if path.exists() and not path.is_dir():
@@ -153,10 +153,10 @@ def check_new_file(path: str | Path) -> Path:
     Raises
     ------
     ValueError
-        If `path` is a folder, lies where nothing can be written, or has a name that is too long.
+        If `path` is a folder, is where nothing can be written, or has a name that is too long.
     """
     path = Path(path)
-    _check_names(path)
+    _check_name_lengths(path)
     if path.is_dir():
         raise ValueError(f"{path}: output file is a folder")
     _check_writable(path.parent)
@@ -167,7 +167,7 @@ def check_new_file(path: str | Path) -> Path:
 def _temporary_file(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(
-        prefix=_prefix(path, path.stem, path.suffix), suffix=path.suffix, dir=path.parent
+        prefix=_temporary_prefix(path, path.stem, path.suffix), suffix=path.suffix, dir=path.parent
     )
     os.close(handle)
     temporary = Path(name)
@@ -188,13 +188,13 @@ def _check_writable(folder: Path) -> None:
         existing = existing.parent
     if not existing.is_dir():
         raise ValueError(f"{folder}: cannot be made, {existing} is a file")
-    try:  # asking for permission says yes on some file systems that refuse
+    try:  # some file systems report permission and still refuse
         tempfile.TemporaryFile(dir=existing).close()
     except OSError as error:
         raise ValueError(f"{folder}: cannot be written ({error.strerror})") from None
 
 
-def _check_names(path: Path) -> None:
+def _check_name_lengths(path: Path) -> None:
     try:
         os.lstat(path)
     except OSError as error:
@@ -202,14 +202,14 @@ def _check_names(path: Path) -> None:
             raise ValueError(f"{path}: the name is too long for its file system") from None
 
 
-def _prefix(path: Path, name: str, suffix: str = "") -> str:
-    """Return how a temporary name for a path begins: its own name, as far as there is space."""
+def _temporary_prefix(path: Path, name: str, suffix: str = "") -> str:
+    """Return how a temporary name for a path begins: with the path's own name, shortened to fit."""
     try:
-        most = os.pathconf(path.parent, "PC_NAME_MAX")
+        max_bytes = os.pathconf(path.parent, "PC_NAME_MAX")
     except (AttributeError, OSError, ValueError):  # not on Windows
-        most = 255
-    space = most - len(os.fsencode(f".-{suffix}")) - _RANDOM
-    return f".{os.fsencode(name)[: max(0, space)].decode(errors='ignore')}-"
+        max_bytes = 255
+    name_bytes = max_bytes - len(os.fsencode(f".-{suffix}")) - _RANDOM_CHARACTERS
+    return f".{os.fsencode(name)[: max(0, name_bytes)].decode(errors='ignore')}-"
 
 
 def _umask() -> int:

@@ -1,6 +1,6 @@
-"""Whether this process was forked: it has none of its parent's threads, and OpenMP waits for them.
+"""Whether this process was forked: it lacks its parent's threads, and OpenMP would wait for them.
 
-`import tacref` loads this, so that it is known also where a process forks before its first call.
+`import tacref` loads this module, so that forks before the first call are also noticed.
 """
 
 import os
@@ -10,7 +10,7 @@ _forked = False
 
 
 def forked() -> bool:
-    """Whether this process is a fork, since tacref was imported or of `multiprocessing`."""
+    """Return whether this process was forked, by `multiprocessing` or after tacref was imported."""
     multiprocessing = sys.modules.get("multiprocessing")
     return _forked or (
         multiprocessing is not None
@@ -19,10 +19,10 @@ def forked() -> bool:
     )
 
 
-def _note() -> None:
+def _note_fork() -> None:
     global _forked
     _forked = True
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_note)
+    os.register_at_fork(after_in_child=_note_fork)

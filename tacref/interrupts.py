@@ -1,4 +1,4 @@
-"""Ctrl-C while libraries compute: still an interruption, whatever they make of it."""
+"""Ctrl-C while libraries compute: still an interruption, whatever they turn it into."""
 
 import signal
 import sys
@@ -12,9 +12,9 @@ from typing import Any
 def lasting_interrupts() -> Iterator[None]:
     """Raise again, at the end of a block, the interruption that a signal's handler raised in it.
 
-    torch's exporter makes errors of its own of whatever is raised in it, an import that was
-    interrupted fails later and elsewhere, and what is raised in a finalizer is printed and
-    forgotten. Without an interruption, errors stay what they are.
+    torch's exporter turns any exception into errors of its own, an interrupted import fails later
+    and elsewhere, and an exception in a finalizer is only printed. Without an interruption, errors
+    stay as they are.
 
     Raises
     ------
@@ -37,14 +37,14 @@ def lasting_interrupts() -> Iterator[None]:
             raised.append(interrupt)
             raise
 
-    def forget(problem: Any) -> None:
+    def ignore_after_interrupt(problem: Any) -> None:
         if not raised:
             unraisable(problem)
 
     for number, handler in handlers.items():
         if callable(handler):
             signal.signal(number, handle)
-    sys.unraisablehook = forget
+    sys.unraisablehook = ignore_after_interrupt
     try:
         yield
     except BaseException:

@@ -1,4 +1,4 @@
-"""One writer at a time: a lock on an output, which a process that died does not hold."""
+"""One writer at a time: a lock on an output, which ends with the process that holds it."""
 
 import errno
 import os
@@ -10,17 +10,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 LOCK = ".tacref-lock"
-_HELD = frozenset((errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK))
+_ALREADY_LOCKED = frozenset((errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK))
 _NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP))
-_BEYOND = 1 << 20  # Windows locks bytes against reading, too: one that is never written
-_MOST = 255  # bytes of a name
+_LOCKED_BYTE = 1 << 20  # never written: Windows also locks bytes against reading
+_MAX_NAME_BYTES = 255
 
 
 def lock_file(path: Path) -> Path:
-    """Return where the lock of an output lies: in a folder that exists, else beside the path."""
+    """Return the path of an output's lock: in the folder if it exists, else next to the path."""
     if path.is_dir():
         return path / LOCK
-    name = os.fsencode(path.name)[: _MOST - len(LOCK) - 1].decode(errors="ignore")
+    name = os.fsencode(path.name)[: _MAX_NAME_BYTES - len(LOCK) - 1].decode(errors="ignore")
     return path.parent / f".{name}{LOCK}"
 
 
@@ -28,9 +28,9 @@ def lock_file(path: Path) -> Path:
 def locked(path: Path, work: str = "") -> Iterator[str]:
     """Hold an output for the length of a block, so that no other process writes it.
 
-    The operating system keeps the lock on a small hidden file, and ends it with the process,
-    however that ends. The file is removed at the end of the block; a killed process leaves it
-    there, and it holds nobody up. Works between machines where their shared file system has locks
+    The operating system keeps the lock on a small hidden file and releases it when the process
+    ends, however it ends. The file is removed at the end of the block; a killed process leaves it
+    there, where it blocks nobody. Works between machines if their shared file system has locks
     (NFS does, unless mounted without).
 
     Parameters
@@ -38,30 +38,30 @@ def locked(path: Path, work: str = "") -> Iterator[str]:
     path : Path
         The output: a folder that exists, or a path to be made in one that does.
     work : str
-        What is done, for those who are refused.
+        What is being done, to tell those who are refused.
 
     Yields
     ------
     str
-        Who held it last and did not get to the end of the block, such as "process 12 on host
+        Who held it last without getting to the end of the block, such as "process 12 on host
         since ..., training"; "" if nobody.
 
     Raises
     ------
     ValueError
-        If another process holds it, or another thread; says who, and since when.
+        If another process or thread holds it; says who, and since when.
     """
     file = lock_file(path)
     descriptor = _acquire(file, path)
     try:
-        died = _read(descriptor)
-        with suppress(OSError):  # a full disk: the lock holds without a word on it
+        last_holder = _read_holder(descriptor)
+        with suppress(OSError):  # a full disk: the lock holds without a note on it
             os.ftruncate(descriptor, 0)
             os.lseek(descriptor, 0, os.SEEK_SET)
             os.write(descriptor, _this_process(work).encode())
-        yield died
+        yield last_holder
     finally:
-        with suppress(OSError):  # before it is released: whoever waits sees that it is gone
+        with suppress(OSError):  # before the release: whoever waits sees that it is gone
             file.unlink()
         os.close(descriptor)
         if sys.platform == "win32":  # where an open file cannot be removed
@@ -74,26 +74,26 @@ def _acquire(file: Path, path: Path) -> int:
     while True:
         descriptor = os.open(file, flags, 0o666)
         try:
-            taken = _take(descriptor)
-            holder = "" if taken else _read(descriptor)
-            current = taken and _is_current(descriptor, file)
+            acquired = _try_lock(descriptor)
+            holder = "" if acquired else _read_holder(descriptor)
+            current = acquired and _is_current(descriptor, file)
         except BaseException:
             os.close(descriptor)
             raise
         if current:
             return descriptor
         os.close(descriptor)
-        if not taken:
+        if not acquired:
             raise ValueError(f"{path}: is being written by {holder or 'another process'}")
 
 
-def _take(descriptor: int) -> bool:
+def _try_lock(descriptor: int) -> bool:
     """Return whether the lock could be taken, without waiting for it."""
     try:
         if sys.platform == "win32":
             import msvcrt
 
-            os.lseek(descriptor, _BEYOND, os.SEEK_SET)
+            os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
             os.lseek(descriptor, 0, os.SEEK_SET)
         else:
@@ -101,7 +101,7 @@ def _take(descriptor: int) -> bool:
 
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        if error.errno in _HELD:
+        if error.errno in _ALREADY_LOCKED:
             return False
         if error.errno not in _NO_LOCKS:
             raise
@@ -114,14 +114,14 @@ def _take(descriptor: int) -> bool:
 
 
 def _is_current(descriptor: int, file: Path) -> bool:
-    """Return whether a file still has its name; its last holder may have removed it."""
+    """Return whether the file still has its name; its last holder may have removed it."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(file, follow_symlinks=False))
     except FileNotFoundError:
         return False
 
 
-def _read(descriptor: int) -> str:
+def _read_holder(descriptor: int) -> str:
     os.lseek(descriptor, 0, os.SEEK_SET)
     return " ".join(os.read(descriptor, 1000).decode(errors="replace").split())
 

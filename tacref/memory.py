@@ -1,11 +1,11 @@
-"""Memory that does not suffice: one kind of error for it, whoever ran out of it."""
+"""Running out of memory: one type of error for it, whichever library raised it."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# What the allocators of torch, CUDA's libraries, C++ and onnxruntime say.
-_WORDS = re.compile(
+# The words of the allocators of torch, CUDA's libraries, C++ and onnxruntime.
+_OUT_OF_MEMORY = re.compile(
     "out of memory|not enough memory|can't allocate memory|failed to allocate memory|bad.?alloc"
     "|ALLOC_FAILED",
     re.IGNORECASE,
@@ -13,43 +13,44 @@ _WORDS = re.compile(
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Return whether an error, of any library, says that memory does not suffice."""
+    """Return whether an error, of any library, says that memory ran out."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's
         return True
-    # onnxruntime's errors are of no common class.
-    ours = isinstance(error, RuntimeError) or type(error).__module__.startswith("onnxruntime")
-    return ours and _WORDS.search(str(error)) is not None
+    # onnxruntime's errors have no common class.
+    may_be = isinstance(error, RuntimeError) or type(error).__module__.startswith("onnxruntime")
+    return may_be and _OUT_OF_MEMORY.search(str(error)) is not None
 
 
 @contextmanager
-def memory_errors(need: str = "", *, advice: str = "") -> Iterator[None]:
-    """Raise MemoryError in place of whatever a library raises where memory runs out.
+def memory_errors(purpose: str = "", *, advice: str = "") -> Iterator[None]:
+    """Raise MemoryError instead of whatever a library raises when memory runs out.
 
     Parameters
     ----------
-    need : str
-        What it was wanted for, such as "frames of shape (90, 720, 1280, 3)". By default the
+    purpose : str
+        What the memory is for, such as "frames of shape (90, 720, 1280, 3)". By default the
         message has the library's own words.
     advice : str
-        What may be done, for the message.
+        What can be done about it, for the message.
 
     Raises
     ------
     MemoryError
-        In one line.
+        With a message of one line.
     """
     try:
         yield
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        # NumPy says how much it wanted, and a block within this one what for.
-        said = str(error).strip() if isinstance(error, MemoryError) else ""
-        said = said or (f"not enough memory for {need}" if need else _first_words(error))
-        raise MemoryError(f"{said}; {advice}" if advice else said) from None
+        # NumPy says how much it needed, and a block within this one for what.
+        message = str(error).strip() if isinstance(error, MemoryError) else ""
+        if not message:
+            message = f"not enough memory for {purpose}" if purpose else _first_words(error)
+        raise MemoryError(f"{message}; {advice}" if advice else message) from None
 
 
 def _first_words(error: Exception) -> str:
     line = re.sub(r"^\[enforce fail[^]]*\][^.]*\. ", "", str(error).strip().partition("\n")[0])
-    # "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has ...": the first two say it.
+    # "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has ...": two sentences will do.
     return ". ".join(line.split(". ")[:2]).rstrip(".") or "out of memory"

@@ -1,19 +1,19 @@
-"""CSV files of names and labels: any text in them, nothing of which a spreadsheet computes."""
+"""CSV files of names and labels: any text, but nothing that a spreadsheet would compute."""
 
 import csv
 import re
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-# Spreadsheets take a text that begins so for a formula, and an apostrophe before it for "text".
+# Spreadsheets take such a beginning for a formula, unless an apostrophe comes before it.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
-class _Lines:
-    """A file in which lines end with a newline alone.
+class _NewlineFile:
+    """A file whose lines end with only a newline.
 
-    Python's writer then still puts carriage returns in quotes, without which none of its readers
-    takes the file; before 3.13 it does so only where they are part of the end of a line.
+    Python's CSV writer must put carriage returns in quotes, or its readers refuse the file; before
+    3.13 it does so only if its line ends contain one.
     """
 
     def __init__(self, file: TextIO) -> None:
@@ -24,23 +24,23 @@ class _Lines:
 
 
 def write_rows(file: TextIO, rows: Iterable[Iterable[Any]]) -> None:
-    """Write rows of a CSV file, which any CSV reader reads whatever is in them.
+    """Write rows of a CSV file that any CSV reader can read, whatever they contain.
 
     Parameters
     ----------
     file : TextIO
         Open for writing, with `newline=""`.
     rows : iterable of iterable
-        Names and labels by `as_text`.
+        The fields; names and labels made by `as_text`.
     """
-    csv.writer(_Lines(file), lineterminator="\r\n").writerows(rows)
+    csv.writer(_NewlineFile(file), lineterminator="\r\n").writerows(rows)
 
 
 def as_text(field: str) -> str:
-    """Return a text such that spreadsheets do not compute it: "=1+1" becomes "'=1+1"."""
+    """Return a text in a form that spreadsheets do not compute: "=1+1" becomes "'=1+1"."""
     return f"'{field}" if _FORMULA.match(field) else field
 
 
 def from_text(field: str) -> str:
-    """Return the text of which `as_text` made a field."""
+    """Return the text that `as_text` made this field from."""
     return field[1:] if field.startswith("'") and _FORMULA.match(field) else field

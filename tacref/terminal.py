@@ -1,4 +1,4 @@
-"""What commands print: any text, without control characters, wherever it goes."""
+"""What commands print: any text, without control characters, to any stream."""
 
 import contextlib
 import os
@@ -12,17 +12,17 @@ from typing import Any, TextIO, TypeVar, cast
 
 T = TypeVar("T")
 
-# A bar shows for what takes longer than this, in seconds.
+# A bar appears for loops that take longer than this, in seconds.
 BAR_DELAY = 3.0
 
 _PACKAGE = Path(__file__).parent
-_BAR = re.compile(r"(\x1b\[A)+$|\r")
+_START_OF_BAR = re.compile(r"(\x1b\[A)+$|\r")
 
 
 def printable(text: str) -> str:
-    r"""Return any text, such as a label or a file name, as one line that a terminal can be given.
+    r"""Return any text, such as a label or a file name, as one line that is safe on a terminal.
 
-    Control characters, which would move its cursor, and whatever else cannot be seen or is not text
+    Control characters, which could move its cursor, and other invisible or invalid characters
     become escapes such as \x1b.
     """
     return text if text.isprintable() else "".join(map(_visible, text))
@@ -37,9 +37,9 @@ def _visible(character: str) -> str:
 class Output:
     """A standard stream that takes any text and never raises.
 
-    Control characters become escapes, except for the ends of lines and what progress bars need: a
-    carriage return where they begin, and a line up. What the stream's encoding lacks becomes an
-    escape, too. Once the stream has failed, what is written goes nowhere.
+    Control characters become escapes, except for line ends and what progress bars need: a carriage
+    return at their beginning, and moving up a line. Characters that the stream's encoding lacks
+    also become escapes. Once the stream has failed, further output is discarded.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Output:
 
     def write(self, text: str) -> int:
         """Write text and return its length."""
-        bar = _BAR.match(text)
+        bar = _START_OF_BAR.match(text)
         start = bar[0] if bar else ""
         shown = start + "\n".join(map(printable, text.removeprefix(start).split("\n")))
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
@@ -70,7 +70,7 @@ class Output:
         return len(text)
 
     def flush(self) -> None:
-        """Write what was held back."""
+        """Write what is buffered."""
         self._try(self._stream.flush)
 
     def _try(self, call: Callable[..., Any], *arguments: Any) -> None:
@@ -78,11 +78,11 @@ class Output:
             call(*arguments)
         except OSError as error:
             self.failure = self.failure or error
-            # What was held back goes nowhere, without another error when the interpreter ends.
+            # The buffer is discarded, without another error when the interpreter ends.
             with contextlib.suppress(OSError):
-                nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, self._stream.fileno())
-                os.close(nowhere)
+                devnull = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(devnull, self._stream.fileno())
+                os.close(devnull)
 
 
 @contextlib.contextmanager
@@ -92,7 +92,7 @@ def safe_streams() -> Iterator[Output | None]:
     Yields
     ------
     Output or None
-        Standard output; None where it was one already.
+        Standard output; None if it already was an `Output`.
     """
     _open_closed_descriptors()
     before = sys.stdout, sys.stderr
@@ -112,7 +112,7 @@ def plain_warnings(title: str) -> Iterator[None]:
     Parameters
     ----------
     title : str
-        What begins the line.
+        The beginning of the line.
     """
     before = warnings.showwarning
 
@@ -131,8 +131,8 @@ def plain_warnings(title: str) -> Iterator[None]:
         warnings.showwarning = before
 
 
-def unwritten(out: TextIO) -> OSError | None:
-    """Return why a stream no longer takes what is written, if it does not."""
+def write_failure(out: TextIO) -> OSError | None:
+    """Return why a stream can no longer be written, or None if it can."""
     return out.failure if isinstance(out, Output) else None
 
 
@@ -145,38 +145,38 @@ def _safe(stream: TextIO | None) -> TextIO:
 
 
 def _open_closed_descriptors() -> None:
-    """Let no file that is opened later take the place of a closed stdin, stdout or stderr.
+    """Keep files that are opened later from taking the number of a closed stdin, stdout or stderr.
 
-    What a library's C code says there would be written into that file.
+    A library's C code would print into such a file.
     """
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
 
 
 def progress_bar(
-    items: Iterable[T], title: str, total: int | None, unit: str, *, wanted: bool = True
+    items: Iterable[T], title: str, total: int | None, unit: str, *, enabled: bool = True
 ) -> Iterator[T]:
-    """Show on a terminal how far a loop is and how long it still takes, after a few seconds.
+    """Show on a terminal, after a few seconds, how far a loop is and how long it will still take.
 
     Parameters
     ----------
     items : iterable
-        What the loop takes.
+        What the loop runs over.
     title : str
         Any text; made printable.
     total : int or None
         How many items there are, if known.
     unit : str
-        What they are.
-    wanted : bool
-        False for none.
+        What an item is.
+    enabled : bool
+        False for no bar.
     """
     from tqdm import tqdm
 
-    # Made where the loop begins: of two that are made at once, one is shown below the other.
+    # Made when the loop begins: if two were made at once, one would be shown below the other.
     yield from tqdm(
         items,
         printable(title),
@@ -184,5 +184,5 @@ def progress_bar(
         unit=f" {unit}",
         delay=BAR_DELAY,
         leave=False,
-        disable=None if wanted else True,
+        disable=None if enabled else True,
     )

@@ -1,4 +1,4 @@
-"""JSON and TOML read from files: what is wrong with one names the file, and the line of metrics."""
+"""JSON and TOML read from files; errors name the file, and in metrics the line."""
 
 import json
 import tomllib
@@ -17,7 +17,7 @@ def read_text(path: str | Path) -> str:
     OSError
         If it cannot be read.
     ValueError
-        If it holds bytes that are no UTF-8; names the file and the first one.
+        If it is not UTF-8; names the file and the first wrong byte.
     """
     return _decode(Path(path).read_bytes(), str(path))
 
@@ -49,30 +49,30 @@ def read_toml(path: str | Path) -> dict[str, Any]:
 
 
 def read_metrics(path: str | Path) -> list[dict[str, Any]]:
-    """Read a run's metrics.jsonl, without a last line that a killed process left unfinished.
+    """Read a run's metrics.jsonl, except a last line that a killed process left unfinished.
 
     Parameters
     ----------
     path : str or Path
-        A file of one JSON object a line, each with a "step".
+        A file of one JSON object per line, each with a "step".
 
     Returns
     -------
     list of dict
-        One a line.
+        One per line.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     ValueError
-        If a line is no JSON object, its step is no whole number from 0 to 10**9, or its loss or
-        mean_tau no number; names file and line.
+        If a line is not a JSON object, its step is not a whole number from 0 to 10**9, or its loss
+        or mean_tau is not a number; names file and line.
     """
-    *whole, _ = Path(path).read_bytes().split(b"\n")  # what follows the last end of a line
+    *complete, _ = Path(path).read_bytes().split(b"\n")  # the rest follows the last line end
     return [
         _check_metrics(_parse(_decode(line, where), where), where)
-        for line, where in ((line, f"{path}: line {n}") for n, line in enumerate(whole, 1))
+        for line, where in ((line, f"{path}: line {n}") for n, line in enumerate(complete, 1))
     ]
 
 

@@ -18,7 +18,7 @@ from tacref.commands.options import Parser, add_device, add_encoder, add_json, p
 from tacref.data.cache import clip_length
 from tacref.data.live import is_live
 from tacref.encoder.embedding import embed_clip
-from tacref.terminal import printable, unwritten
+from tacref.terminal import printable, write_failure
 from tacref_export.opening import open_encoder
 
 BAR = 24  # characters
@@ -96,7 +96,7 @@ def _lines(positions: Iterator[tuple[float, Position]], times: np.ndarray, out: 
             "off_script": position.off_script,
         }
         print(json.dumps(record), file=out, flush=True)
-        if unwritten(out):  # nobody is there to follow for
+        if write_failure(out):  # nobody is there to follow for
             return
 
 
@@ -118,7 +118,7 @@ def _screen(positions: Iterator[tuple[float, Position]], times: np.ndarray, out:
             elif news != said:
                 print(line, file=out, flush=True)
             said = news
-            if unwritten(out):
+            if write_failure(out):
                 return
     finally:  # a camera is stopped by Ctrl-C: what is said then has a line of its own
         if terminal and line:

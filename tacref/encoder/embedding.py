@@ -74,7 +74,7 @@ def embed_clip(
         Path(path).name,
         expected_frames(path) if seen else None,
         "frames",
-        wanted=progress,
+        enabled=progress,
     )
 
     def frames() -> Iterator[np.ndarray]:
@@ -179,6 +179,6 @@ def embed_shares(
         Show one (on a terminal only).
     """
     own = paths[rank::world]
-    bar = progress_bar(own, title, len(own), "clips", wanted=progress)
+    bar = progress_bar(own, title, len(own), "clips", enabled=progress)
     shares = gather(lambda: {path: embed(path) for path in bar})
     return {path: rows for share in shares for path, rows in share.items()}

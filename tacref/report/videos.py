@@ -181,7 +181,7 @@ def _align(
             band=band,
             progress=len(others) == 1,
         )
-        for other in progress_bar(others, "align", len(others), "videos", wanted=len(others) > 1)
+        for other in progress_bar(others, "align", len(others), "videos", enabled=len(others) > 1)
     ]
 
 

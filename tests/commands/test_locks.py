@@ -66,15 +66,15 @@ def test_a_lock_whose_file_was_removed_in_between_is_taken_again(tmp_path, monke
     """Its last holder removes the file after another has opened it: two would hold two files."""
     import tacref.locks
 
-    take, calls = tacref.locks._take, []
+    try_lock, calls = tacref.locks._try_lock, []
 
     def slow(descriptor):
         if not calls:
             (tmp_path / LOCK).unlink()
         calls.append(descriptor)
-        return take(descriptor)
+        return try_lock(descriptor)
 
-    monkeypatch.setattr(tacref.locks, "_take", slow)
+    monkeypatch.setattr(tacref.locks, "_try_lock", slow)
     with locked(tmp_path):
         assert len(calls) == 2
         assert (tmp_path / LOCK).exists()

@@ -151,7 +151,7 @@ def test_a_bar_says_how_long_it_takes_and_only_what_can_be_printed(monkeypatch):
     assert "0/2 [00:00<?, ? clips/s]" in shown
     assert "\x1b[A" in shown  # tqdm's, back from the bar below
     assert "\x1b[2J" not in shown
-    assert [*progress_bar(range(2), "none", 2, "clips", wanted=False)] == [0, 1]
+    assert [*progress_bar(range(2), "none", 2, "clips", enabled=False)] == [0, 1]
     assert "none" not in terminal.getvalue()
 
 
