@@ -72,7 +72,10 @@ def locked(path: Path, work: str = "") -> Iterator[str]:
 def _acquire(file: Path, path: Path) -> int:
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     while True:
-        descriptor = os.open(file, flags, 0o666)
+        try:
+            descriptor = os.open(file, flags, 0o666)
+        except OSError as error:
+            raise OSError(f"{path}: cannot be written ({error.strerror})") from None
         try:
             acquired = _try_lock(descriptor)
             holder = "" if acquired else _read_holder(descriptor)

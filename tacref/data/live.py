@@ -18,6 +18,7 @@ from tacref.data.picture import PictureReader
 from tacref.data.video import error_reason, video_stream
 
 STDIN = "-"
+_PIPE_HINT = "; an mp4 whose index is at its end cannot be read from a pipe, MPEG-TS can"
 SCHEMES = ("rtsp", "http", "https", "udp", "tcp", "rtmp", "srt")
 # A URL has failed after this long without data.
 TIMEOUT_SECONDS = 10.0
@@ -197,7 +198,8 @@ def _iter_stream(name: str, source: Any, **options: Any) -> Iterator[tuple[np.nd
                         )
                     yield picture, time
         except av.FFmpegError as error:
-            raise ValueError(f"{name}: failed ({_reason(error)})") from None
+            hint = _PIPE_HINT if isinstance(source, io.FileIO) and shape is None else ""
+            raise ValueError(f"{name}: failed ({_reason(error)}){hint}") from None
         if shape is None:
             raise ValueError(f"{name}: gives no pictures")
 

@@ -39,6 +39,9 @@ def named_clips(names: Sequence[str], *, min_clips: int = 2) -> tuple[list[Path]
             raise FileNotFoundError(f"{clip}: no such file or folder")
     paths = [Path(clip) for clip in names]
     if len(paths) > 1:
+        for path in paths:
+            if path.is_dir() and clip_kind(path) is None:
+                raise ValueError(f"{path}: not a clip; a folder of clips must be named alone")
         return paths, False
     (folder,) = paths
     if not folder.is_dir() or clip_kind(folder) is not None:

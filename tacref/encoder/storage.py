@@ -14,6 +14,7 @@ from tacref.encoder.encoder import Encoder
 from tacref.encoder.weights import check_finite
 from tacref.files import replacing
 from tacref.memory import memory_errors
+from tacref.text_files import read_json
 
 FORMAT = 1
 WEIGHTS, CONFIG = "encoder.safetensors", "config.json"
@@ -124,10 +125,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     path = folder / CONFIG
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; {folder} is not a run of tacref")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # not text, not JSON, too many digits, too deep
-        raise ValueError(f"{path}: not JSON ({error})") from None
+    config = read_json(path)
     if not isinstance(config, dict) or config.get("format") != FORMAT or "encoder" not in config:
         raise ValueError(f"{path}: not a run's configuration of format {FORMAT}")
     hashes = config.get(HASHES)

@@ -157,10 +157,9 @@ def at_most(most: float) -> Bound:
     )
 
 
-def more_than_zero(most: float = math.inf) -> Bound:
+def more_than_zero(most: float) -> Bound:
     """Return the bound of a number above 0 and up to `most`."""
-    words = "> 0" if most == math.inf else f"> 0 and <= {most:g}"
-    return _bound(lambda value: 0 < value <= most, words)
+    return _bound(lambda value: 0 < value <= most, f"> 0 and <= {most:g}")
 
 
 def not_negative() -> Bound:
@@ -168,8 +167,8 @@ def not_negative() -> Bound:
     return Bound(check_not_negative, ">= 0")
 
 
-def positive(least: float) -> Bound:
-    """Return the bound of a finite number above 0, from `least` on."""
+def positive(least: float = 0.0) -> Bound:
+    """Return the bound of a finite number above 0 that is at least `least`."""
     return Bound(lambda value, name: check_positive(value, name, least=least), "> 0")
 
 

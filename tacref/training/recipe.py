@@ -9,7 +9,7 @@ from typing import Any
 
 from tacref.text_files import read_json, read_toml
 from tacref.training.option import check_type
-from tacref.training.settings import SETTING_DEFAULTS, SETTINGS
+from tacref.training.settings import SETTING_DEFAULTS, SETTINGS, Settings
 from tacref.training.task import KEYS, TASK
 from tacref.variants import Regularization
 
@@ -52,7 +52,10 @@ def read_recipe(name: str | Path) -> dict[str, Any]:
             f"{name}: no such recipe file, and none of the recipes {known}"
         ) from None
     try:
-        return check_keys(_of_run(values) if is_config else values)
+        keys = check_keys(_of_run(values) if is_config else values)
+        if is_config:
+            Settings(**split_keys(keys)[0])
+        return keys
     except RecursionError:  # in printing a value
         raise ValueError(f"{name}: nested too deeply") from None
     except ValueError as error:

@@ -98,9 +98,7 @@ class Settings:
         may_change=True,
     )
     loss: str = LOSS.option("train with this loss: lav, divergence, tcc or lav+tcc", default="lav")
-    gamma: float = LOSS.option(
-        "smooth by this much, in squared distance", more_than_zero(), default=0.1
-    )
+    gamma: float = LOSS.option("smooth by this much, in squared distance", positive(), default=0.1)
     alpha: float | None = LOSS.option(
         "weight Contrastive-IDM, the regularizer of LAV, by this much",
         default=None,
@@ -199,7 +197,7 @@ class Settings:
     )
     save_minutes: float = CHECKPOINTS.option(
         "save a checkpoint at least every MINUTES minutes",
-        more_than_zero(),
+        positive(),
         default=10.0,
         metavar="MINUTES",
         may_change=True,

@@ -13,7 +13,7 @@ from tacref.data.copies import find_copies
 from tacref.encoder import EncoderConfig, build_encoder
 from tacref.encoder.preprocess import Standardize
 from tacref.encoder.registry import ENCODERS, default_encoder
-from tacref.encoder.storage import CONFIG
+from tacref.encoder.storage import CONFIG, read_config
 from tacref.memory import memory_errors
 from tacref.training.checkpoint import check_same
 from tacref.training.distributed import Ranks, process_group
@@ -102,6 +102,9 @@ def make_plan(options: Mapping[str, Any], run: Path, continues: bool, ranks: Ran
 
 def _saved_keys(run: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keys of a run that is resumed, and refuse options that may not change in it."""
+    step = read_config(run).get("step", 0)  # the config.json of an older run may lack it
+    if type(step) is not int or step < 0:
+        raise ValueError(f"{run / CONFIG}: step must be a whole number >= 0, got {step!r}")
     saved = read_recipe(run / CONFIG)
     check_same(saved, options, str(run / CONFIG))
     return {"data": None, **saved}
@@ -121,7 +124,9 @@ def _encoder_for(
 ) -> str:
     """Return the encoder's name, by default the one for these clips, if it can take them."""
     features = any(clip.kind == "features" for members in clips.values() for clip in members)
-    encoder = keys.get("encoder") or default_encoder(takes_pictures=not features)
+    encoder = keys.get("encoder")
+    if encoder is None:
+        encoder = default_encoder(takes_pictures=not features)
     KEYS["encoder"].check(encoder)
     if ENCODERS[encoder].takes_pictures == features:
         raise ValueError(

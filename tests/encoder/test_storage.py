@@ -181,7 +181,7 @@ def test_fields_of_another_type(run, changes, message):
 
 def test_deep_json(run):
     (run / "config.json").write_text("[" * 100_000)
-    with pytest.raises(ValueError, match=r"config\.json: not JSON"):
+    with pytest.raises(ValueError, match=r"config\.json: nested too deeply"):
         load_encoder(run)
 
 

@@ -1,6 +1,7 @@
 """Damaged files, memory that does not suffice, data that changes: nothing lost, cause named."""
 
 import json
+import math
 import random
 import re
 import zipfile
@@ -196,3 +197,30 @@ def test_a_feature_file_that_changes(tmp_path, monkeypatch, capsys, kept, change
     assert train("--data", data, "--out", run, *OPTIONS, "--steps", 40) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert f"{data}/train/{message}" in error
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("format", 99, "not a run's configuration of format 1"),
+        ("step", "x", "step must be a whole number >= 0, got 'x'"),
+        ("step", -5, "step must be a whole number >= 0, got -5"),
+        ("training.gamma", math.nan, "gamma must be finite and > 0, got nan"),
+        ("training.save_minutes", math.inf, "save_minutes must be finite and > 0, got inf"),
+    ],
+)
+def test_a_wrong_config_is_named(run, capsys, key, value, message):
+    path = run / "config.json"
+    config = json.loads(path.read_text())
+    *outer, name = key.split(".")
+    (config[outer[0]] if outer else config)[name] = value
+    path.write_text(json.dumps(config))
+    before = path.read_bytes()
+    assert train("--resume", run) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"tacref train: {path}: {message}"
+    assert path.read_bytes() == before
+
+
+def test_an_empty_encoder_is_refused(sequences, tmp_path, capsys):
+    assert train("--data", sequences, "--out", tmp_path / "run", "--encoder", "") == 2
+    assert "encoder must be one of" in capsys.readouterr().err

@@ -103,7 +103,7 @@ def test_the_config_of_a_run_older_than_a_setting(sequences, tmp_path):
         ("seed = 9223372036854775808", "seed must be <= 9223372036854775807"),
         ("workers = -1", "workers must be >= 0, got -1"),
         ("clip_norm = nan", "clip_norm must be finite and >= 0, got nan"),
-        ("save_minutes = 0", "save_minutes must be > 0, got 0.0"),
+        ("save_minutes = 0", "save_minutes must be finite and > 0, got 0.0"),
         ("freeze_backbone = true", "have no effect on the 'features' encoder"),
         ("freeze_backbone = true\nbackbone_lr = 1.0", "has no effect on a backbone"),
     ],
