@@ -87,7 +87,8 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     ValueError
         If `path` is a file or a folder that is not empty, or another process writes it.
     """
-    path = check_new_folder(path).resolve()
+    named = check_new_folder(path)
+    path = named.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path) as last_holder:
         check_new_folder(path)
@@ -99,7 +100,8 @@ def new_folder(path: str | Path) -> Iterator[Path]:
                     shutil.rmtree(leftover, ignore_errors=True)
         temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         try:
-            yield temporary
+            with _full_disk_names(named):
+                yield temporary
             temporary.chmod(0o777 & ~_umask())
             if exists:
                 check_new_folder(path)
@@ -172,9 +174,21 @@ def _temporary_file(path: Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
+        with _full_disk_names(path):
+            yield temporary
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _full_disk_names(path: Path) -> Iterator[None]:
+    """Let the error of a full disk name the output, not no file or a temporary one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
 def _holds_something(folder: Path) -> bool:

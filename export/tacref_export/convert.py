@@ -77,7 +77,7 @@ def export_encoder(
         with lasting_interrupts():
             graph, encoder, videos, export = _convert(Path(run), path, precision, clips)
         with lasting_interrupts():
-            write(graph, encoder, Path(run), export, videos[0])
+            write(graph, encoder, Path(run), export, videos[0], force=force)
     return export
 
 

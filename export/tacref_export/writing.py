@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from tacref.files import replacing
+from tacref.files import new_file, replacing
 
 if TYPE_CHECKING:
     import onnx
@@ -56,8 +56,24 @@ class Export:
         }
 
 
-def write(graph: "Graph", encoder: "Encoder", run: Path, export: Export, video: "Video") -> None:
-    """Write the file with its metadata, and check it by opening it as a user would."""
+def write(
+    graph: "Graph",
+    encoder: "Encoder",
+    run: Path,
+    export: Export,
+    video: "Video",
+    *,
+    force: bool,
+) -> None:
+    """Write the file with its metadata, and check it by opening it as a user would.
+
+    Raises
+    ------
+    ParityError
+        If what was written computes something else.
+    ValueError
+        If, without `force`, the file exists; another process may have made it in the meantime.
+    """
     from tacref_export.metadata import HASH, content_hash
     from tacref_export.proof import ParityError
     from tacref_export.session import EncoderSession
@@ -65,7 +81,7 @@ def write(graph: "Graph", encoder: "Encoder", run: Path, export: Export, video: 
     _describe(graph, encoder.config, run, export)
     _annotate(graph.model, HASH, "")
     graph.model.metadata_props[-1].value = content_hash(graph.model.SerializeToString())
-    with replacing(export.path) as temporary:
+    with (replacing if force else new_file)(export.path) as temporary:
         temporary.write_bytes(graph.model.SerializeToString())
         with EncoderSession(temporary) as session:
             rows = session.embed(video.frames)

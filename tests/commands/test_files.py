@@ -1,8 +1,10 @@
 """Files and folders appear whole or not at all."""
 
+import errno
+
 import pytest
 
-from tacref.files import check_new_file, check_new_folder, new_folder, replacing
+from tacref.files import check_new_file, check_new_folder, new_file, new_folder, replacing
 
 
 def test_replacing_writes_and_replaces(tmp_path):
@@ -102,3 +104,15 @@ def test_names_as_long_as_there_are(tmp_path, name):
 def test_names_that_are_too_long(tmp_path, check, path):
     with pytest.raises(ValueError, match=f"{path}: the name is too long"):
         check(tmp_path / path)
+
+
+@pytest.mark.parametrize("make", [replacing, new_file, new_folder])
+def test_a_full_disk_is_told_of_the_output(tmp_path, make):
+    full = OSError(errno.ENOSPC, "No space left on device", str(tmp_path / ".hidden"))
+    with pytest.raises(OSError, match="No space") as caught, make(tmp_path / "out"):
+        raise full
+    assert caught.value.filename == str(tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(PermissionError) as caught, make(tmp_path / "out"):
+        raise PermissionError(errno.EACCES, "Permission denied", "elsewhere")
+    assert caught.value.filename == "elsewhere"

@@ -147,6 +147,22 @@ def test_an_existing_file_stays(exported, tmp_path, capsys):
     EncoderSession(path)
 
 
+def test_of_two_exports_to_one_file_the_second_is_refused(exported, tmp_path, monkeypatch, capsys):
+    out, original = tmp_path / "e.onnx", convert._convert
+
+    def meanwhile(*arguments):
+        converted = original(*arguments)
+        if not out.exists():
+            out.write_bytes(b"of another process")
+        return converted
+
+    monkeypatch.setattr(convert, "_convert", meanwhile)
+    assert main(["export", str(exported["features"].run), "-o", str(out)]) == 2
+    assert f"{out}: exists already" in capsys.readouterr().err
+    assert out.read_bytes() == b"of another process"
+    assert list(tmp_path.iterdir()) == [out]
+
+
 def test_weights_beyond_what_an_onnx_file_holds(exported, tmp_path, monkeypatch):
     monkeypatch.setattr(convert, "MAX_WEIGHT_BYTES", 300_000)
     with pytest.raises(ValueError, match=r"weights take 0\.0 GB as an ONNX graph, which holds at"):
