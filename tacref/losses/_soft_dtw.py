@@ -67,12 +67,12 @@ def soft_dtw(
     """
     _, n, m = check_batch(D, "D", "(B, n, m)").shape
     gamma = check_gamma(gamma, n, m)
+    valid_x = check_lengths(lengths_x, D, "lengths_x")
+    valid_y = check_lengths(lengths_y, D, "lengths_y", dim=2)
     band = check_bands(band, n, m, lengths_x, lengths_y)
-    lengths_x = check_lengths(lengths_x, D, "lengths_x")
-    lengths_y = check_lengths(lengths_y, D, "lengths_y", dim=2)
     computing = choose_backend(backend, D.device)
     with full_precision(D):
-        values = computing.soft_dtw(D, gamma, lengths_x, lengths_y, band)
+        values = computing.soft_dtw(D, gamma, valid_x, valid_y, band)
     return values.to(D.dtype)
 
 
@@ -106,12 +106,12 @@ def expected_alignment(
     """
     _, n, m = check_batch(D, "D", "(B, n, m)").shape
     gamma = check_gamma(gamma, n, m)
+    valid_x = check_lengths(lengths_x, D, "lengths_x")
+    valid_y = check_lengths(lengths_y, D, "lengths_y", dim=2)
     band = check_bands(band, n, m, lengths_x, lengths_y)
-    lengths_x = check_lengths(lengths_x, D, "lengths_x")
-    lengths_y = check_lengths(lengths_y, D, "lengths_y", dim=2)
     computing = choose_backend(backend, D.device)
     with full_precision(D):
-        E = computing.expected_alignment(D, gamma, lengths_x, lengths_y, band)
+        E = computing.expected_alignment(D, gamma, valid_x, valid_y, band)
     return E.to(D.dtype)
 
 

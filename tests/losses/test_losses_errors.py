@@ -108,6 +108,7 @@ def lav(**options):
         (lambda: func.jvp(lambda g: soft_dtw(gamma=g), (ONE,), (ONE,)), "gamma .* detached"),
         (lambda: func.grad(lambda g: soft_dtw(gamma=g).sum())(ONE), "gamma must .* detached"),
         (lambda: torch.vmap(lambda g: soft_dtw(gamma=g))(ONE[None]), "gamma must be a number"),
+        (lambda: soft_dtw(band=3, lengths_x="ab"), "lengths_x must be numbers .* got 'ab'"),
         (lambda: soft_dtw(lengths_x="ab"), "lengths_x must be numbers .* got 'ab'"),
         (lambda: soft_dtw(lengths_x=[None, 1]), r"lengths_x must be numbers .* got \[None, 1\]"),
         (
