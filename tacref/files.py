@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tacref.interrupts import uninterrupted
 from tacref.locks import LOCK, locked
 
 _RANDOM = 8  # characters that tempfile adds to a name
@@ -97,7 +98,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
             for leftover in place.iterdir():
                 if leftover.name[:-_RANDOM] == prefix:
                     shutil.rmtree(leftover, ignore_errors=True)
-        temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+        temporary = _make_temporary_folder(place, prefix)
         try:
             yield temporary
             temporary.chmod(0o777 & ~_umask())
@@ -115,6 +116,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+@uninterrupted
 def make_folders(path: Path) -> list[Path]:
     """Make a folder and those above it; return the ones that were not there, the highest first."""
     missing = [each for each in (path, *path.parents) if not each.exists()]
@@ -166,15 +168,25 @@ def check_new_file(path: str | Path) -> Path:
 @contextmanager
 def _temporary_file(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        prefix=_prefix(path, path.stem, path.suffix), suffix=path.suffix, dir=path.parent
-    )
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _make_temporary_file(path)
     try:
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@uninterrupted
+def _make_temporary_file(path: Path) -> Path:
+    handle, name = tempfile.mkstemp(
+        prefix=_prefix(path, path.stem, path.suffix), suffix=path.suffix, dir=path.parent
+    )
+    os.close(handle)
+    return Path(name)
+
+
+@uninterrupted
+def _make_temporary_folder(parent: Path, prefix: str) -> Path:
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
 
 
 def _holds_something(folder: Path) -> bool:
