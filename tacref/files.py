@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tacref.interrupts import uninterrupted
 from tacref.locks import LOCK, locked
 
 _RANDOM_CHARACTERS = 8  # that tempfile adds to a name
@@ -98,7 +99,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
             for leftover in parent.iterdir():
                 if leftover.name[:-_RANDOM_CHARACTERS] == prefix:
                     shutil.rmtree(leftover, ignore_errors=True)
-        temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        temporary = _make_temporary_folder(parent, prefix)
         try:
             with _full_disk_names(named):
                 yield temporary
@@ -117,6 +118,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+@uninterrupted
 def make_folders(path: Path) -> list[Path]:
     """Make a folder and its parents; return those that were new, the highest first."""
     missing = [each for each in (path, *path.parents) if not each.exists()]
@@ -168,11 +170,7 @@ def check_new_file(path: str | Path) -> Path:
 @contextmanager
 def _temporary_file(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        prefix=_temporary_prefix(path, path.stem, path.suffix), suffix=path.suffix, dir=path.parent
-    )
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _make_temporary_file(path)
     try:
         with _full_disk_names(path):
             yield temporary
@@ -189,6 +187,20 @@ def _full_disk_names(path: Path) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+
+
+@uninterrupted
+def _make_temporary_file(path: Path) -> Path:
+    handle, name = tempfile.mkstemp(
+        prefix=_temporary_prefix(path, path.stem, path.suffix), suffix=path.suffix, dir=path.parent
+    )
+    os.close(handle)
+    return Path(name)
+
+
+@uninterrupted
+def _make_temporary_folder(parent: Path, prefix: str) -> Path:
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
 
 
 def _holds_something(folder: Path) -> bool:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tacref.interrupts import uninterrupted
+
 LOCK = ".tacref-lock"
 _ALREADY_LOCKED = frozenset((errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK))
 _NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP))
@@ -69,6 +71,7 @@ def locked(path: Path, work: str = "") -> Iterator[str]:
                 file.unlink()
 
 
+@uninterrupted
 def _acquire(file: Path, path: Path) -> int:
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     while True:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import tacref
 from tacref.commands.guard import command
+from tacref.interrupts import raise_waiting_signal
 
 # Each is a module of this package, which is loaded when its command is run.
 COMMANDS = {
@@ -43,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(name: str, arguments: Sequence[str]) -> int:
     @command(name)
     def load_and_run() -> int:  # loading may fail for want of a package, too
-        status: int = importlib.import_module(f"tacref.commands.{name}").main(arguments)
+        module = importlib.import_module(f"tacref.commands.{name}")
+        raise_waiting_signal()  # before anything is made
+        status: int = module.main(arguments)
         return status
 
     return load_and_run()

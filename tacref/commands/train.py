@@ -12,6 +12,7 @@ from typing import Any
 
 from tacref.commands.guard import command
 from tacref.commands.options import Parser, add_json, seed
+from tacref.interrupts import raise_waiting_signal
 from tacref.training.option import Key
 from tacref.training.recipe import shipped_recipes
 from tacref.training.settings import GROUPS
@@ -82,6 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tacref.training.folder import run_folder
     from tacref.training.start import carry_out, make_plan
 
+    raise_waiting_signal()  # before anything is made
     ranks = Ranks.from_environment()
     as_json = options.pop("json", False)
     with run_folder(options.get("out"), options.get("resume"), ranks) as (run, continues):

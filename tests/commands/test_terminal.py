@@ -99,6 +99,16 @@ def test_output_that_cannot_be_written_ends_no_work(tmp_path, streams, status, l
         assert error.count("\n") == 2
 
 
+def test_help_that_cannot_be_written():
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    with open("/dev/full", "w") as full:
+        asked = [sys.executable, "-m", "tacref", "export", "--help"]
+        done = subprocess.run(asked, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("tacref: done, but the output could not be written (No space")
+
+
 def test_nobody_reads_but_the_work_is_done(tmp_path):
     with start(f"DONE = {str(tmp_path / 'done')!r}\n{WORK}") as process:
         process.stdout.close()
