@@ -142,7 +142,7 @@ def check_variant(variant: str) -> str:
     ValueError
         If it is not.
     """
-    if variant not in VARIANTS:
+    if not isinstance(variant, str) or variant not in VARIANTS:
         raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
     return variant
 

@@ -120,7 +120,7 @@ def check_backend(name: str | None) -> str | None:
     ValueError
         If it is not.
     """
-    if name is not None and name not in BACKENDS:
+    if name is not None and not (isinstance(name, str) and name in BACKENDS):
         raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {name!r}")
     return name
 

@@ -91,6 +91,8 @@ def lav(**options):
         (lambda: losses.SoftDTWLoss(gamma=0.0), r"gamma must be .* got 0\.0"),
         (lambda: losses.SoftDTWLoss(reduction="max"), "reduction must be one of .* got 'max'"),
         (lambda: losses.SoftDTWLoss(backend="gpu"), "backend must be one of .* got 'gpu'"),
+        (lambda: losses.SoftDTWLoss(backend=["cpu"]), r"backend must be one of .* got \['cpu'\]"),
+        (lambda: idm(variant=["paper"]), r"variant must be one of .* got \['paper'\]"),
         (lambda: losses.ContrastiveIDMLoss(margin=-2.0), r"margin must be .* got -2\.0"),
         (lambda: losses.ContrastiveIDMLoss(sigma=-2.0), r"sigma must be .* got -2\.0"),
         (lambda: losses.ContrastiveIDMLoss(variant="x"), "variant must be one of .* got 'x'"),

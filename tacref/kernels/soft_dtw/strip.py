@@ -78,8 +78,8 @@ def forward(
         The strip's rows; its first column within the band, and one beyond the last.
     gamma : float
         Smoothing.
-    ring : ndarray of float64, shape (6 SLOT,)
-        Memory.
+    ring : ndarray of float64
+        Memory of at least 6 SLOT.
     progress : ndarray of int64
         How many columns of the row above are there stands at s; those of the last row are
         published at s + 1.
@@ -217,7 +217,7 @@ def backward(
     reach : ndarray of int64, shape (ROWS / LANES, 2)
         Written: for the rows from `LANES * b`, the first column and one beyond the last outside
         which E is 0.
-    ring : ndarray of float64
+    ring : ndarray of float64, shape (9 SLOT,)
         Memory.
     progress : ndarray of int64
         As for `forward`, in columns counted from the right, and from the last strip to the first.
