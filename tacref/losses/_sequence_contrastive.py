@@ -77,20 +77,20 @@ def sequence_contrastive_loss(
     Chen et al., "Frame-wise Action Representations for Long Videos via Sequence Contrastive
     Learning", CVPR 2022, equations 1 to 3.
     """
-    counts_x, counts_y = check_pair(x, y, lengths_x, lengths_y)
+    valid_x, valid_y = check_pair(x, y, lengths_x, lengths_y)
     sigma = check_positive(sigma, "sigma", least=MIN_SCALE)
     temperature = check_positive(temperature, "temperature", least=MIN_SCALE)
     with full_precision(x):
-        rows_x, rows_y = exact_rows(x, counts_x), exact_rows(y, counts_y)
-        moments_x = check_moments(times_x, counts_x, rows_x, "times_x")
-        moments_y = check_moments(times_y, counts_y, rows_y, "times_y")
+        rows_x, rows_y = exact_rows(x, valid_x), exact_rows(y, valid_y)
+        moments_x = check_moments(times_x, valid_x, rows_x, "times_x")
+        moments_y = check_moments(times_y, valid_y, rows_y, "times_y")
         gaps = moments_x[:, :, None] - moments_y[:, None]  # (B, n, m)
         nearness = -(gaps / sigma).square() / 2
         similarity = rows_x @ rows_y.transpose(1, 2) / temperature
-        valid_x, valid_y = valid_rows(counts_x, x.shape[1]), valid_rows(counts_y, y.shape[1])
+        mask_x, mask_y = valid_rows(valid_x, x.shape[1]), valid_rows(valid_y, y.shape[1])
         values = 0.5 * (
-            _one_way(nearness, similarity, valid_x, valid_y)
-            + _one_way(nearness.transpose(1, 2), similarity.transpose(1, 2), valid_y, valid_x)
+            _one_way(nearness, similarity, mask_x, mask_y)
+            + _one_way(nearness.transpose(1, 2), similarity.transpose(1, 2), mask_y, mask_x)
         )
     return values.to(x.dtype)
 

@@ -82,20 +82,20 @@ def tcc_loss(
     ----------
     Dwibedi et al., "Temporal Cycle-Consistency Learning", CVPR 2019, section 3.2.
     """
-    counts_x, counts_y = check_pair(x, y, lengths_x, lengths_y)
+    valid_x, valid_y = check_pair(x, y, lengths_x, lengths_y)
     temperature, form = check_positive(temperature, "temperature"), check_form(form)
-    frames_x, ends_x = check_times(times_x, video_lengths_x, counts_x, x, "_x")
-    frames_y, ends_y = check_times(times_y, video_lengths_y, counts_y, y, "_y")
+    frames_x, ends_x = check_times(times_x, video_lengths_x, valid_x, x, "_x")
+    frames_y, ends_y = check_times(times_y, video_lengths_y, valid_y, y, "_y")
     with full_precision(x):
-        rows_x, rows_y = exact_rows(x, counts_x), exact_rows(y, counts_y)
+        rows_x, rows_y = exact_rows(x, valid_x), exact_rows(y, valid_y)
         steps_x = frames_x.to(rows_x.dtype) / ends_x[:, None]
         steps_y = frames_y.to(rows_y.dtype) / ends_y[:, None]
-        valid_x, valid_y = (
-            valid_rows(counts, z.shape[1]) for counts, z in ((counts_x, x), (counts_y, y))
+        mask_x, mask_y = (
+            valid_rows(counts, z.shape[1]) for counts, z in ((valid_x, x), (valid_y, y))
         )
         values = 0.5 * (
-            _one_way(rows_x, rows_y, steps_x, valid_x, valid_y, temperature, form)
-            + _one_way(rows_y, rows_x, steps_y, valid_y, valid_x, temperature, form)
+            _one_way(rows_x, rows_y, steps_x, mask_x, mask_y, temperature, form)
+            + _one_way(rows_y, rows_x, steps_y, mask_y, mask_x, temperature, form)
         )
     return values.to(x.dtype)
 
@@ -117,21 +117,21 @@ def _one_way(
     x: Tensor,
     y: Tensor,
     steps: Tensor,
-    valid_x: Tensor,
-    valid_y: Tensor,
+    mask_x: Tensor,
+    mask_y: Tensor,
     temperature: float,
     form: str,
 ) -> Tensor:
     """Loss `(B,)` of the cycles from x `(B, n, d)` by way of y `(B, m, d)` back to x."""
-    alpha = _weights(x, y, valid_y, temperature)  # (B, n, m)
-    beta = _weights(alpha @ y, x, valid_x, temperature)  # (B, n, n)
+    alpha = _weights(x, y, mask_y, temperature)  # (B, n, m)
+    beta = _weights(alpha @ y, x, mask_x, temperature)  # (B, n, n)
     position = (beta * steps[:, None]).sum(2)  # (B, n)
     error = (steps - position).square()
     if form == "regression_mse_var":
         gaps = (steps[:, None] - position[:, :, None]).square()
         variance = (beta * gaps).sum(2) + VARIANCE_FLOOR
         error = error / variance + VARIANCE_WEIGHT * variance.log()
-    return torch.where(valid_x, error, 0.0).sum(1) / valid_x.sum(1)
+    return torch.where(mask_x, error, 0.0).sum(1) / mask_x.sum(1)
 
 
 def _weights(x: Tensor, y: Tensor, valid: Tensor, temperature: float) -> Tensor:
