@@ -33,7 +33,10 @@ from numba.core.serialize import dumps
 from numba.misc.appdirs import AppDirs
 
 import tacref
+from tacref.memory import check_address_space
 
+# Bytes that SciPy's BLAS and its threads map; without them it ends the process or never returns.
+_BLAS_SPACE = 256 << 20
 MAX_OLD_FOLDERS = 8  # of other sources and versions, kept in addition to the one in use
 _FOLDER_PREFIX, _FILE_SUFFIX = "tacref-kernels-", ".nbc"
 _PACKAGE = Path(__file__).parent
@@ -79,7 +82,7 @@ class _KernelCache(FunctionCache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the code that an earlier process kept, or None."""
-        target_context.refresh()
+        _refresh(target_context)
         if not self._enabled or self._sources is None:
             return None
         key = self._index_key(sig, target_context.codegen())
@@ -118,6 +121,13 @@ class _KernelCache(FunctionCache):
 
     def _file_name(self, key: Any) -> str:
         return f"{self._name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:24]}{_FILE_SUFFIX}"
+
+
+def _refresh(target_context: Any) -> None:
+    """Load what Numba loads before its first compiled function."""
+    if "numba.np.arraymath" not in sys.modules:  # it imports SciPy's BLAS
+        check_address_space(_BLAS_SPACE, "the BLAS of SciPy")
+    target_context.refresh()
 
 
 def _sources() -> str | None:

@@ -1,13 +1,16 @@
 """Running out of memory: one type of error for it, whichever library raised it."""
 
+import errno
+import mmap
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# The words of the allocators of torch, CUDA's libraries, C++ and onnxruntime.
+# The words of the allocators of torch, CUDA's libraries, C++ and onnxruntime, and of the linker.
 _OUT_OF_MEMORY = re.compile(
     "out of memory|not enough memory|can't allocate memory|failed to allocate memory|bad.?alloc"
-    "|ALLOC_FAILED",
+    "|ALLOC_FAILED|cannot allocate memory|failed to map segment",
     re.IGNORECASE,
 )
 
@@ -16,9 +19,32 @@ def is_out_of_memory(error: Exception) -> bool:
     """Return whether an error, of any library, says that memory ran out."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's
         return True
-    # onnxruntime's errors have no common class.
-    may_be = isinstance(error, RuntimeError) or type(error).__module__.startswith("onnxruntime")
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    # onnxruntime's errors have no common class; the linker's are OSErrors.
+    may_be = isinstance(error, RuntimeError | ImportError | OSError)
+    may_be = may_be or type(error).__module__.startswith("onnxruntime")
     return may_be and _OUT_OF_MEMORY.search(str(error)) is not None
+
+
+def check_address_space(size: int, need: str) -> None:
+    """Check that a process may map this much more, before a library that fails badly needs it.
+
+    Nothing is allocated: only a limit (`ulimit -v`) refuses it.
+
+    Raises
+    ------
+    MemoryError
+        Says what it was needed for.
+    """
+    if sys.platform == "win32":
+        return
+    try:
+        mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=0).close()
+    except OSError:
+        raise MemoryError(
+            f"not enough memory for {need}: {size >> 20} MB more of address space (ulimit -v)"
+        ) from None
 
 
 @contextmanager

@@ -81,11 +81,6 @@ def _ending(number: signal.Signals) -> tuple[str, int]:
 
 def _reason(error: BaseException) -> str | None:
     """Return what an error says of the input or the machine; None of one that is a fault here."""
-    if isinstance(error, ImportError):
-        return (
-            f"needs a package that is not installed ({error}); "
-            "pip install 'tacref[all]' has all of them"
-        )
     if not isinstance(error, Exception):
         return None
     line = _said(error)
@@ -93,6 +88,11 @@ def _reason(error: BaseException) -> str | None:
         return line or "out of memory"
     if is_out_of_memory(error):
         return f"out of memory ({line})"
+    if isinstance(error, ImportError):
+        return (
+            f"needs a package that is not installed ({line}); "
+            "pip install 'tacref[all]' has all of them"
+        )
     return line if isinstance(error, ValueError | OSError) else None
 
 

@@ -13,10 +13,15 @@ from typing import Any
 from tacref.commands.guard import command
 from tacref.commands.options import Parser, add_json, seed
 from tacref.interrupts import raise_waiting_signal
+from tacref.memory import check_address_space
 from tacref.training.option import Key
 from tacref.training.recipe import shipped_recipes
 from tacref.training.settings import GROUPS
 from tacref.training.task import KEYS
+
+# Bytes that the libraries map which are loaded on the way to the first step. SciPy's BLAS, where
+# it lacks them, ends the process or tries again for ever.
+_LIBRARIES_SPACE = 832 << 20
 
 
 def make_parser() -> Parser:
@@ -83,7 +88,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tacref.training.folder import run_folder
     from tacref.training.start import carry_out, make_plan
 
-    raise_waiting_signal()  # before anything is made
+    # Before anything is made.
+    raise_waiting_signal()
+    check_address_space(_LIBRARIES_SPACE, "the libraries of training")
     ranks = Ranks.from_environment()
     as_json = options.pop("json", False)
     with run_folder(options.get("out"), options.get("resume"), ranks) as (run, continues):

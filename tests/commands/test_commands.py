@@ -1,5 +1,6 @@
 """`tacref NAME`: dispatch, one line and status 2 on bad input, light imports."""
 
+import errno
 import signal
 import subprocess
 import sys
@@ -140,6 +141,8 @@ def test_another_broken_pipe(capsys):
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "out of memory ("),
         (RuntimeError("std::bad_alloc"), "out of memory ("),
         (RuntimeException("Failed to allocate memory for requested buffer"), "out of memory ("),
+        (OSError(errno.ENOMEM, "Cannot allocate memory", "out"), "out of memory (out: Cannot"),
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "out of memory"),
     ],
 )
 def test_no_memory_left(capsys, error, line):
