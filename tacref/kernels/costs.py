@@ -37,12 +37,13 @@ def copy_rows(source: np.ndarray, count: int, out: np.ndarray, width: int) -> No
 
 @njit(cache=True)
 def move_rows(sums: np.ndarray, scale: float, count: int, width: int, out: np.ndarray) -> None:
-    """Write `scale` times the flat rows `(count, width)` to rows `(count, d)`; zero the sums."""
+    """Write `scale` times the flat rows `(count, width)` to the first of `out`; zero all others."""
     d = out.shape[1]
     for i in range(count):
         row, target = sums[i * width : i * width + d], out[i]
         for k in range(d):
             target[k] = scale * row[k]
+    out[count:] = 0.0
     sums[:] = 0.0
 
 

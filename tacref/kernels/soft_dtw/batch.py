@@ -51,7 +51,7 @@ def of_embeddings(
     band : int
         Cells with |i - j| > band are forbidden; -1: none.
     grad_x, grad_y : ndarray, shapes and dtype of x and y, or None
-        Zeros, to be filled.
+        Written, with zeros beyond the valid rows.
     threads : int
         The most threads that are used.
 
@@ -61,6 +61,7 @@ def of_embeddings(
         Values; +inf where the band leaves no path.
     """
     values = np.empty(len(x))
+    cells = lengths_x * lengths_y
     with_grad = grad_x is not None
     if grad_x is None or grad_y is None:
         grad_x = grad_y = np.empty((0, 0, 0), x.dtype)
@@ -74,11 +75,7 @@ def of_embeddings(
                     grad_y, weights,
                 )  # fmt: skip
 
-        run_parts(
-            items,
-            lengths_x * lengths_y,
-            useful_threads(lengths_x * lengths_y, threads),
-        )
+        run_parts(items, cells, useful_threads(cells, threads))
         return values
     for b in range(len(x)):
         n, m = int(lengths_x[b]), int(lengths_y[b])
@@ -89,6 +86,7 @@ def of_embeddings(
             half_y = halves_y.sum(0)
             for half, grad, count in ((half_x, grad_x, n), (half_y, grad_y, m)):
                 grad[b, :count] = 2.0 * half.reshape(-1, row_width(pair.d))[:count, : pair.d]
+                grad[b, count:] = 0.0
     return values
 
 
@@ -118,6 +116,7 @@ def of_costs(
         Values; +inf where no path is free.
     """
     values = np.empty(len(D))
+    cells = lengths_x * lengths_y
     with_grad = E is not None
     out = np.empty((0, 0, 0), D.dtype) if E is None else E
     if not threads_share_pairs(lengths_x, lengths_y, threads):
@@ -139,11 +138,7 @@ def of_costs(
                     weights,
                 )
 
-        run_parts(
-            items,
-            lengths_x * lengths_y,
-            useful_threads(lengths_x * lengths_y, threads),
-        )
+        run_parts(items, cells, useful_threads(cells, threads))
         return values
     for b in range(len(D)):
         problem = cost_problem(D[b], int(lengths_x[b]), int(lengths_y[b]), gamma, band)

@@ -1,6 +1,7 @@
 """The losses on the CPU: `tacref.kernels` on tensors, on as many threads as torch takes."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -69,8 +70,8 @@ def soft_dtw_of_embeddings(
     """Return values `(B,)` in float64, and the gradients of x and y, or empty tensors."""
     first, second = _contiguous(x), _contiguous(y)
     valid_x, valid_y = _lengths(lengths_x, x, 1), _lengths(lengths_y, y, 1)
-    grad_x = np.zeros_like(first) if with_grad else None
-    grad_y = np.zeros_like(second) if with_grad else None
+    grad_x = np.empty_like(first) if with_grad else None
+    grad_y = np.empty_like(second) if with_grad else None
     values = soft_dtw_batch.of_embeddings(
         first, second, valid_x, valid_y, gamma, band, grad_x, grad_y, torch.get_num_threads()
     )
@@ -99,14 +100,15 @@ def contrastive_idm(
     embeddings, valid = _contiguous(x), _lengths(lengths, x, 1)
     frames, scales = _frames(times, video_lengths, VARIANTS[variant])
     form = _form(sigma, margin, VARIANTS[variant])
-    grad = np.zeros_like(embeddings if with_grad else embeddings[:0])
+    grad = np.empty_like(embeddings if with_grad else embeddings[:0])
+    cells = valid**2
     values = np.empty(len(x))
     run_parts(
         lambda start, stop: idm_kernels.idm_items(
             embeddings, valid, frames, scales, form, with_grad, start, stop, values, grad
         ),
-        valid**2,
-        useful_threads(valid**2, torch.get_num_threads()),
+        cells,
+        useful_threads(cells, torch.get_num_threads()),
     )
     return torch.from_numpy(values), torch.from_numpy(grad) if with_grad else x.new_empty(0)
 
@@ -120,7 +122,8 @@ def _lengths(lengths: Tensor, tensor: Tensor, dim: int) -> np.ndarray:
         If it does not fit, which a compiled or traced call finds here alone.
     """
     counts, most = lengths.numpy(), tensor.shape[dim]
-    if counts.shape != (len(tensor),) or counts.min() < 1 or counts.max() > most:
+    # As unsigned numbers, those below 1 become the largest.
+    if counts.shape != (len(tensor),) or (counts - 1).view(np.uint64).max() >= most:
         raise ValueError(
             f"lengths must be {len(tensor)} numbers from 1 to {most}, got {counts.tolist()}"
         )
@@ -139,11 +142,16 @@ def _frames(
     """
     B, n = times.shape
     if not variant.in_source_frames:
-        return np.broadcast_to(np.arange(n), (B, n)).copy(), np.ones(B)
+        return _row_numbers(B, n), np.ones(B)
     lengths = video_lengths.numpy()
     if lengths.min() < 1:
         raise ValueError(f"video_lengths must be >= 1, got {lengths.tolist()}")
     return np.ascontiguousarray(times.numpy()), lengths.astype(np.float64)
+
+
+@lru_cache(maxsize=16)
+def _row_numbers(B: int, n: int) -> np.ndarray:
+    return np.broadcast_to(np.arange(n), (B, n)).copy()
 
 
 def _form(sigma: float, margin: float, variant: Variant) -> idm_kernels.Form:

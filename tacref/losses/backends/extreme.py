@@ -39,6 +39,8 @@ def out_of_range(
     smaller than gamma, as the kernels' values are rounded in units of gamma.
     """
     size = np.abs(values)
+    if gamma >= 1e-290 and gamma <= size.min() and size.max() < _MAX_EXPONENT * gamma:
+        return np.empty(0, np.int64)  # as nearly always
     wrong = ~(size < _MAX_EXPONENT * gamma)
     if gamma < 1e-290:  # 1 / gamma, or D / gamma, overflows
         wrong[:] = True
