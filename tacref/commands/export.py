@@ -73,28 +73,28 @@ def _inspect(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("file", metavar="FILE.onnx", help="a file that tacref export wrote")
     add_json(parser)
     options = parser.parse_args(argv)
-    found = inspect(options.file)
+    report = inspect(options.file)
     if options.json:
-        print(json.dumps(found))
+        print(json.dumps(report))
         return 0
-    encoder, made = found["encoder"], found["made_with"]
-    worst = max(found["parity"], key=lambda each: each["max_abs"])
-    cosine = min(each["min_cosine"] for each in found["parity"])
+    encoder, made = report["encoder"], report["made_with"]
+    worst = max(report["parity"], key=lambda each: each["max_abs"])
+    cosine = min(each["min_cosine"] for each in report["parity"])
     lines = {
-        "file": f"{found['file']}, {found['bytes'] / 1e6:.1f} MB, unchanged since it was proven",
-        "encoder": f"{encoder['name']}, {found['precision']}, {encoder['dim']} dimensions, "
+        "file": f"{report['file']}, {report['bytes'] / 1e6:.1f} MB, unchanged since it was proven",
+        "encoder": f"{encoder['name']}, {report['precision']}, {encoder['dim']} dimensions, "
         f"context frames {', '.join(map(str, encoder['offsets']))}",
-        "input": "; ".join(found["inputs"]),
-        "output": "; ".join(found["outputs"]),
-        "preprocessing": found["preprocessing"],
-        "parity": f"at most {worst['max_abs']:.1e} from torch on {len(found['parity'])} videos, "
+        "input": "; ".join(report["inputs"]),
+        "output": "; ".join(report["outputs"]),
+        "preprocessing": report["preprocessing"],
+        "parity": f"at most {worst['max_abs']:.1e} from torch on {len(report['parity'])} videos, "
         f"smallest cosine {cosine:.6f}",
-        **({"tau": f"loss {found['tau']['float32'] - found['tau']['int8']:+.4f} as int8 on "
-                   f"{found['tau']['clips']} clips"} if "tau" in found else {}),
+        **({"tau": f"loss {report['tau']['float32'] - report['tau']['int8']:+.4f} as int8 on "
+                   f"{report['tau']['clips']} clips"} if "tau" in report else {}),
         "made with": ", ".join(f"{name} {version}" for name, version in made.items()),
-        "weights": f"SHA-256 {found['weights_sha256']}",
+        "weights": f"SHA-256 {report['weights_sha256']}",
     }  # fmt: skip
-    for provider, places in found["providers"].items():
+    for provider, places in report["providers"].items():
         if "missing" in places:
             lines[provider] = f"not available here: {places['missing']}"
             continue

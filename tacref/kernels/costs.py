@@ -21,7 +21,7 @@ def padded(count: int, step: int) -> int:
 
 @njit(cache=True)
 def diagonals(columns: int) -> int:
-    """Return how many anti-diagonals a strip of so many columns is allocated."""
+    """Return how many anti-diagonals are allocated for a strip with this many columns."""
     return padded(columns, COLUMNS) + ROWS + 4
 
 
@@ -107,11 +107,28 @@ def squared_distances(
     stop: int,
     d: int,
 ) -> None:
-    """Write ||x_i - y_j||^2 of `rows` rows of x and the columns `start` to `stop` to a strip.
+    """Write ||x_i - y_j||^2 to a strip.
 
-    By differences, so that equal rows are exactly 0 apart. x is flat `(rows, x_width)` from
-    `x_start`, to a multiple of 4 rows; yT flat `(d, y_width)`. Up to COLUMNS - 1 more columns are
-    written.
+    By differences, so that equal rows are exactly 0 apart.
+
+    Parameters
+    ----------
+    strip : ndarray of float64
+        Written, STRIDE numbers an anti-diagonal; up to COLUMNS - 1 columns beyond `stop`, too.
+    x : ndarray of float64
+        Embeddings of the strip's rows, flat `(rows, x_width)`, padded to a multiple of 4 rows.
+    x_start, x_width : int
+        Where in `x` the strip's first row begins, and how far it is from one row to the next.
+    rows : int
+        The strip's rows.
+    yT : ndarray of float64
+        Embeddings of the columns, transposed, flat `(d, y_width)`.
+    y_width : int
+        How far it is in `yT` from one dimension to the next.
+    start, stop : int
+        The first column, and one beyond the last.
+    d : int
+        Dimensions of the embeddings.
     """
     for j in range(start, stop, COLUMNS):
         for i in range(0, rows, 4):
@@ -159,9 +176,22 @@ def add_weighted_differences(
 ) -> None:
     """Add sum_j w(i, j) (x_i - y_j) to row i of `out`.
 
-    For `first` <= i < `last`, over `start` <= j < `stop`.
-    x, y and out are flat, `width` numbers a row, a multiple of 2 LANES. Up to 3 more rows of out
-    are changed. The weight w(i, j) lies at `origin + i * row_step + j * column_step`.
+    Parameters
+    ----------
+    weights : ndarray of float64
+        The weights: w(i, j) lies at `origin + i * row_step + j * column_step`.
+    origin, row_step, column_step : int
+        See `weights`.
+    x, y : ndarray of float64
+        Embeddings, flat, `width` numbers a row.
+    out : ndarray of float64
+        Added to, in the layout of `x`; up to 3 rows beyond `last` are changed, too.
+    first, last : int
+        The first row i, and one beyond the last.
+    start, stop : int
+        The first column j, and one beyond the last.
+    width : int
+        Numbers a padded row has, a multiple of 2 LANES.
     """
     for i in range(first, last, 4):
         w0 = origin + i * row_step

@@ -8,7 +8,7 @@ from tacref.compiled import njit
 
 # Reference frames whose costs are computed together: they stay in the first-level cache.
 FRAMES_PER_BLOCK = 1024
-# Alignments whose cost is so many gammas above the least weigh nothing.
+# Alignments that cost more than this many gammas above the cheapest have no weight.
 _NEGLIGIBLE_GAMMAS = 40.0
 
 

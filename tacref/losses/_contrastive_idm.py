@@ -71,9 +71,11 @@ def contrastive_idm(
     sigma, margin = window_and_margin(sigma, margin, variant)
     lengths = check_lengths(lengths, x, "lengths")
     times, video_lengths = check_times(times, video_lengths, lengths, x)
-    computing = choose_backend(backend, x.device)
+    implementation = choose_backend(backend, x.device)
     with full_precision(x):
-        values = computing.contrastive_idm(x, lengths, times, video_lengths, sigma, margin, variant)
+        values = implementation.contrastive_idm(
+            x, lengths, times, video_lengths, sigma, margin, variant
+        )
     return values.to(x.dtype)
 
 

@@ -92,18 +92,18 @@ def lav_loss(
     """
     valid_x, valid_y = check_pair(x, y, lengths_x, lengths_y)
     gamma = check_gamma(gamma, x.shape[1], y.shape[1])
-    alpha = weight(alpha, check_variant(variant))
+    alpha = alpha_or_default(alpha, check_variant(variant))
     sigma, margin = window_and_margin(sigma, margin, variant)
     source_x = check_times(times_x, video_lengths_x, valid_x, x, "_x")
     source_y = check_times(times_y, video_lengths_y, valid_y, y, "_y")
     band = check_bands(band, x.shape[1], y.shape[1], lengths_x, lengths_y)
-    computing = choose_backend(backend, x.device)
+    implementation = choose_backend(backend, x.device)
     dtype, x, y = x.dtype, storable(x), storable(y)  # gradients of three terms are rounded once
     with full_precision(x):
-        alignment = computing.soft_dtw_of_embeddings(x, y, gamma, valid_x, valid_y, band)
-        regularizer = computing.contrastive_idm(
+        alignment = implementation.soft_dtw_of_embeddings(x, y, gamma, valid_x, valid_y, band)
+        regularizer = implementation.contrastive_idm(
             x, valid_x, *source_x, sigma, margin, variant
-        ) + computing.contrastive_idm(y, valid_y, *source_y, sigma, margin, variant)
+        ) + implementation.contrastive_idm(y, valid_y, *source_y, sigma, margin, variant)
         if VARIANTS[variant].lav_per_frame:
             per_frame = 2 / (valid_x + valid_y).to(alignment.dtype)
             alignment, regularizer = alignment * per_frame, regularizer * per_frame
@@ -111,7 +111,7 @@ def lav_loss(
     return LAVTerms(loss.to(dtype), alignment.to(dtype), regularizer.to(dtype))
 
 
-def weight(alpha: float | None, variant: str) -> float:
+def alpha_or_default(alpha: float | None, variant: str) -> float:
     """Return alpha, or if it is None the variant's own.
 
     Raises
@@ -154,7 +154,7 @@ class LAVLoss(LossModule):
     ) -> None:
         super().__init__()
         self.gamma = check_positive(gamma, "gamma")
-        self.alpha = weight(alpha, check_variant(variant))
+        self.alpha = alpha_or_default(alpha, check_variant(variant))
         self.sigma, self.margin = window_and_margin(sigma, margin, variant)
         self.variant = variant
         self.reduction = check_reduction(reduction)

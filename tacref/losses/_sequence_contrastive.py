@@ -15,7 +15,7 @@ from tacref.losses.arguments import (
 from tacref.losses.backends.eager import exact_rows
 from tacref.losses.lengths import (
     Lengths,
-    check_moments,
+    check_real_times,
     valid_rows,
 )
 from tacref.losses.module import LossModule
@@ -82,9 +82,9 @@ def sequence_contrastive_loss(
     temperature = check_positive(temperature, "temperature", least=MIN_SCALE)
     with full_precision(x):
         rows_x, rows_y = exact_rows(x, valid_x), exact_rows(y, valid_y)
-        moments_x = check_moments(times_x, valid_x, rows_x, "times_x")
-        moments_y = check_moments(times_y, valid_y, rows_y, "times_y")
-        gaps = moments_x[:, :, None] - moments_y[:, None]  # (B, n, m)
+        real_times_x = check_real_times(times_x, valid_x, rows_x, "times_x")
+        real_times_y = check_real_times(times_y, valid_y, rows_y, "times_y")
+        gaps = real_times_x[:, :, None] - real_times_y[:, None]  # (B, n, m)
         nearness = -(gaps / sigma).square() / 2
         similarity = rows_x @ rows_y.transpose(1, 2) / temperature
         mask_x, mask_y = valid_rows(valid_x, x.shape[1]), valid_rows(valid_y, y.shape[1])

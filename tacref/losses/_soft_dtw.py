@@ -3,14 +3,14 @@
 from torch import Tensor
 
 from tacref.losses.arguments import (
-    check_batch,
+    check_costs,
     check_gamma,
     check_pair,
     full_precision,
     reduce,
 )
 from tacref.losses.backend import choose_backend
-from tacref.losses.lengths import Lengths, check_bands, check_lengths
+from tacref.losses.lengths import Lengths, check_bands
 from tacref.losses.module import SoftDTWModule
 
 
@@ -65,14 +65,10 @@ def soft_dtw(
     ----------
     Cuturi & Blondel, "Soft-DTW", ICML 2017.
     """
-    _, n, m = check_batch(D, "D", "(B, n, m)").shape
-    gamma = check_gamma(gamma, n, m)
-    valid_x = check_lengths(lengths_x, D, "lengths_x")
-    valid_y = check_lengths(lengths_y, D, "lengths_y", dim=2)
-    band = check_bands(band, n, m, lengths_x, lengths_y)
-    computing = choose_backend(backend, D.device)
+    arguments = check_costs(D, gamma, lengths_x, lengths_y, band)
+    implementation = choose_backend(backend, D.device)
     with full_precision(D):
-        values = computing.soft_dtw(D, gamma, valid_x, valid_y, band)
+        values = implementation.soft_dtw(D, *arguments)
     return values.to(D.dtype)
 
 
@@ -104,15 +100,34 @@ def expected_alignment(
     ValueError
         If an argument is not as described.
     """
-    _, n, m = check_batch(D, "D", "(B, n, m)").shape
-    gamma = check_gamma(gamma, n, m)
-    valid_x = check_lengths(lengths_x, D, "lengths_x")
-    valid_y = check_lengths(lengths_y, D, "lengths_y", dim=2)
-    band = check_bands(band, n, m, lengths_x, lengths_y)
-    computing = choose_backend(backend, D.device)
+    arguments = check_costs(D, gamma, lengths_x, lengths_y, band)
+    implementation = choose_backend(backend, D.device)
     with full_precision(D):
-        E = computing.expected_alignment(D, gamma, valid_x, valid_y, band)
+        E = implementation.expected_alignment(D, *arguments)
     return E.to(D.dtype)
+
+
+def soft_dtw_of_embeddings(
+    x: Tensor,
+    y: Tensor,
+    *,
+    gamma: float,
+    lengths_x: Lengths | None,
+    lengths_y: Lengths | None,
+    band: int | None,
+    backend: str | None,
+) -> Tensor:
+    """Soft-DTW `(B,)` of squared Euclidean costs, in float64 for `SoftDTWLoss` to reduce.
+
+    The parameters are those of `SoftDTWLoss` and of its call.
+    """
+    valid_x, valid_y = check_pair(x, y, lengths_x, lengths_y)
+    n, m = x.shape[1], y.shape[1]
+    gamma = check_gamma(gamma, n, m)
+    band = check_bands(band, n, m, lengths_x, lengths_y)
+    implementation = choose_backend(backend, x.device)
+    with full_precision(x):
+        return implementation.soft_dtw_of_embeddings(x, y, gamma, valid_x, valid_y, band)
 
 
 class SoftDTWLoss(SoftDTWModule):
@@ -150,11 +165,13 @@ class SoftDTWLoss(SoftDTWModule):
         ValueError
             If shapes, dtypes, devices or lengths do not fit.
         """
-        valid_x, valid_y = check_pair(x, y, lengths_x, lengths_y)
-        n, m = x.shape[1], y.shape[1]
-        gamma = check_gamma(self.gamma, n, m)
-        band = check_bands(self.band, n, m, lengths_x, lengths_y)
-        computing = choose_backend(self.backend, x.device)
-        with full_precision(x):
-            values = computing.soft_dtw_of_embeddings(x, y, gamma, valid_x, valid_y, band)
+        values = soft_dtw_of_embeddings(
+            x,
+            y,
+            gamma=self.gamma,
+            lengths_x=lengths_x,
+            lengths_y=lengths_y,
+            band=self.band,
+            backend=self.backend,
+        )
         return reduce(values, self.reduction).to(x.dtype)

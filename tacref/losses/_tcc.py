@@ -84,18 +84,16 @@ def tcc_loss(
     """
     valid_x, valid_y = check_pair(x, y, lengths_x, lengths_y)
     temperature, form = check_positive(temperature, "temperature"), check_form(form)
-    frames_x, ends_x = check_times(times_x, video_lengths_x, valid_x, x, "_x")
-    frames_y, ends_y = check_times(times_y, video_lengths_y, valid_y, y, "_y")
+    frame_numbers_x, video_frames_x = check_times(times_x, video_lengths_x, valid_x, x, "_x")
+    frame_numbers_y, video_frames_y = check_times(times_y, video_lengths_y, valid_y, y, "_y")
     with full_precision(x):
         rows_x, rows_y = exact_rows(x, valid_x), exact_rows(y, valid_y)
-        steps_x = frames_x.to(rows_x.dtype) / ends_x[:, None]
-        steps_y = frames_y.to(rows_y.dtype) / ends_y[:, None]
-        mask_x, mask_y = (
-            valid_rows(counts, z.shape[1]) for counts, z in ((valid_x, x), (valid_y, y))
-        )
+        positions_x = frame_numbers_x.to(rows_x.dtype) / video_frames_x[:, None]
+        positions_y = frame_numbers_y.to(rows_y.dtype) / video_frames_y[:, None]
+        mask_x, mask_y = valid_rows(valid_x, x.shape[1]), valid_rows(valid_y, y.shape[1])
         values = 0.5 * (
-            _one_way(rows_x, rows_y, steps_x, mask_x, mask_y, temperature, form)
-            + _one_way(rows_y, rows_x, steps_y, mask_y, mask_x, temperature, form)
+            _one_way(rows_x, rows_y, positions_x, mask_x, mask_y, temperature, form)
+            + _one_way(rows_y, rows_x, positions_y, mask_y, mask_x, temperature, form)
         )
     return values.to(x.dtype)
 
@@ -116,7 +114,7 @@ def check_form(form: str) -> str:
 def _one_way(
     x: Tensor,
     y: Tensor,
-    steps: Tensor,
+    positions: Tensor,
     mask_x: Tensor,
     mask_y: Tensor,
     temperature: float,
@@ -125,10 +123,10 @@ def _one_way(
     """Loss `(B,)` of the cycles from x `(B, n, d)` by way of y `(B, m, d)` back to x."""
     alpha = _weights(x, y, mask_y, temperature)  # (B, n, m)
     beta = _weights(alpha @ y, x, mask_x, temperature)  # (B, n, n)
-    position = (beta * steps[:, None]).sum(2)  # (B, n)
-    error = (steps - position).square()
+    mean = (beta * positions[:, None]).sum(2)  # (B, n)
+    error = (positions - mean).square()
     if form == "regression_mse_var":
-        gaps = (steps[:, None] - position[:, :, None]).square()
+        gaps = (positions[:, None] - mean[:, :, None]).square()
         variance = (beta * gaps).sum(2) + VARIANCE_FLOOR
         error = error / variance + VARIANCE_WEIGHT * variance.log()
     return torch.where(mask_x, error, 0.0).sum(1) / mask_x.sum(1)

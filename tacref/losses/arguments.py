@@ -2,14 +2,14 @@
 
 import math
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 from torch.amp.autocast_mode import is_autocast_available
 
 from tacref.checks import check_positive
-from tacref.losses.lengths import Lengths, check_lengths
+from tacref.losses.lengths import Lengths, check_bands, check_lengths
 
 REDUCTIONS = ("mean", "sum", "none")
 # Above it, the number of frames decides whether a sum along a path is finite.
@@ -61,6 +61,40 @@ def check_pair(
     return (
         check_lengths(lengths_x, x, "lengths_x"),
         check_lengths(lengths_y, y, "lengths_y"),
+    )
+
+
+class SoftDTWArguments(NamedTuple):
+    """What a backend's soft-DTW takes after its costs or embeddings, checked, in this order."""
+
+    gamma: float
+    valid_x: Tensor
+    valid_y: Tensor
+    band: int
+
+
+def check_costs(
+    D: Tensor,
+    gamma: float,
+    lengths_x: Lengths | None,
+    lengths_y: Lengths | None,
+    band: int | None,
+) -> SoftDTWArguments:
+    """Check costs `(B, n, m)` and the arguments of soft-DTW; return these.
+
+    Raises
+    ------
+    TypeError
+        If `D` is not a tensor.
+    ValueError
+        If an argument is not as `soft_dtw` describes it.
+    """
+    _, n, m = check_batch(D, "D", "(B, n, m)").shape
+    return SoftDTWArguments(
+        check_gamma(gamma, n, m),
+        check_lengths(lengths_x, D, "lengths_x"),
+        check_lengths(lengths_y, D, "lengths_y", dim=2),
+        check_bands(band, n, m, lengths_x, lengths_y),
     )
 
 

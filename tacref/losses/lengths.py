@@ -48,7 +48,7 @@ def valid_rows(lengths: Tensor, n: int) -> Tensor:
 def check_times(
     times: Tensor | None,
     video_lengths: Lengths | None,
-    counts: Tensor,
+    valid: Tensor,
     rows: Tensor,
     suffix: str = "",
 ) -> tuple[Tensor, Tensor]:
@@ -59,9 +59,9 @@ def check_times(
     Parameters
     ----------
     times, video_lengths
-        As given by the user.
-    counts : Tensor of int64, shape (B,)
-        Valid rows; the others are not checked.
+        As the user passed them.
+    valid : Tensor of int64, shape (B,)
+        How many rows of each item are valid; the others are not checked.
     rows : Tensor, shape (B, n, d)
         Embeddings.
     suffix : str
@@ -75,40 +75,61 @@ def check_times(
     (B, n, _), device = rows.shape, rows.device
     if times is None:
         if traced():
-            frames = torch.ones_like(rows.select(2, 0), dtype=torch.int64).cumsum(1) - 1
+            frame_numbers = torch.ones_like(rows.select(2, 0), dtype=torch.int64).cumsum(1) - 1
         else:
             with _outside_transforms():
-                frames = torch.arange(n, device=device).expand(B, n)
+                frame_numbers = torch.arange(n, device=device).expand(B, n)
     else:
-        frames = _as_tensor(times, f"times{suffix}")
-        _check_whole(frames, (B, n), f"times{suffix}")
+        frame_numbers = _as_tensor(times, f"times{suffix}")
+        _check_whole(frame_numbers, (B, n), f"times{suffix}")
         if video_lengths is None:
             raise ValueError(f"video_lengths{suffix} must be given with times{suffix}, got None")
     if video_lengths is None:
-        return frames, counts
-    ends = _as_tensor(video_lengths, f"video_lengths{suffix}")
-    _check_whole(ends, (B,), f"video_lengths{suffix}")
-    steps = _numbers(frames if times is None else times)
-    stops, valid = _numbers(video_lengths), _numbers(counts)
-    if stops is not None and stops.min() < 1:
-        raise ValueError(f"video_lengths{suffix} must be >= 1, got {stops.tolist()}")
-    if steps is not None and stops is not None and valid is not None:
-        wrong = (np.arange(steps.shape[1]) < valid[:, None]) & (
-            (steps < 0) | (steps >= stops[:, None])
-        )
-        if wrong.any():
-            item, row = np.argwhere(wrong)[0].tolist()
+        return frame_numbers, valid
+    video_frames = _as_tensor(video_lengths, f"video_lengths{suffix}")
+    _check_whole(video_frames, (B,), f"video_lengths{suffix}")
+    _check_inside_videos(times, video_lengths, valid, suffix)
+    return frame_numbers.to(device, torch.int64), video_frames.to(device, torch.int64)
+
+
+def _check_inside_videos(
+    times: Tensor | None, video_lengths: Lengths, valid: Tensor, suffix: str
+) -> None:
+    """Check the values that can be read: valid rows must be frames of their video."""
+    video_frames, valid_counts = _numbers(video_lengths), _numbers(valid)
+    if video_frames is None:
+        return
+    if video_frames.min() < 1:
+        raise ValueError(f"video_lengths{suffix} must be >= 1, got {video_frames.tolist()}")
+    if valid_counts is None:
+        return
+    if times is None:
+        if (video_frames < valid_counts).any():
+            item = int(np.argmax(video_frames < valid_counts))
             raise ValueError(
-                f"times{suffix} must be >= 0 and < video_lengths{suffix}, got "
-                f"{steps[item, row]} at {(item, row)} of a video of {stops[item]} frames"
+                f"video_lengths{suffix} must be at least the number of valid rows where "
+                f"times{suffix} are not passed, got {video_frames[item]} for the "
+                f"{valid_counts[item]} rows of item {item}"
             )
-    return frames.to(device, torch.int64), ends.to(device, torch.int64)
+        return
+    frame_numbers = _numbers(times)
+    if frame_numbers is None:
+        return
+    wrong = (np.arange(frame_numbers.shape[1]) < valid_counts[:, None]) & (
+        (frame_numbers < 0) | (frame_numbers >= video_frames[:, None])
+    )
+    if wrong.any():
+        item, row = np.argwhere(wrong)[0].tolist()
+        raise ValueError(
+            f"times{suffix} must be >= 0 and < video_lengths{suffix}, got "
+            f"{frame_numbers[item, row]} at {(item, row)} of a video of {video_frames[item]} frames"
+        )
 
 
-def check_moments(times: Tensor | None, counts: Tensor, rows: Tensor, name: str) -> Tensor:
+def check_real_times(times: Tensor | None, valid: Tensor, rows: Tensor, name: str) -> Tensor:
     """Return the times `(B, n)` of embeddings `rows` `(B, n, d)`, in their dtype.
 
-    By default 0 … n-1; those that are not valid are 0.
+    By default 0 … n-1; those of rows that are not valid are 0.
 
     Raises
     ------
@@ -124,15 +145,15 @@ def check_moments(times: Tensor | None, counts: Tensor, rows: Tensor, name: str)
         raise ValueError(f"{name} must have shape {(B, n)}, got {tuple(tensor.shape)}")
     if tensor.is_complex() or tensor.dtype == torch.bool:
         raise ValueError(f"{name} must be real numbers, got {tensor.dtype}")
-    moments, valid = _numbers(times), _numbers(counts)
-    if moments is not None and valid is not None:
-        inside = np.arange(moments.shape[1]) < valid[:, None]
-        wrong = inside & ~(np.abs(moments.astype(np.float64)) <= MAX_TIME)
+    time_numbers, valid_counts = _numbers(times), _numbers(valid)
+    if time_numbers is not None and valid_counts is not None:
+        inside = np.arange(time_numbers.shape[1]) < valid_counts[:, None]
+        wrong = inside & ~(np.abs(time_numbers.astype(np.float64)) <= MAX_TIME)
         if wrong.any():
             raise ValueError(
-                f"{name} must be finite, at most {MAX_TIME:g} in size, got {moments[wrong][0]}"
+                f"{name} must be finite, at most {MAX_TIME:g} in size, got {time_numbers[wrong][0]}"
             )
-    return torch.where(valid_rows(counts, n), tensor.to(rows.device, rows.dtype), 0.0)
+    return torch.where(valid_rows(valid, n), tensor.to(rows.device, rows.dtype), 0.0)
 
 
 def check_bands(
@@ -153,10 +174,10 @@ def check_bands(
         checked = check_band(band, n, m)
     else:
         checked = check_band(band, 0, 0)
-        ns = np.array(int(n)) if lengths_x is None else _numbers(lengths_x)
-        ms = np.array(int(m)) if lengths_y is None else _numbers(lengths_y)
-        if checked is not None and ns is not None and ms is not None:
-            difference = int(np.abs(ns - ms).max())
+        rows = np.array(int(n)) if lengths_x is None else _numbers(lengths_x)
+        columns = np.array(int(m)) if lengths_y is None else _numbers(lengths_y)
+        if checked is not None and rows is not None and columns is not None:
+            difference = int(np.abs(rows - columns).max())
             if checked < difference:
                 raise ValueError(
                     f"band must be >= |n - m| of each item, at most {difference}, or no path "

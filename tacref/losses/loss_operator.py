@@ -28,8 +28,8 @@ def loss_operator(
     count : int
         Tensors that are differentiated, each `(B, ., .)`.
     valid : callable
-        `valid(tensors, *others, backend)` returns where each tensor is valid: what lies beyond is
-        NaN, perhaps, also in a direction.
+        `valid(tensors, *others, backend)` returns where each tensor is valid: what lies beyond
+        may be NaN, also in a direction.
     hvp : callable
         `hvp(tensors, directions, *others, backend)` returns the Hessian times the directions,
         None being zeros, in the dtypes of the tensors.
@@ -43,28 +43,31 @@ def loss_operator(
     def setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         save_inputs(ctx, inputs, output[1:])
 
-    def recall(ctx: Any, tensors: Iterable[Tensor]) -> tuple[tuple[Any, ...], Sequence[Tensor]]:
+    def inputs_and_gradients(
+        ctx: Any, tensors: Iterable[Tensor]
+    ) -> tuple[tuple[Any, ...], Sequence[Tensor]]:
         inputs, gradients = saved_inputs(ctx, tensors)
         *arguments, with_grad, backend = inputs
         if not with_grad:
             gradients = operator(*arguments, True, backend)[1:]
         return inputs, gradients
 
-    def second(inputs: tuple[Any, ...], directions: Directions) -> Directions:
+    def hessian_product(inputs: tuple[Any, ...], directions: Directions) -> Directions:
         *arguments, with_grad, backend = inputs
         if not with_grad or all(direction is None for direction in directions):
             return (None,) * count
         return hvp(arguments[:count], directions, *arguments[count:], backend)
 
     def backward(ctx: Any, grad: Tensor | None, *directions: Tensor | None) -> Directions:
-        inputs, gradients = recall(ctx, ctx.saved_tensors)
-        first = scaled(grad, gradients)
-        terms = zip(first, second(inputs, directions), strict=True)
+        inputs, gradients = inputs_and_gradients(ctx, ctx.saved_tensors)
+        by_values = scaled(grad, gradients)
+        by_gradients = hessian_product(inputs, directions)
+        terms = zip(by_values, by_gradients, strict=True)
         return (*(add(*pair) for pair in terms), *[None] * (len(inputs) - count))
 
     def jvp(ctx: Any, *tangents: Tensor | None) -> Directions:
         directions = tangents[:count]
-        inputs, gradients = recall(ctx, primals(ctx))
+        inputs, gradients = inputs_and_gradients(ctx, primals(ctx))
         *arguments, _, backend = inputs
         directions = tuple(
             None if direction is None else torch.where(inside, direction, 0.0)
@@ -78,10 +81,10 @@ def loss_operator(
                 for gradient, direction in zip(gradients, directions, strict=True)
             )
         )
-        # An output that is not differentiated must have a tangent all the same: an empty one.
+        # Torch wants a tangent even of an output that is not differentiated: an empty one.
         empty = gradients[0].new_zeros(0)
-        bends = second(inputs, directions)
-        return (slope, *(empty if bend is None else bend for bend in bends))
+        gradient_slopes = hessian_product(inputs, directions)
+        return (slope, *(empty if each is None else each for each in gradient_slopes))
 
     operator = Operator(function, fake, setup, backward, jvp)
     return operator

@@ -8,7 +8,8 @@ from tacref.checks import check_not_negative, check_positive
 from tacref.losses._lav import LAVLoss
 from tacref.losses._soft_dtw_divergence import SoftDTWDivergenceLoss
 from tacref.losses._tcc import TCCLoss
-from tacref.losses.lengths import Lengths
+from tacref.losses.arguments import check_pair
+from tacref.losses.lengths import Lengths, check_times
 
 LOSSES = ("lav", "divergence", "tcc", "lav+tcc")
 # Of gamma, margin and weights in training, which squares gradients in float32.
@@ -106,6 +107,9 @@ class _Divergence(nn.Module):
         video_lengths_x: Lengths | None = None,
         video_lengths_y: Lengths | None = None,
     ) -> Terms:
+        valid_x, valid_y = check_pair(x, y)
+        check_times(times_x, video_lengths_x, valid_x, x, "_x")
+        check_times(times_y, video_lengths_y, valid_y, y, "_y")
         loss = self.divergence(x, y)
         return Terms(loss, {"divergence": loss.detach()})
 

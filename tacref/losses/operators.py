@@ -25,26 +25,35 @@ from tacref.losses.loss_operator import (
 )
 from tacref.losses.torch_operator import Operator, primals
 
+# A name, a tensor, and the shape that it must have.
+Named = tuple[str, Tensor, tuple[int, ...]]
 
-def check_shapes(dtype: torch.dtype, *named: tuple[str, Tensor, tuple[int, ...]]) -> None:
+
+def check_tensors(floats: Sequence[Named], whole_numbers: Sequence[Named]) -> None:
     """Check what a compiled or traced call may be given: kernels read and write by these shapes.
 
     Raises
     ------
     ValueError
-        If a tensor has another shape, or is neither integers nor of this dtype.
+        If a tensor has another shape; if `floats` are not all of the first one's dtype, float32 or
+        float64; or if `whole_numbers` are not int64.
     """
-    for name, tensor, shape in named:
+    for name, tensor, shape in (*floats, *whole_numbers):
         if tensor.shape != shape:
             raise ValueError(f"{name} must have shape {shape}, got {tuple(tensor.shape)}")
-        if tensor.dtype not in (dtype, torch.int64) or dtype not in (torch.float32, torch.float64):
+    dtype = floats[0][1].dtype
+    for name, tensor, _ in floats:
+        if tensor.dtype != dtype or dtype not in (torch.float32, torch.float64):
             raise ValueError(f"{name} must be of {dtype}, float32 or float64, got {tensor.dtype}")
+    for name, tensor, _ in whole_numbers:
+        if tensor.dtype != torch.int64:
+            raise ValueError(f"{name} must be whole numbers, int64, got {tensor.dtype}")
 
 
 def _check_costs(D: Tensor, lengths_x: Tensor, lengths_y: Tensor) -> None:
     B, n, m = D.shape
     lengths = ("lengths_x", lengths_x, (B,)), ("lengths_y", lengths_y, (B,))
-    check_shapes(D.dtype, ("D", D, (B, n, m)), *lengths)
+    check_tensors([("D", D, (B, n, m))], lengths)
 
 
 def _soft_dtw_hvp(
@@ -58,7 +67,7 @@ def _soft_dtw_hvp(
 ) -> Tensor:
     """Hessian of each value of `soft_dtw` times the direction Z `(B, n, m)`."""
     _check_costs(D, lengths_x, lengths_y)
-    check_shapes(Z.dtype, ("Z", Z, tuple(D.shape)))
+    check_tensors([("Z", Z, tuple(D.shape))], [])
     return KERNELS[backend]().soft_dtw_hvp(D, Z, gamma, lengths_x, lengths_y, band)
 
 
@@ -74,12 +83,12 @@ def _backward_soft_dtw_hvp(ctx: Any, grad: Tensor | None) -> Directions:
     (D, Z, *others), _ = saved_inputs(ctx, ctx.saved_tensors)
     if grad is None:
         return (None,) * 7
-    third = _third(D, Z, grad, *others[:-1]) if _needs_third(ctx) else None
+    by_D = _third_derivative(D, Z, grad, *others[:-1]) if _needs_gradient_of_D(ctx) else None
     # Linear in Z, by a symmetric Hessian.
-    return (third, soft_dtw_hvp(D, grad, *others), *[None] * 5)
+    return (by_D, soft_dtw_hvp(D, grad, *others), *[None] * 5)
 
 
-def _needs_third(ctx: Any) -> bool:
+def _needs_gradient_of_D(ctx: Any) -> bool:
     """Whether the gradient along D will be used."""
     if not ctx.needs_input_grad[1]:  # of all arguments, the dispatcher's key set being the first
         return False
@@ -101,7 +110,7 @@ def _jvp_soft_dtw_hvp(
     return None if Z_slope is None else soft_dtw_hvp(D, Z_slope, *others)
 
 
-def _third(D: Tensor, Z: Tensor, W: Tensor, *options: Any) -> Tensor:
+def _third_derivative(D: Tensor, Z: Tensor, W: Tensor, *options: Any) -> Tensor:
     """Third derivative of each value along Z and W, `(B, n, m)`, by tensor operations."""
 
     def along(direction: Tensor, function: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
@@ -163,7 +172,7 @@ def _soft_dtw_of_embeddings(
     """Soft-DTW of embeddings: values `(B,)` in float64, and both gradients."""
     (B, n, d), m = x.shape, y.shape[1]
     lengths = ("lengths_x", lengths_x, (B,)), ("lengths_y", lengths_y, (B,))
-    check_shapes(x.dtype, ("x", x, (B, n, d)), ("y", y, (B, m, d)), *lengths)
+    check_tensors([("x", x, (B, n, d)), ("y", y, (B, m, d))], lengths)
     return KERNELS[backend]().soft_dtw_of_embeddings(
         x, y, gamma, lengths_x, lengths_y, band, with_grad
     )
@@ -218,12 +227,13 @@ def _contrastive_idm(
 ) -> tuple[Tensor, Tensor]:
     """Contrastive-IDM of embeddings: values `(B,)` in float64, and the gradient."""
     B, n, d = x.shape
-    check_shapes(
-        x.dtype,
-        ("x", x, (B, n, d)),
-        ("lengths", lengths, (B,)),
-        ("times", times, (B, n)),
-        ("video_lengths", video_lengths, (B,)),
+    check_tensors(
+        [("x", x, (B, n, d))],
+        [
+            ("lengths", lengths, (B,)),
+            ("times", times, (B, n)),
+            ("video_lengths", video_lengths, (B,)),
+        ],
     )
     return KERNELS[backend]().contrastive_idm(
         x, lengths, times, video_lengths, sigma, margin, variant, with_grad

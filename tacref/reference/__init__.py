@@ -18,6 +18,7 @@ from tacref.reference._soft_dtw import (
     softmin,
 )
 from tacref.reference.costs import cost_matrix
+from tacref.reference.cycle import cycle_back, soft_nearest_neighbors
 from tacref.reference.directional import sharp_soft_dtw, soft_dtw_hvp
 from tacref.reference.divergence import (
     soft_dtw_divergence,
@@ -28,12 +29,7 @@ from tacref.reference.sequence_contrastive import (
     sequence_contrastive_loss,
     sequence_contrastive_loss_value_and_grad,
 )
-from tacref.reference.tcc import (
-    cycle_back,
-    soft_nearest_neighbors,
-    tcc_loss,
-    tcc_loss_value_and_grad,
-)
+from tacref.reference.tcc import tcc_loss, tcc_loss_value_and_grad
 
 __all__ = [
     "alignment_matrix",

@@ -1,5 +1,7 @@
 """Contrastive-IDM (equation 7): of a video's embeddings, and of the distances between them."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -8,7 +10,15 @@ from tacref.compiled import njit
 from tacref.reference.checks import check_rows, check_square, check_squared
 from tacref.reference.costs import cost_matrix, embedding_gradients
 from tacref.reference.times import check_times
-from tacref.variants import VARIANTS
+from tacref.variants import VARIANTS, Variant
+
+
+class IDMOptions(NamedTuple):
+    """The options of equation 7, checked."""
+
+    sigma: float
+    margin: float
+    variant: Variant
 
 
 def contrastive_idm(
@@ -102,13 +112,8 @@ def contrastive_idm_value_and_grad(
         If an array or a number is not as described.
     """
     x = check_rows(x, "x")
-    value, G = contrastive_idm_of_distances_value_and_grad(
-        cost_matrix(x, x), sigma=sigma, margin=margin, variant=variant, times=times,
-        video_length=video_length,
-    )  # fmt: skip
-    # x_i stands in row i and in column i of D_X.
-    by_rows, by_columns = embedding_gradients(x, x, G)
-    return value, by_rows + by_columns
+    options = check_idm_options(sigma, margin, variant)
+    return idm_of_embeddings(x, options, *check_times(times, video_length, len(x)))
 
 
 def contrastive_idm_of_distances(
@@ -125,7 +130,7 @@ def contrastive_idm_of_distances(
     Parameters
     ----------
     D_X : array_like, shape (n, n)
-        Squared Euclidean distances between the frames of one video. Not modified.
+        Squared Euclidean distances, >= 0, between the frames of one video. Not modified.
     sigma, margin, variant, times, video_length
         As for `contrastive_idm`.
 
@@ -173,41 +178,77 @@ def contrastive_idm_of_distances_value_and_grad(
     ValueError
         If an array or a number is not as described.
     """
+    options = check_idm_options(sigma, margin, variant)
+    distances = check_squared(check_square(D_X, "D_X"), "D_X")
+    return _idm_of_distances(distances, options, *check_times(times, video_length, len(distances)))
+
+
+def check_idm_options(sigma: float | None, margin: float | None, variant: str) -> IDMOptions:
+    """Return the options of `contrastive_idm`; where one is None, the variant's own.
+
+    Raises
+    ------
+    ValueError
+        If one is not as `contrastive_idm` describes it.
+    """
     form = VARIANTS[check_variant(variant)]
-    distances = check_square(D_X, "D_X")
-    n = len(distances)
-    sigma = form.defaults.sigma if sigma is None else check_not_negative(sigma, "sigma")
-    if margin is None:
-        margin = form.defaults.margin
-    margin = check_positive(margin, "margin", most=MAX_WEIGHT)
-    frames, length = check_times(times, video_length, n)
+    sigma = form.defaults.sigma if sigma is None else sigma
+    margin = form.defaults.margin if margin is None else margin
+    return IDMOptions(
+        check_not_negative(sigma, "sigma"),
+        check_positive(margin, "margin", most=MAX_WEIGHT),
+        form,
+    )
+
+
+def idm_of_embeddings(
+    x: np.ndarray, options: IDMOptions, times: np.ndarray, video_length: float
+) -> tuple[float, np.ndarray]:
+    """Contrastive-IDM of a video and its gradient, of checked arguments.
+
+    Raises
+    ------
+    ValueError
+        If the rows of x are so far apart that a sum of distances could overflow.
+    """
+    distances = check_square(cost_matrix(x, x), "D_X")
+    value, G = _idm_of_distances(distances, options, times, video_length)
+    # x_i stands in row i and in column i of D_X.
+    by_rows, by_columns = embedding_gradients(x, x, G)
+    return value, by_rows + by_columns
+
+
+def _idm_of_distances(
+    D_X: np.ndarray, options: IDMOptions, times: np.ndarray, video_length: float
+) -> tuple[float, np.ndarray]:
+    (sigma, margin, form), n = options, len(D_X)
     if not form.in_source_frames:
-        frames, length = np.arange(n), 1.0
-    far, rising = _far_and_weights(frames, length, sigma)
+        times, video_length = np.arange(n), 1.0
+    far, rising = _far_and_weights(times, video_length, sigma)
     falling = 1.0 / rising
     far_weights = rising if form.far_weight_rises else falling
     near_weights = falling if form.near_weight_falls else np.ones((n, n))
     if form.of_roots:
-        roots = np.sqrt(check_squared(distances, "D_X"))
+        roots = np.sqrt(D_X)
         value, slopes = _contrastive_idm(roots, far, far_weights, near_weights, margin)
         G = _root_chain_rule(slopes, roots)
     else:
-        value, G = _contrastive_idm(distances, far, far_weights, near_weights, margin)
+        value, G = _contrastive_idm(D_X, far, far_weights, near_weights, margin)
     return (value / n**2, G / n**2) if form.mean_over_pairs else (value, G)
 
 
 @njit(cache=True)
 def _far_and_weights(
-    frames: np.ndarray, length: float, sigma: float
+    times: np.ndarray, video_length: float, sigma: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    n = len(frames)
+    n = len(times)
     far, rising = np.empty((n, n), np.bool_), np.empty((n, n))
     for i in range(n):
         for j in range(n):
-            # y_ij. Undivided: |t_i - t_j| > sigma / length, in floating point, misjudges pairs
-            # that are exactly sigma frames apart.
-            far[i, j] = abs(frames[i] - frames[j]) > sigma
-            rising[i, j] = ((frames[i] - frames[j]) / length) ** 2 + 1.0  # W_bar
+            # y_ij. Undivided: |t_i - t_j| > sigma / video_length, in floating point, misjudges
+            # pairs that are exactly sigma frames apart.
+            far[i, j] = abs(times[i] - times[j]) > sigma
+            rising[i, j] = ((times[i] - times[j]) / video_length) ** 2 + 1.0  # W_bar
     return far, rising
 
 

@@ -1,17 +1,14 @@
 """The LAV loss (equation 8): soft-DTW between two videos, Contrastive-IDM on each."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tacref.checks import MAX_WEIGHT, check_not_negative, check_variant
-from tacref.reference._contrastive_idm import contrastive_idm_value_and_grad
+from tacref.checks import MAX_WEIGHT, check_not_negative
+from tacref.reference._contrastive_idm import check_idm_options, idm_of_embeddings
 from tacref.reference._soft_dtw import soft_dtw_value_and_grad
 from tacref.reference.checks import check_embeddings
 from tacref.reference.costs import cost_matrix, embedding_gradients
 from tacref.reference.times import check_times
-from tacref.variants import VARIANTS
 
 
 def lav_loss(
@@ -119,23 +116,18 @@ def lav_loss_value_and_grad(
         If an array or a number is not as described.
     """
     x, y = check_embeddings(x, y)
-    form = VARIANTS[check_variant(variant)]
+    options = check_idm_options(sigma, margin, variant)
     if alpha is None:
-        alpha = form.defaults.alpha
+        alpha = options.variant.defaults.alpha
     alpha = check_not_negative(alpha, "alpha", most=MAX_WEIGHT)
-    times_x, video_length_x = check_times(times_x, video_length_x, len(x), "_x")
-    times_y, video_length_y = check_times(times_y, video_length_y, len(y), "_y")
+    source_x = check_times(times_x, video_length_x, len(x), "_x")
+    source_y = check_times(times_y, video_length_y, len(y), "_y")
     alignment, E = soft_dtw_value_and_grad(cost_matrix(x, y), gamma=gamma)
     grad_x, grad_y = embedding_gradients(x, y, E)
-    options: dict[str, Any] = {"sigma": sigma, "margin": margin, "variant": variant}
-    regularizer_x, own_x = contrastive_idm_value_and_grad(
-        x, times=times_x, video_length=video_length_x, **options
-    )
-    regularizer_y, own_y = contrastive_idm_value_and_grad(
-        y, times=times_y, video_length=video_length_y, **options
-    )
+    regularizer_x, own_x = idm_of_embeddings(x, options, *source_x)
+    regularizer_y, own_y = idm_of_embeddings(y, options, *source_y)
     value = alignment + alpha * (regularizer_x + regularizer_y)  # eq. 8
     grad_x += alpha * own_x
     grad_y += alpha * own_y
-    frames = (len(x) + len(y)) / 2 if form.lav_per_frame else 1.0
+    frames = (len(x) + len(y)) / 2 if options.variant.lav_per_frame else 1.0
     return value / frames, grad_x / frames, grad_y / frames

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from tacref.checks import MIN_SCALE, check_positive
 from tacref.compiled import njit
 from tacref.reference.checks import check_embeddings, check_finite
-from tacref.reference.times import check_moments
+from tacref.reference.times import check_real_times
 
 
 def sequence_contrastive_loss(
@@ -94,7 +94,7 @@ def sequence_contrastive_loss_value_and_grad(
     sigma = check_positive(sigma, "sigma", least=MIN_SCALE)
     temperature = check_positive(temperature, "temperature", least=MIN_SCALE)
     gaps = np.subtract.outer(
-        check_moments(times_x, len(x), "times_x"), check_moments(times_y, len(y), "times_y")
+        check_real_times(times_x, len(x), "times_x"), check_real_times(times_y, len(y), "times_y")
     )
     nearness = -((gaps / sigma) ** 2) / 2.0
     with np.errstate(over="ignore"):  # refused below

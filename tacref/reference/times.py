@@ -62,7 +62,7 @@ def _check_timestamps(
     return seconds, float(video_length)
 
 
-def check_moments(times: ArrayLike | None, n: int, name: str) -> np.ndarray:
+def check_real_times(times: ArrayLike | None, n: int, name: str) -> np.ndarray:
     """Return the times of n rows as float64, by default 0 … n-1.
 
     Raises
@@ -70,9 +70,9 @@ def check_moments(times: ArrayLike | None, n: int, name: str) -> np.ndarray:
     ValueError
         If they are not n finite numbers, of at most `MAX_TIME`.
     """
-    moments = np.arange(n, dtype=np.float64) if times is None else check_vector(times, name)
-    if len(moments) != n:
-        raise ValueError(f"{name} must have shape ({n},), one a row, got {moments.shape}")
-    wrong = ~(np.abs(moments) <= MAX_TIME)
-    refuse(moments, wrong, f"{name} must be finite, at most {MAX_TIME:g} in size")
-    return moments
+    real_times = np.arange(n, dtype=np.float64) if times is None else check_vector(times, name)
+    if len(real_times) != n:
+        raise ValueError(f"{name} must have shape ({n},), one a row, got {real_times.shape}")
+    wrong = ~(np.abs(real_times) <= MAX_TIME)
+    refuse(real_times, wrong, f"{name} must be finite, at most {MAX_TIME:g} in size")
+    return real_times

@@ -81,7 +81,21 @@ def train(
     OSError
         If a file cannot be written; earlier checkpoints stay.
     """
-    loop = _Loop(encoder, dataset, val, Path(run), settings, ranks or Ranks(), progress, notes)
+    run, ranks = Path(run), ranks or Ranks()
+    settings.check_shares(ranks.world)
+    if dataset.views != settings.views:
+        raise ValueError(
+            f"dataset.views must be {settings.views} with view_weight = "
+            f"{settings.view_weight:g}, got {dataset.views}"
+        )
+    check_device(ranks.device(settings.device))
+    progress = progress and ranks.first
+    held_out = HeldOut(val, ranks, skip=settings.on_bad_video == "skip", progress=progress)
+    stepper = Stepper(encoder, settings, ranks)
+    data = Path(notes["data"]) if notes.get("data") else run / "data"
+    clips = [*dataset.clips, *(clip for members in val.values() for clip in members)]
+    files = RunFiles(run, stepper, notes, fingerprint(clips, data))
+    loop = _Loop(dataset, stepper, held_out, files, progress)
     try:
         loop.begin(resume, title)
         loop.steps()
@@ -96,37 +110,34 @@ def train(
 
 
 class _Loop:
-    """A run in progress."""
+    """A run in progress.
+
+    Parameters
+    ----------
+    dataset : PairDataset
+        Pairs of clips to train on.
+    stepper : Stepper
+        The encoder, with its optimizer, its settings and the processes.
+    held_out : HeldOut
+        Clips for Kendall's tau.
+    files : RunFiles
+        The run's folder.
+    progress : bool
+        Show progress on stderr.
+    """
 
     def __init__(
         self,
-        encoder: Encoder,
         dataset: PairDataset,
-        val: dict[str, list[Clip]],
-        run: Path,
-        settings: Settings,
-        ranks: Ranks,
+        stepper: Stepper,
+        held_out: HeldOut,
+        files: RunFiles,
         progress: bool,
-        notes: dict[str, Any],
     ) -> None:
-        # The parameters are those of `train`.
-        settings.check_shares(ranks.world)
-        if dataset.views != settings.views:
-            raise ValueError(
-                f"dataset.views must be {settings.views} with view_weight = "
-                f"{settings.view_weight:g}, got {dataset.views}"
-            )
-        check_device(ranks.device(settings.device))
-        self.dataset, self.settings, self.ranks = dataset, settings, ranks
-        self.progress = progress and ranks.first
-        skip = settings.on_bad_video == "skip"
-        self.held_out = HeldOut(val, ranks, skip=skip, progress=self.progress)
-        self.stepper = Stepper(encoder, settings, ranks)
-        self.encoder = encoder
-        data = Path(notes["data"]) if notes.get("data") else run / "data"
-        clips = [*dataset.clips, *(clip for members in val.values() for clip in members)]
-        self.files = RunFiles(run, self.stepper, notes, fingerprint(clips, data))
-        self.result = Result(run)
+        self.dataset, self.stepper, self.held_out = dataset, stepper, held_out
+        self.files, self.progress = files, progress
+        self.encoder, self.settings, self.ranks = stepper.encoder, stepper.settings, stepper.ranks
+        self.result = Result(files.run)
         self.result.skipped = dict.fromkeys(map(str, dataset.bad.values()), 0)
 
     def begin(self, resume: bool, title: str | None) -> None:
@@ -216,7 +227,7 @@ class _Loop:
         self.files.save_checkpoint_if_due(self.result, must=stopping or last)
 
     def _measures_after(self, steps: int) -> bool:
-        """Return whether tau is measured after so many steps, before the end of training."""
+        """Whether tau is measured after this number of steps, before the end of training."""
         every = self.settings.evaluate_every
         due = every and steps % every == 0 and steps < self.settings.steps
         return bool(self.held_out.clips and due)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from numbers import Integral, Real
 from typing import Any, NamedTuple, get_args
 
@@ -222,14 +222,3 @@ def check_type(name: str, value: Any, kind: Any) -> Any:
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def markdown_table(keys: Iterable[Key]) -> str:
-    """Return the table of options in docs/training.md."""
-    lines = ["| option | default | values | what it does |", "|---|---|---|---|"]
-    for key in keys:
-        flag = key.flag if key.kind is bool else f"{key.flag} {key.metavar}"
-        bounds = "yes, no" if key.kind is bool else ", ".join(b.words for b in key.option.bounds)
-        cells = (f"`{flag}`", key.default_words, bounds, key.option.help)
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines)

@@ -128,7 +128,7 @@ class RunFiles:
         save_weights(self._stepper.encoder, self.run, self._config | {"step": step})
 
     def save_checkpoint_if_due(self, result: Result, *, must: bool) -> None:
-        """Write a checkpoint and the encoder after every so many steps or minutes, or if they must.
+        """Write a checkpoint and the encoder if the settings say that they are due, or if `must`.
 
         Parameters
         ----------

@@ -66,12 +66,12 @@ def make_plan(options: Mapping[str, Any], run: Path, continues: bool, ranks: Ran
             raise ValueError("--resume takes folder and settings from the run: no --out, --recipe")
         saved = _saved_keys(run, keys_of_options)
     recipe = read_recipe(name) if name is not None else {}
-    # Data and encoder do not depend on the encoder's own recipe, which follows from them.
-    chosen = {"data": None, **(recipe if saved is None else saved), **keys_of_options}
-    clips, left_out = _find_training_clips(chosen)
-    if saved is not None and chosen["data"] is None and not (run / DATA).is_dir():
+    # Without the encoder's own recipe: it follows from data and encoder, which these keys decide.
+    explicit_keys = {"data": None, **(recipe if saved is None else saved), **keys_of_options}
+    clips, left_out = _find_training_clips(explicit_keys)
+    if saved is not None and explicit_keys["data"] is None and not (run / DATA).is_dir():
         raise FileNotFoundError(f"{run / DATA}: the built-in activity of this run is gone")
-    encoder = _encoder_for(clips, chosen, keys_of_options)
+    encoder = _encoder_for(clips, explicit_keys, keys_of_options)
     encoder_recipe = ENCODERS[encoder].recipe
     keys = combine(
         encoder,
@@ -93,7 +93,7 @@ def make_plan(options: Mapping[str, Any], run: Path, continues: bool, ranks: Ran
         recipe=str(name or encoder_recipe) if saved is None else str(run / CONFIG),
         settings=checked,
         encoder=EncoderConfig.default(encoder, **shape),
-        data=None if chosen["data"] is None else Path(chosen["data"]),
+        data=None if explicit_keys["data"] is None else Path(explicit_keys["data"]),
         weights=task.get("weights"),
         clips=clips,
         left_out=left_out,

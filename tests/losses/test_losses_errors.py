@@ -10,9 +10,11 @@ import torch
 from torch import func
 
 from tacref import losses
+from tacref.losses import operators
 
 D = torch.zeros(2, 3, 4)
 X, Y = torch.zeros(2, 3, 5), torch.zeros(2, 4, 5)
+WHOLE = torch.tensor([3, 3])
 TIMES = torch.tensor([[0, 4, 8], [1, 2, 3]])
 WANTS_GRADIENT, ONE = torch.tensor(0.1, requires_grad=True), torch.tensor(1.0)
 MASKED = np.ma.masked_array([3, 2], mask=[False, True])
@@ -87,7 +89,15 @@ def lav(**options):
         (lambda: lav(variant="copy"), "variant must be one of"),
         (lambda: lav(lengths_y=[5, 1]), r"lengths_y must be from 1 to 4, got \[5, 1\]"),
         (lambda: lav(times_x=TIMES), "video_lengths_x must be given with times_x, got None"),
-        (lambda: lav(video_lengths_y=[4, 3]), r"times_y must be .* < video_lengths_y, got 3 at"),
+        (
+            lambda: lav(video_lengths_y=[4, 3]),
+            "video_lengths_y must be at least .* times_y are not passed, got 3 for the 4 rows of "
+            "item 1",
+        ),
+        (
+            lambda: idm(video_lengths=[1, 1], lengths=[1, 2]),
+            "video_lengths must be at least .* times are not .* got 1 for the 2 rows of item 1",
+        ),
         (lambda: losses.SoftDTWLoss(gamma=0.0), r"gamma must be .* got 0\.0"),
         (lambda: losses.SoftDTWLoss(reduction="max"), "reduction must be one of .* got 'max'"),
         (lambda: losses.SoftDTWLoss(backend="gpu"), "backend must be one of .* got 'gpu'"),
@@ -142,8 +152,67 @@ def test_a_compiled_call_does_not_leave_its_tensors(lengths):
     call = torch.compile(
         lambda D, lengths: losses.soft_dtw(D, lengths_x=lengths), backend="eager", fullgraph=True
     )
-    with pytest.raises(ValueError, match="lengths must be 2 numbers from 1 to 3, got"):
+    with pytest.raises(ValueError, match="lengths_x must be 2 numbers from 1 to 3, got"):
         call(D, torch.tensor(lengths))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda wrong: losses.soft_dtw(D, lengths_y=wrong), "lengths_y .* from 1 to 4, got"),
+        (
+            lambda wrong: losses.SoftDTWLoss()(X, Y, lengths_y=wrong),
+            r"lengths_y must be 2 numbers from 1 to 4, got \[5, 1\]",
+        ),
+        (lambda wrong: losses.contrastive_idm(X, lengths=wrong), "lengths .* from 1 to 3, got"),
+    ],
+)
+def test_a_compiled_call_names_the_lengths(call, message):
+    torch._dynamo.reset()
+    with pytest.raises(ValueError, match=message):
+        torch.compile(call, backend="eager", fullgraph=True)(torch.tensor([5, 1]))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: operators.soft_dtw(D, 0.1, WHOLE, WHOLE.float(), -1, True, "cpu"),
+            "lengths_y must be whole numbers, int64, got torch.float32",
+        ),
+        (
+            lambda: operators.soft_dtw_hvp(D, D, 0.1, WHOLE.int(), WHOLE, -1, "cpu"),
+            "lengths_x must be whole numbers, int64, got torch.int32",
+        ),
+        (
+            lambda: operators.soft_dtw_hvp(D, D[:, 1:], 0.1, WHOLE, WHOLE, -1, "cpu"),
+            r"Z must have shape \(2, 3, 4\), got \(2, 2, 4\)",
+        ),
+        (
+            lambda: operators.soft_dtw(D, 0.1, WHOLE, WHOLE[:1], -1, True, "cpu"),
+            r"lengths_y must have shape \(2,\), got \(1,\)",
+        ),
+        (
+            lambda: operators.soft_dtw_of_embeddings(
+                X, Y.long(), 0.1, WHOLE, WHOLE, -1, True, "cpu"
+            ),
+            "y must be of torch.float32, float32 or float64, got torch.int64",
+        ),
+        (
+            lambda: operators.soft_dtw(D.half(), 0.1, WHOLE, WHOLE, -1, True, "cpu"),
+            "D must be .* float32 or float64, got torch.float16",
+        ),
+        (
+            lambda: operators.contrastive_idm(
+                X, WHOLE, TIMES.float(), WHOLE, 1.0, 2.0, "paper", True, "cpu"
+            ),
+            "times must be whole numbers, int64, got torch.float32",
+        ),
+    ],
+)
+def test_operators_check_shapes_and_dtypes(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
 
 
 @pytest.mark.parametrize(

@@ -100,3 +100,18 @@ def test_float32_comes_and_goes(name):
 def test_errors(options, message):
     with pytest.raises(ValueError, match=message):
         make_objective(**options)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"times_x": TIMES["times_y"]}, r"times_x must have shape \(2, 4\), got \(2, 3\)"),
+        ({"times_y": TIMES["times_y"] / 2}, "times_y must be whole numbers, got torch.float32"),
+        ({"video_lengths_x": None}, "video_lengths_x must be given with times_x, got None"),
+        ({"video_lengths_y": [10, 39]}, "times_y must be .* < video_lengths_y, got 39 at"),
+    ],
+)
+def test_times_are_checked_whether_or_not_they_are_read(name, changed, message):
+    with pytest.raises(ValueError, match=message):
+        make_objective(name)(*pair(), **TIMES | changed)

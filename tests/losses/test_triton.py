@@ -272,11 +272,11 @@ class TestKernels:
     def test_a_planted_fault_is_found(self, monkeypatch, tiny_tiles):
         D = [random((5, 7), 27)]
         check_soft_dtw(D, 0.1)
-        # Tiles that take no notice of what comes back from the tile beside them.
+        # Tiles that ignore what comes back from the tile to the right.
         flow = tiny_tiles.Tiles.flow
 
         def forgetful(self, at, E=None):
-            self._besides.zero_()
+            self._passed_left.zero_()
             flow(self, at, E)
 
         monkeypatch.setattr(tiny_tiles.Tiles, "flow", forgetful)

@@ -11,7 +11,6 @@ import pytest
 from tacref.commands.train import make_parser
 from tacref.losses import LOSSES
 from tacref.training import Settings
-from tacref.training.option import markdown_table
 from tacref.training.recipe import check_keys, combine
 from tacref.training.settings import GROUPS, SETTINGS
 from tacref.training.task import KEYS, MAY_CHANGE
@@ -22,6 +21,17 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "training.md"
 
 def in_order_of_groups():
     return [key for group in GROUPS for key in KEYS.values() if key.option.group == group.name]
+
+
+def markdown_table(keys):
+    """Return the table of options in docs/training.md."""
+    lines = ["| option | default | values | what it does |", "|---|---|---|---|"]
+    for key in keys:
+        flag = key.flag if key.kind is bool else f"{key.flag} {key.metavar}"
+        bounds = "yes, no" if key.kind is bool else ", ".join(b.words for b in key.option.bounds)
+        cells = (f"`{flag}`", key.default_words, bounds, key.option.help)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
 
 
 def test_the_page_has_the_declared_options():

@@ -70,7 +70,7 @@ def of_embeddings(
 
         def items(start: int, stop: int) -> None:
             with borrowed(size) as weights:
-                embedding_items(
+                _embedding_items(
                     x, y, lengths_x, lengths_y, gamma, band, with_grad, start, stop, values, grad_x,
                     grad_y, weights,
                 )  # fmt: skip
@@ -79,14 +79,16 @@ def of_embeddings(
         return values
     for b in range(len(x)):
         n, m = int(lengths_x[b]), int(lengths_y[b])
-        pair = _new_problem(x[b, :n], y[b, :m], gamma, band)
-        half_x, halves_y = np.zeros_like(pair.x), np.zeros((threads, len(pair.y)))
-        values[b] = _solve_on_threads(pair, with_grad, pair.D, half_x, halves_y, threads)
+        problem = _new_problem(x[b, :n], y[b, :m], gamma, band)
+        half_grad_x, half_grads_y = np.zeros_like(problem.x), np.zeros((threads, len(problem.y)))
+        values[b] = _solve_on_threads(
+            problem, with_grad, problem.D, half_grad_x, half_grads_y, threads
+        )
         if with_grad:
-            half_y = halves_y.sum(0)
-            for half, grad, count in ((half_x, grad_x, n), (half_y, grad_y, m)):
-                grad[b, :count] = 2.0 * half.reshape(-1, row_width(pair.d))[:count, : pair.d]
-                grad[b, count:] = 0.0
+            half_grad_y = half_grads_y.sum(0)
+            for half, grad, rows in ((half_grad_x, grad_x, n), (half_grad_y, grad_y, m)):
+                grad[b, :rows] = 2.0 * half.reshape(-1, row_width(problem.d))[:rows, : problem.d]
+                grad[b, rows:] = 0.0
     return values
 
 
@@ -125,27 +127,17 @@ def of_costs(
         def items(start: int, stop: int) -> None:
             with borrowed(size) as weights:
                 _cost_items(
-                    D,
-                    lengths_x,
-                    lengths_y,
-                    gamma,
-                    band,
-                    with_grad,
-                    start,
-                    stop,
-                    values,
-                    out,
+                    D, lengths_x, lengths_y, gamma, band, with_grad, start, stop, values, out,
                     weights,
-                )
+                )  # fmt: skip
 
         run_parts(items, cells, useful_threads(cells, threads))
         return values
     for b in range(len(D)):
         problem = cost_problem(D[b], int(lengths_x[b]), int(lengths_y[b]), gamma, band)
         item = out[b] if with_grad else problem.D
-        values[b] = _solve_on_threads(
-            problem, with_grad, item, problem.x, np.empty((threads, 0)), threads
-        )
+        no_gradients = np.empty((threads, 0))
+        values[b] = _solve_on_threads(problem, with_grad, item, problem.x, no_gradients, threads)
     return values
 
 
@@ -173,8 +165,8 @@ def _solve_on_threads(
     problem: Problem,
     with_grad: bool,
     E: np.ndarray,
-    half_x: np.ndarray,
-    halves_y: np.ndarray,
+    half_grad_x: np.ndarray,
+    half_grads_y: np.ndarray,
     threads: int,
 ) -> float:
     """Return the value of a pair, each thread taking every `threads`-th strip; write gradients."""
@@ -185,8 +177,9 @@ def _solve_on_threads(
     def part(thread: int, threads: int) -> None:
         with borrowed(size) as weights:
             values[thread] = _pair_part(
-                problem, sums, with_grad, E, half_x, halves_y[thread], weights, thread, threads
-            )
+                problem, sums, with_grad, E, half_grad_x, half_grads_y[thread], weights, thread,
+                threads,
+            )  # fmt: skip
 
     run_together(part, threads, sums.progress[:, -1])
     # The thread that has the last strip has the value.
@@ -194,7 +187,7 @@ def _solve_on_threads(
 
 
 @njit(nogil=True, cache=True)
-def embedding_items(
+def _embedding_items(
     x: np.ndarray,
     y: np.ndarray,
     lengths_x: np.ndarray,
@@ -209,22 +202,37 @@ def embedding_items(
     grad_y: np.ndarray,
     weights: np.ndarray,
 ) -> None:
-    """Write values, and with `with_grad` gradients, of the items `start` to `stop`.
+    """Write values, and perhaps gradients, of some items of a batch of embeddings.
 
-    `weights` holds at least `weights_size(n, m, with_grad)` numbers.
+    Parameters
+    ----------
+    x, y, lengths_x, lengths_y, gamma, band
+        As for `of_embeddings`.
+    with_grad : bool
+        Whether gradients are written.
+    start, stop : int
+        The first item, and one beyond the last.
+    values : ndarray of float64, shape (B,)
+        Written.
+    grad_x, grad_y : ndarray, shapes and dtype of x and y
+        Written; empty without `with_grad`.
+    weights : ndarray of float64
+        Memory of at least `weights_size(n, m, with_grad)`.
     """
     n, m, d = x.shape[1], y.shape[1], x.shape[2]
     width = row_width(d)
     space = embedding_problem(x[0], y[0], gamma, band)
     sums, scratch = new_sums(n, m), new_scratch(weights, m)
-    half_x, half_y = np.zeros_like(space.x), np.zeros_like(space.y)
+    half_grad_x, half_grad_y = np.zeros_like(space.x), np.zeros_like(space.y)
     for b in range(start, stop):
         problem = fill_problem(space, x[b], y[b], lengths_x[b], lengths_y[b])
         reset(sums, problem.n, problem.m)
-        values[b] = solve(problem, sums, scratch, with_grad, space.D, half_x, half_y, 0, 1)
+        values[b] = solve(
+            problem, sums, scratch, with_grad, space.D, half_grad_x, half_grad_y, 0, 1
+        )
         if with_grad:
-            move_rows(half_x, 2.0, problem.n, width, grad_x[b])
-            move_rows(half_y, 2.0, problem.m, width, grad_y[b])
+            move_rows(half_grad_x, 2.0, problem.n, width, grad_x[b])
+            move_rows(half_grad_y, 2.0, problem.m, width, grad_y[b])
 
 
 @njit(nogil=True, cache=True)
@@ -241,6 +249,17 @@ def _cost_items(
     E: np.ndarray,
     weights: np.ndarray,
 ) -> None:
+    """Write values, and perhaps gradients, of some items of a batch of costs.
+
+    Parameters
+    ----------
+    D, lengths_x, lengths_y, gamma, band
+        As for `of_costs`.
+    with_grad, start, stop, values, weights
+        As for `_embedding_items`.
+    E : ndarray, shape and dtype of D
+        Written; empty without `with_grad`.
+    """
     n, m = D.shape[1], D.shape[2]
     sums, scratch = new_sums(n, m), new_scratch(weights, m)
     for b in range(start, stop):
@@ -268,11 +287,15 @@ def _pair_part(
     sums: Sums,
     with_grad: bool,
     E: np.ndarray,
-    half_x: np.ndarray,
-    half_y: np.ndarray,
+    half_grad_x: np.ndarray,
+    half_grad_y: np.ndarray,
     weights: np.ndarray,
     thread: int,
     threads: int,
 ) -> float:
+    """Do a thread's part of a pair, as `solve` does, with scratch memory around its `weights`.
+
+    The other parameters are those of `solve`.
+    """
     scratch = new_scratch(weights, problem.m)
-    return solve(problem, sums, scratch, with_grad, E, half_x, half_y, thread, threads)
+    return solve(problem, sums, scratch, with_grad, E, half_grad_x, half_grad_y, thread, threads)

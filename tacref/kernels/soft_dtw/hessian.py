@@ -32,7 +32,25 @@ def hvp_items(
     values: np.ndarray,
     HZ: np.ndarray,
 ) -> None:
-    """Write values and products for the items `start` to `stop` of float64 `(B, n, m)` D and Z."""
+    """Write values and products for some items of a batch.
+
+    Parameters
+    ----------
+    D, Z : ndarray of float64, shape (B, n, m)
+        Costs and direction, C-contiguous.
+    lengths_x, lengths_y : ndarray of int64, shape (B,)
+        Valid rows and columns.
+    gamma : float
+        Smoothing.
+    band : int
+        Cells with |i - j| > band are forbidden; -1: none.
+    start, stop : int
+        The first item, and one beyond the last.
+    values : ndarray of float64, shape (B,)
+        Written: soft-DTW.
+    HZ : ndarray of float64, shape (B, n, m)
+        Zeros; written: the Hessian times Z.
+    """
     n, m = D.shape[1], D.shape[2]
     sums = new_sums(n, m)
     scratch = Scratch(
@@ -86,8 +104,21 @@ def _strip_slopes(
 ) -> None:
     """Write the softmin weights of strip s, and the slopes T of R along Z.
 
-    The slope of the cell (i, j) lies at `T[(i + j + 2) * STRIDE + LANES + i]`, so that there is
-    room for the row above. `above` and `slopes` hold column j at j + 1.
+    Parameters
+    ----------
+    problem, scratch
+        The pair, and memory in which the softmin weights are left.
+    Z : ndarray of float64, shape (n, m)
+        Direction.
+    s : int
+        The strip's number.
+    above_mantissa, above_exponent, mantissa, exponents
+        As for `forward`.
+    above, slopes : ndarray of float64, shape (m + 1,)
+        Slopes of R in the row above, and, written, in the strip's last row; column j at j + 1.
+    T : ndarray of float64
+        Written: the slope of the cell (i, j) lies at `T[(i + j + 2) * STRIDE + LANES + i]`, so
+        that there is space for the row above.
     """
     rows, start, stop = window(s, problem.n, problem.m, problem.band)
     fill_strip(scratch.strip, problem, s)
@@ -133,8 +164,19 @@ def _backward_slopes(
 ) -> None:
     """Let mass and its slope flow through a strip; the slopes are the product.
 
-    `below` and `above` hold, of column j at j + 1, what cells of a strip's first row pass to their
-    diagonal and upper predecessors: mass twice, slope of mass twice.
+    Parameters
+    ----------
+    weights, T
+        As `_strip_slopes` leaves them.
+    below, above : ndarray of float64, shape (4, m + 2)
+        What the cells of the next strip's first row, and, written, of this strip's pass to their
+        diagonal and their upper predecessor: mass twice, slope of mass twice; column j at j + 1.
+    HZ : ndarray of float64
+        Written in the layout of a strip.
+    rows, start, stop : int
+        The strip's rows; its first column within the band, and one beyond the last.
+    gamma : float
+        Smoothing.
     """
     columns = stop - start
     # Mass and slope for the diagonal, upper and left predecessor, on three anti-diagonals each.

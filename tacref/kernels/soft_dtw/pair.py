@@ -23,8 +23,8 @@ from tacref.kernels.soft_dtw.problem import (
 from tacref.kernels.soft_dtw.strip import DONE, backward, forward, value
 from tacref.kernels.threads import halted
 
-# Mass that is dropped: far below the rounding of a gradient of float64.
-NEGLIGIBLE = 1e-25
+# Mass up to this is dropped: far below the rounding of a gradient of float64.
+NEGLIGIBLE_MASS = 1e-25
 
 
 @njit(cache=True, inline="always")
@@ -64,8 +64,8 @@ def run_backward(
     scratch: Scratch,
     weights_kept: bool,
     E: np.ndarray,
-    grad_x: np.ndarray,
-    grad_y: np.ndarray,
+    half_grad_x: np.ndarray,
+    half_grad_y: np.ndarray,
     thread: int,
     threads: int,
 ) -> None:
@@ -83,8 +83,9 @@ def run_backward(
         Whether `run_forward` kept the softmin weights in it; else they are computed again.
     E : ndarray, shape (n, m)
         Written where the problem is one of costs.
-    grad_x, grad_y : ndarray of float64
-        Padded and flat as `problem.x` and `problem.y`; added to where it is one of embeddings.
+    half_grad_x, half_grad_y : ndarray of float64
+        Padded and flat as `problem.x` and `problem.y`; half of the gradients are added to them
+        where it is one of embeddings.
     thread, threads : int
         This thread, and how many share the pair.
     """
@@ -128,7 +129,7 @@ def run_backward(
             rows,
             start,
             stop,
-            0.0 if problem.of_costs else NEGLIGIBLE,
+            0.0 if problem.of_costs else NEGLIGIBLE_MASS,
             scratch.reach,
             scratch.ring,
             sums.progress[1],
@@ -137,15 +138,15 @@ def run_backward(
         if problem.of_costs:
             copy_strip(scratch.strip, rows, start, stop, s * ROWS, E)
         else:
-            add_gradients(problem, scratch, grad_x, grad_y, s * ROWS, rows, start)
+            add_gradients(problem, scratch, half_grad_x, half_grad_y, s * ROWS, rows, start)
 
 
 @njit(cache=True)
 def add_gradients(
     problem: Problem,
     scratch: Scratch,
-    grad_x: np.ndarray,
-    grad_y: np.ndarray,
+    half_grad_x: np.ndarray,
+    half_grad_y: np.ndarray,
     offset: int,
     rows: int,
     start: int,
@@ -167,7 +168,7 @@ def add_gradients(
         stop = min(first + LANES, offset + rows)
         columns = start + reach[block, 0], start + reach[block, 1]
         add_weighted_differences(
-            strip, origin, STRIDE + 1, STRIDE, problem.x, problem.y, grad_x, first, stop,
+            strip, origin, STRIDE + 1, STRIDE, problem.x, problem.y, half_grad_x, first, stop,
             columns[0], columns[1], width,
         )  # fmt: skip
     for j in range(lowest, highest, 4):
@@ -177,7 +178,7 @@ def add_gradients(
                 first = min(first, block * LANES)
                 stop = min(rows, (block + 1) * LANES)
         add_weighted_differences(
-            strip, origin, STRIDE, STRIDE + 1, problem.y, problem.x, grad_y, start + j,
+            strip, origin, STRIDE, STRIDE + 1, problem.y, problem.x, half_grad_y, start + j,
             start + j + 4, offset + first, offset + stop, width,
         )  # fmt: skip
 
@@ -189,17 +190,34 @@ def solve(
     scratch: Scratch,
     with_grad: bool,
     E: np.ndarray,
-    grad_x: np.ndarray,
-    grad_y: np.ndarray,
+    half_grad_x: np.ndarray,
+    half_grad_y: np.ndarray,
     thread: int,
     threads: int,
 ) -> float:
-    """Return the value of a pair; it stands with the thread of the last strip, others get NaN."""
+    """Return the value of a pair; it stands with the thread of the last strip, others get NaN.
+
+    Parameters
+    ----------
+    problem : Problem
+        The pair.
+    sums : Sums
+        As `reset` leaves them; shared by the threads.
+    scratch : Scratch
+        The thread's own memory. Softmin weights are kept if there is room for those of all its
+        strips, else computed again.
+    with_grad : bool
+        Whether E or the gradients are written.
+    E, half_grad_x, half_grad_y, thread, threads
+        As for `run_backward`.
+    """
     own_strips = (strips(problem.n) + threads - 1) // threads
     weights_kept = own_strips * strip_weights(problem.m) <= len(scratch.weights)
     run_forward(problem, sums, scratch, with_grad and weights_kept, thread, threads)
     if with_grad:
-        run_backward(problem, sums, scratch, weights_kept, E, grad_x, grad_y, thread, threads)
+        run_backward(
+            problem, sums, scratch, weights_kept, E, half_grad_x, half_grad_y, thread, threads
+        )
     count = strips(problem.n)
     if (count - 1) % threads != thread:
         return np.nan

@@ -31,11 +31,11 @@ from tacref.kernels.simd import (
 from tacref.kernels.threads import await_progress
 
 OUTSIDE = -1e306
-# A ring of three anti-diagonals, with a place for the row above (at LANES - 1) and below.
+# An anti-diagonal in a ring of three, with space for the row above (at LANES - 1) and below.
 SLOT = ROWS + 2 * LANES
-# Mantissas grow by 3 sqrt(2) a step at most; every so many steps they are brought back to [1, 2).
-RENEWAL = 32
-# A thread tells the one behind it every so many anti-diagonals how far it has come.
+# Mantissas grow by 3 sqrt(2) a step at most; after this many steps they are brought back to [1, 2).
+RENEWAL_STEP = 32
+# A thread tells the one behind it how far it has come after this many anti-diagonals.
 PROGRESS_STEP = 256
 DONE = 1 << 62
 _LN2_HIGH, _LN2_LOW = 0.6931471803691238, 1.9082149292705877e-10  # 20 bits end in 0
@@ -103,7 +103,7 @@ def forward(
         if k % PROGRESS_STEP == 0:
             publish(progress, s + 1, start + max(0, k - rows + 1))
             await_progress(progress, s, min(stop, start + k + PROGRESS_STEP))
-        if k % RENEWAL == 0:
+        if k % RENEWAL_STEP == 0:
             for index in range(0, 3 * SLOT, LANES):
                 m = load(ring_mantissa, index)
                 shift = exponent(m)
@@ -191,7 +191,7 @@ def backward(
     rows: int,
     start: int,
     stop: int,
-    least: float,
+    negligible_mass: float,
     reach: np.ndarray,
     ring: np.ndarray,
     progress: np.ndarray,
@@ -212,8 +212,8 @@ def backward(
         Written: the same of this strip's first row.
     rows, start, stop : int
         As for `forward`.
-    least : float
-        Mass not above it is dropped.
+    negligible_mass : float
+        Mass up to it is dropped.
     reach : ndarray of int64, shape (ROWS / LANES, 2)
         Written: for the rows from `LANES * b`, the first column and one beyond the last outside
         which E is 0.
@@ -230,7 +230,7 @@ def backward(
     ring[:] = 0.0
     reach[:, 0] = columns
     reach[:, 1] = 0
-    bound, zero = splat(least), splat(0.0)
+    negligible, zero = splat(negligible_mass), splat(0.0)
     for k in range(rows + columns - 2, -1, -1):
         slot, last, before = k % 3 * SLOT, (k + 1) % 3 * SLOT, (k + 2) % 3 * SLOT
         turn = rows + columns - 2 - k
@@ -249,7 +249,7 @@ def backward(
             mass = load(ring_diagonal, before + i + 1) + (
                 load(ring_up, last + i + 1) + load(ring_left, last + i)
             )
-            if any_above(mass, bound):
+            if any_above(mass, negligible):
                 index = weights_start + 3 * k * STRIDE + i
                 store(E, k * STRIDE + i, mass)
                 store(ring_diagonal, slot + i, mass * load(weights, index))

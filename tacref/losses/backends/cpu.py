@@ -24,15 +24,15 @@ def soft_dtw(
     D: Tensor, gamma: float, lengths_x: Tensor, lengths_y: Tensor, band: int, with_grad: bool
 ) -> tuple[Tensor, Tensor]:
     """Return values `(B,)` in float64, and E in the dtype of D, or an empty tensor."""
-    costs = _contiguous(D)
-    valid_x, valid_y = _lengths(lengths_x, D, 1), _lengths(lengths_y, D, 2)
-    E = np.zeros_like(costs) if with_grad else None
+    D_array = _contiguous(D)
+    valid_x, valid_y = _valid("lengths_x", lengths_x, D, 1), _valid("lengths_y", lengths_y, D, 2)
+    E = np.zeros_like(D_array) if with_grad else None
     values = soft_dtw_batch.of_costs(
-        costs, valid_x, valid_y, gamma, band, E, torch.get_num_threads()
+        D_array, valid_x, valid_y, gamma, band, E, torch.get_num_threads()
     )
     for b in extreme.out_of_range(values, gamma, valid_x, valid_y, band):
         inside = b, slice(valid_x[b]), slice(valid_y[b])
-        values[b], item, _ = extreme.soft_dtw(costs[inside], gamma, band)
+        values[b], item, _ = extreme.soft_dtw(D_array[inside], gamma, band)
         if E is not None:
             E[inside] = item
     return torch.from_numpy(values), D.new_empty(0) if E is None else torch.from_numpy(E)
@@ -42,19 +42,19 @@ def soft_dtw_hvp(
     D: Tensor, Z: Tensor, gamma: float, lengths_x: Tensor, lengths_y: Tensor, band: int
 ) -> Tensor:
     """Return the Hessian of soft-DTW times the direction Z, in the dtype of D."""
-    costs, direction = _contiguous(D.double()), _contiguous(Z.double())
-    valid_x, valid_y = _lengths(lengths_x, D, 1), _lengths(lengths_y, D, 2)
-    values, HZ = np.empty(len(costs)), np.zeros_like(costs)
+    D_array, Z_array = _contiguous(D.double()), _contiguous(Z.double())
+    valid_x, valid_y = _valid("lengths_x", lengths_x, D, 1), _valid("lengths_y", lengths_y, D, 2)
+    values, HZ = np.empty(len(D_array)), np.zeros_like(D_array)
     run_parts(
         lambda start, stop: soft_dtw_hessian.hvp_items(
-            costs, direction, valid_x, valid_y, gamma, band, start, stop, values, HZ
+            D_array, Z_array, valid_x, valid_y, gamma, band, start, stop, values, HZ
         ),
         valid_x * valid_y,
         useful_threads(valid_x * valid_y, torch.get_num_threads()),
     )
     for b in extreme.out_of_range(values, gamma, valid_x, valid_y, band):
         inside = b, slice(valid_x[b]), slice(valid_y[b])
-        HZ[inside] = extreme.soft_dtw_hvp(costs[inside], direction[inside], gamma, band)
+        HZ[inside] = extreme.soft_dtw_hvp(D_array[inside], Z_array[inside], gamma, band)
     return torch.from_numpy(HZ).to(D.dtype)
 
 
@@ -68,16 +68,16 @@ def soft_dtw_of_embeddings(
     with_grad: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return values `(B,)` in float64, and the gradients of x and y, or empty tensors."""
-    first, second = _contiguous(x), _contiguous(y)
-    valid_x, valid_y = _lengths(lengths_x, x, 1), _lengths(lengths_y, y, 1)
-    grad_x = np.empty_like(first) if with_grad else None
-    grad_y = np.empty_like(second) if with_grad else None
+    x_array, y_array = _contiguous(x), _contiguous(y)
+    valid_x, valid_y = _valid("lengths_x", lengths_x, x, 1), _valid("lengths_y", lengths_y, y, 1)
+    grad_x = np.empty_like(x_array) if with_grad else None
+    grad_y = np.empty_like(y_array) if with_grad else None
     values = soft_dtw_batch.of_embeddings(
-        first, second, valid_x, valid_y, gamma, band, grad_x, grad_y, torch.get_num_threads()
+        x_array, y_array, valid_x, valid_y, gamma, band, grad_x, grad_y, torch.get_num_threads()
     )
     for b in extreme.out_of_range(values, gamma, valid_x, valid_y, band):
         n, m = valid_x[b], valid_y[b]
-        exact = extreme.soft_dtw_of_embeddings(first[b, :n], second[b, :m], gamma, band)
+        exact = extreme.soft_dtw_of_embeddings(x_array[b, :n], y_array[b, :m], gamma, band)
         values[b] = exact[0]
         if grad_x is not None and grad_y is not None:
             grad_x[b, :n], grad_y[b, :m] = exact[1:]
@@ -97,15 +97,15 @@ def contrastive_idm(
     with_grad: bool,
 ) -> tuple[Tensor, Tensor]:
     """Return values `(B,)` in float64, and the gradient of x, or an empty tensor."""
-    embeddings, valid = _contiguous(x), _lengths(lengths, x, 1)
-    frames, scales = _frames(times, video_lengths, VARIANTS[variant])
+    x_array, valid = _contiguous(x), _valid("lengths", lengths, x, 1)
+    source = _source_frames(times, video_lengths, VARIANTS[variant])
     form = _form(sigma, margin, VARIANTS[variant])
-    grad = np.empty_like(embeddings if with_grad else embeddings[:0])
+    grad = np.empty_like(x_array if with_grad else x_array[:0])
     cells = valid**2
     values = np.empty(len(x))
     run_parts(
         lambda start, stop: idm_kernels.idm_items(
-            embeddings, valid, frames, scales, form, with_grad, start, stop, values, grad
+            x_array, valid, *source, form, with_grad, start, stop, values, grad
         ),
         cells,
         useful_threads(cells, torch.get_num_threads()),
@@ -113,27 +113,27 @@ def contrastive_idm(
     return torch.from_numpy(values), torch.from_numpy(grad) if with_grad else x.new_empty(0)
 
 
-def _lengths(lengths: Tensor, tensor: Tensor, dim: int) -> np.ndarray:
-    """Return what is valid of each item along a dimension; kernels read and write where it says.
+def _valid(name: str, lengths: Tensor, tensor: Tensor, dim: int) -> np.ndarray:
+    """Return how much of each item is valid along a dimension: what kernels read and write.
 
     Raises
     ------
     ValueError
         If it does not fit, which a compiled or traced call finds here alone.
     """
-    counts, most = lengths.numpy(), tensor.shape[dim]
+    valid, n = lengths.numpy(), tensor.shape[dim]
     # As unsigned numbers, those below 1 become the largest.
-    if counts.shape != (len(tensor),) or (counts - 1).view(np.uint64).max() >= most:
+    if valid.shape != (len(tensor),) or (valid - 1).view(np.uint64).max() >= n:
         raise ValueError(
-            f"lengths must be {len(tensor)} numbers from 1 to {most}, got {counts.tolist()}"
+            f"{name} must be {len(tensor)} numbers from 1 to {n}, got {valid.tolist()}"
         )
-    return counts
+    return valid
 
 
-def _frames(
+def _source_frames(
     times: Tensor, video_lengths: Tensor, variant: Variant
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return frame numbers, and what their differences are divided by in weights.
+    """Return `times` and `video_lengths` as the kernel takes them: rows and 1 but for "official".
 
     Raises
     ------
@@ -143,10 +143,10 @@ def _frames(
     B, n = times.shape
     if not variant.in_source_frames:
         return _row_numbers(B, n), np.ones(B)
-    lengths = video_lengths.numpy()
-    if lengths.min() < 1:
-        raise ValueError(f"video_lengths must be >= 1, got {lengths.tolist()}")
-    return np.ascontiguousarray(times.numpy()), lengths.astype(np.float64)
+    video_frames = video_lengths.numpy()
+    if video_frames.min() < 1:
+        raise ValueError(f"video_lengths must be >= 1, got {video_frames.tolist()}")
+    return np.ascontiguousarray(times.numpy()), video_frames.astype(np.float64)
 
 
 @lru_cache(maxsize=16)

@@ -209,14 +209,15 @@ def contrastive_idm_hvp(
     # eq. 7, differentiated: 0 at the kink
     slopes = torch.where(far, torch.where(margin > D, -far_weights, 0.0), near_weights)
     slopes = torch.where(_inside(lengths, x.shape[1]), slopes, 0.0)
-    bends = torch.zeros_like(D)
+    curvatures = torch.zeros_like(D)
     if form.of_roots:
         # Of sqrt(D): slope 1 / (2 sqrt(D)), and its own slope -1 / (4 D^(3/2)); 0 where D = 0.
         root = torch.where(D == 0, 1.0, D)
         slopes = torch.where(D == 0, 0.0, slopes / (2 * root))
-        bends = -slopes / (2 * root.square()) * slopes_along(x, x, u, u)
+        curvatures = -slopes / (2 * root.square()) * slopes_along(x, x, u, u)
     # d of 2 sum_j S_ij (x_i - x_j), by the product rule; (i, j) and (j, i) both count
-    of_slopes, of_rows = gradients_of_embeddings(bends, x, x), gradients_of_embeddings(slopes, u, u)
+    of_slopes = gradients_of_embeddings(curvatures, x, x)
+    of_rows = gradients_of_embeddings(slopes, u, u)
     return of_slopes[0] + of_slopes[1] + of_rows[0] + of_rows[1]
 
 

@@ -86,10 +86,10 @@ def soft_dtw(
         for first_item in range(0, B, tiles.items):
             there, back = _there_and_back(tiles.stages(first_item), with_grad)
             for at in there:
-                tiles.costs_given(at, D, D)
+                tiles.costs_of_matrix(at, D, D)
                 tiles.sweep(at, values)
             for at in back:
-                tiles.costs_given(at, D, D)
+                tiles.costs_of_matrix(at, D, D)
                 tiles.sweep(at, values, keep_weights=True)
                 tiles.flow(at, E)
     return values, E
@@ -123,10 +123,10 @@ def soft_dtw_hvp(
         for first_item in range(0, B, tiles.items):
             there, back = _there_and_back(tiles.stages(first_item), True)
             for at in there:
-                tiles.costs_given(at, D, Z)
+                tiles.costs_of_matrix(at, D, Z)
                 tiles.sweep(at, values)
             for at in back:
-                tiles.costs_given(at, D, Z)
+                tiles.costs_of_matrix(at, D, Z)
                 tiles.sweep(at, values, keep_weights=True)
                 tiles.flow(at, product)
     return product
@@ -180,10 +180,10 @@ def soft_dtw_of_embeddings(
         for first_item in range(0, B, tiles.items):
             there, back = _there_and_back(tiles.stages(first_item), with_grad)
             for at in there:
-                tiles.costs_between(at, x_64, y_64)
+                tiles.costs_of_embeddings(at, x_64, y_64)
                 tiles.sweep(at, values)
             for at in back:
-                tiles.costs_between(at, x_64, y_64)
+                tiles.costs_of_embeddings(at, x_64, y_64)
                 tiles.sweep(at, values, keep_weights=True)
                 tiles.flow(at)
                 tiles.chain(at, x, y, grad_x, swap=False, add=add)

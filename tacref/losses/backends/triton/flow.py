@@ -15,8 +15,8 @@ def _below(x, lanes, H: tl.constexpr):
 @triton.jit
 def _passing(
     weights,
-    below,
-    below_part,
+    from_below,
+    up_part,
     k,
     i,
     j0,
@@ -48,11 +48,11 @@ def _passing(
         under = active & (lanes == H - 1) & (i + 1 < row_count)
         straight = under & in_band(i + 1, j0 + j, band)
         diagonal = under & (j0 + j + 1 < column_count) & in_band(i + 1, j0 + j + 1, band)
-        mass = tl.load(below + j, mask=straight, other=0.0)
-        mass += tl.load(below + below_part + j + 1, mask=diagonal, other=0.0)
+        mass = tl.load(from_below + j, mask=straight, other=0.0)
+        mass += tl.load(from_below + up_part + j + 1, mask=diagonal, other=0.0)
         if SLOPE:
-            slope = tl.load(below + 2 * below_part + j, mask=straight, other=0.0)
-            slope += tl.load(below + 3 * below_part + j + 1, mask=diagonal, other=0.0)
+            slope = tl.load(from_below + 2 * up_part + j, mask=straight, other=0.0)
+            slope += tl.load(from_below + 3 * up_part + j + 1, mask=diagonal, other=0.0)
     return p_diagonal, p_up, p_left, mass, s_diagonal, s_up, s_left, slope
 
 
@@ -60,8 +60,8 @@ def _passing(
 def flow(
     weights,
     E,
-    belows,
-    besides,
+    passed_up,
+    passed_left,
     lengths_x,
     lengths_y,
     first_item,
@@ -78,15 +78,15 @@ def flow(
     TILED: tl.constexpr,
     ALONE: tl.constexpr,
 ):
-    """Mass of a tile's cells, E of equation 4, from that of the tiles below and beside it.
+    """Mass of a tile's cells, E of equation 4, from that of the tiles below and to the right.
 
     Each cell collects what its three successors pass back to it, so that none is written twice.
-    What leaves the tile is kept in `belows` (parts, items, 3, m) upward and in `besides` (parts,
-    items, 2, n) to the left; the parts are straight and diagonal mass and, with SLOPE, its
-    slopes. Strips take turns in 3 places and chunks in 2, as a tile of the next stage still reads
-    what lies diagonally below it. E is `(B, n, m)`, and with SLOPE gets the slopes; with TILED it
-    takes the place of the first weights. ALONE tells that there is one strip, so that nothing
-    leaves upward.
+    What leaves the tile upward is kept in `passed_up` (parts, items, 3, m), and what leaves it to
+    the left in `passed_left` (parts, items, 2, n); the parts are straight and diagonal mass and,
+    with SLOPE, its slopes. Strips take turns in 3 rows of the former and chunks in 2 of the latter,
+    as a tile of the next stage still reads what lies diagonally below it. E is `(B, n, m)`, and
+    with SLOPE gets the slopes; with TILED it replaces the first weights. ALONE tells that there is
+    one strip, so that nothing leaves upward.
     """
     item, strip, chunk, height, width = tile(
         lengths_x, lengths_y, first_item, tiles, first_strip, stage, H, W
@@ -101,24 +101,24 @@ def flow(
     row_count = tl.load(lengths_x + first_item + item).to(tl.int32)
     column_count = tl.load(lengths_y + first_item + item).to(tl.int32)
 
-    below_part = items.to(tl.int64) * 3 * m
-    below = belows + (item * 3 + (strip + 1) % 3) * m + j0
-    here_below = belows + (item * 3 + strip % 3) * m + j0
-    beside_part = items.to(tl.int64) * 2 * n
-    beside = besides + (item * 2 + (chunk + 1) % 2) * n + strip * H
-    here_beside = besides + (item * 2 + chunk % 2) * n + strip * H
+    up_part = items.to(tl.int64) * 3 * m
+    from_below = passed_up + (item * 3 + (strip + 1) % 3) * m + j0
+    to_above = passed_up + (item * 3 + strip % 3) * m + j0
+    left_part = items.to(tl.int64) * 2 * n
+    from_right = passed_left + (item * 2 + (chunk + 1) % 2) * n + strip * H
+    to_left = passed_left + (item * 2 + chunk % 2) * n + strip * H
 
-    # From the tiles beside, into each lane's last column.
+    # From the tile to the right, into each lane's last column.
     next_chunk = (lanes < height) & (j0 + W < column_count)
     straight = next_chunk & in_band(i, j0 + W, band)
-    # What comes diagonally from below the tile is in `below`.
+    # What comes diagonally from below the tile is in `from_below`.
     diagonal = next_chunk & (lanes < H - 1) & (i + 1 < row_count) & in_band(i + 1, j0 + W, band)
-    right = tl.load(beside + lanes, mask=straight, other=0.0)
-    right += tl.load(beside + beside_part + lanes + 1, mask=diagonal, other=0.0)
+    right = tl.load(from_right + lanes, mask=straight, other=0.0)
+    right += tl.load(from_right + left_part + lanes + 1, mask=diagonal, other=0.0)
     s_right = right
     if SLOPE:
-        s_right = tl.load(beside + 2 * beside_part + lanes, mask=straight, other=0.0)
-        s_right += tl.load(beside + 3 * beside_part + lanes + 1, mask=diagonal, other=0.0)
+        s_right = tl.load(from_right + 2 * left_part + lanes, mask=straight, other=0.0)
+        s_right += tl.load(from_right + 3 * left_part + lanes + 1, mask=diagonal, other=0.0)
     # Each with zeros of its own: a number that a loop hands from one name to the other is taken
     # for one that does not change, where both names start with the same.
     up, s_up = tl.zeros((H,), tl.float64), tl.zeros((H,), tl.float64)
@@ -127,16 +127,16 @@ def flow(
 
     steps = tl.where(height > 0, height + width - 1, 0)
     # Read several steps ahead, so that the memory is not waited for.
-    place = (i, j0, height, width, row_count, column_count, W, band)
-    ahead_1 = _passing(weights, below, below_part, steps - 1, *place, H, SLOPE, ALONE)
-    ahead_2 = _passing(weights, below, below_part, steps - 2, *place, H, SLOPE, ALONE)
-    ahead_3 = _passing(weights, below, below_part, steps - 3, *place, H, SLOPE, ALONE)
-    ahead_4 = _passing(weights, below, below_part, steps - 4, *place, H, SLOPE, ALONE)
+    bounds = (i, j0, height, width, row_count, column_count, W, band)
+    ahead_1 = _passing(weights, from_below, up_part, steps - 1, *bounds, H, SLOPE, ALONE)
+    ahead_2 = _passing(weights, from_below, up_part, steps - 2, *bounds, H, SLOPE, ALONE)
+    ahead_3 = _passing(weights, from_below, up_part, steps - 3, *bounds, H, SLOPE, ALONE)
+    ahead_4 = _passing(weights, from_below, up_part, steps - 4, *bounds, H, SLOPE, ALONE)
     for step in range(steps):
         k = steps - 1 - step
         p_d, p_u, p_l, returned, w_d, w_u, w_l, s_returned = ahead_1
         ahead_1, ahead_2, ahead_3 = ahead_2, ahead_3, ahead_4
-        ahead_4 = _passing(weights, below, below_part, k - 4, *place, H, SLOPE, ALONE)
+        ahead_4 = _passing(weights, from_below, up_part, k - 4, *bounds, H, SLOPE, ALONE)
         j = k - lanes
         active = (j >= 0) & (j < width) & (lanes < height)
         passed = _below(up + diagonal_before, lanes, H)
@@ -163,15 +163,15 @@ def flow(
         right = tl.where(active, mass * p_l, right)
         if not ALONE:
             first = active & (lanes == 0)
-            tl.store(here_below + j, up, mask=first)
-            tl.store(here_below + below_part + j, diagonal_now, mask=first)
+            tl.store(to_above + j, up, mask=first)
+            tl.store(to_above + up_part + j, diagonal_now, mask=first)
             if SLOPE:
-                tl.store(here_below + 2 * below_part + j, s_up, mask=first)
-                tl.store(here_below + 3 * below_part + j, s_diagonal_now, mask=first)
+                tl.store(to_above + 2 * up_part + j, s_up, mask=first)
+                tl.store(to_above + 3 * up_part + j, s_diagonal_now, mask=first)
 
     # What the first column passes on stands in its lane since.
-    tl.store(here_beside + lanes, right, mask=lanes < height)
-    tl.store(here_beside + beside_part + lanes, diagonal_now, mask=lanes < height)
+    tl.store(to_left + lanes, right, mask=lanes < height)
+    tl.store(to_left + left_part + lanes, diagonal_now, mask=lanes < height)
     if SLOPE:
-        tl.store(here_beside + 2 * beside_part + lanes, s_right, mask=lanes < height)
-        tl.store(here_beside + 3 * beside_part + lanes, s_diagonal_now, mask=lanes < height)
+        tl.store(to_left + 2 * left_part + lanes, s_right, mask=lanes < height)
+        tl.store(to_left + 3 * left_part + lanes, s_diagonal_now, mask=lanes < height)

@@ -66,7 +66,7 @@ def _block(height, width, H, W, BI: tl.constexpr, BJ: tl.constexpr):
 
 
 @kernel
-def costs_given(
+def costs_of_matrix(
     D,
     Z,
     costs,
@@ -94,7 +94,7 @@ def costs_given(
     BJ: tl.constexpr,
     SLOPE: tl.constexpr,
 ):
-    """Factors and exponents of given costs, and with SLOPE the direction Z, where `sweep` reads."""
+    """Factors and exponents of costs D, and with SLOPE the direction Z, where `sweep` reads."""
     item, strip, chunk, height, width = tile(
         lengths_x, lengths_y, first_item, tiles, first_strip, stage, H, W
     )
@@ -116,7 +116,7 @@ def costs_given(
 
 
 @kernel
-def costs_between(
+def costs_of_embeddings(
     x,
     y,
     costs,

@@ -156,7 +156,7 @@ def sweep(
     SLOPE: tl.constexpr,
     ALONE: tl.constexpr,
 ):
-    """Masses of a tile's cells from those beside it: equation 2 with equation 3 in place of min.
+    """Masses of a tile's cells from its neighbors': equation 2 with equation 3 in place of min.
 
     Leaves its last row in `bottoms` (parts, items, strips, m), its last column in `sides` (parts,
     items, chunks, n), where the parts are mantissas, exponents and slopes of R; the value in
@@ -181,10 +181,10 @@ def sweep(
     j0 = chunk * W
     gamma_ = number(gamma)
 
-    # The cells left of each lane's first, and diagonally above those: from the tiles beside.
-    beside = (lanes < height) & (chunk > 0) & in_band(i, j0 - 1, band)
-    m_here = tl.load(before + lanes, mask=beside, other=0.0)
-    e_here = tl.load(before + side_part + lanes, mask=beside, other=NONE)
+    # The cells left of each lane's first, and diagonally above those: from the tiles to the left.
+    has_left = (lanes < height) & (chunk > 0) & in_band(i, j0 - 1, band)
+    m_here = tl.load(before + lanes, mask=has_left, other=0.0)
+    e_here = tl.load(before + side_part + lanes, mask=has_left, other=NONE)
     corner = (chunk > 0) & (lanes < height) & in_band(i - 1, j0 - 1, band)
     in_corner = corner & (lanes == 0) & (strip > 0)
     corner = corner & (lanes > 0)
@@ -198,22 +198,22 @@ def sweep(
     e_diagonal = tl.where(origin, 0.0, tl.where(lanes == 0, e_first, e_corner))
     t_here, t_diagonal = m_here, m_diagonal
     if SLOPE:
-        t_here = tl.load(before + 2 * side_part + lanes, mask=beside, other=0.0)
+        t_here = tl.load(before + 2 * side_part + lanes, mask=has_left, other=0.0)
         t_corner = tl.load(before + 2 * side_part + lanes - 1, mask=corner, other=0.0)
         t_first = tl.load(top + 2 * bottom_part - 1 + lanes, mask=in_corner, other=0.0)
         t_diagonal = tl.where(lanes == 0, t_first, t_corner)
 
     steps = tl.where(height > 0, height + width - 1, 0)
     # Read several steps ahead, so that the memory is not waited for.
-    place = (i, j0, height, width, W, band)
-    ahead_1 = _entering(costs, top, bottom_part, 0, *place, H, SLOPE, ALONE)
-    ahead_2 = _entering(costs, top, bottom_part, 1, *place, H, SLOPE, ALONE)
-    ahead_3 = _entering(costs, top, bottom_part, 2, *place, H, SLOPE, ALONE)
-    ahead_4 = _entering(costs, top, bottom_part, 3, *place, H, SLOPE, ALONE)
+    bounds = (i, j0, height, width, W, band)
+    ahead_1 = _entering(costs, top, bottom_part, 0, *bounds, H, SLOPE, ALONE)
+    ahead_2 = _entering(costs, top, bottom_part, 1, *bounds, H, SLOPE, ALONE)
+    ahead_3 = _entering(costs, top, bottom_part, 2, *bounds, H, SLOPE, ALONE)
+    ahead_4 = _entering(costs, top, bottom_part, 3, *bounds, H, SLOPE, ALONE)
     for k in range(steps):
         a, q, z, m_top, e_top, t_top = ahead_1
         ahead_1, ahead_2, ahead_3 = ahead_2, ahead_3, ahead_4
-        ahead_4 = _entering(costs, top, bottom_part, k + 4, *place, H, SLOPE, ALONE)
+        ahead_4 = _entering(costs, top, bottom_part, k + 4, *bounds, H, SLOPE, ALONE)
         j = k - lanes
         active = (j >= 0) & (j < width) & (lanes < height)
         m_up, e_up = _above(m_here, lanes), _above(e_here, lanes)

@@ -101,17 +101,17 @@ class Tiles:
         if keep_weights:
             parts = 2 if slope else 1  # of the mass, and of its slope
             self._weights = self._numbers(self._tiles, 3 * parts, self.W, self.H)
-            self._belows = self._numbers(2 * parts, self.items, 3, self.m)
-            self._besides = self._numbers(2 * parts, self.items, 2, self.n)
+            self._passed_up = self._numbers(2 * parts, self.items, 3, self.m)
+            self._passed_left = self._numbers(2 * parts, self.items, 2, self.n)
 
     def stages(self, first_item: int) -> list[Stage]:
         """Return in which order the tiles of a group of items are computed."""
         items = min(self.items, self.B - first_item)
         return [Stage(first_item, items, count, first, stage) for stage, first, count in self._runs]
 
-    def costs_given(self, at: Stage, D: Tensor, Z: Tensor) -> None:
+    def costs_of_matrix(self, at: Stage, D: Tensor, Z: Tensor) -> None:
         """Take costs, and with slopes a direction, from `(B, n, m)`."""
-        pairs.costs_given[self._blocks(at)](
+        pairs.costs_of_matrix[self._blocks(at)](
             *(D, Z, self._costs, self.lengths_x, self.lengths_y, *at.numbers, self.H, self.W),
             *(*D.stride(), *Z.stride(), self.band, *_steps(self.gamma)),
             BI=BLOCK_ROWS,
@@ -120,9 +120,9 @@ class Tiles:
             enable_fp_fusion=True,
         )
 
-    def costs_between(self, at: Stage, x: Tensor, y: Tensor) -> None:
+    def costs_of_embeddings(self, at: Stage, x: Tensor, y: Tensor) -> None:
         """Compute squared distances between embeddings, as `by_entry` lays them out."""
-        pairs.costs_between[self._blocks(at)](
+        pairs.costs_of_embeddings[self._blocks(at)](
             *(x, y, self._costs, self.lengths_x, self.lengths_y, *at.numbers, self.H, self.W),
             *(x.shape[2], *x.stride(), *y.stride(), self.band, *_steps(self.gamma)),
             BI=BLOCK_ROWS,
@@ -148,7 +148,7 @@ class Tiles:
     def flow(self, at: Stage, E: Tensor | None = None) -> None:
         """Compute E, or its slopes, from weights that were kept: `(B, n, m)`, or for `chain`."""
         flow.flow[(at.programs,)](
-            *(self._weights, self._weights if E is None else E, self._belows, self._besides),
+            *(self._weights, self._weights if E is None else E, self._passed_up, self._passed_left),
             *(
                 self.lengths_x,
                 self.lengths_y,
