@@ -75,6 +75,32 @@ def forbid_outside(D, band):
     return banded
 
 
+def is_inside(n, m, i, j, band, shape):
+    """Whether cell (i, j) of `(n, m)` is inside a band, by its definition, in fractions."""
+    if shape == "offset":
+        return abs(i - j) <= band
+    if shape == "diagonal":
+        return abs(i * (m - 1) - j * (n - 1)) <= band * max(n - 1, m - 1)
+    if n == 1 or m == 1:
+        return True
+    u, v, s = Fraction(i, n - 1), Fraction(j, m - 1), Fraction(band)
+    return u / s <= v <= s * u and (1 - u) / s <= 1 - v <= s * (1 - u)
+
+
+def inside_band(n, m, band, shape):
+    """Mask `(n, m)` of the cells inside a band."""
+    return np.array([[is_inside(n, m, i, j, band, shape) for j in range(m)] for i in range(n)])
+
+
+def is_connected(allowed):
+    """Whether the steps of `STEPS` lead from the first to the last cell over allowed ones."""
+    reached = np.zeros_like(allowed)
+    for i, j in np.ndindex(allowed.shape):
+        before = any(i >= di and j >= dj and reached[i - di, j - dj] for di, dj in STEPS)
+        reached[i, j] = allowed[i, j] and (before or i == j == 0)
+    return bool(reached[-1, -1])
+
+
 def _exact_prefixes(D, Z, gamma):
     """Soft minima over the paths from the first cell to each, and their slopes along Z."""
     values, slopes = {}, {}
