@@ -9,7 +9,7 @@ from tacref.reference.checks import check_path, check_path_cost, check_reached
 
 
 @takes_costs
-def dtw(D: ArrayLike, *, band: int | None = None) -> float:
+def dtw(D: ArrayLike, *, band: float | None = None, band_shape: str = "diagonal") -> float:
     """Cost of the cheapest alignment of two sequences.
 
     `dtw = min over A in A(n, m) of <A, D>`, where `A(n, m)` are the 0/1 matrices of monotone
@@ -19,9 +19,12 @@ def dtw(D: ArrayLike, *, band: int | None = None) -> float:
     ----------
     D : array_like, shape (n, m)
         Costs between frames; +inf forbids a cell. Not modified.
-    band : int, optional
-        Sakoe-Chiba band, >= |n - m|: cells with |i - j| > band are forbidden. By default there is
-        no band.
+    band : int or float, optional
+        Frames are matched only within this band, whose width is in frames of the shorter sequence
+        ("itakura": the largest slope, >= 1). By default there is no band.
+    band_shape : {"diagonal", "offset", "itakura"}
+        Around the line from corner to corner, around i = j, or a parallelogram between the
+        corners; `tacref.reference.band_columns` defines them.
 
     Returns
     -------
@@ -32,17 +35,19 @@ def dtw(D: ArrayLike, *, band: int | None = None) -> float:
     ------
     ValueError
         If `D` is not 2-d and non-empty, holds NaN or -inf, or leaves no path free; or if `band`
-        is not a whole number >= |n - m|.
+        is out of range or leaves no path.
 
     References
     ----------
     Haresh et al., "Learning by Aligning Videos in Time", CVPR 2021, equations 1 and 2.
     """
-    return check_reached(float(_accumulate(check_path_cost(D, band))[-1, -1]))
+    return check_reached(float(_accumulate(check_path_cost(D, band, band_shape))[-1, -1]))
 
 
 @takes_costs
-def dtw_path(D: ArrayLike, *, band: int | None = None) -> np.ndarray:
+def dtw_path(
+    D: ArrayLike, *, band: float | None = None, band_shape: str = "diagonal"
+) -> np.ndarray:
     """Path of the cheapest alignment.
 
     Our choice, not the paper's: going back from the last cell, ties take the diagonal step
@@ -52,9 +57,12 @@ def dtw_path(D: ArrayLike, *, band: int | None = None) -> np.ndarray:
     ----------
     D : array_like, shape (n, m)
         Costs between frames; +inf forbids a cell. Not modified.
-    band : int, optional
-        Sakoe-Chiba band, >= |n - m|: cells with |i - j| > band are forbidden. By default there is
-        no band.
+    band : int or float, optional
+        Frames are matched only within this band, whose width is in frames of the shorter sequence
+        ("itakura": the largest slope, >= 1). By default there is no band.
+    band_shape : {"diagonal", "offset", "itakura"}
+        Around the line from corner to corner, around i = j, or a parallelogram between the
+        corners; `tacref.reference.band_columns` defines them.
 
     Returns
     -------
@@ -65,9 +73,9 @@ def dtw_path(D: ArrayLike, *, band: int | None = None) -> np.ndarray:
     ------
     ValueError
         If `D` is not 2-d and non-empty, holds NaN or -inf, or leaves no path free; or if `band`
-        is not a whole number >= |n - m|.
+        is out of range or leaves no path.
     """
-    R = _accumulate(check_path_cost(D, band))
+    R = _accumulate(check_path_cost(D, band, band_shape))
     check_reached(float(R[-1, -1]))
     return _backtrack(R)
 
