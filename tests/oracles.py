@@ -223,3 +223,37 @@ def central_difference(function, point, step):
         near, wide = shifted(1) - shifted(-1), shifted(2) - shifted(-2)
         gradient[index] = (8 * near - wide) / (12 * step)
     return gradient
+
+
+def step_paths(n, m, steps):
+    """Every path from (0, 0) to (n-1, m-1) by (rows, columns, ...), with the steps it takes."""
+
+    def grow(cell, cells, taken):
+        if cell == (n - 1, m - 1):
+            yield cells, taken
+        for number, (rows, columns, *_) in enumerate(steps):
+            i, j = cell[0] + rows, cell[1] + columns
+            if i < n and j < m:
+                yield from grow((i, j), (*cells, (i, j)), (*taken, number))
+
+    yield from grow((0, 0), ((0, 0),), ())
+
+
+def steps_dtw(D, steps):
+    """Least cost over all paths by weighted steps, and of its paths the one that ties take.
+
+    Costs must be exact in any order. Going back from the last cell, a tie takes the first step in
+    the list, so that the reversed numbers of the steps come first in order. (inf, None) if there
+    is no path.
+    """
+    best, best_order, best_path = math.inf, None, None
+    for cells, taken in step_paths(len(D), len(D[0]), steps):
+        costs = [float(D[i][j]) for i, j in cells]
+        if math.inf in costs:
+            continue
+        weights = [steps[number][2] for number in taken]
+        total = costs[0] + math.fsum(w * c for w, c in zip(weights, costs[1:], strict=True))
+        order = taken[::-1]
+        if total < best or (total == best and order < best_order):
+            best, best_order, best_path = total, order, cells
+    return best, best_path

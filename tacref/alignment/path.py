@@ -91,9 +91,12 @@ def _whole_tiles(rows: int, columns: int) -> Blocks:
 
 def _tiles(pair: Pair, columns: int) -> int:
     """Largest number of tiles in a strip's part of a block with this many columns."""
+    tiles = -(-columns // TILE)
+    if tiles <= 2:
+        return tiles
     # The columns that the band leaves in a strip may begin anywhere in a tile.
     _, _, widest = size_of(whole_area(pair))
-    return min(-(-columns // TILE), widest // TILE + 2)
+    return min(tiles, widest // TILE + 2)
 
 
 def _direction_bytes(pair: Pair, blocks: Blocks) -> int:
@@ -109,8 +112,10 @@ def _checkpoint_sizes(pair: Pair) -> tuple[int, int]:
 
 def _checkpoints(pair: Pair, blocks: Blocks) -> Storage:
     """Allocate storage for the last row and column of every block but the last."""
-    width, height = _checkpoint_sizes(pair)
     rows, columns = (pair.n - 1) // blocks.rows, (pair.m - 1) // blocks.columns
+    if rows == columns == 0:
+        return no_storage()
+    width, height = _checkpoint_sizes(pair)
     return no_storage()._replace(
         rows=np.empty((rows, width)),
         row_step=blocks.rows if rows else 0,

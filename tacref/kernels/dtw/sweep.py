@@ -94,7 +94,7 @@ def _follow(
             tile_start, tile_stop = max(start, tile * TILE), min(stop, (tile + 1) * TILE)
             begin = _leave_out(row, edge, rows, tile_start, tile_stop, area.bound)
             if begin < tile_stop:
-                _costs(pair, first, rows, begin, tile_stop, worker.strip)
+                tile_costs(pair, first, rows, begin, tile_stop, worker.strip)
                 bits_start = (s * storage.tiles + tile - first_tile) * TILE_BYTES
                 forward(
                     worker.strip,
@@ -152,7 +152,9 @@ def _leave_out(
 
 
 @njit(cache=True)
-def _costs(pair: Pair, first: int, rows: int, start: int, stop: int, strip: np.ndarray) -> None:
+def tile_costs(
+    pair: Pair, first: int, rows: int, start: int, stop: int, strip: np.ndarray
+) -> None:
     """Write the costs of a tile."""
     tile = start // TILE
     y = pair.y[tile * TILE * pair.d :]
