@@ -5,7 +5,7 @@ import math
 import sys
 from collections.abc import Callable
 from numbers import Integral
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -17,6 +17,8 @@ MIN_SCALE, MAX_WEIGHT = 1e-100, 1e100
 MAX_TIME = 1e50
 # A band beyond the frames of any video forbids nothing, and kernels use machine integers.
 _MAX_BAND = 2**31 - 1
+# Which cells a band leaves: `tacref.reference.bands` defines them.
+BAND_SHAPES = ("diagonal", "offset", "itakura")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -147,21 +149,49 @@ def check_variant(variant: str) -> str:
     return variant
 
 
-def check_band(band: int | None, n: int, m: int) -> int | None:
-    """Return `band` as an int, if it is a whole number that lets some path of `(n, m)` through.
+def check_band_shape(shape: str) -> str:
+    """Return `shape`, if it is one of `BAND_SHAPES`.
 
     Raises
     ------
     ValueError
-        If it is neither None nor a whole number >= 0, or less than |n - m|.
+        If it is not.
+    """
+    if not isinstance(shape, str) or shape not in BAND_SHAPES:
+        raise ValueError(
+            f"band_shape must be one of {', '.join(BAND_SHAPES)}, got {in_one_line(shape)}"
+        )
+    return shape
+
+
+@overload
+def check_band(band: int | None, n: int, m: int) -> int | None: ...
+@overload
+def check_band(band: float | None, n: int, m: int, shape: str) -> float | None: ...
+def check_band(band: float | None, n: int, m: int, shape: str = "offset") -> float | None:
+    """Return `band`, if it is of its shape's type and lets some path of `(n, m)` through.
+
+    Whether "itakura" lets one through is for `tacref.reference.bands.band_columns` to say.
+
+    Raises
+    ------
+    ValueError
+        If it is neither None nor a whole number >= 0 ("itakura": a number >= 1); "offset": if it
+        is less than |n - m|; "diagonal": if it is 0 and n != m.
     """
     if band is None:
         return None
+    if shape == "itakura":
+        return check_positive(band, "band", least=1.0)
     if isinstance(band, bool) or not (isinstance(band, Integral) and band >= 0):
         raise ValueError(f"band must be a whole number >= 0 or None, got {in_one_line(band)}")
-    if band < abs(n - m):
+    if shape == "offset" and band < abs(n - m):
         raise ValueError(
             f"band must be >= |n - m| = {abs(n - m)} for n = {n} and m = {m}, or no path fits, "
             f"got {band!r}"
+        )
+    if shape == "diagonal" and band == 0 and n != m and min(n, m) > 1:
+        raise ValueError(
+            f"band must be >= 1 for n = {n} and m = {m}, or no path fits, got {band!r}"
         )
     return min(int(band), _MAX_BAND)

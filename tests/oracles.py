@@ -75,6 +75,32 @@ def forbid_outside(D, band):
     return banded
 
 
+def is_inside(n, m, i, j, band, shape):
+    """Whether cell (i, j) of `(n, m)` is inside a band, by its definition, in fractions."""
+    if shape == "offset":
+        return abs(i - j) <= band
+    if shape == "diagonal":
+        return abs(i * (m - 1) - j * (n - 1)) <= band * max(n - 1, m - 1)
+    if n == 1 or m == 1:
+        return True
+    u, v, s = Fraction(i, n - 1), Fraction(j, m - 1), Fraction(band)
+    return u / s <= v <= s * u and (1 - u) / s <= 1 - v <= s * (1 - u)
+
+
+def inside_band(n, m, band, shape):
+    """Mask `(n, m)` of the cells inside a band."""
+    return np.array([[is_inside(n, m, i, j, band, shape) for j in range(m)] for i in range(n)])
+
+
+def is_connected(allowed):
+    """Whether the steps of `STEPS` lead from the first to the last cell over allowed ones."""
+    reached = np.zeros_like(allowed)
+    for i, j in np.ndindex(allowed.shape):
+        before = any(i >= di and j >= dj and reached[i - di, j - dj] for di, dj in STEPS)
+        reached[i, j] = allowed[i, j] and (before or i == j == 0)
+    return bool(reached[-1, -1])
+
+
 def _exact_prefixes(D, Z, gamma):
     """Soft minima over the paths from the first cell to each, and their slopes along Z."""
     values, slopes = {}, {}
@@ -197,3 +223,37 @@ def central_difference(function, point, step):
         near, wide = shifted(1) - shifted(-1), shifted(2) - shifted(-2)
         gradient[index] = (8 * near - wide) / (12 * step)
     return gradient
+
+
+def step_paths(n, m, steps):
+    """Every path from (0, 0) to (n-1, m-1) by (rows, columns, ...), with the steps it takes."""
+
+    def grow(cell, cells, taken):
+        if cell == (n - 1, m - 1):
+            yield cells, taken
+        for number, (rows, columns, *_) in enumerate(steps):
+            i, j = cell[0] + rows, cell[1] + columns
+            if i < n and j < m:
+                yield from grow((i, j), (*cells, (i, j)), (*taken, number))
+
+    yield from grow((0, 0), ((0, 0),), ())
+
+
+def steps_dtw(D, steps):
+    """Least cost over all paths by weighted steps, and of its paths the one that ties take.
+
+    Costs must be exact in any order. Going back from the last cell, a tie takes the first step in
+    the list, so that the reversed numbers of the steps come first in order. (inf, None) if there
+    is no path.
+    """
+    best, best_order, best_path = math.inf, None, None
+    for cells, taken in step_paths(len(D), len(D[0]), steps):
+        costs = [float(D[i][j]) for i, j in cells]
+        if math.inf in costs:
+            continue
+        weights = [steps[number][2] for number in taken]
+        total = costs[0] + math.fsum(w * c for w, c in zip(weights, costs[1:], strict=True))
+        order = taken[::-1]
+        if total < best or (total == best and order < best_order):
+            best, best_order, best_path = total, order, cells
+    return best, best_path

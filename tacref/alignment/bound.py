@@ -31,7 +31,7 @@ def upper_bound(x: np.ndarray, y: np.ndarray, pair: Pair, area: Area) -> float:
         return math.inf
     factor = max(MIN_FRAMES_AVERAGED, -(-max(pair.n, pair.m) // MAX_AVERAGES))
     coarse_x, coarse_y = _averages(x, factor), _averages(y, factor)
-    coarse = make_pair(coarse_x, coarse_y, None)
+    coarse = make_pair(coarse_x, coarse_y)
     path = find_path(coarse, plan_blocks(coarse))
     differences = coarse_x[path[:, 0]] - coarse_y[path[:, 1]]
     if (differences**2).sum(axis=1).mean() > MAX_COARSE_COST_SHARE * _mean_cost(coarse_x, coarse_y):

@@ -16,11 +16,14 @@ from tacref.alignment.sweep import (
     run_sweep,
     whole_area,
 )
+from tacref.reference.bands import Columns, band_columns
 from tacref.reference.checks import check_embeddings
 from tacref.terminal import BAR_DELAY
 
 
-def dtw(x: ArrayLike, y: ArrayLike, *, band: int | None = None) -> float:
+def dtw(
+    x: ArrayLike, y: ArrayLike, *, band: float | None = None, band_shape: str = "diagonal"
+) -> float:
     """Cost of the cheapest alignment of two sequences.
 
     The costs are squared Euclidean distances, computed as they are needed and not stored, so
@@ -33,9 +36,12 @@ def dtw(x: ArrayLike, y: ArrayLike, *, band: int | None = None) -> float:
         Frame embeddings of one video. Not modified.
     y : array_like, shape (m, d)
         Frame embeddings of the other. Not modified.
-    band : int, optional
-        Sakoe-Chiba band, >= |n - m|: cells with |i - j| > band are forbidden. By default there is
-        no band.
+    band : int or float, optional
+        Frames are matched only within this band, whose width is in frames of the shorter sequence
+        ("itakura": the largest slope, >= 1). By default there is no band.
+    band_shape : {"diagonal", "offset", "itakura"}
+        Around the line from corner to corner, around i = j, or a parallelogram between the
+        corners; `tacref.reference.band_columns` defines them.
 
     Returns
     -------
@@ -47,7 +53,7 @@ def dtw(x: ArrayLike, y: ArrayLike, *, band: int | None = None) -> float:
     ------
     ValueError
         If a shape does not fit, a value is not finite or so large that costs would overflow, or
-        `band` is not a whole number >= |n - m|.
+        `band` is out of range or leaves no path.
 
     References
     ----------
@@ -56,7 +62,7 @@ def dtw(x: ArrayLike, y: ArrayLike, *, band: int | None = None) -> float:
     leaving cells out.
     """
     x, y = check_embeddings(x, y)
-    pair = make_pair(x, y, band)
+    pair = make_pair(x, y, band_columns(len(x), len(y), band, band_shape))
     area = whole_area(pair)
     area = area._replace(bound=upper_bound(x, y, pair, area))
     row, left = make_borders(pair)
@@ -65,7 +71,12 @@ def dtw(x: ArrayLike, y: ArrayLike, *, band: int | None = None) -> float:
 
 
 def dtw_path(
-    x: ArrayLike, y: ArrayLike, *, band: int | None = None, progress: bool = False
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    band: float | None = None,
+    band_shape: str = "diagonal",
+    progress: bool = False,
 ) -> np.ndarray:
     """Path of the cheapest alignment of two sequences.
 
@@ -82,9 +93,12 @@ def dtw_path(
         Frame embeddings of one video. Not modified.
     y : array_like, shape (m, d)
         Frame embeddings of the other. Not modified.
-    band : int, optional
-        Sakoe-Chiba band, >= |n - m|: cells with |i - j| > band are forbidden. By default there is
-        no band.
+    band : int or float, optional
+        Frames are matched only within this band, whose width is in frames of the shorter sequence
+        ("itakura": the largest slope, >= 1). By default there is no band.
+    band_shape : {"diagonal", "offset", "itakura"}
+        Around the line from corner to corner, around i = j, or a parallelogram between the
+        corners; `tacref.reference.band_columns` defines them.
     progress : bool
         Show a progress bar if it takes longer than a few seconds (on a terminal only; needs tqdm).
 
@@ -98,9 +112,16 @@ def dtw_path(
     ------
     ValueError
         If a shape does not fit, a value is not finite or so large that costs would overflow, or
-        `band` is not a whole number >= |n - m|.
+        `band` is out of range or leaves no path.
     """
     x, y = check_embeddings(x, y)
+    return path_within(x, y, band_columns(len(x), len(y), band, band_shape), progress=progress)
+
+
+def path_within(
+    x: np.ndarray, y: np.ndarray, band: Columns, *, progress: bool = False
+) -> np.ndarray:
+    """Return the path that `dtw_path` finds, of checked embeddings and the columns of a band."""
     pair = make_pair(x, y, band)
     bound = upper_bound(x, y, pair, whole_area(pair))
     with _progress_bar(progress, pair.n) as update:

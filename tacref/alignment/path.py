@@ -17,8 +17,8 @@ from tacref.alignment.sweep import (
     run_sweep,
     whole_area,
 )
-from tacref.kernels.costs import COLUMNS, ROWS
-from tacref.kernels.dtw.pair import Area, Pair, Storage
+from tacref.kernels.costs import ROWS
+from tacref.kernels.dtw.pair import Area, Pair, Storage, size_of
 from tacref.kernels.dtw.sweep import walk
 from tacref.kernels.dtw.tile import TILE, TILE_BYTES
 
@@ -91,9 +91,12 @@ def _whole_tiles(rows: int, columns: int) -> Blocks:
 
 def _tiles(pair: Pair, columns: int) -> int:
     """Largest number of tiles in a strip's part of a block with this many columns."""
-    # Columns that the band leaves in a strip; they may begin anywhere in a tile.
-    inside = 2 * pair.band + ROWS + COLUMNS
-    return min(-(-columns // TILE), inside // TILE + 2)
+    tiles = -(-columns // TILE)
+    if tiles <= 2:
+        return tiles
+    # The columns that the band leaves in a strip may begin anywhere in a tile.
+    _, _, widest = size_of(whole_area(pair))
+    return min(tiles, widest // TILE + 2)
 
 
 def _direction_bytes(pair: Pair, blocks: Blocks) -> int:
@@ -102,13 +105,17 @@ def _direction_bytes(pair: Pair, blocks: Blocks) -> int:
 
 def _checkpoint_sizes(pair: Pair) -> tuple[int, int]:
     """Largest number of cells of a row and of a column inside the band."""
-    return min(pair.m, 2 * pair.band + 1), min(pair.n, 2 * pair.band + 1)
+    widest = (pair.stop_columns - pair.first_columns).max()
+    highest = (pair.stop_rows - pair.first_rows).max()
+    return int(widest), int(highest)
 
 
 def _checkpoints(pair: Pair, blocks: Blocks) -> Storage:
     """Allocate storage for the last row and column of every block but the last."""
-    width, height = _checkpoint_sizes(pair)
     rows, columns = (pair.n - 1) // blocks.rows, (pair.m - 1) // blocks.columns
+    if rows == columns == 0:
+        return no_storage()
+    width, height = _checkpoint_sizes(pair)
     return no_storage()._replace(
         rows=np.empty((rows, width)),
         row_step=blocks.rows if rows else 0,
@@ -123,34 +130,24 @@ def _restore(pair: Pair, area: Area, storage: Storage, row: np.ndarray, left: np
     columns = slice(area.column_start, area.column_stop + 1)
     row[columns] = left[rows] = np.inf
     if area.row_start:
-        _copy(
-            storage.rows[area.row_start // storage.row_step - 1],
-            area.row_start,
-            pair.band,
-            row,
-            columns,
-        )
+        i = area.row_start - 1
+        stored = storage.rows[area.row_start // storage.row_step - 1]
+        _copy(stored, pair.first_columns[i], pair.stop_columns[i], row, columns)
     if area.column_start:
-        _copy(
-            storage.columns[area.column_start // storage.column_step - 1],
-            area.column_start,
-            pair.band,
-            left,
-            rows,
-        )
+        j = area.column_start - 1
+        stored = storage.columns[area.column_start // storage.column_step - 1]
+        _copy(stored, pair.first_rows[j], pair.stop_rows[j], left, rows)
     # The corner is in both, or next to (0, 0).
     left[area.row_start] = row[area.column_start] if area.row_start else np.inf
     if area.row_start == area.column_start == 0:
         left[0] = 0.0
 
 
-def _copy(source: np.ndarray, line: int, band: int, out: np.ndarray, part: slice) -> None:
-    """Copy a stored row or column, the one before `line`, into a border.
+def _copy(source: np.ndarray, first: int, stop: int, out: np.ndarray, part: slice) -> None:
+    """Copy a stored row or column into a part of a border.
 
-    Entry k of a border, at k + 1, is inside the band if |k - (line - 1)| <= band.
+    Entry k of a border, at k + 1, is inside the band if `first` <= k < `stop`.
     """
-    offset = max(0, line - 1 - band)
-    begin = max(part.start, offset + 1)
-    end = min(part.stop, line + band + 1, len(out))
+    begin, end = max(part.start, first + 1), min(part.stop, stop + 1)
     if end > begin:
-        out[begin:end] = source[begin - 1 - offset : end - 1 - offset]
+        out[begin:end] = source[begin - 1 - first : end - 1 - first]

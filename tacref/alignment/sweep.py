@@ -7,12 +7,22 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from tacref.checks import check_band
 from tacref.cores import threads_available
 from tacref.kernels.costs import COLUMNS, ROWS, STRIDE, copy_columns
-from tacref.kernels.dtw.pair import COMPLETE, Area, Pair, Storage, Team, Worker, size_of, windows
+from tacref.kernels.dtw.pair import (
+    COMPLETE,
+    Area,
+    Pair,
+    Storage,
+    Team,
+    Worker,
+    rows_of_columns,
+    size_of,
+    windows,
+)
 from tacref.kernels.dtw.sweep import ENDED, PAUSED, WAITING, sweep
 from tacref.kernels.dtw.tile import SLOT, TILE
+from tacref.reference.bands import Columns, band_columns
 
 # Rough times on a slow processor: they only decide how often the calling thread reports progress
 # and whether more threads pay.
@@ -29,17 +39,18 @@ _MIN_SLEEP, _MAX_SLEEP = 1e-6, 1e-3
 Progress = Callable[[float], object]
 
 
-def make_pair(x: np.ndarray, y: np.ndarray, band: int | None) -> Pair:
+def make_pair(x: np.ndarray, y: np.ndarray, band: Columns | None = None) -> Pair:
     """Return two embeddings as the kernels take them; they have passed `check_embeddings`.
+
+    `band` holds the columns of each row that are inside the band; by default there is no band.
 
     Raises
     ------
     ValueError
-        If a value is so large that costs would overflow, or `band` is not a whole number >= |n - m|
-        or None.
+        If a value is so large that costs would overflow.
     """
     (n, d), m = x.shape, len(y)
-    band = check_band(band, n, m)
+    band = band_columns(n, m, None) if band is None else band
     # Not by a dot product: BLAS would keep its threads busy for a while.
     largest = [max(float(array.max()), -float(array.min())) for array in (x, y)]
     # An overflow must not be mistaken for +inf, which marks forbidden cells.
@@ -57,12 +68,13 @@ def make_pair(x: np.ndarray, y: np.ndarray, band: int | None) -> Pair:
         part = y[tile * TILE : (tile + 1) * TILE]
         copy_columns(part, len(part), columns[tile * d * TILE :], TILE)
     flat = np.require(x, np.float64, ["C", "W"]).reshape(-1)  # one type for the compiler, not two
-    return Pair(flat, last.reshape(-1), columns, n, m, d, n + m if band is None else band)
+    return Pair(flat, last.reshape(-1), columns, n, m, d, *band, *rows_of_columns(*band, m))
 
 
 def make_area(pair: Pair, rows: tuple[int, int], columns: tuple[int, int], bound: float) -> Area:
     """Return the part of a pair inside a range of rows, a range of columns and the band."""
-    return Area(*rows, *columns, *windows(*rows, *columns, pair.band), bound)
+    starts, stops = windows(*rows, *columns, pair.first_columns, pair.stop_columns)
+    return Area(*rows, *columns, starts, stops, bound)
 
 
 def whole_area(pair: Pair, bound: float = math.inf) -> Area:

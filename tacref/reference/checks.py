@@ -5,7 +5,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tacref.checks import check_band, check_positive, read_array
+from tacref.checks import check_positive, read_array
+from tacref.reference.bands import band_columns
 
 
 def check_cost(D: ArrayLike, name: str = "D") -> np.ndarray:
@@ -22,22 +23,25 @@ def check_cost(D: ArrayLike, name: str = "D") -> np.ndarray:
     return array
 
 
-def check_path_cost(D: ArrayLike, band: int | None = None) -> np.ndarray:
+def check_path_cost(
+    D: ArrayLike, band: float | None = None, band_shape: str = "offset"
+) -> np.ndarray:
     """Return `D` as `check_cost` does, but with +inf for forbidden cells and outside `band`.
 
     Raises
     ------
     ValueError
-        As `check_cost`, save for +inf; or if `band` is not a whole number >= |n - m| or None.
+        As `check_cost`, save for +inf; or if `band` is out of range or leaves no path.
     """
     array = _as_matrix(D, "D")
     refuse(array, ~(array > -np.inf), "D must not hold NaN or -inf")
     _check_sums(array, "D")
     n, m = array.shape
-    band = check_band(band, n, m)
+    first, stop = band_columns(n, m, band, band_shape)
     if band is None:
         return array
-    outside_band = np.abs(np.subtract.outer(np.arange(n), np.arange(m))) > band
+    columns = np.arange(m)
+    outside_band = (columns < first[:, None]) | (columns >= stop[:, None])
     return np.where(outside_band, np.inf, array)
 
 

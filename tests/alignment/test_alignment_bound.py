@@ -14,6 +14,7 @@ from tacref.alignment.path import Blocks, find_path
 from tacref.alignment.sweep import make_borders, make_pair, no_storage, run_sweep, whole_area
 from tacref.kernels.costs import ROWS
 from tacref.kernels.dtw.tile import TILE
+from tacref.reference.bands import band_columns
 
 LENGTHS = st.integers(1, 5 * TILE)
 
@@ -27,7 +28,7 @@ def videos(n, m, seed, noise=0.0, d=2):
 
 
 def bound_of(x, y, band=None):
-    pair = make_pair(x, y, band)
+    pair = make_pair(x, y, band_columns(len(x), len(y), band, "offset"))
     return upper_bound(x, y, pair, whole_area(pair))
 
 
@@ -53,8 +54,9 @@ def test_the_tightest_bound_changes_no_bit(n, m, seed, noise, slack):
     x, y = videos(n, m, seed, noise)
     band = None if slack is None else abs(n - m) + slack
     D = reference.cost_matrix(x, y)
-    least, path = reference.dtw(D, band=band), reference.dtw_path(D, band=band)
-    pair = make_pair(x, y, band)
+    options = {"band": band, "band_shape": "offset"}
+    least, path = reference.dtw(D, **options), reference.dtw_path(D, **options)
+    pair = make_pair(x, y, band_columns(n, m, band, "offset"))
     for bound, threads in ((least, 1), (least, 3), (1.5 * least, 2)):
         assert swept(pair, bound, threads)[-1] == least
         for blocks in (Blocks(ROWS, TILE), Blocks(8 * ROWS, 2 * TILE)):
@@ -73,9 +75,13 @@ class TestAlways:
             x, y = videos(*shape, seed, noise)
             D = reference.cost_matrix(x, y)
             for band in (None, abs(shape[0] - shape[1]), abs(shape[0] - shape[1]) + 30):
-                least = reference.dtw(D, band=band)
+                options = {"band": band, "band_shape": "offset"}
+                least = reference.dtw(D, **options)
                 assert bound_of(x, y, band) >= least
-                assert dtw(x, y, band=band) == least
+                assert dtw(x, y, **options) == least
+                assert_array_equal(dtw_path(x, y, **options), reference.dtw_path(D, **options))
+            for band in (1, 20):
+                assert dtw(x, y, band=band) == reference.dtw(D, band=band)
                 assert_array_equal(dtw_path(x, y, band=band), reference.dtw_path(D, band=band))
 
     def test_rounded_costs(self):
@@ -84,7 +90,7 @@ class TestAlways:
             x, y = (
                 frames + 0.1 * rng.normal(size=frames.shape) for frames in videos(900, 800, seed)
             )
-            pair = make_pair(x, y, None)
+            pair = make_pair(x, y)
             bound, least = upper_bound(x, y, pair, whole_area(pair)), swept(pair, np.inf)[-1]
             assert least <= bound < 1.5 * least
             assert dtw(x, y) == least
@@ -100,7 +106,7 @@ class TestAlways:
 
 def test_similar_videos_leave_most_out():
     x, y = videos(2000, 2000, seed=1, d=8)
-    pair = make_pair(x, y, None)
+    pair = make_pair(x, y)
     assert upper_bound(x, y, pair, whole_area(pair)) < np.inf
     assert np.isinf(swept(pair, upper_bound(x, y, pair, whole_area(pair)))).mean() > 0.5
     assert np.isfinite(swept(pair, np.inf)[1:]).all()
@@ -116,6 +122,6 @@ def test_no_bound_where_it_does_not_pay():
 
 def test_a_bound_too_low_is_not_taken_for_an_answer():
     x, y = videos(500, 500, seed=4, noise=1)
-    pair = make_pair(x, y, None)
+    pair = make_pair(x, y)
     least = swept(pair, np.inf)[-1]
     assert swept(pair, 0.9 * least)[-1] > 0.9 * least

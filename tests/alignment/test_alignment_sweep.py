@@ -18,7 +18,7 @@ from tacref.kernels.dtw.tile import DIAGONALS, SLOT, forward
 
 
 def value(x, y, threads):
-    pair = make_pair(x, y, None)
+    pair = make_pair(x, y)
     row, left = make_borders(pair)
     run_sweep(pair, whole_area(pair), row, left, no_storage(), threads=threads)
     return row[-1]

@@ -16,8 +16,10 @@ from tacref.alignment import path as paths
 from tacref.alignment.path import Blocks, find_path, plan_blocks
 from tacref.alignment.sweep import make_borders, make_pair, no_storage, run_sweep, whole_area
 from tacref.kernels.costs import ROWS
+from tacref.kernels.dtw.pair import rows_of_columns
 from tacref.kernels.dtw.tile import TILE
 from tacref.losses import SoftDTWLoss
+from tacref.reference.bands import band_columns
 
 SMALLEST = Blocks(ROWS, TILE)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -30,44 +32,68 @@ def tied(n, m, d, seed):
     return tuple(rng.integers(0, 3, (length, d)).astype(np.float64) for length in (n, m))
 
 
-def find(x, y, band=None, blocks=SMALLEST, threads=1):
-    return find_path(make_pair(x, y, band), blocks, threads=threads)
+def find(x, y, band=None, blocks=SMALLEST, threads=1, shape="offset"):
+    columns = band_columns(len(x), len(y), band, shape)
+    return find_path(make_pair(x, y, columns), blocks, threads=threads)
 
 
-def value(x, y, band=None, threads=1):
-    pair = make_pair(x, y, band)
+def value(x, y, threads=1):
+    pair = make_pair(x, y)
     row, left = make_borders(pair)
     run_sweep(pair, whole_area(pair), row, left, no_storage(), threads=threads)
     return row[-1]
 
 
-def assert_as_reference(path, x, y, band):
-    assert_array_equal(path, reference.dtw_path(reference.cost_matrix(x, y), band=band))
+def assert_as_reference(path, x, y, band, shape="offset"):
+    expected = reference.dtw_path(reference.cost_matrix(x, y), band=band, band_shape=shape)
+    assert_array_equal(path, expected)
 
 
-@given(LENGTHS, LENGTHS, st.integers(1, 40), SEEDS, st.one_of(st.none(), st.integers(0, 200)))
+def widths(n, m, slack):
+    """Yield a band of every shape that leaves a path, and no band."""
+    yield {"band": None, "band_shape": "diagonal"}
+    yield {"band": max(1, slack), "band_shape": "diagonal"}
+    yield {"band": abs(n - m) + slack, "band_shape": "offset"}
+    if min(n, m) > 2:
+        yield {"band": max(n, m) / min(n, m) + 1 + slack / 50, "band_shape": "itakura"}
+
+
+@given(LENGTHS, LENGTHS, st.integers(1, 40), SEEDS, st.integers(0, 200))
 def test_value_and_path_are_those_of_the_reference(n, m, d, seed, slack):
     x, y = tied(n, m, d, seed)
-    band = None if slack is None else abs(n - m) + slack
-    assert dtw(x, y, band=band) == reference.dtw(reference.cost_matrix(x, y), band=band)
-    path = dtw_path(x, y, band=band)
-    assert path.dtype == np.int64
-    assert_as_reference(path, x, y, band)
+    for options in widths(n, m, slack):
+        try:
+            band_columns(n, m, options["band"], options["band_shape"])
+        except ValueError:  # a slope that leaves no path
+            continue
+        assert dtw(x, y, **options) == reference.dtw(reference.cost_matrix(x, y), **options)
+        path = dtw_path(x, y, **options)
+        assert path.dtype == np.int64
+        assert_as_reference(path, x, y, *options.values())
 
 
-@given(LENGTHS, LENGTHS, SEEDS, st.one_of(st.none(), st.integers(0, 200)))
+@given(LENGTHS, LENGTHS, SEEDS, st.integers(0, 200))
 def test_any_blocks_and_any_threads_find_the_same_path(n, m, seed, slack):
     x, y = tied(n, m, 2, seed)
-    band = None if slack is None else abs(n - m) + slack
-    for blocks, threads in ((SMALLEST, 1), (SMALLEST, 2), (Blocks(2 * ROWS, 2 * TILE), 3)):
-        assert_as_reference(find(x, y, band, blocks, threads), x, y, band)
+    for options in widths(n, m, slack):
+        band, shape = options.values()
+        try:
+            band_columns(n, m, band, shape)
+        except ValueError:  # a slope that leaves no path
+            continue
+        for blocks, threads in ((SMALLEST, 1), (SMALLEST, 2), (Blocks(2 * ROWS, 2 * TILE), 3)):
+            path = find(x, y, band, blocks, threads, shape)
+            assert_as_reference(path, x, y, band, shape)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_a_long_narrow_band(threads):
     x, y = tied(5000, 4990, 1, seed=7)
-    for band in (10, 17, 300):
-        assert_as_reference(find(x, y, band, threads=threads), x, y, band)
+    for band, shape in ((10, "offset"), (17, "offset"), (300, "offset"), (3, "diagonal")):
+        path = find(x, y, band, threads=threads, shape=shape)
+        assert_as_reference(path, x, y, band, shape)
+    x = x[:1000]
+    assert_as_reference(find(x, y, 2, threads=threads, shape="diagonal"), x, y, 2, "diagonal")
 
 
 @given(st.integers(1, 150), st.integers(1, 150), st.integers(1, 40), SEEDS)
@@ -158,7 +184,6 @@ def test_a_lost_checkpoint_is_found(number, monkeypatch):
 
 
 def test_blocks_are_planned_within_memory():
-    small = make_pair(np.zeros((1, 64)), np.zeros((1, 64)), None)
     for n, m, band in (
         (10_000, 10_000, None),
         (50_000, 50_000, None),
@@ -166,13 +191,32 @@ def test_blocks_are_planned_within_memory():
         (5_000_000, 5_000_000, 1000),
         (3_000_000, 3_000_000, 0),
     ):
-        pair = small._replace(n=n, m=m, band=n + m if band is None else band)
+        pair = pair_of(n, m, band)
         blocks = plan_blocks(pair)
         kept = paths._checkpoints(pair, blocks)
         assert kept.rows.nbytes + kept.columns.nbytes <= paths.MAX_CHECKPOINT_BYTES
         assert paths._direction_bytes(pair, blocks) <= 2**28
-    pair = small._replace(n=4000, m=6000, band=10_000)
+    pair = pair_of(4000, 6000, 10_000)
     assert paths._checkpoints(pair, plan_blocks(pair)).rows.size == 0  # one block has it all
+
+
+def pair_of(n, m, band):
+    """Return a pair without embeddings, for its sizes."""
+    columns = band_columns(n, m, band, "offset")
+    pair = make_pair(np.zeros((1, 64)), np.zeros((1, 64)))
+    rows = rows_of_columns(*columns, m)
+    fields = ("first_columns", "stop_columns", "first_rows", "stop_rows")
+    return pair._replace(n=n, m=m, **dict(zip(fields, (*columns, *rows), strict=True)))
+
+
+def test_rows_of_columns_are_those_of_the_transposed_band():
+    for n, m, band, shape in ((7, 12, 2, "diagonal"), (12, 7, 6, "offset"), (9, 9, 2, "itakura")):
+        for one, other in zip(
+            rows_of_columns(*band_columns(n, m, band, shape), m),
+            band_columns(m, n, band, shape),
+            strict=True,
+        ):
+            assert_array_equal(one, other)
 
 
 class Bar:
@@ -235,7 +279,14 @@ def test_no_bar_on_standard_error_that_is_no_terminal(capfd):
         ([[1e160]], [[0.0]], {}, r"stay finite .* got values up to 1e\+160 and 0\.0"),
         ([[0.0]], [[1.0]], {"band": -1}, "band must be a whole number >= 0 or None, got -1"),
         ([[0.0]], [[1.0]], {"band": 1.0}, r"band must be a whole number .* got 1\.0"),
-        (np.zeros((2, 1)), np.zeros((5, 1)), {"band": 2}, r"band must be >= \|n - m\| = 3 .* 2"),
+        (np.zeros((2, 1)), np.zeros((5, 1)), {"band": 0}, r"band must be >= 1 for n = 2 .* got 0"),
+        (
+            np.zeros((2, 1)),
+            np.zeros((5, 1)),
+            {"band": 2, "band_shape": "offset"},
+            r"band must be >= \|n - m\| = 3 .* 2",
+        ),
+        ([[0.0]], [[1.0]], {"band_shape": "round"}, "band_shape must be one of .* got 'round'"),
     ],
 )
 def test_refusals(function, x, y, options, message):

@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
 
 from tacref.reference import alignment_matrix, dtw, dtw_path
+from tacref.reference.bands import BAND_SHAPES
 from tests import oracles
 
 SIDES = st.integers(1, 4)
@@ -74,20 +75,34 @@ def test_ties_take_x_before_y():
     assert_array_equal(dtw_path(D), [[0, 0], [0, 1], [1, 2], [2, 2]])
 
 
-@given(costs, st.integers(0, 4))
-def test_band(D, width):
-    band = abs(D.shape[0] - D.shape[1]) + width
-    banded = oracles.forbid_outside(D, band)
-    assert dtw(D, band=band) == dtw(banded)
-    assert dtw(D, band=band) == pytest.approx(oracles.dtw(banded), rel=1e-14, abs=1e-12)
-    path = dtw_path(D, band=band)
+@pytest.mark.parametrize("shape", BAND_SHAPES)
+@given(D=costs, width=st.integers(0, 4))
+def test_band(shape, D, width):
+    band = width + {"offset": abs(D.shape[0] - D.shape[1]), "diagonal": 0, "itakura": 1}[shape]
+    inside = oracles.inside_band(*D.shape, band, shape)
+    if not oracles.is_connected(inside):
+        with pytest.raises(ValueError, match="no path"):
+            dtw(D, band=band, band_shape=shape)
+        return
+    banded = np.where(inside, D, np.inf)
+    value, path = (function(D, band=band, band_shape=shape) for function in (dtw, dtw_path))
+    assert value == dtw(banded)
+    assert value == pytest.approx(oracles.dtw(banded), rel=1e-14, abs=1e-12)
     assert_array_equal(path, dtw_path(banded))
-    assert np.abs(path[:, 0] - path[:, 1]).max() <= band
-    assert (alignment_matrix(path, D.shape) * D).sum() == pytest.approx(
-        dtw(D, band=band), rel=1e-14, abs=1e-12
-    )
-    if band >= max(D.shape) - 1:
-        assert dtw(D, band=band) == dtw(D)
+    assert inside[tuple(path.T)].all()
+    assert (alignment_matrix(path, D.shape) * D).sum() == pytest.approx(value, rel=1e-14, abs=1e-12)
+    if shape != "itakura" and band >= max(D.shape) - 1:
+        assert value == dtw(D)
+
+
+def test_the_band_follows_the_line_from_corner_to_corner():
+    D = np.ones((3, 9))
+    rows = [0, 0, 0, 0, 0, 1, 1, 1, 2]  # |4 i - j| <= 4
+    assert_array_equal(dtw_path(D, band=1), np.stack((rows, np.arange(9)), 1))
+    # |i - j| <= 6 forces all steps in y to the first or last row.
+    assert dtw(D, band=6, band_shape="offset") == 9
+    with pytest.raises(ValueError, match=r"band must be >= \|n - m\| = 6"):
+        dtw(D, band=1, band_shape="offset")
 
 
 @given(costs, st.integers(0, 2**32 - 1))
@@ -112,12 +127,18 @@ def test_forbidden_cells(D, seed):
         (-1, "band must be a whole number >= 0 or None, got -1"),
         (1.0, r"band must be a whole number >= 0 or None, got 1\.0"),
         (True, "band must be a whole number >= 0 or None, got True"),
-        (2, r"band must be >= \|n - m\| = 3 for n = 2 and m = 5, or no path fits, got 2"),
+        (0, r"band must be >= 1 for n = 2 and m = 5, or no path fits, got 0"),
     ],
 )
 def test_band_errors(function, band, message):
     with pytest.raises(ValueError, match=message):
         function(np.zeros((2, 5)), band=band)
+
+
+def test_unknown_band_shape():
+    for function in (dtw, dtw_path):
+        with pytest.raises(ValueError, match=r"band_shape must be one of .* got 'square'"):
+            function(np.zeros((2, 5)), band=3, band_shape="square")
 
 
 def test_one_row_and_one_column():

@@ -13,10 +13,12 @@ COMPLETE = 2**62
 
 
 class Pair(NamedTuple):
-    """Two sequences; cells with |i - j| > band are forbidden.
+    """Two sequences, and the band: the cells that are not forbidden.
 
     x is flat `(n, d)`; `last` its last strip, padded by rows of zeros; y flat, tile by tile
-    `(d, TILE)`, padded by zeros.
+    `(d, TILE)`, padded by zeros. The band leaves row i the columns from `first_columns[i]` to
+    before `stop_columns[i]`, and column j the rows from `first_rows[j]` to before `stop_rows[j]`;
+    none of these ever decreases.
     """
 
     x: np.ndarray
@@ -25,7 +27,10 @@ class Pair(NamedTuple):
     n: int
     m: int
     d: int
-    band: int
+    first_columns: np.ndarray
+    stop_columns: np.ndarray
+    first_rows: np.ndarray
+    stop_rows: np.ndarray
 
 
 class Area(NamedTuple):
@@ -81,16 +86,39 @@ class Worker(NamedTuple):
 
 
 @njit(cache=True)
+def rows_of_columns(
+    first_columns: np.ndarray, stop_columns: np.ndarray, m: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first row of each of `m` columns inside a band, and one beyond the last."""
+    n = len(first_columns)
+    first_rows, stop_rows = np.empty(m, np.int64), np.empty(m, np.int64)
+    first = stop = 0
+    for j in range(m):
+        while first < n and stop_columns[first] <= j:
+            first += 1
+        while stop < n and first_columns[stop] <= j:
+            stop += 1
+        first_rows[j], stop_rows[j] = first, stop
+    return first_rows, stop_rows
+
+
+@njit(cache=True)
 def windows(
-    row_start: int, row_stop: int, column_start: int, column_stop: int, band: int
+    row_start: int,
+    row_stop: int,
+    column_start: int,
+    column_stop: int,
+    first_columns: np.ndarray,
+    stop_columns: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the first column of each strip that the band leaves, and one beyond the last."""
     strips = (row_stop - row_start + ROWS - 1) // ROWS
     starts, stops = np.empty(strips, np.int64), np.empty(strips, np.int64)
     for s in range(strips):
         first = row_start + s * ROWS
-        starts[s] = max(max(0, first - band) // COLUMNS * COLUMNS, column_start)
-        stops[s] = min(min(first + ROWS, row_stop) + band, column_stop)
+        last = min(first + ROWS, row_stop) - 1
+        starts[s] = max(first_columns[first] // COLUMNS * COLUMNS, column_start)
+        stops[s] = min(stop_columns[last], column_stop)
     return starts, stops
 
 

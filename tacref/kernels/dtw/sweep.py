@@ -94,7 +94,7 @@ def _follow(
             tile_start, tile_stop = max(start, tile * TILE), min(stop, (tile + 1) * TILE)
             begin = _leave_out(row, edge, rows, tile_start, tile_stop, area.bound)
             if begin < tile_stop:
-                _costs(pair, first, rows, begin, tile_stop, worker.strip)
+                tile_costs(pair, first, rows, begin, tile_stop, worker.strip)
                 bits_start = (s * storage.tiles + tile - first_tile) * TILE_BYTES
                 forward(
                     worker.strip,
@@ -152,7 +152,9 @@ def _leave_out(
 
 
 @njit(cache=True)
-def _costs(pair: Pair, first: int, rows: int, start: int, stop: int, strip: np.ndarray) -> None:
+def tile_costs(
+    pair: Pair, first: int, rows: int, start: int, stop: int, strip: np.ndarray
+) -> None:
     """Write the costs of a tile."""
     tile = start // TILE
     y = pair.y[tile * TILE * pair.d :]
@@ -161,13 +163,12 @@ def _costs(pair: Pair, first: int, rows: int, start: int, stop: int, strip: np.n
     squared_distances(
         strip, x, x_start, pair.d, rows, y, TILE, start - tile * TILE, stop - tile * TILE, pair.d
     )
-    if stop - 1 - first <= pair.band and first + rows - 1 - start <= pair.band:
+    if pair.first_columns[first + rows - 1] <= start and stop <= pair.stop_columns[first]:
         return
     for r in range(rows):
-        i = first + r
-        for j in range(start, min(stop, i - pair.band)):
+        for j in range(start, min(stop, pair.first_columns[first + r])):
             strip[(r + j - start) * STRIDE + r] = np.inf
-        for j in range(max(start, i + pair.band + 1), stop):
+        for j in range(max(start, pair.stop_columns[first + r]), stop):
             strip[(r + j - start) * STRIDE + r] = np.inf
 
 
@@ -185,12 +186,12 @@ def _store(
     """Keep the last row and the last column of a tile, if they are to be storage."""
     i, j = first + rows - 1, stop - 1
     if storage.row_step and (i + 1) % storage.row_step == 0 and i + 1 < pair.n:
-        offset = max(0, i - pair.band)
-        for column in range(max(start, offset), min(stop, i + pair.band + 1)):
+        offset = pair.first_columns[i]
+        for column in range(max(start, offset), min(stop, pair.stop_columns[i])):
             storage.rows[(i + 1) // storage.row_step - 1, column - offset] = row[column + 1]
     if storage.column_step and stop % storage.column_step == 0 and stop < pair.m:
-        offset = max(0, j - pair.band)
-        for line in range(max(first, offset), min(first + rows, j + pair.band + 1)):
+        offset = pair.first_rows[j]
+        for line in range(max(first, offset), min(first + rows, pair.stop_rows[j])):
             storage.columns[stop // storage.column_step - 1, line - offset] = edge[line - first + 1]
 
 
