@@ -7,9 +7,8 @@ from numpy.typing import ArrayLike
 
 from tacref.checks import takes_costs
 from tacref.compiled import njit
-from tacref.reference.bands import band_columns
 from tacref.reference.checks import check_path, check_path_cost, check_reached
-from tacref.reference.steps import Steps, check_steps, check_steps_reach
+from tacref.reference.steps import check_moves, check_steps
 
 
 @takes_costs
@@ -61,7 +60,7 @@ def dtw(
     costs = check_path_cost(D, band, band_shape)
     if checked.are_any:
         return check_reached(float(_accumulate(costs)[-1, -1]))
-    R, _ = _accumulate_steps(costs, *_moves(checked, costs.shape, band, band_shape))
+    R, _ = _accumulate_steps(costs, *check_moves(checked, costs.shape, band, band_shape))
     return check_reached(float(R[-1, -1]))
 
 
@@ -113,7 +112,7 @@ def dtw_path(
         R = _accumulate(costs)
         check_reached(float(R[-1, -1]))
         return _backtrack(R)
-    moves = _moves(checked, costs.shape, band, band_shape)
+    moves = check_moves(checked, costs.shape, band, band_shape)
     R, choices = _accumulate_steps(costs, *moves)
     check_reached(float(R[-1, -1]))
     return _backtrack_steps(choices, *moves[:2])
@@ -174,22 +173,6 @@ def _backtrack(R: np.ndarray) -> np.ndarray:
         else:
             j -= 1
     return path[step:].copy()
-
-
-def _moves(
-    steps: Steps, shape: tuple[int, ...], band: float | None, band_shape: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return rows, columns and weights of steps that lead to the last cell."""
-    n, m = shape
-    columns = band_columns(n, m, band, band_shape)
-    check_steps_reach(
-        steps,
-        columns,
-        m,
-        width=band,
-        columns_of=lambda width: band_columns(n, m, width, band_shape),
-    )
-    return steps.rows, steps.columns, steps.weights
 
 
 @njit(cache=True)

@@ -1,6 +1,7 @@
 """Soft-DTW (equations 3 and 4) and its gradient, the expected alignment."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -8,6 +9,8 @@ from numpy.typing import ArrayLike
 from tacref.checks import check_not_negative, takes_costs
 from tacref.compiled import njit
 from tacref.reference.checks import check_reached, check_smoothing, check_vector
+from tacref.reference.steps import check_moves, check_steps
+from tacref.reference.stepwise import backward_by_steps, forward_by_steps
 
 
 def softmin(values: ArrayLike, *, gamma: float) -> float:
@@ -39,7 +42,14 @@ def softmin(values: ArrayLike, *, gamma: float) -> float:
 
 
 @takes_costs
-def soft_dtw(D: ArrayLike, *, gamma: float = 0.1, band: int | None = None) -> float:
+def soft_dtw(
+    D: ArrayLike,
+    *,
+    gamma: float = 0.1,
+    steps: str | Sequence[Sequence[float]] = "any",
+    band: float | None = None,
+    band_shape: str = "diagonal",
+) -> float:
     """Soft-DTW discrepancy of a cost matrix (equation 4).
 
     Parameters
@@ -48,9 +58,10 @@ def soft_dtw(D: ArrayLike, *, gamma: float = 0.1, band: int | None = None) -> fl
         Costs between frames; +inf forbids a cell. Not modified.
     gamma : float
         Smoothing, > 0, in the unit of `D`; small values approach DTW.
-    band : int, optional
-        Sakoe-Chiba band, >= |n - m|: cells with |i - j| > band are forbidden. By default there is
-        no band.
+    steps : {"any", "slope", "asymmetric"} or sequence of (int, int, float)
+        Steps of a path and their weights, as for `dtw`.
+    band, band_shape
+        As for `dtw`: by default there is no band.
 
     Returns
     -------
@@ -61,19 +72,30 @@ def soft_dtw(D: ArrayLike, *, gamma: float = 0.1, band: int | None = None) -> fl
     ------
     ValueError
         If `D` is not 2-d and non-empty, holds NaN or -inf, or leaves no path free; or if `gamma`
-        is not > 0, or `band` not a whole number >= |n - m|.
+        is not > 0, or `band` is out of range; or if no path by `steps` leads to the last cell.
 
     References
     ----------
     Cuturi & Blondel, "Soft-DTW", ICML 2017, Algorithm 1.
     """
-    value, _ = forward(*check_smoothing(D, gamma, band))
+    checked = check_steps(steps)
+    costs, gamma = check_smoothing(D, gamma, band, band_shape)
+    if checked.are_any:
+        value, _ = forward(costs, gamma)
+    else:
+        moves = check_moves(checked, costs.shape, band, band_shape)
+        value, _ = forward_by_steps(costs, gamma, *moves)
     return check_reached(float(value))
 
 
 @takes_costs
 def soft_dtw_value_and_grad(
-    D: ArrayLike, *, gamma: float = 0.1, band: int | None = None
+    D: ArrayLike,
+    *,
+    gamma: float = 0.1,
+    steps: str | Sequence[Sequence[float]] = "any",
+    band: float | None = None,
+    band_shape: str = "diagonal",
 ) -> tuple[float, np.ndarray]:
     """Soft-DTW and its gradient with respect to the costs.
 
@@ -81,7 +103,7 @@ def soft_dtw_value_and_grad(
     ----------
     D : array_like, shape (n, m)
         As for `soft_dtw`.
-    gamma, band
+    gamma, steps, band, band_shape
         As for `soft_dtw`.
 
     Returns
@@ -96,18 +118,31 @@ def soft_dtw_value_and_grad(
     ------
     ValueError
         If `D` is not 2-d and non-empty, holds NaN or -inf, or leaves no path free; or if `gamma`
-        is not > 0, or `band` not a whole number >= |n - m|.
+        is not > 0, or `band` is out of range; or if no path by `steps` leads to the last cell.
 
     References
     ----------
     Cuturi & Blondel, "Soft-DTW", ICML 2017, Algorithm 2, in the form of a flow of mass.
     """
-    value, weights = forward(*check_smoothing(D, gamma, band))
-    return check_reached(float(value)), backward(weights)
+    checked = check_steps(steps)
+    costs, gamma = check_smoothing(D, gamma, band, band_shape)
+    if checked.are_any:
+        value, weights = forward(costs, gamma)
+        return check_reached(float(value)), backward(weights)
+    moves = check_moves(checked, costs.shape, band, band_shape)
+    value, shares = forward_by_steps(costs, gamma, *moves)
+    return check_reached(float(value)), backward_by_steps(shares, *moves)[0]
 
 
 @takes_costs
-def expected_alignment(D: ArrayLike, *, gamma: float = 0.1, band: int | None = None) -> np.ndarray:
+def expected_alignment(
+    D: ArrayLike,
+    *,
+    gamma: float = 0.1,
+    steps: str | Sequence[Sequence[float]] = "any",
+    band: float | None = None,
+    band_shape: str = "diagonal",
+) -> np.ndarray:
     """Mean of the alignment matrices under their Gibbs law, the gradient of soft-DTW.
 
     `E = sum_A A exp(-<A, D> / gamma) / sum_A exp(-<A, D> / gamma)`.
@@ -116,7 +151,7 @@ def expected_alignment(D: ArrayLike, *, gamma: float = 0.1, band: int | None = N
     ----------
     D : array_like, shape (n, m)
         As for `soft_dtw`.
-    gamma, band
+    gamma, steps, band, band_shape
         As for `soft_dtw`.
 
     Returns
@@ -129,7 +164,7 @@ def expected_alignment(D: ArrayLike, *, gamma: float = 0.1, band: int | None = N
     ValueError
         As `soft_dtw`.
     """
-    return soft_dtw_value_and_grad(D, gamma=gamma, band=band)[1]
+    return soft_dtw_value_and_grad(D, gamma=gamma, steps=steps, band=band, band_shape=band_shape)[1]
 
 
 @njit(cache=True)

@@ -24,7 +24,7 @@ def check_cost(D: ArrayLike, name: str = "D") -> np.ndarray:
 
 
 def check_path_cost(
-    D: ArrayLike, band: float | None = None, band_shape: str = "offset"
+    D: ArrayLike, band: float | None = None, band_shape: str = "diagonal"
 ) -> np.ndarray:
     """Return `D` as `check_cost` does, but with +inf for forbidden cells and outside `band`.
 
@@ -46,7 +46,7 @@ def check_path_cost(
 
 
 def check_smoothing(
-    D: ArrayLike, gamma: float, band: int | None = None
+    D: ArrayLike, gamma: float, band: float | None = None, band_shape: str = "diagonal"
 ) -> tuple[np.ndarray, float]:
     """Return `D` as `check_path_cost` does, and `gamma` > 0, if soft minima stay finite.
 
@@ -56,7 +56,7 @@ def check_smoothing(
         As `check_path_cost`, or if `gamma` is not finite and > 0, or so large that a sum could
         overflow.
     """
-    array, smoothing = check_path_cost(D, band), check_positive(gamma, "gamma")
+    array, smoothing = check_path_cost(D, band, band_shape), check_positive(gamma, "gamma")
     # A soft minimum of three lies at most gamma log 3 < 2 gamma below the least of them.
     if math.isinf((_largest(array) + 2.0 * smoothing) * sum(array.shape)):
         raise ValueError(f"gamma must stay finite when summed along a path, got {gamma!r}")

@@ -1,16 +1,27 @@
 """Derivatives of soft-DTW along a direction: the sharp value and the Hessian-vector product."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tacref.checks import takes_costs
 from tacref.compiled import njit
-from tacref.reference._soft_dtw import backward, forward
+from tacref.reference._soft_dtw import backward, expected_alignment, forward
 from tacref.reference.checks import check_direction, check_reached, check_smoothing
+from tacref.reference.steps import check_moves, check_steps
+from tacref.reference.stepwise import backward_by_steps, forward_by_steps, hvp_by_steps
 
 
 @takes_costs
-def sharp_soft_dtw(D: ArrayLike, *, gamma: float = 0.1, band: int | None = None) -> float:
+def sharp_soft_dtw(
+    D: ArrayLike,
+    *,
+    gamma: float = 0.1,
+    steps: str | Sequence[Sequence[float]] = "any",
+    band: float | None = None,
+    band_shape: str = "diagonal",
+) -> float:
     """Mean cost of an alignment, `<E, D>`: soft-DTW without its entropy.
 
     Parameters
@@ -19,8 +30,8 @@ def sharp_soft_dtw(D: ArrayLike, *, gamma: float = 0.1, band: int | None = None)
         Costs between frames; +inf forbids a cell. Not modified.
     gamma : float
         Smoothing, > 0, in the unit of `D`.
-    band : int, optional
-        Sakoe-Chiba band, as for `soft_dtw`.
+    steps, band, band_shape
+        As for `soft_dtw`.
 
     Returns
     -------
@@ -36,7 +47,11 @@ def sharp_soft_dtw(D: ArrayLike, *, gamma: float = 0.1, band: int | None = None)
     ----------
     Blondel, Mensch & Vert, "Differentiable Divergences Between Time Series", AISTATS 2021.
     """
-    costs, gamma = check_smoothing(D, gamma, band)
+    checked = check_steps(steps)
+    costs, gamma = check_smoothing(D, gamma, band, band_shape)
+    if not checked.are_any:
+        E = expected_alignment(costs, gamma=gamma, steps=steps)
+        return float(np.vdot(E, np.where(E > 0.0, costs, 0.0)))
     value, weights = forward(costs, gamma)
     check_reached(float(value))
     # <E, D> is the derivative of the value in the direction D itself.
@@ -44,7 +59,13 @@ def sharp_soft_dtw(D: ArrayLike, *, gamma: float = 0.1, band: int | None = None)
 
 
 def soft_dtw_hvp(
-    D: ArrayLike, Z: ArrayLike, *, gamma: float = 0.1, band: int | None = None
+    D: ArrayLike,
+    Z: ArrayLike,
+    *,
+    gamma: float = 0.1,
+    steps: str | Sequence[Sequence[float]] = "any",
+    band: float | None = None,
+    band_shape: str = "diagonal",
 ) -> np.ndarray:
     """Hessian of soft-DTW times a direction: how the expected alignment changes along `Z`.
 
@@ -58,8 +79,8 @@ def soft_dtw_hvp(
         Direction, finite; forbidden cells do not count. Not modified.
     gamma : float
         Smoothing, > 0, in the unit of `D`.
-    band : int, optional
-        Sakoe-Chiba band, as for `soft_dtw`.
+    steps, band, band_shape
+        As for `soft_dtw`.
 
     Returns
     -------
@@ -75,8 +96,15 @@ def soft_dtw_hvp(
     ----------
     Mensch & Blondel, "Differentiable Dynamic Programming", ICML 2018.
     """
-    costs, gamma = check_smoothing(D, gamma, band)
+    checked = check_steps(steps)
+    costs, gamma = check_smoothing(D, gamma, band, band_shape)
     Z = check_direction(Z, costs, gamma)
+    if not checked.are_any:
+        moves = check_moves(checked, costs.shape, band, band_shape)
+        value, shares = forward_by_steps(costs, gamma, *moves)
+        check_reached(float(value))
+        _, mass = backward_by_steps(shares, *moves)
+        return hvp_by_steps(Z, gamma, shares, mass, *moves)
     value, weights = forward(costs, gamma)
     check_reached(float(value))
     return backward_tangent(weights, backward(weights), tangent(Z, weights), gamma)

@@ -9,7 +9,12 @@ from tacref.reference.costs import cost_matrix, embedding_gradients
 
 
 def soft_dtw_divergence(
-    x: ArrayLike, y: ArrayLike, *, gamma: float = 0.1, band: int | None = None
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    gamma: float = 0.1,
+    band: float | None = None,
+    band_shape: str = "diagonal",
 ) -> float:
     """Soft-DTW between two videos less the mean of soft-DTW of each with itself.
 
@@ -23,8 +28,8 @@ def soft_dtw_divergence(
         Frame embeddings of the other. Not modified.
     gamma : float
         Smoothing, > 0, in squared distance.
-    band : int, optional
-        Sakoe-Chiba band of all three terms, >= |n - m|; by default none.
+    band, band_shape
+        Band of all three terms, as for `dtw`; by default there is none.
 
     Returns
     -------
@@ -42,19 +47,25 @@ def soft_dtw_divergence(
     """
     x, y = check_embeddings(x, y)
     D, D_X, D_Y = cost_matrix(x, y), cost_matrix(x, x), cost_matrix(y, y)
-    return soft_dtw(D, gamma=gamma, band=band) - 0.5 * (
-        soft_dtw(D_X, gamma=gamma, band=band) + soft_dtw(D_Y, gamma=gamma, band=band)
+    return soft_dtw(D, gamma=gamma, band=band, band_shape=band_shape) - 0.5 * (
+        soft_dtw(D_X, gamma=gamma, band=band, band_shape=band_shape)
+        + soft_dtw(D_Y, gamma=gamma, band=band, band_shape=band_shape)
     )
 
 
 def soft_dtw_divergence_value_and_grad(
-    x: ArrayLike, y: ArrayLike, *, gamma: float = 0.1, band: int | None = None
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    gamma: float = 0.1,
+    band: float | None = None,
+    band_shape: str = "diagonal",
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """Soft-DTW divergence and its gradients with respect to both embeddings.
 
     Parameters
     ----------
-    x, y, gamma, band
+    x, y, gamma, band, band_shape
         As for `soft_dtw_divergence`.
 
     Returns
@@ -72,10 +83,12 @@ def soft_dtw_divergence_value_and_grad(
         If an array or a number is not as described.
     """
     x, y = check_embeddings(x, y)
-    value, E = soft_dtw_value_and_grad(cost_matrix(x, y), gamma=gamma, band=band)
+    value, E = soft_dtw_value_and_grad(
+        cost_matrix(x, y), gamma=gamma, band=band, band_shape=band_shape
+    )
     grad_x, grad_y = embedding_gradients(x, y, E)
-    value_x, grad_self_x = _self_value_and_grad(x, gamma, band)
-    value_y, grad_self_y = _self_value_and_grad(y, gamma, band)
+    value_x, grad_self_x = _self_value_and_grad(x, gamma, band, band_shape)
+    value_y, grad_self_y = _self_value_and_grad(y, gamma, band, band_shape)
     return (
         value - 0.5 * (value_x + value_y),
         grad_x - 0.5 * grad_self_x,
@@ -83,8 +96,12 @@ def soft_dtw_divergence_value_and_grad(
     )
 
 
-def _self_value_and_grad(x: np.ndarray, gamma: float, band: int | None) -> tuple[float, np.ndarray]:
-    value, E = soft_dtw_value_and_grad(cost_matrix(x, x), gamma=gamma, band=band)
+def _self_value_and_grad(
+    x: np.ndarray, gamma: float, band: float | None, band_shape: str
+) -> tuple[float, np.ndarray]:
+    value, E = soft_dtw_value_and_grad(
+        cost_matrix(x, x), gamma=gamma, band=band, band_shape=band_shape
+    )
     as_row, as_column = embedding_gradients(x, x, E)
     # x_i stands in row i and in column i of D_X.
     return value, as_row + as_column

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tacref.checks import in_one_line
-from tacref.reference.bands import Columns
+from tacref.reference.bands import Columns, band_columns
 
-__all__ = ["STEPS", "Steps", "check_steps", "check_steps_reach", "steps_from_text"]
+__all__ = ["STEPS", "Steps", "check_moves", "check_steps", "check_steps_reach", "steps_from_text"]
 
 # Each (rows, columns, weight); ties take the first that is listed.
 STEPS = {
@@ -161,6 +161,28 @@ def check_steps_reach(
         f"band must be {wanted} for steps {steps.label}, n = {n} and m = {m}, or no path fits, "
         f"got {width!r}"
     )
+
+
+def check_moves(
+    steps: Steps, shape: tuple[int, ...], band: float | None, band_shape: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return rows, columns and weights of steps that lead to the last cell inside a band.
+
+    Raises
+    ------
+    ValueError
+        As `check_steps_reach`, or if the band is out of range.
+    """
+    n, m = shape
+    columns = band_columns(n, m, band, band_shape)
+    check_steps_reach(
+        steps,
+        columns,
+        m,
+        width=band,
+        columns_of=lambda width: band_columns(n, m, width, band_shape),
+    )
+    return steps.rows, steps.columns, steps.weights
 
 
 def _check_step(step: tuple[Any, ...], name: str) -> None:
