@@ -4,19 +4,26 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from tacref.checks import MAX_WEIGHT, check_band, check_not_negative, check_positive, check_variant
+from tacref.checks import (
+    MAX_WEIGHT,
+    check_band,
+    check_band_shape,
+    check_not_negative,
+    check_positive,
+    check_variant,
+)
 from tacref.losses._contrastive_idm import window_and_margin
 from tacref.losses.arguments import (
-    check_gamma,
-    check_pair,
+    check_embeddings,
     check_reduction,
     full_precision,
     reduce,
     storable,
 )
 from tacref.losses.backend import check_backend, choose_backend
-from tacref.losses.lengths import Lengths, check_bands, check_times
+from tacref.losses.lengths import Lengths, check_times
 from tacref.losses.module import LossModule
+from tacref.losses.paths import soft_dtw_of_embeddings
 from tacref.variants import VARIANTS
 
 
@@ -43,7 +50,8 @@ def lav_loss(
     times_y: Tensor | None = None,
     video_lengths_x: Lengths | None = None,
     video_lengths_y: Lengths | None = None,
-    band: int | None = None,
+    band: float | None = None,
+    band_shape: str = "diagonal",
     backend: str | None = None,
 ) -> LAVTerms:
     """LAV loss of a batch of pairs of videos (equation 8).
@@ -71,7 +79,7 @@ def lav_loss(
         Number of each row's frame in its source video, read by "official" alone.
     video_lengths_x, video_lengths_y : Tensor of int or sequence of int, shape (B,), optional
         Frames of the source videos; given with the times.
-    band, backend
+    band, band_shape, backend
         As for `soft_dtw`.
 
     Returns
@@ -90,17 +98,16 @@ def lav_loss(
     ----------
     Haresh et al., "Learning by Aligning Videos in Time", CVPR 2021, equation 8.
     """
-    valid_x, valid_y = check_pair(x, y, lengths_x, lengths_y)
-    gamma = check_gamma(gamma, x.shape[1], y.shape[1])
+    arguments = check_embeddings(x, y, gamma, lengths_x, lengths_y, "any", band, band_shape)
+    valid_x, valid_y = arguments.lengths_x, arguments.lengths_y
     alpha = alpha_or_default(alpha, check_variant(variant))
     sigma, margin = window_and_margin(sigma, margin, variant)
     source_x = check_times(times_x, video_lengths_x, valid_x, x, "_x")
     source_y = check_times(times_y, video_lengths_y, valid_y, y, "_y")
-    band = check_bands(band, x.shape[1], y.shape[1], lengths_x, lengths_y)
     implementation = choose_backend(backend, x.device)
     dtype, x, y = x.dtype, storable(x), storable(y)  # gradients of three terms are rounded once
     with full_precision(x):
-        alignment = implementation.soft_dtw_of_embeddings(x, y, gamma, valid_x, valid_y, band)
+        alignment = soft_dtw_of_embeddings(x, y, arguments, backend)
         regularizer = implementation.contrastive_idm(
             x, valid_x, *source_x, sigma, margin, variant
         ) + implementation.contrastive_idm(y, valid_y, *source_y, sigma, margin, variant)
@@ -129,7 +136,7 @@ class LAVLoss(LossModule):
 
     Parameters
     ----------
-    gamma, alpha, sigma, margin, variant, band, backend
+    gamma, alpha, sigma, margin, variant, band, band_shape, backend
         As for `lav_loss`.
     reduction : {"mean", "sum", "none"}
         Over the batch, of each term.
@@ -149,7 +156,8 @@ class LAVLoss(LossModule):
         margin: float | None = None,
         variant: str = "paper",
         reduction: str = "mean",
-        band: int | None = None,
+        band: float | None = None,
+        band_shape: str = "diagonal",
         backend: str | None = None,
     ) -> None:
         super().__init__()
@@ -158,7 +166,8 @@ class LAVLoss(LossModule):
         self.sigma, self.margin = window_and_margin(sigma, margin, variant)
         self.variant = variant
         self.reduction = check_reduction(reduction)
-        self.band = check_band(band, 0, 0)
+        self.band = check_band(band, 1, 1, check_band_shape(band_shape))
+        self.band_shape = band_shape
         self.backend = check_backend(backend)
 
     def forward(
@@ -195,6 +204,7 @@ class LAVLoss(LossModule):
             video_lengths_x=video_lengths_x,
             video_lengths_y=video_lengths_y,
             band=self.band,
+            band_shape=self.band_shape,
             backend=self.backend,
         )
         return LAVTerms(*(reduce(term, self.reduction) for term in terms))

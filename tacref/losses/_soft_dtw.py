@@ -2,16 +2,15 @@
 
 from torch import Tensor
 
-from tacref.losses.arguments import (
-    check_costs,
-    check_gamma,
-    check_pair,
-    full_precision,
-    reduce,
-)
-from tacref.losses.backend import choose_backend
-from tacref.losses.lengths import Lengths, check_bands
+from tacref.losses.arguments import check_costs, check_embeddings, full_precision, reduce
+from tacref.losses.bands import StepsLike
+from tacref.losses.lengths import Lengths
 from tacref.losses.module import SoftDTWModule
+from tacref.losses.paths import (
+    expected_alignment_of_costs,
+    soft_dtw_of_costs,
+    soft_dtw_of_embeddings,
+)
 
 
 def soft_dtw(
@@ -20,7 +19,9 @@ def soft_dtw(
     *,
     lengths_x: Lengths | None = None,
     lengths_y: Lengths | None = None,
-    band: int | None = None,
+    steps: StepsLike = "any",
+    band: float | None = None,
+    band_shape: str = "diagonal",
     backend: str | None = None,
 ) -> Tensor:
     """Soft-DTW discrepancy of a batch of cost matrices (equation 4).
@@ -37,9 +38,17 @@ def soft_dtw(
     lengths_x, lengths_y : Tensor of int or sequence of int, shape (B,), optional
         Valid rows and columns of each item, from 1 to n and m; by default all. What lies beyond
         has no influence, even if it is NaN, and a gradient of exactly 0.
-    band : int, optional
-        Sakoe-Chiba band: cells with |i - j| > band are forbidden. At least |n - m| of each item,
-        by its lengths. By default there is no band.
+    steps : {"any", "slope", "asymmetric"} or sequence of (int, int, float)
+        Steps of a path and their weights, as for `tacref.reference.dtw`. Others than "any" are for
+        backend "torch", which then is the default.
+    band : int or float, optional
+        Frames are matched only within this band, whose width is in frames of the shorter sequence
+        ("itakura": the largest slope, >= 1); of each item, by its lengths. By default there is no
+        band.
+    band_shape : {"diagonal", "offset", "itakura"}
+        Around the line from corner to corner, |i - j| <= band, or a parallelogram between the
+        corners; `tacref.reference.bands.band_columns` defines them. Where an item has n != m,
+        backends "cpu" and "triton" compute "diagonal" and "itakura" from the matrix of costs.
     backend : {"cpu", "triton", "torch"}, optional
         "cpu": Numba kernels, for tensors on the CPU; "triton": CUDA kernels, with Triton;
         "torch": tensor operations on any device. All have derivatives of any order; the first two
@@ -65,10 +74,9 @@ def soft_dtw(
     ----------
     Cuturi & Blondel, "Soft-DTW", ICML 2017.
     """
-    arguments = check_costs(D, gamma, lengths_x, lengths_y, band)
-    implementation = choose_backend(backend, D.device)
+    arguments = check_costs(D, gamma, lengths_x, lengths_y, steps, band, band_shape)
     with full_precision(D):
-        values = implementation.soft_dtw(D, *arguments)
+        values = soft_dtw_of_costs(D, arguments, backend)
     return values.to(D.dtype)
 
 
@@ -78,14 +86,16 @@ def expected_alignment(
     *,
     lengths_x: Lengths | None = None,
     lengths_y: Lengths | None = None,
-    band: int | None = None,
+    steps: StepsLike = "any",
+    band: float | None = None,
+    band_shape: str = "diagonal",
     backend: str | None = None,
 ) -> Tensor:
     """Return the expected alignment under the Gibbs law over paths, the gradient E of soft-DTW.
 
     Parameters
     ----------
-    D, gamma, lengths_x, lengths_y, band, backend
+    D, gamma, lengths_x, lengths_y, steps, band, band_shape, backend
         As for `soft_dtw`.
 
     Returns
@@ -100,34 +110,10 @@ def expected_alignment(
     ValueError
         If an argument is not as described.
     """
-    arguments = check_costs(D, gamma, lengths_x, lengths_y, band)
-    implementation = choose_backend(backend, D.device)
+    arguments = check_costs(D, gamma, lengths_x, lengths_y, steps, band, band_shape)
     with full_precision(D):
-        E = implementation.expected_alignment(D, *arguments)
+        E = expected_alignment_of_costs(D, arguments, backend)
     return E.to(D.dtype)
-
-
-def soft_dtw_of_embeddings(
-    x: Tensor,
-    y: Tensor,
-    *,
-    gamma: float,
-    lengths_x: Lengths | None,
-    lengths_y: Lengths | None,
-    band: int | None,
-    backend: str | None,
-) -> Tensor:
-    """Soft-DTW `(B,)` of squared Euclidean costs, in float64 for `SoftDTWLoss` to reduce.
-
-    The parameters are those of `SoftDTWLoss` and of its call.
-    """
-    valid_x, valid_y = check_pair(x, y, lengths_x, lengths_y)
-    n, m = x.shape[1], y.shape[1]
-    gamma = check_gamma(gamma, n, m)
-    band = check_bands(band, n, m, lengths_x, lengths_y)
-    implementation = choose_backend(backend, x.device)
-    with full_precision(x):
-        return implementation.soft_dtw_of_embeddings(x, y, gamma, valid_x, valid_y, band)
 
 
 class SoftDTWLoss(SoftDTWModule):
@@ -139,9 +125,7 @@ class SoftDTWLoss(SoftDTWModule):
         Smoothing, > 0, in squared distance.
     reduction : {"mean", "sum", "none"}
         Over the batch.
-    band : int, optional
-        As for `soft_dtw`.
-    backend : {"cpu", "triton", "torch"}, optional
+    steps, band, band_shape, backend
         As for `soft_dtw`.
 
     Raises
@@ -165,13 +149,9 @@ class SoftDTWLoss(SoftDTWModule):
         ValueError
             If shapes, dtypes, devices or lengths do not fit.
         """
-        values = soft_dtw_of_embeddings(
-            x,
-            y,
-            gamma=self.gamma,
-            lengths_x=lengths_x,
-            lengths_y=lengths_y,
-            band=self.band,
-            backend=self.backend,
+        arguments = check_embeddings(
+            x, y, self.gamma, lengths_x, lengths_y, self.steps, self.band, self.band_shape
         )
+        with full_precision(x):
+            values = soft_dtw_of_embeddings(x, y, arguments, self.backend)
         return reduce(values, self.reduction).to(x.dtype)

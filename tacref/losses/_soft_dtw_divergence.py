@@ -2,10 +2,17 @@
 
 from torch import Tensor
 
-from tacref.losses.arguments import check_gamma, check_pair, full_precision, reduce, storable
-from tacref.losses.backend import choose_backend
-from tacref.losses.lengths import Lengths, check_bands
+from tacref.losses.arguments import (
+    check_embeddings,
+    check_gamma,
+    full_precision,
+    reduce,
+    storable,
+)
+from tacref.losses.bands import StepsLike
+from tacref.losses.lengths import Lengths
 from tacref.losses.module import SoftDTWModule
+from tacref.losses.paths import soft_dtw_of_embeddings
 
 
 def soft_dtw_divergence(
@@ -15,7 +22,9 @@ def soft_dtw_divergence(
     gamma: float = 0.1,
     lengths_x: Lengths | None = None,
     lengths_y: Lengths | None = None,
-    band: int | None = None,
+    steps: StepsLike = "any",
+    band: float | None = None,
+    band_shape: str = "diagonal",
     backend: str | None = None,
 ) -> Tensor:
     """Soft-DTW between two videos less the mean of soft-DTW of each with itself, of a batch.
@@ -32,8 +41,8 @@ def soft_dtw_divergence(
         Frame embeddings of the other.
     gamma : float
         Smoothing, > 0, in squared distance.
-    lengths_x, lengths_y, band, backend
-        As for `soft_dtw`; the band is that of all three terms.
+    lengths_x, lengths_y, steps, band, band_shape, backend
+        As for `soft_dtw`, of all three terms.
 
     Returns
     -------
@@ -51,16 +60,17 @@ def soft_dtw_divergence(
     ----------
     Blondel, Mensch & Vert, "Differentiable Divergences Between Time Series", AISTATS 2021.
     """
-    valid_x, valid_y = check_pair(x, y, lengths_x, lengths_y)
-    n, m = x.shape[1], y.shape[1]
-    gamma = check_gamma(gamma, 2 * n, 2 * m)
-    band = check_bands(band, n, m, lengths_x, lengths_y)
-    distance = choose_backend(backend, x.device).soft_dtw_of_embeddings
+    arguments = check_embeddings(x, y, gamma, lengths_x, lengths_y, steps, band, band_shape)
+    check_gamma(gamma, 2 * x.shape[1], 2 * y.shape[1])
+    of_x, of_y = (
+        check_embeddings(z, z, gamma, lengths, lengths, steps, band, band_shape)
+        for z, lengths in ((x, lengths_x), (y, lengths_y))
+    )
     dtype, x, y = x.dtype, storable(x), storable(y)  # gradients of three terms are rounded once
     with full_precision(x):
-        values = distance(x, y, gamma, valid_x, valid_y, band) - 0.5 * (
-            distance(x, x, gamma, valid_x, valid_x, band)
-            + distance(y, y, gamma, valid_y, valid_y, band)
+        values = soft_dtw_of_embeddings(x, y, arguments, backend) - 0.5 * (
+            soft_dtw_of_embeddings(x, x, of_x, backend)
+            + soft_dtw_of_embeddings(y, y, of_y, backend)
         )
     return values.to(dtype)
 
@@ -70,7 +80,7 @@ class SoftDTWDivergenceLoss(SoftDTWModule):
 
     Parameters
     ----------
-    gamma, band, backend
+    gamma, steps, band, band_shape, backend
         As for `soft_dtw_divergence`.
     reduction : {"mean", "sum", "none"}
         Over the batch.
@@ -102,7 +112,9 @@ class SoftDTWDivergenceLoss(SoftDTWModule):
             gamma=self.gamma,
             lengths_x=lengths_x,
             lengths_y=lengths_y,
+            steps=self.steps,
             band=self.band,
+            band_shape=self.band_shape,
             backend=self.backend,
         )
         return reduce(values, self.reduction)

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.amp.autocast_mode import is_autocast_available
 
 from tacref.checks import check_positive
-from tacref.losses.lengths import Lengths, check_bands, check_lengths
+from tacref.losses.bands import Band, Moves, StepsLike, check_bands, check_moves
+from tacref.losses.lengths import Lengths, check_lengths
 
 REDUCTIONS = ("mean", "sum", "none")
 # Above it, the number of frames decides whether a sum along a path is finite.
@@ -65,12 +66,13 @@ def check_pair(
 
 
 class SoftDTWArguments(NamedTuple):
-    """What a backend's soft-DTW takes after its costs or embeddings, checked, in this order."""
+    """What soft-DTW takes after its costs or embeddings, checked."""
 
     gamma: float
-    valid_x: Tensor
-    valid_y: Tensor
-    band: int
+    lengths_x: Tensor
+    lengths_y: Tensor
+    moves: Moves
+    band: Band
 
 
 def check_costs(
@@ -78,7 +80,9 @@ def check_costs(
     gamma: float,
     lengths_x: Lengths | None,
     lengths_y: Lengths | None,
-    band: int | None,
+    steps: StepsLike,
+    band: float | None,
+    band_shape: str,
 ) -> SoftDTWArguments:
     """Check costs `(B, n, m)` and the arguments of soft-DTW; return these.
 
@@ -90,12 +94,39 @@ def check_costs(
         If an argument is not as `soft_dtw` describes it.
     """
     _, n, m = check_batch(D, "D", "(B, n, m)").shape
-    return SoftDTWArguments(
-        check_gamma(gamma, n, m),
-        check_lengths(lengths_x, D, "lengths_x"),
-        check_lengths(lengths_y, D, "lengths_y", dim=2),
-        check_bands(band, n, m, lengths_x, lengths_y),
-    )
+    gamma = check_gamma(gamma, n, m)
+    valid_x = check_lengths(lengths_x, D, "lengths_x")
+    valid_y = check_lengths(lengths_y, D, "lengths_y", dim=2)
+    checked = check_bands(band, band_shape, n, m, lengths_x, lengths_y)
+    moves = check_moves(steps, checked, n, m, lengths_x, lengths_y)
+    return SoftDTWArguments(gamma, valid_x, valid_y, moves, checked)
+
+
+def check_embeddings(
+    x: Tensor,
+    y: Tensor,
+    gamma: float,
+    lengths_x: Lengths | None,
+    lengths_y: Lengths | None,
+    steps: StepsLike,
+    band: float | None,
+    band_shape: str,
+) -> SoftDTWArguments:
+    """Check embeddings `(B, n, d)` and `(B, m, d)` and the arguments of soft-DTW; return these.
+
+    Raises
+    ------
+    TypeError
+        If `x` or `y` is not a tensor.
+    ValueError
+        If an argument is not as `SoftDTWLoss` describes it.
+    """
+    valid_x, valid_y = check_pair(x, y, lengths_x, lengths_y)
+    n, m = x.shape[1], y.shape[1]
+    gamma = check_gamma(gamma, n, m)
+    checked = check_bands(band, band_shape, n, m, lengths_x, lengths_y)
+    moves = check_moves(steps, checked, n, m, lengths_x, lengths_y)
+    return SoftDTWArguments(gamma, valid_x, valid_y, moves, checked)
 
 
 def storable(tensor: Tensor) -> Tensor:

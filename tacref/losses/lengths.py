@@ -1,4 +1,4 @@
-"""What the losses check of lengths, times and bands, where no device need be waited for."""
+"""What the losses check of lengths and times, where no device need be waited for."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tacref.checks import MAX_TIME, check_band, in_one_line, read_array
+from tacref.checks import MAX_TIME, in_one_line, read_array
 from tacref.losses.torch_operator import is_plain, traced
 
 Lengths = Tensor | Sequence[int]
@@ -33,7 +33,7 @@ def check_lengths(lengths: Lengths | None, rows: Tensor, name: str, dim: int = 1
             return torch.full((B,), n, dtype=torch.int64, device=rows.device)
     tensor = _as_tensor(lengths, name)
     _check_whole(tensor, (B,), name)
-    numbers = _numbers(lengths)
+    numbers = known_numbers(lengths)
     # In numbers of Python's own, as n may be symbolic.
     if numbers is not None and not (int(numbers.min()) >= 1 and int(numbers.max()) <= n):
         raise ValueError(f"{name} must be from 1 to {n}, got {numbers.tolist()}")
@@ -96,7 +96,7 @@ def _check_inside_videos(
     times: Tensor | None, video_lengths: Lengths, valid: Tensor, suffix: str
 ) -> None:
     """Check the values that can be read: valid rows must be frames of their video."""
-    video_frames, valid_counts = _numbers(video_lengths), _numbers(valid)
+    video_frames, valid_counts = known_numbers(video_lengths), known_numbers(valid)
     if video_frames is None:
         return
     if video_frames.min() < 1:
@@ -112,7 +112,7 @@ def _check_inside_videos(
                 f"{valid_counts[item]} rows of item {item}"
             )
         return
-    frame_numbers = _numbers(times)
+    frame_numbers = known_numbers(times)
     if frame_numbers is None:
         return
     wrong = (np.arange(frame_numbers.shape[1]) < valid_counts[:, None]) & (
@@ -145,7 +145,7 @@ def check_real_times(times: Tensor | None, valid: Tensor, rows: Tensor, name: st
         raise ValueError(f"{name} must have shape {(B, n)}, got {tuple(tensor.shape)}")
     if tensor.is_complex() or tensor.dtype == torch.bool:
         raise ValueError(f"{name} must be real numbers, got {tensor.dtype}")
-    time_numbers, valid_counts = _numbers(times), _numbers(valid)
+    time_numbers, valid_counts = known_numbers(times), known_numbers(valid)
     if time_numbers is not None and valid_counts is not None:
         inside = np.arange(time_numbers.shape[1]) < valid_counts[:, None]
         wrong = inside & ~(np.abs(time_numbers.astype(np.float64)) <= MAX_TIME)
@@ -154,37 +154,6 @@ def check_real_times(times: Tensor | None, valid: Tensor, rows: Tensor, name: st
                 f"{name} must be finite, at most {MAX_TIME:g} in size, got {time_numbers[wrong][0]}"
             )
     return torch.where(valid_rows(valid, n), tensor.to(rows.device, rows.dtype), 0.0)
-
-
-def check_bands(
-    band: int | None, n: int, m: int, lengths_x: Lengths | None, lengths_y: Lengths | None
-) -> int:
-    """Return `band`, -1 for none, if it lets a path through every item.
-
-    Lengths on a device are not waited for: there, an item without a path gives +inf.
-
-    Raises
-    ------
-    ValueError
-        If `band` is not a whole number >= 0, or less than |n - m| of an item.
-    """
-    if band is None:
-        return -1
-    if lengths_x is None and lengths_y is None:
-        checked = check_band(band, n, m)
-    else:
-        checked = check_band(band, 0, 0)
-        rows = np.array(int(n)) if lengths_x is None else _numbers(lengths_x)
-        columns = np.array(int(m)) if lengths_y is None else _numbers(lengths_y)
-        if checked is not None and rows is not None and columns is not None:
-            difference = int(np.abs(rows - columns).max())
-            if checked < difference:
-                raise ValueError(
-                    f"band must be >= |n - m| of each item, at most {difference}, or no path "
-                    f"fits, got {band!r}"
-                )
-    assert checked is not None
-    return checked
 
 
 def _outside_transforms() -> AbstractContextManager[object]:
@@ -220,7 +189,7 @@ def _check_whole(tensor: Tensor, shape: tuple[int, ...], name: str) -> None:
         raise ValueError(f"{name} must be whole numbers, got {tensor.dtype}")
 
 
-def _numbers(values: Tensor | Sequence[Any]) -> np.ndarray | None:
+def known_numbers(values: Tensor | Sequence[Any]) -> np.ndarray | None:
     """Return what can be read without waiting for a device or breaking a graph, else None."""
     if torch.compiler.is_compiling():
         return None

@@ -2,9 +2,11 @@
 
 from torch import nn
 
-from tacref.checks import check_band, check_positive
+from tacref.checks import check_band, check_band_shape, check_positive
 from tacref.losses.arguments import check_reduction
 from tacref.losses.backend import check_backend
+from tacref.losses.bands import StepsLike
+from tacref.reference.steps import check_steps
 
 
 class LossModule(nn.Module):
@@ -24,7 +26,7 @@ class SoftDTWModule(LossModule):
 
     Parameters
     ----------
-    gamma, reduction, band, backend
+    gamma, reduction, steps, band, band_shape, backend
         As for `SoftDTWLoss`.
 
     Raises
@@ -38,11 +40,16 @@ class SoftDTWModule(LossModule):
         *,
         gamma: float = 0.1,
         reduction: str = "mean",
-        band: int | None = None,
+        steps: StepsLike = "any",
+        band: float | None = None,
+        band_shape: str = "diagonal",
         backend: str | None = None,
     ) -> None:
         super().__init__()
         self.gamma = check_positive(gamma, "gamma")
         self.reduction = check_reduction(reduction)
-        self.band = check_band(band, 0, 0)
+        check_steps(steps)
+        self.steps = steps
+        self.band = check_band(band, 1, 1, check_band_shape(band_shape))
+        self.band_shape = band_shape
         self.backend = check_backend(backend)

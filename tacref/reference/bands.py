@@ -8,7 +8,7 @@ from tacref.checks import BAND_SHAPES, check_band, check_band_shape
 
 __all__ = ["BAND_SHAPES", "Columns", "band_columns", "leaves_path"]
 
-# Slopes in messages are rounded up to this share of 1.
+# Slopes are read to this share of 1: products with lengths stay whole numbers of 64 bits.
 _SLOPE_STEPS = 1000
 # Products of whole numbers below this fit into int64.
 _MAX_INT64_PRODUCT = 2**62
@@ -41,7 +41,8 @@ def band_columns(n: int, m: int, band: float | None, shape: str = "diagonal") ->
     n, m : int
         Lengths of the sequences, >= 1.
     band : int, float or None
-        Width of the band in frames, a whole number; of "itakura" the largest slope, >= 1. None:
+        Width of the band in frames, a whole number; of "itakura" the largest slope, >= 1, which is
+        read to three decimals. None:
         every cell is inside.
     shape : {"diagonal", "offset", "itakura"}
         See above.
@@ -99,8 +100,7 @@ def _diagonal_columns(n: int, m: int, band: int) -> Columns:
 
 
 def _itakura_columns(n: int, m: int, slope: float) -> Columns:
-    # A larger slope allows no more cells: the corners are forced by any.
-    p, q = float(min(slope, max(n, m))).as_integer_ratio()
+    p, q = itakura_slope(slope, n, m)
     # NumPy's whole numbers where they suffice, else Python's, which are exact at any size.
     fits = max(p, q) * n * m < _MAX_INT64_PRODUCT
     rows = np.arange(n).astype(np.int64 if fits else object)
@@ -110,6 +110,12 @@ def _itakura_columns(n: int, m: int, slope: float) -> Columns:
     last = np.minimum(below, above).astype(np.int64)
     # The band looks the same from the other corner.
     return Columns(m - 1 - last[::-1], last + 1)
+
+
+def itakura_slope(slope: float, n: int, m: int) -> tuple[int, int]:
+    """Return the slope as a fraction, to three decimals."""
+    # A larger slope allows no more cells: the corners are forced by any.
+    return round(min(slope, max(n, m)) * _SLOPE_STEPS), _SLOPE_STEPS
 
 
 def _itakura_message(n: int, m: int, slope: float) -> str:

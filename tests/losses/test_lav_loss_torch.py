@@ -181,7 +181,7 @@ def test_module_reduces_each_term():
         torch.testing.assert_close(terms, expected)
     assert repr(loss) == (
         "LAVLoss(gamma=0.2, alpha=2.0, sigma=1.0, margin=1.0, variant='official', "
-        "reduction='sum', band=None, backend=None)"
+        "reduction='sum', band=None, band_shape='diagonal', backend=None)"
     )
 
 

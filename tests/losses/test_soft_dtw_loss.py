@@ -280,5 +280,8 @@ def test_module(backend):
         torch.testing.assert_close(loss(x, y, **options), expected)
     assert gradcheck(lambda x, y: each(x, y, **options), (x, y))
     assert each(x.float(), y.float()).dtype == torch.float32
-    expected = f"SoftDTWLoss(gamma=0.5, reduction='none', band=None, backend={backend!r})"
+    expected = (
+        "SoftDTWLoss(gamma=0.5, reduction='none', steps='any', band=None, "
+        f"band_shape='diagonal', backend={backend!r})"
+    )
     assert repr(each) == expected

@@ -22,12 +22,26 @@ def refusal(device: torch.device) -> str | None:
     return None
 
 
+def check_smallest_gamma(gamma: float) -> None:
+    """Refuse a gamma that is too small for autograd.
+
+    Raises
+    ------
+    ValueError
+        If it is.
+    """
+    if gamma < _MIN_GAMMA:
+        raise ValueError(
+            f"gamma must be at least {_MIN_GAMMA:g} for backend 'torch', got {gamma!r}"
+        )
+
+
 def exact_rows(x: Tensor, lengths: Tensor) -> Tensor:
     """Return embeddings `(B, n, d)` as `exact` does, with zeros in place of what is not valid."""
-    return torch.where(valid_rows(lengths, x.shape[1])[..., None], exact(_of_one_size(x)), 0.0)
+    return torch.where(valid_rows(lengths, x.shape[1])[..., None], exact(of_one_size(x)), 0.0)
 
 
-def _of_one_size(tensor: Tensor) -> Tensor:
+def of_one_size(tensor: Tensor) -> Tensor:
     """Return the tensor; a trace, whose loops are for its size, refuses others when it is run."""
     return of_size(tensor, [int(side) for side in tensor.shape]) if traced() else tensor
 
@@ -90,13 +104,10 @@ def _sweep(
     D: Tensor, gamma: float, lengths_x: Tensor, lengths_y: Tensor, band: int
 ) -> tuple[Tensor, list[Tensor]]:
     """Return values, and logits of softmin weights `(3, B, .)` of each anti-diagonal's cells."""
-    if gamma < _MIN_GAMMA:
-        raise ValueError(
-            f"gamma must be at least {_MIN_GAMMA:g} for backend 'torch', got {gamma!r}"
-        )
+    check_smallest_gamma(gamma)
     B, n, m = D.shape
     inside = valid_rows(lengths_x, n)[:, :, None] & valid_rows(lengths_y, m)[:, None]
-    D = torch.where(inside, exact(_of_one_size(D)), 0.0)
+    D = torch.where(inside, exact(of_one_size(D)), 0.0)
     if band >= 0:
         steps = torch.arange(n, device=D.device)[:, None] - torch.arange(m, device=D.device)
         D = torch.where(steps.abs() > band, torch.inf, D)
