@@ -7,7 +7,6 @@ from numpy.typing import ArrayLike
 
 from tacref.checks import takes_costs
 from tacref.compiled import njit
-from tacref.reference.bands import band_columns
 from tacref.reference.checks import check_path, check_path_cost, check_reached
 from tacref.reference.steps import Steps, check_steps, check_steps_reach
 
@@ -177,18 +176,10 @@ def _backtrack(R: np.ndarray) -> np.ndarray:
 
 
 def _moves(
-    steps: Steps, shape: tuple[int, ...], band: float | None, band_shape: str
+    steps: Steps, shape: tuple[int, int], band: float | None, band_shape: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return rows, columns and weights of steps that lead to the last cell."""
-    n, m = shape
-    columns = band_columns(n, m, band, band_shape)
-    check_steps_reach(
-        steps,
-        columns,
-        m,
-        width=band,
-        columns_of=lambda width: band_columns(n, m, width, band_shape),
-    )
+    check_steps_reach(steps, *shape, band, band_shape)
     return steps.rows, steps.columns, steps.weights
 
 
