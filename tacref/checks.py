@@ -17,7 +17,7 @@ MIN_SCALE, MAX_WEIGHT = 1e-100, 1e100
 MAX_TIME = 1e50
 # A band beyond the frames of any video forbids nothing, and kernels use machine integers.
 _MAX_BAND = 2**31 - 1
-# Which cells a band leaves: `tacref.reference.bands` defines them.
+# Which cells a band leaves: `tacref.bands` defines them.
 BAND_SHAPES = ("diagonal", "offset", "itakura")
 
 P = ParamSpec("P")
@@ -171,7 +171,7 @@ def check_band(band: float | None, n: int, m: int, shape: str) -> float | None: 
 def check_band(band: float | None, n: int, m: int, shape: str = "offset") -> float | None:
     """Return `band`, if it is of its shape's type and lets some path of `(n, m)` through.
 
-    Whether "itakura" lets one through is for `tacref.reference.bands.band_columns` to say.
+    Whether "itakura" lets one through is for `tacref.bands.band_columns` to say.
 
     Raises
     ------

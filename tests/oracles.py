@@ -83,7 +83,7 @@ def is_inside(n, m, i, j, band, shape):
         return abs(i * (m - 1) - j * (n - 1)) <= band * max(n - 1, m - 1)
     if n == 1 or m == 1:
         return True
-    u, v, s = Fraction(i, n - 1), Fraction(j, m - 1), Fraction(band)
+    u, v, s = Fraction(i, n - 1), Fraction(j, m - 1), Fraction(f"{band:.3f}")
     return u / s <= v <= s * u and (1 - u) / s <= 1 - v <= s * (1 - u)
 
 

@@ -1,20 +1,28 @@
 """Align two videos by their frame embeddings: exact DTW, path and matched times."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tacref.alignment.costs import step_costs
-from tacref.alignment.exact import dtw_path
+from tacref.alignment.costs import frame_means, mean_cost_of_all, step_costs
+from tacref.alignment.distances import COSTS, distance_matrix
+from tacref.alignment.exact import path_within
+from tacref.alignment.matching import Matching
 from tacref.alignment.plot import notebook_html, plot_alignment
+from tacref.alignment.seconds import seconds_columns
+from tacref.alignment.stepwise import path_weights
+from tacref.kernels.dtw.cost import SQEUCLIDEAN
 from tacref.reference import cost_matrix
 from tacref.reference.checks import as_float64, check_embeddings
+from tacref.steps import check_steps, check_steps_reach
 
 # The whole matrix of costs is computed on demand, up to 1 GiB.
 MAX_CELLS = 2**27
-# Videos with a higher relative cost hardly show the same activity. Calibrated: docs/report.md.
+# Videos with a higher relative cost hardly show the same activity. Calibrated for squared distances
+# (docs/report.md); costs that are distances, not squares, are compared with its square root.
 MISMATCH_COST = 0.4
 
 
@@ -30,6 +38,10 @@ class Alignment:
         Frame embeddings.
     times_x, times_y : ndarray of float64, shapes (n,) and (m,)
         Time of each frame in seconds; its number if no times were passed.
+    cost_name : str
+        Cost of a pair of frames: "sqeuclidean", "euclidean", "cosine" or "l1".
+    step_weights : ndarray of float64, shape (L,), optional
+        Weight of each step of the path; by default 1.
     """
 
     path: np.ndarray
@@ -37,10 +49,12 @@ class Alignment:
     y: np.ndarray
     times_x: np.ndarray
     times_y: np.ndarray
+    cost_name: str = "sqeuclidean"
+    step_weights: np.ndarray | None = None
 
     @property
     def D(self) -> np.ndarray:
-        """Squared Euclidean distances between all frames, shape (n, m), computed on each access.
+        """Costs of all pairs of frames, shape (n, m), computed on each access.
 
         Raises
         ------
@@ -53,12 +67,15 @@ class Alignment:
                 f"D must have at most {MAX_CELLS} cells, got {n} x {m}: "
                 "`step_costs` are the costs along the path"
             )
-        return cost_matrix(self.x, self.y)
+        if self.cost_name == "sqeuclidean":
+            return cost_matrix(self.x, self.y)
+        return distance_matrix(self.x, self.y, self.cost_name)
 
     @property
     def step_costs(self) -> np.ndarray:
-        """Cost of each step of the path, shape (L,)."""
-        return step_costs(self.x, self.y, self.path)
+        """Cost of each step of the path, shape (L,): of its pair of frames, times its weight."""
+        costs = step_costs(self.x, self.y, self.path, self.cost_name)
+        return costs if self.step_weights is None else self.step_weights * costs
 
     @property
     def cost(self) -> float:
@@ -67,8 +84,11 @@ class Alignment:
 
     @property
     def mean_cost(self) -> float:
-        """Mean of the costs along the path."""
-        return float(self.step_costs.mean())
+        """Mean of the costs along the path; of weighted steps, the weighted mean."""
+        if self.step_weights is None:
+            return float(self.step_costs.mean())
+        weight = float(self.step_weights.sum())  # not 0: the first cell's weight is 1
+        return self.cost / weight
 
     @property
     def relative_cost(self) -> float:
@@ -78,16 +98,22 @@ class Alignment:
         random. Also near 1 if one of the videos is still: a path can then only stay longer at the
         frames that are least unlike it.
         """
-        center_x, center_y = self.x.mean(axis=0), self.y.mean(axis=0)
-        # Mean squared distance of all pairs in closed form: between the centers plus around them.
-        mean = float(((center_x - center_y) ** 2).sum() + self.x.var(0).sum() + self.y.var(0).sum())
-        lengths = float((center_x**2).sum() + (center_y**2).sum())
-        return self.mean_cost / mean if mean > 1e-12 * lengths else 1.0
+        mean = mean_cost_of_all(self.x, self.y, self.cost_name)
+        return self.mean_cost / mean if mean > 0 else 1.0
+
+    @property
+    def mismatch_cost(self) -> float:
+        """Largest relative cost of videos that show the same activity.
+
+        `MISMATCH_COST` for squared distances and cosines, for which it is calibrated; its square
+        root for "euclidean" and "l1", which is a guess.
+        """
+        return MISMATCH_COST if COSTS[self.cost_name] == SQEUCLIDEAN else MISMATCH_COST**0.5
 
     @property
     def mismatch(self) -> bool:
-        """True if the videos hardly show the same activity: `relative_cost > MISMATCH_COST`."""
-        return self.relative_cost > MISMATCH_COST
+        """True if the videos hardly show the same activity: `relative_cost > mismatch_cost`."""
+        return self.relative_cost > self.mismatch_cost
 
     @property
     def path_times(self) -> np.ndarray:
@@ -96,13 +122,16 @@ class Alignment:
 
     @property
     def matches_x(self) -> np.ndarray:
-        """Time in y that matches each frame of x, shape (n,): the mean over its steps."""
-        return _matches(self.path[:, 0], self.times_y[self.path[:, 1]])
+        """Time in y that matches each frame of x, shape (n,): the mean over its steps.
+
+        A frame that a step skips lies between its neighbors on the path.
+        """
+        return frame_means(self.path[:, 0], self.times_y[self.path[:, 1]], len(self.x))
 
     @property
     def matches_y(self) -> np.ndarray:
-        """Time in x that matches each frame of y, shape (m,): the mean over its steps."""
-        return _matches(self.path[:, 1], self.times_x[self.path[:, 0]])
+        """Time in x that matches each frame of y, shape (m,), likewise."""
+        return frame_means(self.path[:, 1], self.times_x[self.path[:, 0]], len(self.y))
 
     def __repr__(self) -> str:
         """Return the lengths and costs, without the arrays."""
@@ -140,6 +169,7 @@ class Alignment:
             times_x=self.times_x,
             times_y=self.times_y,
             step_costs=self.step_costs,
+            cost=self.cost_name,
             axes=axes,
         )
 
@@ -176,7 +206,11 @@ def align(
     *,
     times_x: ArrayLike | None = None,
     times_y: ArrayLike | None = None,
-    band: int | None = None,
+    cost: str = "sqeuclidean",
+    steps: str | Sequence[Sequence[float]] = "any",
+    band: float | None = None,
+    band_shape: str = "diagonal",
+    band_seconds: float | None = None,
     progress: bool = False,
 ) -> Alignment:
     """Align two videos by dynamic time warping of their embeddings.
@@ -191,9 +225,19 @@ def align(
         Frame embeddings of the other. Not copied if it is float64.
     times_x, times_y : array_like of float, shapes (n,) and (m,), optional
         Time of each frame in seconds; by default its number.
-    band : int, optional
-        Sakoe-Chiba band, >= |n - m|: frames i and j are matched only if |i - j| <= band. By default
-        there is no band.
+    cost : {"sqeuclidean", "euclidean", "cosine", "l1"}
+        Cost of a pair of frames: ||x - y||^2, ||x - y||, 1 - cos or the sum of |x - y|.
+    steps : {"any", "slope", "asymmetric"} or sequence of (int, int, float)
+        Steps of a path and their weights, as `tacref.reference.dtw` takes them.
+    band : int or float, optional
+        Frames are matched only within this band, whose width is in frames of the shorter sequence
+        ("itakura": the largest slope, >= 1). By default there is no band.
+    band_shape : {"diagonal", "offset", "itakura"}
+        Around the line from corner to corner, around i = j, or a parallelogram between the
+        corners; `tacref.bands.band_columns` defines them.
+    band_seconds : float, optional
+        In place of `band`: frames are matched only if their times, as shares of the two durations,
+        differ by at most this many seconds of the shorter one; at least a frame. Needs times.
     progress : bool
         Show a progress bar if it takes longer than a few seconds (on a terminal only; needs tqdm).
 
@@ -206,12 +250,23 @@ def align(
     ------
     ValueError
         If a shape does not fit, a value is not finite or so large that costs would overflow, or
-        `band` is not a whole number >= |n - m|.
+        a band is out of range or leaves no path; if no path by `steps` leads to the last frames; or
+        if a row is zero and `cost` is "cosine".
     """
     x, y = check_embeddings(x, y)
-    times_x = _check_times(times_x, len(x), "times_x")
-    times_y = _check_times(times_y, len(y), "times_y")
-    return Alignment(dtw_path(x, y, band=band, progress=progress), x, y, times_x, times_y)
+    Matching(cost, steps, band, band_shape, band_seconds).check()
+    if band_seconds is not None and (times_x is None or times_y is None):
+        raise ValueError("band_seconds needs times_x and times_y")
+    checked = check_steps(steps)
+    seconds_x = _check_times(times_x, len(x), "times_x")
+    seconds_y = _check_times(times_y, len(y), "times_y")
+    if band_seconds is None:
+        columns = check_steps_reach(checked, len(x), len(y), band, band_shape)
+    else:
+        columns = seconds_columns(seconds_x, seconds_y, band_seconds, checked)
+    path = path_within(x, y, columns, checked, cost, progress=progress)
+    weights = None if checked.are_any else path_weights(path, checked)
+    return Alignment(path, x, y, seconds_x, seconds_y, cost, weights)
 
 
 def _check_times(times: ArrayLike | None, count: int, name: str) -> np.ndarray:
@@ -221,8 +276,3 @@ def _check_times(times: ArrayLike | None, count: int, name: str) -> np.ndarray:
     if not np.isfinite(checked).all():
         raise ValueError(f"{name} must be finite, got {checked}")
     return checked
-
-
-def _matches(frames: np.ndarray, times: np.ndarray) -> np.ndarray:
-    # Every frame is on the path, so no count is 0.
-    return np.bincount(frames, weights=times) / np.bincount(frames)

@@ -18,13 +18,17 @@ OUTLIER_DEVIATIONS = 3.0
 MAX_CELLS = 2**24
 
 
-def pair_costs(videos: Sequence[ArrayLike], *, progress: bool = False) -> np.ndarray:
+def pair_costs(
+    videos: Sequence[ArrayLike], *, cost: str = "sqeuclidean", progress: bool = False
+) -> np.ndarray:
     """Mean alignment cost of every pair of videos.
 
     Parameters
     ----------
     videos : sequence of array_like, each of shape (n_v, d)
         Frame embeddings.
+    cost : {"sqeuclidean", "euclidean", "cosine", "l1"}
+        Cost of a pair of frames, as `tacref.alignment.dtw` takes it.
     progress : bool
         Show a progress bar if it takes longer than a few seconds (on a terminal only; needs tqdm).
 
@@ -37,13 +41,13 @@ def pair_costs(videos: Sequence[ArrayLike], *, progress: bool = False) -> np.nda
     Raises
     ------
     ValueError
-        If a shape does not fit or a value is not finite.
+        If a shape does not fit, a value is not finite, or a row is zero and `cost` is "cosine".
     """
     costs = np.zeros((len(videos), len(videos)))
     pairs = list(combinations(range(len(videos)), 2))
     for a, b in progress_bar(pairs, "compare", len(pairs), "pairs") if progress else pairs:
         x, y = check_embeddings(videos[a], videos[b])
-        costs[a, b] = costs[b, a] = dtw(x, y) / (len(x) + len(y))
+        costs[a, b] = costs[b, a] = dtw(x, y, cost=cost) / (len(x) + len(y))
     return costs
 
 

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tacref.alignment.costs import mean_cost_of_all
+from tacref.alignment.distances import COSTS, check_cost, costs_of_pairs, half_unit_rows
 from tacref.checks import check_positive, read_array
-from tacref.kernels.online import FRAMES_PER_BLOCK, advance, share_near
+from tacref.kernels.dtw.steps import Moves
+from tacref.kernels.online import FRAMES_PER_BLOCK, advance, advance_steps, share_near
 from tacref.reference.checks import as_float64
+from tacref.steps import check_steps
 
 # Ends of the alignment within this share of the reference count as near the best one.
 NEAR_SHARE = 0.05
@@ -34,9 +38,9 @@ class Position:
         of the reference from `frame`, among all alignments and the possibility that the performer
         has left the script. Below 1/2 if `off_script` is True.
     cost : float
-        Sum of squared distances along the cheapest alignment of all frames so far.
+        Sum of costs along the cheapest alignment of all frames so far.
     local_cost : float
-        Squared distance between the new frame and the reference's frame.
+        Cost of the new frame and the reference's frame.
     off_script : bool
         True if the last frames are unlike the reference where they should match it.
     """
@@ -65,17 +69,25 @@ class OnlineAligner:
     open_begin : bool
         Whether the performer may begin anywhere in the reference, at no cost. By default only at
         its first frame.
+    cost : {"sqeuclidean", "euclidean", "cosine", "l1"}
+        Cost of a pair of frames, as `tacref.alignment.dtw` takes it.
+    steps : {"any", "slope", "asymmetric"} or sequence of (int, int, float)
+        Steps of the alignment and their weights, as `tacref.reference.dtw` takes them: rows are the
+        performer's frames, columns those of the reference. "asymmetric" takes every frame of the
+        performer once, and up to two of the reference a frame. With "slope" the performer cannot
+        stay at a frame, also not at the last one.
     tolerance : float
         The performer is off the script if the recent frames cost more than this share of the
-        reference's own spread, the mean squared distance between two of its frames (the mean
-        squared length of a frame if all are alike); > 0.
+        reference's own spread, the mean cost of two of its frames (the mean cost of a frame and
+        zeros if all are alike); > 0.
     recent_frames : float
         Number of frames over which that cost is averaged, about; >= 1.
 
     Raises
     ------
     ValueError
-        If a shape does not fit, a value is not finite, or an option is out of range.
+        If a shape does not fit, a value is not finite, an option is out of range, or a frame is
+        zero and `cost` is "cosine".
 
     References
     ----------
@@ -91,6 +103,8 @@ class OnlineAligner:
         *,
         phases: Sequence[str] | None = None,
         open_begin: bool = False,
+        cost: str = "sqeuclidean",
+        steps: str | Sequence[Sequence[float]] = "any",
         tolerance: float = 0.5,
         recent_frames: float = 10.0,
     ) -> None:
@@ -103,19 +117,26 @@ class OnlineAligner:
             raise ValueError(f"phases must be {self._n}, one per frame, got {len(phases)}")
         if check_positive(recent_frames, "recent_frames") < 1:
             raise ValueError(f"recent_frames must be >= 1, got {recent_frames!r}")
+        self._cost, self._kind = check_cost(cost), COSTS[cost]
+        if cost == "cosine":  # in float64, so that equal frames cost exactly 0
+            array, dtype = half_unit_rows(array, "reference"), np.float64
+        self._steps = check_steps(steps)
+        self._any_steps = self._steps.are_any
         self._reference = _blocks(array, dtype)
         self._phases = None if phases is None else list(phases)
         self._open_begin = bool(open_begin)
-        # Mean squared distance of two frames drawn at random, in closed form; if all are alike,
-        # their mean squared length.
-        spread = 2.0 * float(array.var(axis=0).sum())
-        if spread <= 1e-12 * (lengths := float((array**2).sum(axis=1).mean())):
+        # Mean cost of two frames drawn at random; if all are alike, of a frame and zeros.
+        spread = mean_cost_of_all(array, array, "sqeuclidean" if cost == "cosine" else cost)
+        lengths = float(costs_of_pairs(array, np.zeros(self._d), cost).mean())
+        if spread <= 1e-12 * lengths:
             spread = lengths
         self._limit = check_positive(tolerance, "tolerance") * spread
         self._gamma = COST_RESOLUTION * spread or 1.0
         self._radius = int(NEAR_SHARE * self._n)
         self._recent_frames = recent_frames
-        self._row = np.empty(self._n)
+        self._moves = Moves(self._steps.rows, self._steps.columns, self._steps.weights)
+        # Accumulated costs of the last frames, the newest last.
+        self._history = np.empty((1 if self._any_steps else max(1, self._steps.reach), self._n))
         self._costs = np.empty(self._reference.shape[2])
         self.reset()
 
@@ -123,6 +144,7 @@ class OnlineAligner:
         """Forget all frames: the next one is the first."""
         self._frames_seen = 0
         self._recent_cost = 0.0
+        self._history[:] = np.inf
 
     @property
     def frames_seen(self) -> int:
@@ -145,15 +167,19 @@ class OnlineAligner:
         Raises
         ------
         ValueError
-            If the shape does not fit or a value is not finite; the frame is then ignored.
+            If the shape does not fit, a value is not finite, the frame is zero and `cost` is
+            "cosine", or `steps` lead to no frame of the reference; the frame is then ignored.
         """
         frame = as_float64(embedding, "embedding")
         if frame.shape != (self._d,):
             raise ValueError(f"embedding must have shape ({self._d},), got {frame.shape}")
         _check_size(frame, "embedding")
-        best, local_cost = advance(
-            self._reference, frame, self._row, self._costs, self._frames_seen == 0, self._open_begin
-        )
+        if self._cost == "cosine":
+            if not frame.any():
+                raise ValueError("embedding must not be zeros, which have no cosine")
+            frame = half_unit_rows(frame[None], "embedding")[0]
+        best, local_cost = self._advance(frame)
+        row = self._history[-1]
         self._frames_seen += 1
         # The mean of the first frames, then a moving average.
         frames = min(self._recent_frames, self._frames_seen)
@@ -162,15 +188,51 @@ class OnlineAligner:
         # weights exp(-cost / gamma) of both:
         excess = frames * (self._recent_cost - self._limit) / self._gamma
         on_script = 0.5 - 0.5 * math.tanh(0.5 * excess)
-        share = share_near(self._row, best, self._radius, self._gamma)
+        share = share_near(row, best, self._radius, self._gamma)
         return Position(
             frame=best,
             phase=None if self._phases is None else self._phases[best],
             confidence=on_script * share,
-            cost=float(self._row[best]),
+            cost=float(row[best]),
             local_cost=local_cost,
             off_script=self._recent_cost > self._limit,
         )
+
+    def _advance(self, frame: np.ndarray) -> tuple[int, float]:
+        """Return where the cheapest alignment ends after a frame, and what the frame costs there.
+
+        Raises
+        ------
+        ValueError
+            If no alignment ends at this frame.
+        """
+        first = self._frames_seen == 0
+        if self._any_steps:
+            return advance(
+                self._reference,
+                frame,
+                self._history[0],
+                self._costs,
+                self._kind,
+                first,
+                self._open_begin,
+            )
+        best, cost = advance_steps(
+            self._reference,
+            frame,
+            self._history,
+            self._costs,
+            self._kind,
+            self._moves,
+            first,
+            self._open_begin,
+        )
+        if best < 0:
+            raise ValueError(
+                f"steps {self._steps.label} lead to no frame of the reference at frame "
+                f"{self._frames_seen} of the performer; reset() begins again"
+            )
+        return best, cost
 
 
 def _blocks(array: np.ndarray, dtype: type) -> np.ndarray:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tacref.alignment.costs import mean_costs
+from tacref.alignment.costs import frame_means, mean_costs
+from tacref.alignment.distances import LABELS
 from tacref.figures import new_figure
 
 MATRIX_SIDE = 600  # rows or columns of the matrix that is drawn, at most
@@ -23,6 +24,7 @@ def plot_alignment(
     times_x: np.ndarray,
     times_y: np.ndarray,
     step_costs: np.ndarray,
+    cost: str,
     axes: Any = None,
 ) -> Any:
     """Draw the costs of all frames with the path, and the cost over the time of x.
@@ -37,6 +39,8 @@ def plot_alignment(
         Time of each frame.
     step_costs : ndarray of float64, shape (L,)
         Cost of each step of the path.
+    cost : str
+        What a pair of frames costs, one of `tacref.alignment.distances.COSTS`.
     axes : sequence of two matplotlib Axes, optional
         For the matrix and for the costs. By default a new figure is made, without `pyplot`.
 
@@ -59,13 +63,13 @@ def plot_alignment(
     if extent[0] == extent[1] or extent[2] == extent[3]:  # a single frame has no extent
         extent = (times_y[0], times_y[-1] + 1.0, times_x[-1] + 1.0, times_x[0])
     picture = matrix.imshow(
-        mean_costs(x, y, MATRIX_SIDE), cmap="cividis", extent=extent, aspect="auto"
+        mean_costs(x, y, MATRIX_SIDE, cost), cmap="cividis", extent=extent, aspect="auto"
     )
-    matrix.figure.colorbar(picture, ax=matrix, label="squared distance")
+    matrix.figure.colorbar(picture, ax=matrix, label=LABELS[cost])
     i, j = path.T
     matrix.plot(times_y[j], times_x[i], color=_PATH, linewidth=2, label="path")
     matrix.set(xlabel="time in y", ylabel="time in x", title="Every frame against every frame")
-    costs = np.bincount(i, weights=step_costs) / np.bincount(i)
+    costs = frame_means(i, step_costs, len(x))
     line.fill_between(times_x, costs, color=_COST, alpha=0.7)
     line.set(xlabel="time in x", ylabel="cost", ylim=(0, None))
     line.margins(x=0)

@@ -14,7 +14,7 @@ from tacref.kernels.costs import ROWS, STRIDE
 from tacref.kernels.dtw.pair import Pair
 from tacref.kernels.dtw.steps import Begins, Buffers, Moves, sweep_strip, walk_steps
 from tacref.kernels.dtw.tile import DIAGONALS, TILE
-from tacref.reference.steps import Steps
+from tacref.steps import Steps
 
 # The directions of a block's cells, a byte each, take at most this many bytes, or are those of a
 # single strip; and so do the checkpoints of a block.
@@ -162,7 +162,8 @@ def _walk_back(
         return walk_steps(pair, search.moves, directions, first, i, j, path, step)
     height = _block_height(search, rows)
     checkpoints = [(first, history.copy())]
-    for begin in range(first, i + 1 - height, ROWS):
+    last_block = first + (rows - 1) // height * height
+    for begin in range(first, last_block, ROWS):
         _sweep(search, history, begin, begin + ROWS, columns)
         if (begin + ROWS - first) % height == 0:
             checkpoints.append((begin + ROWS, _inside(search, history, begin + ROWS)))
@@ -207,3 +208,15 @@ def _columns_above(search: _Search, row: int) -> slice:
     """Return the columns that the band leaves in any of the rows above `row`."""
     first = search.pair.first_columns[max(0, row - search.rows_above)]
     return slice(int(first), int(search.pair.stop_columns[row - 1]))
+
+
+def path_weights(path: np.ndarray, steps: Steps) -> np.ndarray:
+    """Return the weight of each step of a path, 1 for its first cell."""
+    weights = {
+        (rows, columns): weight
+        for rows, columns, weight in zip(
+            steps.rows.tolist(), steps.columns.tolist(), steps.weights.tolist(), strict=True
+        )
+    }
+    moves = np.diff(path, axis=0).tolist()
+    return np.array([1.0, *(weights[rows, columns] for rows, columns in moves)])

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from tacref.alignment.distances import comparable_rows
+from tacref.bands import Columns, band_columns
 from tacref.cores import threads_available
 from tacref.kernels.costs import COLUMNS, ROWS, STRIDE, copy_columns
 from tacref.kernels.dtw.pair import (
@@ -22,7 +24,6 @@ from tacref.kernels.dtw.pair import (
 )
 from tacref.kernels.dtw.sweep import ENDED, PAUSED, WAITING, sweep
 from tacref.kernels.dtw.tile import SLOT, TILE
-from tacref.reference.bands import Columns, band_columns
 
 # Rough times on a slow processor: they only decide how often the calling thread reports progress
 # and whether more threads pay.
@@ -39,17 +40,22 @@ _MIN_SLEEP, _MAX_SLEEP = 1e-6, 1e-3
 Progress = Callable[[float], object]
 
 
-def make_pair(x: np.ndarray, y: np.ndarray, band: Columns | None = None) -> Pair:
+def make_pair(
+    x: np.ndarray, y: np.ndarray, band: Columns | None = None, cost: str = "sqeuclidean"
+) -> Pair:
     """Return two embeddings as the kernels take them; they have passed `check_embeddings`.
 
     `band` holds the columns of each row that are inside the band; by default there is no band.
+    `cost` is one of `tacref.alignment.distances.COSTS`.
 
     Raises
     ------
     ValueError
-        If a value is so large that costs would overflow.
+        If a value is so large that costs would overflow, or if there is a row of zeros, which has
+        no cosine.
     """
     (n, d), m = x.shape, len(y)
+    x, y, kind = comparable_rows(x, y, cost)
     band = band_columns(n, m, None) if band is None else band
     # Not by a dot product: BLAS would keep its threads busy for a while.
     largest = [max(float(array.max()), -float(array.min())) for array in (x, y)]
@@ -68,7 +74,7 @@ def make_pair(x: np.ndarray, y: np.ndarray, band: Columns | None = None) -> Pair
         part = y[tile * TILE : (tile + 1) * TILE]
         copy_columns(part, len(part), columns[tile * d * TILE :], TILE)
     flat = np.require(x, np.float64, ["C", "W"]).reshape(-1)  # one type for the compiler, not two
-    return Pair(flat, last.reshape(-1), columns, n, m, d, *band, *rows_of_columns(*band, m))
+    return Pair(flat, last.reshape(-1), columns, n, m, d, *band, *rows_of_columns(*band, m), kind)
 
 
 def make_area(pair: Pair, rows: tuple[int, int], columns: tuple[int, int], bound: float) -> Area:

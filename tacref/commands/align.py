@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tacref.commands.guard import command
+from tacref.commands.matching import add_matching, read_matching
 from tacref.commands.options import (
     Parser,
     add_clips,
     add_device,
     add_encoder,
     add_json,
-    natural_int,
 )
 from tacref.data.named import clip_names, named_clips
 from tacref.files import new_folder
@@ -33,12 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "-o", "--out", required=True, metavar="DIR", help="write into this new folder"
     )
-    parser.add_argument(
-        "--band",
-        type=natural_int,
-        metavar="N",
-        help="match frames whose number differs by at most N frames (default: any)",
-    )
+    add_matching(parser)
     parser.add_argument(
         "--phases",
         metavar="CSV",
@@ -58,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         encoder=options.encoder,
         choose=grouped or options.barycenter,
         barycenter=options.barycenter,
-        band=options.band,
+        matching=read_matching(options),
         phases=options.phases,
         video=options.video,
     )

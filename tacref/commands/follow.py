@@ -14,6 +14,7 @@ from tacref.alignment import OnlineAligner, Position
 from tacref.alignment.following import follow
 from tacref.alignment.labels import read_labels
 from tacref.commands.guard import command
+from tacref.commands.matching import add_cost, add_steps
 from tacref.commands.options import Parser, add_device, add_encoder, add_json, positive_int
 from tacref.data.cache import clip_length
 from tacref.data.live import is_live
@@ -47,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--open-begin", action="store_true", help="let the performer begin anywhere in A"
     )
+    add_cost(parser)
+    add_steps(parser, "frames of SOURCE", "of A")
     parser.add_argument(
         "--batch",
         type=positive_int,
@@ -67,7 +70,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     encoder = open_encoder(options.encoder, device=options.device)
     reference, times = embed_clip(encoder, options.reference, progress=not options.json)
     phases = None if options.phases is None else _phases(options, len(reference))
-    aligner = OnlineAligner(reference, phases=phases, open_begin=options.open_begin)
+    aligner = OnlineAligner(
+        reference,
+        phases=phases,
+        open_begin=options.open_begin,
+        cost=options.cost,
+        steps=options.steps,
+    )
     show = _lines if options.json else _screen
     show(follow(encoder, options.source, aligner, batch=options.batch), times, sys.stdout)
     return 0

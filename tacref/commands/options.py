@@ -39,17 +39,6 @@ def positive_int(text: str) -> int:
 positive_int.__name__ = "whole number"  # which argparse says of what is none
 
 
-def natural_int(text: str) -> int:
-    """Read an option's whole number >= 0, as `positive_int`."""
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"must be >= 0, got {text}")
-    return value
-
-
-natural_int.__name__ = "whole number"
-
-
 def seed(text: str) -> int:
     """Read a seed, a whole number that NumPy and torch both take.
 

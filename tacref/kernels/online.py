@@ -5,6 +5,8 @@ import math
 import numpy as np
 
 from tacref.compiled import njit
+from tacref.kernels.dtw.cost import EUCLIDEAN, L1
+from tacref.kernels.dtw.steps import Moves
 
 # Reference frames whose costs are computed together: they stay in the first-level cache.
 FRAMES_PER_BLOCK = 1024
@@ -18,27 +20,23 @@ def advance(
     frame: np.ndarray,
     row: np.ndarray,
     costs: np.ndarray,
+    kind: int,
     first: bool,
     open_begin: bool,
 ) -> tuple[int, float]:
     """Replace the accumulated costs of the frame before by those of a new frame.
 
     `reference` is `(blocks, d, width)`, padded; `row` `(n,)` accumulated costs and `costs` room for
-    `(width,)`. Return the reference frame where the cheapest alignment ends, the first of several,
-    and the cost of the new frame there.
+    `(width,)`; `kind` is that of `tacref.kernels.dtw.cost`. Return the reference frame where the
+    cheapest alignment ends, the first of several, and the cost of the new frame there.
     """
-    blocks, d, width = reference.shape
+    blocks, _, width = reference.shape
     n = len(row)
     best, best_total, best_cost = 0, math.inf, 0.0
     diagonal = left = math.inf
     for block in range(blocks):
         start = block * width
-        costs[:] = 0.0
-        for k in range(d):  # along the reference inside: vectors, and one order of summation
-            line, value = reference[block, k], frame[k]
-            for j in range(width):
-                difference = line[j] - value
-                costs[j] += difference * difference
+        _frame_costs(reference[block], frame, kind, costs)
         for j in range(start, min(start + width, n)):
             if first:
                 before = 0.0 if open_begin or j == 0 else left
@@ -50,6 +48,68 @@ def advance(
             if left < best_total:
                 best, best_total, best_cost = j, left, costs[j - start]
     return best, best_cost
+
+
+@njit(cache=True)
+def advance_steps(
+    reference: np.ndarray,
+    frame: np.ndarray,
+    history: np.ndarray,
+    costs: np.ndarray,
+    kind: int,
+    moves: Moves,
+    first: bool,
+    open_begin: bool,
+) -> tuple[int, float]:
+    """Add a new frame's accumulated costs, by any steps: rows are frames, columns the reference.
+
+    `history` is `(rows, n)`: accumulated costs of the last frames, the newest last, +inf before
+    the first; at least as many as the longest step goes back. The rest is as for `advance`. Return
+    -1 and change nothing if no path ends at the new frame.
+    """
+    blocks, _, width = reference.shape
+    rows, n = history.shape
+    row = np.empty(n)
+    best, best_total, best_cost = -1, math.inf, 0.0
+    for block in range(blocks):
+        start = block * width
+        _frame_costs(reference[block], frame, kind, costs)
+        for j in range(start, min(start + width, n)):
+            cost = costs[j - start]
+            total = cost if first and (open_begin or j == 0) else math.inf
+            for k in range(len(moves.rows)):
+                i, column = rows - moves.rows[k], j - moves.columns[k]
+                if column >= 0:
+                    # r(i, j) = min over steps of r(i - rows, j - columns) + weight D(i, j)
+                    before = row[column] if i == rows else history[i, column]
+                    total = min(total, before + moves.weights[k] * cost)
+            row[j] = total
+            if total < best_total:
+                best, best_total, best_cost = j, total, cost
+    if best >= 0:
+        for i in range(1, rows):
+            history[i - 1] = history[i]
+        history[rows - 1] = row
+    return best, best_cost
+
+
+@njit(cache=True)
+def _frame_costs(block: np.ndarray, frame: np.ndarray, kind: int, costs: np.ndarray) -> None:
+    """Write the costs of a frame and each of a block's reference frames, `(d, width)`."""
+    d, width = block.shape
+    costs[:] = 0.0
+    for k in range(d):  # along the reference inside: vectors, and one order of summation
+        line, value = block[k], frame[k]
+        if kind == L1:
+            for j in range(width):
+                costs[j] += abs(line[j] - value)
+        else:
+            for j in range(width):
+                difference = line[j] - value
+                costs[j] += difference * difference
+    if kind == EUCLIDEAN:
+        for j in range(width):
+            costs[j] = math.sqrt(costs[j])
 
 
 @njit(cache=True)

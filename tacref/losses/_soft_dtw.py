@@ -47,7 +47,7 @@ def soft_dtw(
         band.
     band_shape : {"diagonal", "offset", "itakura"}
         Around the line from corner to corner, |i - j| <= band, or a parallelogram between the
-        corners; `tacref.reference.bands.band_columns` defines them. Where an item has n != m,
+        corners; `tacref.bands.band_columns` defines them. Where an item has n != m,
         backends "cpu" and "triton" compute "diagonal" and "itakura" from the matrix of costs.
     backend : {"cpu", "triton", "torch"}, optional
         "cpu": Numba kernels, for tensors on the CPU; "triton": CUDA kernels, with Triton;

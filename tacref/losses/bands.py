@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tacref.bands import band_columns, itakura_slope
 from tacref.checks import check_band, check_band_shape
 from tacref.losses.lengths import Lengths, known_numbers
-from tacref.reference.bands import band_columns, itakura_slope
-from tacref.reference.steps import STEPS, check_steps
-from tacref.reference.steps import check_moves as check_steps_inside
+from tacref.steps import STEPS, check_steps
+from tacref.steps import check_moves as check_steps_inside
 
 StepsLike = str | Sequence[Sequence[float]]
 # (rows, columns, weight) of each step; None for those of equation 2.
@@ -19,7 +19,7 @@ Moves = tuple[tuple[int, int, float], ...] | None
 
 
 class Band(NamedTuple):
-    """A band as `tacref.reference.band_columns` defines it; `width` None allows every cell."""
+    """A band as `tacref.bands.band_columns` defines it; `width` None allows every cell."""
 
     width: float | None
     shape: str
@@ -93,7 +93,7 @@ def check_moves(
     Raises
     ------
     ValueError
-        If they are not as `tacref.reference.steps.check_steps` takes them, or do not lead to the
+        If they are not as `tacref.steps.check_steps` takes them, or do not lead to the
         last cell of an item.
     """
     if isinstance(steps, str) and steps == "any":

@@ -6,7 +6,7 @@ from tacref.checks import check_band, check_band_shape, check_positive
 from tacref.losses.arguments import check_reduction
 from tacref.losses.backend import check_backend
 from tacref.losses.bands import StepsLike
-from tacref.reference.steps import check_steps
+from tacref.steps import check_steps
 
 
 class LossModule(nn.Module):

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from tacref.checks import takes_costs
 from tacref.compiled import njit
 from tacref.reference.checks import check_path, check_path_cost, check_reached
-from tacref.reference.steps import check_moves, check_steps
+from tacref.steps import check_moves, check_steps
 
 
 @takes_costs
@@ -39,7 +39,7 @@ def dtw(
         ("itakura": the largest slope, >= 1). By default there is no band.
     band_shape : {"diagonal", "offset", "itakura"}
         Around the line from corner to corner, around i = j, or a parallelogram between the
-        corners; `tacref.reference.band_columns` defines them.
+        corners; `tacref.bands.band_columns` defines them.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def dtw_path(
         ("itakura": the largest slope, >= 1). By default there is no band.
     band_shape : {"diagonal", "offset", "itakura"}
         Around the line from corner to corner, around i = j, or a parallelogram between the
-        corners; `tacref.reference.band_columns` defines them.
+        corners; `tacref.bands.band_columns` defines them.
 
     Returns
     -------

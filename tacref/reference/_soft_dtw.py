@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 from tacref.checks import check_not_negative, takes_costs
 from tacref.compiled import njit
 from tacref.reference.checks import check_reached, check_smoothing, check_vector
-from tacref.reference.steps import check_moves, check_steps
 from tacref.reference.stepwise import backward_by_steps, forward_by_steps
+from tacref.steps import check_moves, check_steps
 
 
 def softmin(values: ArrayLike, *, gamma: float) -> float:

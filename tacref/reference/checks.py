@@ -5,8 +5,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tacref.bands import band_columns
 from tacref.checks import check_positive, read_array
-from tacref.reference.bands import band_columns
 
 
 def check_cost(D: ArrayLike, name: str = "D") -> np.ndarray:

@@ -9,8 +9,8 @@ from tacref.checks import takes_costs
 from tacref.compiled import njit
 from tacref.reference._soft_dtw import backward, expected_alignment, forward
 from tacref.reference.checks import check_direction, check_reached, check_smoothing
-from tacref.reference.steps import check_moves, check_steps
 from tacref.reference.stepwise import backward_by_steps, forward_by_steps, hvp_by_steps
+from tacref.steps import check_moves, check_steps
 
 
 @takes_costs

@@ -10,6 +10,7 @@ import numpy as np
 
 from tacref.alignment.alignment import Alignment
 from tacref.alignment.costs import mean_costs
+from tacref.alignment.distances import LABELS
 from tacref.reference import expected_alignment
 from tacref.report.pictures import (
     MATRIX_SIDE,
@@ -37,7 +38,7 @@ Moment = tuple[int, int, float, np.ndarray | None, np.ndarray | None]
 def pair_data(alignment: Alignment) -> dict[str, Any]:
     """Return what the script of the page needs to know of an alignment, as plain JSON values."""
     curves = series(alignment)
-    D = mean_costs(alignment.x, alignment.y, COSTS_SIDE)
+    D = mean_costs(alignment.x, alignment.y, COSTS_SIDE, alignment.cost_name)
     low, high = float(D.min()), float(D.max())
     levels = np.rint((D - low) / ((high - low) or 1.0) * 255).astype(np.uint8)
     return {
@@ -85,8 +86,8 @@ def pair_html(
     """
     curves = series(alignment)
     # Twice as fine as the picture, which averages the rest.
-    D = mean_costs(alignment.x, alignment.y, 2 * MATRIX_SIDE)
-    small = mean_costs(alignment.x, alignment.y, EXPECTED_SIDE)
+    D = mean_costs(alignment.x, alignment.y, 2 * MATRIX_SIDE, alignment.cost_name)
+    small = mean_costs(alignment.x, alignment.y, EXPECTED_SIDE, alignment.cost_name)
     # One step of the small matrix stands for several of the path.
     E = expected_alignment(small, gamma=EXPECTED_GAMMA * float(small.mean()) or 1.0)
     max_cost = float(frame_costs(alignment).max())
@@ -112,6 +113,7 @@ def pair_html(
         expected=matrix_picture(np.sqrt(E)),  # so that faint mass shows, too
         line=path_line(alignment.path),
         legend=legend_picture(),
+        cost_label=LABELS[alignment.cost_name].capitalize(),
         low=f"{D.min():.3g}",
         high=f"{D.max():.3g}",
         n=len(alignment.x),

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tacref.alignment.alignment import MISMATCH_COST, Alignment
+from tacref.alignment.alignment import Alignment
 from tacref.alignment.labels import matched_frames
+from tacref.alignment.matching import Matching
 from tacref.data import iter_frames
 from tacref.data.clips import clip_kind
 from tacref.report.mosaic import write_mosaic
@@ -48,8 +49,8 @@ class Results:
     ----------
     encoder : str
         Name of the encoder.
-    band : int or None
-        Band of the alignments.
+    matching : Matching
+        Cost, steps and band of the alignments.
     reference : EmbeddedVideo
         Video x of every alignment.
     others : sequence of EmbeddedVideo
@@ -61,7 +62,7 @@ class Results:
     """
 
     encoder: str
-    band: int | None
+    matching: Matching
     reference: EmbeddedVideo
     others: Sequence[EmbeddedVideo]
     alignments: Sequence[Alignment]
@@ -72,7 +73,7 @@ class Results:
         record = {
             "format": FORMAT,
             "encoder": self.encoder,
-            "band": self.band,
+            **self.matching._asdict(),
             "reference": self.reference.name,
             "outliers": [self.others[k].name for k in self.outliers],
             "alignments": [
@@ -112,8 +113,8 @@ class Results:
             if alignment.mismatch:
                 yield (
                     f"  {reference} and {name} hardly show the same activity: relative cost "
-                    f"{alignment.relative_cost:.2f}, above {MISMATCH_COST} (1: as frames drawn at "
-                    "random)"
+                    f"{alignment.relative_cost:.2f}, above {alignment.mismatch_cost:.2g} (1: as "
+                    "frames drawn at random)"
                 )
 
     def to_json(self) -> dict[str, Any]:

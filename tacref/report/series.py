@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tacref.alignment.alignment import Alignment
+from tacref.alignment.costs import frame_means
 
 # Points of a series, at most: for long videos the page interpolates between them.
 MAX_POINTS = 20_000
@@ -61,9 +62,7 @@ def series(alignment: Alignment) -> Series:
     n = len(alignment.x)
     i = alignment.path[:, 0]
     # One more than the frames: a frame lasts from its time to that of the next one.
-    matches = np.append(
-        np.bincount(i, weights=ends[alignment.path[:, 1]]) / np.bincount(i), ends[-1]
-    )
+    matches = np.append(frame_means(i, ends[alignment.path[:, 1]], n), ends[-1])
     costs = frame_costs(alignment)
     # Rounding must not let it decrease.
     matches = np.maximum.accumulate(_smooth(matches, _frames(times, SMOOTHING_SPAN)))
@@ -76,8 +75,7 @@ def series(alignment: Alignment) -> Series:
 
 def frame_costs(alignment: Alignment) -> np.ndarray:
     """Return the mean cost of the steps of each frame of x, shape (n,)."""
-    i = alignment.path[:, 0]
-    return np.bincount(i, weights=alignment.step_costs) / np.bincount(i)
+    return frame_means(alignment.path[:, 0], alignment.step_costs, len(alignment.x))
 
 
 def warp(alignment: Alignment) -> float:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from tacref.alignment.alignment import Alignment, align
 from tacref.alignment.groups import MAX_CELLS, barycenter, medoid, outliers, pair_costs
 from tacref.alignment.labels import read_labels, transfer_labels, write_labels
+from tacref.alignment.matching import ANY_MATCHING, Matching
 from tacref.data.cache import clip_length
 from tacref.data.clips import clip_kind
 from tacref.encoder.embedding import Embedder, embed_clip
@@ -38,8 +38,8 @@ class Request:
         Take the clip that fits the others best as the reference; by default the first one.
     barycenter : bool
         Align with the clips' soft-DTW barycenter.
-    band : int, optional
-        Match frames whose number differs by at most this many.
+    matching : Matching
+        Cost, steps and band of the alignments.
     phases : str, optional
         A label file; its labels go to the clips that it lacks.
     video : bool
@@ -50,7 +50,7 @@ class Request:
     encoder: str
     choose: bool = False
     barycenter: bool = False
-    band: int | None = None
+    matching: Matching = ANY_MATCHING
     phases: str | None = None
     video: bool = False
 
@@ -62,16 +62,22 @@ class Request:
         ValueError
             If labels, clips and options do not fit each other; names the option.
         """
+        self.matching.check()
+        if self.barycenter and self.matching.cost != "sqeuclidean":
+            raise ValueError(
+                "--barycenter takes --cost sqeuclidean, which it makes small, got "
+                f"{self.matching.cost!r}"
+            )
         if self.phases is not None:
             _read_labels(self, {name: clip_length(path) for name, path in self.clips.items()})
         if self.video and all(clip_kind(path) == "features" for path in self.clips.values()):
             raise ValueError("--video needs clips with pictures, got arrays of features")
-        if self.band is not None or self.barycenter:
+        if self.barycenter or self.matching[1:] != ANY_MATCHING[1:]:
             self._check_lengths({path: clip_length(path) for path in self.clips.values()})
 
     def _check_lengths(self, lengths: Mapping[Path, int]) -> None:
         paths = list(lengths)
-        _check_reach(self.band, lengths, paths if self.choose else paths[:1])
+        _check_reach(self.matching, lengths, paths if self.choose else paths[:1])
         cells = min(lengths.values()) * max(lengths.values())
         if self.barycenter and cells > MAX_CELLS:
             raise ValueError(
@@ -99,15 +105,15 @@ def align_videos(encoder: Embedder, request: Request, folder: Path) -> Results:
     Raises
     ------
     ValueError
-        If a clip is damaged or not what the encoder takes, or the band is too narrow for the
+        If a clip is damaged or not what the encoder takes, or steps or band leave no path to the
         reference that was chosen.
     """
     videos = _embed(encoder, request.clips)
     known = _read_labels(request, {video.name: len(video.x) for video in videos})
     reference, others = _choose_reference(videos, request)
-    alignments = _align(reference, others, request.band)
+    alignments = _align(reference, others, request.matching)
     odd = outliers([alignment.mean_cost for alignment in alignments])
-    results = Results(request.encoder, request.band, reference, others, alignments, odd)
+    results = Results(request.encoder, request.matching, reference, others, alignments, odd)
     labels = _transfer(results, known)
     results.write(folder)
     if labels:
@@ -141,9 +147,10 @@ def _choose_reference(
     """Return the reference, and what is to be aligned with it."""
     first = 0
     if request.choose:
-        first = medoid(pair_costs([video.x for video in videos], progress=True))
+        cost = request.matching.cost
+        first = medoid(pair_costs([video.x for video in videos], cost=cost, progress=True))
         lengths = {video.name: len(video.x) for video in videos}
-        _check_reach(request.band, lengths, [videos[first].name])
+        _check_reach(request.matching, lengths, [videos[first].name])
     reference = videos[first]
     if not request.barycenter:
         return reference, [*videos[:first], *videos[first + 1 :]]
@@ -152,25 +159,35 @@ def _choose_reference(
     return EmbeddedVideo(BARYCENTER, None, center, reference.times), list(videos)
 
 
-def _check_reach(band: int | None, lengths: Mapping[Any, int], references: Sequence[Any]) -> None:
-    """Refuse a band too narrow for some clip, whichever of the references is taken."""
-    if band is None:
-        return
+def _check_reach(matching: Matching, lengths: Mapping[Any, int], references: Sequence[Any]) -> None:
+    """Refuse steps and bands that leave no path to some clip, whichever reference is taken."""
 
-    def apart(pair: tuple[Any, Any]) -> int:
-        return abs(lengths[pair[0]] - lengths[pair[1]])
+    def apart(one: Any, other: Any) -> int:
+        return abs(lengths[one] - lengths[other])
 
-    widest = [max(product([one], lengths), key=apart) for one in references]
-    one, other = min(widest, key=apart)
-    if band < apart((one, other)):
-        raise ValueError(
-            f"--band must be >= {apart((one, other))}, the frames by which {one} and {other} "
-            f"differ, got {band}"
-        )
+    # The reference that asks for least, and of its clips the hardest first: what a message says
+    # about them then suffices for all.
+    nearest = sorted(references, key=lambda one: max(apart(one, other) for other in lengths))
+    refusals = [_refusal(matching, lengths, reference) for reference in nearest]
+    if all(refusals):
+        raise ValueError(refusals[0])
+
+
+def _refusal(matching: Matching, lengths: Mapping[Any, int], reference: Any) -> str | None:
+    """Return why some clip cannot be aligned with a reference, None if all can."""
+    length = lengths[reference]
+    for other in sorted(lengths, key=lambda other: -abs(length - lengths[other])):
+        if other == reference:
+            continue
+        try:
+            matching.check_lengths(length, lengths[other])
+        except ValueError as error:
+            return f"{reference} and {other}: {error}"
+    return None
 
 
 def _align(
-    reference: EmbeddedVideo, others: Sequence[EmbeddedVideo], band: int | None
+    reference: EmbeddedVideo, others: Sequence[EmbeddedVideo], matching: Matching
 ) -> list[Alignment]:
     return [
         align(
@@ -178,7 +195,7 @@ def _align(
             other.x,
             times_x=reference.times,
             times_y=other.times,
-            band=band,
+            **matching._asdict(),
             progress=len(others) == 1,
         )
         for other in progress_bar(others, "align", len(others), "videos", enabled=len(others) > 1)

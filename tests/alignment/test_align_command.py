@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from tacref.alignment import dtw
 from tacref.alignment.labels import read_labels, transfer_labels
 from tacref.commands import align
 from tacref.data import iter_frames, write_video
@@ -166,19 +167,65 @@ def test_band(tmp_path, capsys, fake_encoder, monkeypatch):
     monkeypatch.setattr(videos, "embed_clip", None)  # not called for a band that is refused
     slow, fast = write_features(tmp_path)
     arguments = [slow, fast, "--encoder", "fake", "-o", str(out)]
-    for band, line in (
-        ("2", f"--band must be >= 3, the frames by which {slow} and {fast} differ, got 2"),
-        ("-1", "argument --band: must be >= 0, got -1"),
-        ("wide", "argument --band: invalid whole number value: 'wide'"),
+    for options, line in (
+        (
+            ["0"],
+            f"{slow} and {fast}: band must be >= 1 for n = 6 and m = 3, or no path fits, got 0",
+        ),
+        (["2", "--band-shape", "offset"], f"{slow} and {fast}: band must be >= |n - m| = 3 for"),
+        (["1", "--band-shape", "itakura"], f"{slow} and {fast}: band must be a slope >= "),
+        (
+            ["0.5", "--band-shape", "itakura"],
+            f"{slow} and {fast}: band must be at least 1, got 0.5",
+        ),
+        (["1.5"], "--band must be a whole number of frames, or seconds as in 2s, unless"),
+        (["2s", "--band-shape", "offset"], "band_seconds follows the line between the clips"),
+        (["0s"], "band_seconds must be finite and > 0, got 0.0"),
+        (["0.001s"], "band_seconds must be at least a frame, "),
+        (["-1"], "argument --band: must be >= 0, got -1"),
+        (["wide"], "argument --band: must be a number of frames, or seconds as in 2s, got 'wide'"),
+        (["2", "--band-shape", "round"], "argument --band-shape: invalid choice: 'round'"),
     ):
-        assert align.main([*arguments, "--band", band]) == 2
+        if options == ["0.001s"]:  # only the clips' times tell
+            monkeypatch.setattr(videos, "embed_clip", embed_clip)
+        assert align.main([*arguments, "--band", *options]) == 2
         assert capsys.readouterr().err.startswith(f"tacref align: {line}")
         assert not out.exists()
-    monkeypatch.setattr(videos, "embed_clip", embed_clip)
-    assert align.main([*arguments, "--band", "3"]) == 0
+    assert align.main([*arguments, "--band", "3", "--band-shape", "offset"]) == 0
     record = json.loads((out / "alignment.json").read_text(encoding="utf-8"))
-    assert record["band"] == 3
+    assert (record["band"], record["band_shape"]) == (3, "offset")
     assert record["alignments"][0]["cost"] == 0
+    assert align.main([*arguments[:-1], str(tmp_path / "timed"), "--band", "1s"]) == 0
+    record = json.loads((tmp_path / "timed" / "alignment.json").read_text(encoding="utf-8"))
+    assert (record["band"], record["band_seconds"]) == (None, 1.0)
+
+
+def test_cost_and_steps(tmp_path, capsys, fake_encoder, monkeypatch):
+    slow, fast = write_features(tmp_path)
+    arguments = [fast, slow, "--encoder", "fake", "-o", str(tmp_path / "out")]
+    monkeypatch.setattr(videos, "embed_clip", None)  # not called for what is refused
+    for options, line in (
+        (["--steps", "slope"], f'{fast} and {slow}: steps "slope" reach at most 2 (n - 1) + 1 = 5'),
+        (["--steps", "1,1"], "argument --steps: steps must be any, slope, asymmetric, or rows"),
+        (["--steps", "0,0,1"], "argument --steps: steps[0] must go on by a row or a column"),
+        (["--cost", "cos"], "argument --cost: invalid choice: 'cos'"),
+        (["--cost", "l1", "--barycenter"], "--barycenter takes --cost sqeuclidean, which it"),
+    ):
+        assert align.main([*arguments, *options]) == 2
+        assert capsys.readouterr().err.startswith(f"tacref align: {line}")
+    monkeypatch.setattr(videos, "embed_clip", embed_clip)
+    arguments += ["--cost", "euclidean", "--steps", "1,1,1 1,3,1 0,1,0.5", "--json"]
+    assert align.main(arguments) == 0
+    printed = json.loads(capsys.readouterr().out)
+    rows = [np.load(path).astype(np.float64) for path in (fast, slow)]
+    steps = [(1, 1, 1), (1, 3, 1), (0, 1, 0.5)]
+    assert printed["pairs"][0]["cost"] == dtw(*rows, cost="euclidean", steps=steps)
+    record = json.loads((tmp_path / "out" / "alignment.json").read_text(encoding="utf-8"))
+    assert (record["cost"], record["steps"]) == ("euclidean", [[1, 1, 1], [1, 3, 1], [0, 1, 0.5]])
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "<figcaption" in report
+    assert "Distance between embeddings: dark is alike." in report
+    assert "NaN" not in report
 
 
 @pytest.mark.parametrize("way", ["folder", "barycenter"])
@@ -189,15 +236,19 @@ def test_band_of_a_reference_that_is_chosen(tmp_path, capsys, fake_encoder, monk
     for name, length in (("a", 2), ("b", 2), ("c", 5), ("d", 7)):
         np.save(folder / f"{name}.npy", rows[:length])
     clips = [str(folder)] if way == "folder" else sorted(map(str, folder.iterdir()))
-    arguments = [*clips, "--encoder", "fake", "-o", str(out)]
+    arguments = [*clips, "--encoder", "fake", "-o", str(out), "--band-shape", "offset"]
     arguments += ["--barycenter"] if way == "barycenter" else []
     monkeypatch.setattr(videos, "embed_clip", None)
     assert align.main([*arguments, "--band", "2"]) == 2
-    assert capsys.readouterr().err.startswith("tacref align: --band must be >= 3, the frames by")
+    line = "band must be >= |n - m| = 3 for n = 5 and m = 2, or no path fits, got 2"
+    first, second = folder / "c.npy", folder / "a.npy"
+    assert capsys.readouterr().err.startswith(f"tacref align: {first} and {second}: {line}")
     monkeypatch.setattr(videos, "embed_clip", embed_clip)
     monkeypatch.setattr(videos, "medoid", lambda costs: 0)
     assert align.main([*arguments, "--band", "4"]) == 2
-    line = "--band must be >= 5, the frames by which a.npy and d.npy differ, got 4"
+    line = (
+        "a.npy and d.npy: band must be >= |n - m| = 5 for n = 2 and m = 7, or no path fits, got 4"
+    )
     assert capsys.readouterr().err.startswith(f"tacref align: {line}")
     assert not out.exists()
     assert align.main([*arguments, "--band", "5"]) == 0

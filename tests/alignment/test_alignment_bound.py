@@ -12,9 +12,9 @@ from tacref.alignment import dtw, dtw_path
 from tacref.alignment.bound import upper_bound
 from tacref.alignment.path import Blocks, find_path
 from tacref.alignment.sweep import make_borders, make_pair, no_storage, run_sweep, whole_area
+from tacref.bands import band_columns
 from tacref.kernels.costs import ROWS
 from tacref.kernels.dtw.tile import TILE
-from tacref.reference.bands import band_columns
 
 LENGTHS = st.integers(1, 5 * TILE)
 

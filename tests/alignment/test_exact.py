@@ -15,11 +15,11 @@ from tacref.alignment import bound, dtw, dtw_path, sweep
 from tacref.alignment import path as paths
 from tacref.alignment.path import Blocks, find_path, plan_blocks
 from tacref.alignment.sweep import make_borders, make_pair, no_storage, run_sweep, whole_area
+from tacref.bands import band_columns
 from tacref.kernels.costs import ROWS
 from tacref.kernels.dtw.pair import rows_of_columns
 from tacref.kernels.dtw.tile import TILE
 from tacref.losses import SoftDTWLoss
-from tacref.reference.bands import band_columns
 
 SMALLEST = Blocks(ROWS, TILE)
 SEEDS = st.integers(0, 2**32 - 1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from tacref.alignment import OnlineAligner, dtw
+from tacref.alignment import OnlineAligner, align, dtw
 from tests import oracles
 
 
@@ -166,6 +166,8 @@ def test_inputs_are_left_alone():
         (np.zeros((3, 2)), {"phases": ["a"]}, "phases must be 3, one per frame, got 1"),
         (np.zeros((3, 2)), {"tolerance": 0}, "tolerance must be finite and > 0, got 0"),
         (np.zeros((3, 2)), {"recent_frames": 0.5}, "recent_frames must be >= 1, got 0.5"),
+        (np.zeros((3, 2)), {"cost": "cos"}, "cost must be one of sqeuclidean, .* got 'cos'"),
+        (np.zeros((3, 2)), {"steps": "steep"}, "steps must be one of any, slope, asymmetric"),
     ],
 )
 def test_refusals(reference, options, message):
@@ -183,3 +185,95 @@ def test_a_frame_that_is_refused_does_not_count():
         aligner.update([0, np.nan, 0, 0])
     assert aligner.frames_seen == 1
     assert aligner.update(reference[1]).frame == 1
+
+
+STEPS = {
+    "slope": [(1, 1, 1), (1, 2, 1), (2, 1, 1)],
+    "asymmetric": [(1, 0, 1), (1, 1, 1), (1, 2, 1)],
+    "weighted": [(1, 1, 2), (1, 0, 1), (0, 1, 1), (0, 3, 0.5)],
+}
+
+
+@pytest.mark.parametrize("open_begin", [False, True])
+@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize(("n", "m"), [(1, 2), (4, 1), (5, 5), (3, 6), (6, 4)])
+def test_positions_by_other_steps_are_those_of_all_paths(n, m, name, open_begin):
+    """Rows are the video's frames, columns the reference's."""
+    rng = np.random.default_rng(n + 10 * m)
+    reference, video = (rng.integers(0, 4, (length, 2)).astype(float) for length in (n, m))
+    D = costs(reference, video)
+    aligner = OnlineAligner(reference, open_begin=open_begin, steps=STEPS[name])
+    for frame in range(m):
+        totals = {
+            (begin, end): oracles.steps_dtw(D[: frame + 1, begin : end + 1], STEPS[name])[0]
+            for begin in (range(n) if open_begin else [0])
+            for end in range(begin, n)
+        }
+        least = min(totals.values())
+        if least == np.inf:
+            with pytest.raises(ValueError, match=f"lead to no frame .* at frame {frame} of"):
+                aligner.update(video[frame])
+            assert aligner.frames_seen == frame
+            return
+        position = aligner.update(video[frame])
+        assert position.cost == least
+        ends = [end for (_, end), total in totals.items() if total == least]
+        assert position.frame == min(ends)
+        assert position.local_cost == D[frame, position.frame]
+
+
+def test_a_name_is_its_list_and_any_is_the_default():
+    rng = np.random.default_rng(3)
+    reference, video = rng.normal(size=(1500, 4)), rng.normal(size=(50, 4))
+    for name, listed in {**STEPS, "any": [(0, 1, 1), (1, 0, 1), (1, 1, 1)]}.items():
+        if name == "weighted":
+            continue
+        one, other = (OnlineAligner(reference, steps=steps) for steps in (name, listed))
+        for frame in video:
+            assert one.update(frame) == other.update(frame)
+    assert OnlineAligner(reference, steps="any").update(video[0]) == OnlineAligner(
+        reference
+    ).update(video[0])
+
+
+@pytest.mark.parametrize("cost", ["euclidean", "cosine", "l1"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("steps", ["any", "asymmetric"])
+def test_other_costs(cost, dtype, steps):
+    rng = np.random.default_rng(4)
+    reference = rng.normal(size=(1100, 5)).astype(dtype)  # more than one block
+    video = rng.normal(size=(30, 5))
+    aligner = OnlineAligner(reference, cost=cost, steps=steps)
+    for frame in video:
+        position = aligner.update(frame)
+    expected = dtw(video, reference[: position.frame + 1], cost=cost, steps=steps)
+    assert_allclose(position.cost, expected, rtol=1e-12)
+    whole = align(video, reference[: position.frame + 1], cost=cost, steps=steps)
+    assert_allclose(position.local_cost, whole.D[-1, -1], rtol=1e-12)
+    same = OnlineAligner(reference, cost=cost, steps=steps)
+    for number in range(40):
+        position = same.update(reference[number])
+        assert (position.frame, position.cost) == (number, 0.0)
+        assert not position.off_script
+
+
+def test_the_performer_may_not_stay_where_steps_forbid_it():
+    reference = walk(10)
+    aligner = OnlineAligner(reference, steps="slope")
+    for _ in range(19):
+        aligner.update(reference[9])
+    with pytest.raises(ValueError, match=r'"slope" lead to no frame of the reference at frame 19'):
+        aligner.update(reference[9])
+    aligner.reset()
+    assert aligner.update(reference[0]).frame == 0
+
+
+def test_frames_without_a_cosine_are_refused():
+    reference = walk(10)
+    aligner = OnlineAligner(reference, cost="cosine")
+    with pytest.raises(ValueError, match="embedding must not be zeros, which have no cosine"):
+        aligner.update(np.zeros(4))
+    assert aligner.frames_seen == 0
+    reference[3] = 0
+    with pytest.raises(ValueError, match=r"reference must not hold rows of zeros, .* at row 3"):
+        OnlineAligner(reference, cost="cosine")

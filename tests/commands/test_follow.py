@@ -199,3 +199,20 @@ def test_refusals_are_one_line(clips, capsys):
         assert shown.out == "" or "inf.npy" in line  # the frames before it were followed
         assert shown.err.startswith(f"tacref follow: {line}")
         assert shown.err.count("\n") == 1
+
+
+def test_cost_and_steps(clips, capsys):
+    assert follow.main(arguments(clips, "--json", "--cost", "cosine", "--steps", "asymmetric")) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    encoder = FakeEncoder()
+    rows = [encoder.embed(np.load(clips / name)) for name in ("a.npy", "slow.npy")]
+    aligner = OnlineAligner(rows[0], cost="cosine", steps="asymmetric")
+    positions = [aligner.update(row) for row in rows[1]]
+    assert [record["reference_frame"] for record in records] == [each.frame for each in positions]
+    assert [record["cost"] for record in records] == [each.cost for each in positions]
+    for options, line in (
+        (("--steps", "steep"), "argument --steps: steps must be any, slope, asymmetric, or"),
+        (("--cost", "far"), "argument --cost: invalid choice: 'far'"),
+    ):
+        assert follow.main(arguments(clips, *options)) == 2
+        assert capsys.readouterr().err.startswith(f"tacref follow: {line}")

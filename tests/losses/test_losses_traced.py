@@ -79,7 +79,9 @@ def test_a_trace_of_tensor_operations_is_for_one_size(name, sizes):
         (lambda x, b: losses.tcc_loss(x, Y, lengths_x=TENSOR), "lengths_x must be from 1 to 5"),
         (lambda x, b: losses.sequence_contrastive_loss(x, Y, lengths_x=TENSOR), "lengths_x must"),
         (
-            lambda x, b: losses.soft_dtw(D + x.sum(), band=4, lengths_x=[2, 5], backend=b),
+            lambda x, b: losses.soft_dtw(
+                D + x.sum(), band=4, band_shape="offset", lengths_x=[2, 5], backend=b
+            ),
             "band must be >= .* at most 7",
         ),
         (

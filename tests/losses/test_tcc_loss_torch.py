@@ -121,7 +121,7 @@ def test_modules_are_the_functions():
     divergence = SoftDTWDivergenceLoss(gamma=0.3, band=2)
     expected = soft_dtw_divergence(x, y, gamma=0.3, band=2).mean()
     torch.testing.assert_close(divergence(x, y), expected, rtol=0, atol=0)
-    assert "gamma=0.3, reduction='mean', band=2" in repr(divergence)
+    assert "gamma=0.3, reduction='mean', steps='any', band=2" in repr(divergence)
 
 
 def test_errors():

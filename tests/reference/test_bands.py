@@ -1,14 +1,12 @@
 """Columns of the bands against their definitions cell by cell, in fractions; and refusals."""
 
-from fractions import Fraction
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from tacref.reference.bands import BAND_SHAPES, band_columns, leaves_path
+from tacref.bands import BAND_SHAPES, band_columns, leaves_path
 from tests import oracles
 
 SIDES = st.integers(1, 12)
@@ -79,10 +77,11 @@ def test_diagonal_is_offset_for_equal_lengths():
         assert_array_equal(mask(6, 6, band, "diagonal"), mask(6, 6, band, "offset"))
 
 
-def test_slopes_that_are_no_short_fractions():
-    # 0.1 is not a tenth in binary: the float is what counts.
-    assert Fraction(1.1) != Fraction(11, 10)
+def test_slopes_are_read_to_three_decimals():
     assert_array_equal(mask(12, 12, 1.1, "itakura"), oracles.inside_band(12, 12, 1.1, "itakura"))
+    # (10, 11) lies on the line of slope 1.1 itself.
+    assert mask(21, 21, 1.1, "itakura")[10, 11]
+    assert not mask(21, 21, 1.099, "itakura")[10, 11]
 
 
 @pytest.mark.parametrize(

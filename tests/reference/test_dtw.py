@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
 
+from tacref.bands import BAND_SHAPES
 from tacref.reference import alignment_matrix, dtw, dtw_path
-from tacref.reference.bands import BAND_SHAPES
 from tests import oracles
 
 SIDES = st.integers(1, 4)

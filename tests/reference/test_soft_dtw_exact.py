@@ -105,19 +105,22 @@ def test_band(problem, width):
     D, gamma = problem
     band = abs(D.shape[0] - D.shape[1]) + width
     banded = oracles.forbid_outside(D, band)
-    value, E = soft_dtw_value_and_grad(D, gamma=gamma, band=band)
+    value, E = soft_dtw_value_and_grad(D, gamma=gamma, band=band, band_shape="offset")
     assert_soft_dtw((value, E), banded, gamma)
     assert (E[np.isinf(banded)] == 0).all()
     same = D if band >= max(D.shape) - 1 else banded
     for name, function in FUNCTIONS.items():
-        narrow, whole = function(D, gamma=gamma, band=band), function(same, gamma=gamma)
+        narrow, whole = (
+            function(D, gamma=gamma, band=band, band_shape="offset"),
+            function(same, gamma=gamma),
+        )
         if name == "soft_dtw_value_and_grad":
             narrow, whole = narrow[1], whole[1]
         assert_array_equal(narrow, whole)
     # Fewer paths: a soft minimum over them can only be larger.
     free = soft_dtw(D, gamma=gamma)
     assert value >= free - 1e-12 * (abs(free) + gamma)
-    assert value <= dtw(D, band=band) + 1e-12 * (abs(value) + gamma)
+    assert value <= dtw(D, band=band, band_shape="offset") + 1e-12 * (abs(value) + gamma)
 
 
 def test_band_of_0_leaves_the_diagonal():
@@ -139,7 +142,7 @@ def test_band_of_0_leaves_the_diagonal():
 )
 def test_band_errors(name, band, message):
     with pytest.raises(ValueError, match=message):
-        FUNCTIONS[name](np.zeros((3, 5)), gamma=1.0, band=band)
+        FUNCTIONS[name](np.zeros((3, 5)), gamma=1.0, band=band, band_shape="offset")
 
 
 FORBIDDEN = {

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
 
+from tacref.bands import BAND_SHAPES, band_columns
 from tacref.reference import dtw, dtw_path
-from tacref.reference.bands import BAND_SHAPES, band_columns
-from tacref.reference.steps import STEPS, check_steps, steps_from_text
+from tacref.steps import STEPS, check_steps, steps_from_text
 from tests import oracles
 
 # Written out, so that a change of the names is seen.

@@ -13,7 +13,7 @@ COMPLETE = 2**62
 
 
 class Pair(NamedTuple):
-    """Two sequences, and the band: the cells that are not forbidden.
+    """Two sequences, the kind of their costs, and the band: the cells that are not forbidden.
 
     x is flat `(n, d)`; `last` its last strip, padded by rows of zeros; y flat, tile by tile
     `(d, TILE)`, padded by zeros. The band leaves row i the columns from `first_columns[i]` to
@@ -31,6 +31,7 @@ class Pair(NamedTuple):
     stop_columns: np.ndarray
     first_rows: np.ndarray
     stop_rows: np.ndarray
+    kind: int
 
 
 class Area(NamedTuple):

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tacref.compiled import njit
-from tacref.kernels.costs import ROWS, STRIDE, copy_strip
+from tacref.kernels.costs import copy_strip
+from tacref.kernels.dtw.cost import tile_costs
 from tacref.kernels.dtw.pair import Pair
-from tacref.kernels.dtw.sweep import tile_costs
 from tacref.kernels.dtw.tile import TILE
 
 # Directions that are no step: a path begins in this cell, or none leads there.

@@ -14,7 +14,8 @@ import numpy as np
 
 from tacref.compiled import njit
 from tacref.kernels.atomics import claim, observe, publish
-from tacref.kernels.costs import COLUMNS, ROWS, STRIDE, squared_distances
+from tacref.kernels.costs import COLUMNS, ROWS
+from tacref.kernels.dtw.cost import tile_costs
 from tacref.kernels.dtw.pair import COMPLETE, Area, Pair, Storage, Team, Worker
 from tacref.kernels.dtw.tile import DIAGONAL_BYTES, TILE, TILE_BYTES, back, forward
 
@@ -149,27 +150,6 @@ def _leave_out(
         row[start + 1 : begin + 1] = np.inf
         edge[: rows + 1] = np.inf
     return begin
-
-
-@njit(cache=True)
-def tile_costs(
-    pair: Pair, first: int, rows: int, start: int, stop: int, strip: np.ndarray
-) -> None:
-    """Write the costs of a tile."""
-    tile = start // TILE
-    y = pair.y[tile * TILE * pair.d :]
-    in_last = first // ROWS == (pair.n - 1) // ROWS
-    x, x_start = (pair.last, 0) if in_last else (pair.x, first * pair.d)
-    squared_distances(
-        strip, x, x_start, pair.d, rows, y, TILE, start - tile * TILE, stop - tile * TILE, pair.d
-    )
-    if pair.first_columns[first + rows - 1] <= start and stop <= pair.stop_columns[first]:
-        return
-    for r in range(rows):
-        for j in range(start, min(stop, pair.first_columns[first + r])):
-            strip[(r + j - start) * STRIDE + r] = np.inf
-        for j in range(max(start, pair.stop_columns[first + r]), stop):
-            strip[(r + j - start) * STRIDE + r] = np.inf
 
 
 @njit(cache=True)

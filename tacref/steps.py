@@ -1,14 +1,14 @@
 """Steps that a path may take, and what each costs: pairs of rows and columns with a weight."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from tacref.bands import Columns, band_columns
 from tacref.checks import in_one_line
-from tacref.reference.bands import Columns, band_columns
 
 __all__ = ["STEPS", "Steps", "check_moves", "check_steps", "check_steps_reach", "steps_from_text"]
 
@@ -115,56 +115,52 @@ def steps_from_text(text: str) -> str | list[tuple[int, int, float]]:
 
 
 def check_steps_reach(
-    steps: Steps,
-    band: Columns,
-    m: int,
-    *,
-    width: float | None = None,
-    columns_of: Callable[[float], Columns] | None = None,
-) -> None:
-    """Refuse steps that do not lead from the first cell to the last one inside a band.
+    steps: Steps, n: int, m: int, band: float | None, band_shape: str = "diagonal"
+) -> Columns:
+    """Return the columns of each row inside a band, if the steps lead through it.
 
     Parameters
     ----------
     steps : Steps
         The steps.
-    band : Columns
-        Columns of each of the n rows inside the band.
-    m : int
-        Number of columns.
-    width : float, optional
-        The band's width, for the message; by default there is no band.
-    columns_of : callable, optional
-        Columns of a wider band, so that the message can say which width suffices.
+    n, m : int
+        Lengths of the sequences.
+    band, band_shape
+        As `band_columns` takes them.
+
+    Returns
+    -------
+    Columns
+        As `band_columns` returns them.
 
     Raises
     ------
     ValueError
-        If no path fits; says how far the steps reach, or how wide the band must be.
+        As `band_columns`; or if no path by these steps leads from the first cell to the last one
+        inside the band: says how far the steps reach, or how wide the band must be.
     """
-    n = len(band.first)
+    columns = band_columns(n, m, band, band_shape)
     if steps.are_any:
-        return
+        return columns
     least, most = _columns_reached(steps, n)
     if not least <= m <= most:
         raise ValueError(_far_off_message(steps, n, m, least, most))
-    if _leads_through(steps, band, m):
-        return
-    everything = Columns(np.zeros(n, np.int64), np.full(n, m, np.int64))
-    if width is None or not _leads_through(steps, everything, m):
+    if leads_through(steps, columns, m):
+        return columns
+    if band is None or not leads_through(steps, band_columns(n, m, None), m):
         raise ValueError(f"steps {steps.label} do not lead from (0, 0) to {(n - 1, m - 1)}")
-    enough = None
-    if columns_of is not None and n * m <= _MAX_CELLS_SEARCHED:
-        enough = _wide_enough(steps, m, math.floor(width), max(n, m), columns_of)
-    wanted = "wider" if enough is None else f">= {enough}"
+    wanted = "wider"
+    if n * m <= _MAX_CELLS_SEARCHED:
+        enough = _wide_enough(steps, n, m, math.floor(band), band_shape)
+        wanted = wanted if enough is None else f">= {enough}"
     raise ValueError(
         f"band must be {wanted} for steps {steps.label}, n = {n} and m = {m}, or no path fits, "
-        f"got {width!r}"
+        f"got {band!r}"
     )
 
 
 def check_moves(
-    steps: Steps, shape: tuple[int, ...], band: float | None, band_shape: str
+    steps: Steps, shape: tuple[int, int], band: float | None, band_shape: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return rows, columns and weights of steps that lead to the last cell inside a band.
 
@@ -173,34 +169,28 @@ def check_moves(
     ValueError
         As `check_steps_reach`, or if the band is out of range.
     """
-    n, m = shape
-    columns = band_columns(n, m, band, band_shape)
-    check_steps_reach(
-        steps,
-        columns,
-        m,
-        width=band,
-        columns_of=lambda width: band_columns(n, m, width, band_shape),
-    )
+    check_steps_reach(steps, *shape, band, band_shape)
     return steps.rows, steps.columns, steps.weights
 
 
 def _check_step(step: tuple[Any, ...], name: str) -> None:
     if len(step) != 3:
         raise ValueError(f"{name} must be (rows, columns, weight), got {in_one_line(step)}")
-    for count, what in zip(step[:2], ("rows", "columns"), strict=True):
-        if isinstance(count, bool) or not isinstance(count, Integral) or count < 0:
+    for number, what in enumerate(("rows", "columns")):
+        count: Any = step[number]
+        if isinstance(count, bool) or not isinstance(count, Integral) or int(count) < 0:
             raise ValueError(
                 f"{name} must go a whole number >= 0 of {what}, got {in_one_line(count)}"
             )
-        if count > MAX_STRIDE:
+        if int(count) > MAX_STRIDE:
             raise ValueError(f"{name} must go at most {MAX_STRIDE} {what}, got {count}")
     if step[0] == step[1] == 0:
         raise ValueError(f"{name} must go on by a row or a column, got {in_one_line(step)}")
     weight = step[2]
-    if isinstance(weight, bool) or not isinstance(weight, Real) or not 0 <= weight < math.inf:
+    number = isinstance(weight, Real) and not isinstance(weight, bool)
+    if not number or not 0.0 <= float(weight) < math.inf:
         raise ValueError(f"{name} must have a weight >= 0 and finite, got {in_one_line(weight)}")
-    if weight > MAX_STEP_WEIGHT:
+    if float(weight) > MAX_STEP_WEIGHT:
         raise ValueError(f"{name} must have a weight of at most {MAX_STEP_WEIGHT:g}, got {weight}")
 
 
@@ -236,7 +226,7 @@ def _far_off_message(steps: Steps, n: int, m: int, least: float, most: float) ->
     return f"steps {steps.label} reach {which} {formula}{bound} columns for n = {n}, got m = {m}"
 
 
-def _leads_through(steps: Steps, band: Columns, m: int) -> bool:
+def leads_through(steps: Steps, band: Columns, m: int) -> bool:
     """Tell whether a path by these steps fits inside a band.
 
     The cells that are reached are bits of one whole number per row, from the band's first column.
@@ -278,9 +268,7 @@ def _spread(bits: int, strides: Sequence[int], inside: int) -> int:
             return bits
 
 
-def _wide_enough(
-    steps: Steps, m: int, too_narrow: int, widest: int, columns_of: Callable[[float], Columns]
-) -> int | None:
+def _wide_enough(steps: Steps, n: int, m: int, too_narrow: int, band_shape: str) -> int | None:
     """Return the least whole width of a band that leaves a path, None if even the widest does not.
 
     `too_narrow` is below it.
@@ -288,10 +276,11 @@ def _wide_enough(
 
     def leads(width: int) -> bool:
         try:
-            return _leads_through(steps, columns_of(width), m)
-        except ValueError:  # not even with any steps
+            return leads_through(steps, band_columns(n, m, width, band_shape), m)
+        except ValueError:  # not even by the steps of equation 2
             return False
 
+    widest = max(n, m)
     if not leads(widest):
         return None
     while widest - too_narrow > 1:
