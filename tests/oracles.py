@@ -257,3 +257,29 @@ def steps_dtw(D, steps):
         if total < best or (total == best and order < best_order):
             best, best_order, best_path = total, order, cells
     return best, best_path
+
+
+def steps_soft_dtw(D, steps, gamma, Z):
+    """Soft-DTW over all paths by weighted steps, its gradient, and its Hessian times Z.
+
+    Each path is a vector of how much it weighs each cell: the value is their softmin, the gradient
+    their mean under the Gibbs law, the Hessian their covariance over -gamma. (inf, zeros, zeros)
+    if there is no path of finite costs.
+    """
+    paths = []
+    for cells, taken in step_paths(len(D), len(D[0]), steps):
+        A = np.zeros(np.shape(D))
+        for (i, j), weight in zip(cells, [1.0, *(steps[k][2] for k in taken)], strict=True):
+            A[i, j] += weight
+        if all(math.isfinite(D[i][j]) for i, j in cells):
+            paths.append(A)
+    if not paths:
+        return math.inf, np.zeros(np.shape(D)), np.zeros(np.shape(D))
+    A = np.array(paths)
+    totals = (A * np.where(np.isinf(D), 0.0, D)).sum((1, 2))
+    masses = np.exp(-(totals - totals.min()) / gamma)
+    law = masses / masses.sum()
+    E = np.tensordot(law, A, 1)
+    along = (A * Z).sum((1, 2))
+    covariance = np.tensordot(law * (along - law @ along), A - E, 1)
+    return totals.min() - gamma * math.log(masses.sum()), E, -covariance / gamma
