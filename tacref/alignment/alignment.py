@@ -234,7 +234,7 @@ def align(
         ("itakura": the largest slope, >= 1). By default there is no band.
     band_shape : {"diagonal", "offset", "itakura"}
         Around the line from corner to corner, around i = j, or a parallelogram between the
-        corners; `tacref.reference.band_columns` defines them.
+        corners; `tacref.reference.bands.band_columns` defines them.
     band_seconds : float, optional
         In place of `band`: frames are matched only if their times, as shares of the two durations,
         differ by at most this many seconds of the shorter one; at least a frame. Needs times.

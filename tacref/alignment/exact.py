@@ -54,7 +54,7 @@ def dtw(
         ("itakura": the largest slope, >= 1). By default there is no band.
     band_shape : {"diagonal", "offset", "itakura"}
         Around the line from corner to corner, around i = j, or a parallelogram between the
-        corners; `tacref.reference.band_columns` defines them.
+        corners; `tacref.reference.bands.band_columns` defines them.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def dtw_path(
         ("itakura": the largest slope, >= 1). By default there is no band.
     band_shape : {"diagonal", "offset", "itakura"}
         Around the line from corner to corner, around i = j, or a parallelogram between the
-        corners; `tacref.reference.band_columns` defines them.
+        corners; `tacref.reference.bands.band_columns` defines them.
     progress : bool
         Show a progress bar if it takes longer than a few seconds (on a terminal only; needs tqdm).
 

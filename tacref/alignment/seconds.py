@@ -34,7 +34,7 @@ def seconds_columns(
     Returns
     -------
     Columns
-        As `tacref.reference.band_columns` returns them.
+        As `tacref.reference.bands.band_columns` returns them.
 
     Raises
     ------

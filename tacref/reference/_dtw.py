@@ -39,7 +39,7 @@ def dtw(
         ("itakura": the largest slope, >= 1). By default there is no band.
     band_shape : {"diagonal", "offset", "itakura"}
         Around the line from corner to corner, around i = j, or a parallelogram between the
-        corners; `tacref.reference.band_columns` defines them.
+        corners; `tacref.reference.bands.band_columns` defines them.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def dtw_path(
         ("itakura": the largest slope, >= 1). By default there is no band.
     band_shape : {"diagonal", "offset", "itakura"}
         Around the line from corner to corner, around i = j, or a parallelogram between the
-        corners; `tacref.reference.band_columns` defines them.
+        corners; `tacref.reference.bands.band_columns` defines them.
 
     Returns
     -------
