@@ -1,9 +1,9 @@
 """Slope-limited steps on clips that have a pause or a cut: errors where the warp is known.
 
-    python -m benchmarks.edits --make DATA     # features of the built-in activity
+    python -m benchmarks.edits --out DATA      # features of the built-in activity
     python -m benchmarks.edits --encoder RUN_OR_ONNX --data DIR
 
-DIR holds clips and `progress.csv`, as a split of the built-in activity does. `--make` writes such
+DIR holds clips and `progress.csv`, as a split of the built-in activity does. `--out` writes such
 splits without pictures, for which an encoder is trained in seconds: where hand, jug and glass are
 as seen from each clip's own view, how they are tilted and filled, and noise. Of every ordered pair,
 the second clip is edited before it is embedded: a frame is held (the performer pauses), or frames
@@ -154,15 +154,15 @@ def measure(encoder: Embedder, folder: Path) -> Iterator[tuple[str, str, int, in
 def main(argv: Sequence[str] | None = None) -> int:
     """Print a table in Markdown."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--make", type=Path, metavar="DATA")
+    parser.add_argument("--out", type=Path, metavar="DATA")
     parser.add_argument("--encoder", metavar="RUN_OR_ONNX")
     parser.add_argument("--data", type=Path, metavar="DIR")
     options = parser.parse_args(argv)
-    if options.make:
-        make_features(options.make)
+    if options.out:
+        make_features(options.out)
         return 0
     if not options.encoder or not options.data:
-        parser.error("needs --make, or --encoder and --data")
+        parser.error("needs --out, or --encoder and --data")
     print(
         "| edit | steps | median error | mean error | 90 % of frames within | pairs without path |"
     )
