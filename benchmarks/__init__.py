@@ -6,6 +6,8 @@ python -m benchmarks.encoder      the paper's encoder beside the straightforward
 python -m benchmarks.export       onnxruntime beside torch
 python -m benchmarks.data         some frames of a long video, many clips
 python -m benchmarks.online       alignment where the true warp is known; the online aligner's cost
+python -m benchmarks.edits        slope-limited steps on clips with a pause or a cut
+python -m benchmarks.step_patterns  steps and bands beside other libraries: the same paths
 python -m benchmarks.report       the report of two long videos
 python -m benchmarks.sigma_apart  LAV's loss where float32 misjudges frames exactly sigma apart
 python benchmarks/training.py     Kendall's tau before and after training

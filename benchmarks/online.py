@@ -38,7 +38,7 @@ def errors(encoder: str, folder: Path) -> dict[str, float]:
     labels = read_labels(
         folder / "phases.csv", {name: len(video) for name, video in videos.items()}
     )
-    progress = _progress(folder / "progress.csv")
+    progress = read_progress(folder / "progress.csv")
     off: dict[str, list[np.ndarray]] = {"path": [], "online": []}
     right: dict[str, list[float]] = {"path": [], "online": []}
     boundaries: list[int] = []
@@ -98,7 +98,8 @@ def growth() -> float:
     return float(after - before)
 
 
-def _progress(path: Path) -> dict[str, list[float]]:
+def read_progress(path: Path) -> dict[str, list[float]]:
+    """Read how much of the activity is done in each frame of each clip; nothing without a file."""
     found: dict[str, list[float]] = {}
     if path.is_file():
         with path.open(newline="", encoding="utf-8") as file:
