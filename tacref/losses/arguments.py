@@ -65,7 +65,7 @@ def check_pair(
 
 
 class SoftDTWArguments(NamedTuple):
-    """What a backend's soft-DTW takes after its costs or embeddings, checked, in this order."""
+    """What `Backend.soft_dtw` takes after the costs, checked, in this order."""
 
     gamma: float
     valid_x: Tensor
