@@ -12,17 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from tacref.commands import main
 from tacref.encoder import load_encoder
 from tacref.locks import LOCK
 from tests.training.at_step import call_at_step
-from tests.training.training_data import OPTIONS, losses_of, taus_of
+from tests.training.training_data import OPTIONS, checkpoints_of, losses_of, taus_of, train
 
 STEPS = 12
-
-
-def train(*options):
-    return main(["train", *map(str, options)])
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +43,6 @@ def stopped(sequences, tmp_path, monkeypatch, capsys):
     monkeypatch.undo()
     assert checkpoints_of(run) == [3, 6, 7]
     return run
-
-
-def checkpoints_of(run):
-    return sorted(int(path.stem[5:]) for path in (run / "checkpoints").glob("step-*.pt"))
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -117,22 +108,6 @@ def test_damaged_checkpoints_alone_leave_the_encoder(stopped, capsys):
         assert train("--resume", stopped) == 2
         assert "has no checkpoint that is whole" in capsys.readouterr().err
     assert weights_of(stopped) == before
-
-
-def test_a_measurement_that_a_signal_left_out(sequences, tmp_path, monkeypatch):
-    plain, run = tmp_path / "plain", tmp_path / "run"
-    options = ["--data", sequences, *OPTIONS, "--steps", STEPS, "--evaluate-every", 4]
-    assert train(*options, "--out", plain) == 0
-    call_at_step(monkeypatch, 7, lambda: os.kill(os.getpid(), signal.SIGTERM))
-    assert train(*options, "--out", run) == 143
-    assert [step for step, _ in taus_of(run)] == [0, 4]
-    monkeypatch.undo()
-    for _ in range(2):
-        assert train("--resume", run) == 0
-        assert taus_of(run) == taus_of(plain)
-    assert (run / "best" / "encoder.safetensors").read_bytes() == (
-        plain / "best" / "encoder.safetensors"
-    ).read_bytes()
 
 
 @pytest.mark.parametrize("note", [True, False])
@@ -291,31 +266,12 @@ def test_a_full_disk_leaves_the_checkpoint_before(whole, sequences, tmp_path, mo
     assert weights_of(run) == weights_of(whole)
 
 
-def test_the_best_encoder_is_kept(sequences, tmp_path, capsys):
-    run = tmp_path / "run"
-    options = [*OPTIONS, "--steps", STEPS, "--evaluate-every", 4]
-    assert train("--data", sequences, "--out", run, *options) == 0
-    taus = taus_of(run)
-    assert [step for step, _ in taus] == [0, 4, 8, 12]
-    best = json.loads((run / "best" / "config.json").read_text())["best"]
-    assert best["mean_tau"] == max(tau for _, tau in taus[1:])
-    assert (best["step"], best["mean_tau"]) in taus
-    assert main(["evaluate", str(run / "best"), "--data", str(sequences), "--json"]) == 0
-
-
 def test_measuring_on_the_way_changes_no_weight(whole, sequences, tmp_path):
     run = tmp_path / "run"
     options = [*OPTIONS, "--steps", STEPS, "--evaluate-every", 5, "--save-every", 2, "--keep", 1]
     assert train("--data", sequences, "--out", run, *options) == 0
     assert weights_of(run) == weights_of(whole)
     assert checkpoints_of(run) == [STEPS]
-
-
-def test_minutes_between_checkpoints(sequences, tmp_path):
-    run = tmp_path / "run"
-    options = [*OPTIONS, "--steps", 3, "--save-minutes", 1e-9, "--keep", 9]
-    assert train("--data", sequences, "--out", run, *options) == 0
-    assert checkpoints_of(run) == [1, 2, 3]
 
 
 def test_config_does_the_run_again(whole, tmp_path):

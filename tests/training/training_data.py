@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 
+from tacref.commands import main
+
 # Small, so that a step takes a few milliseconds.
 OPTIONS = ["--offsets=-2,0,2", "--dim", "16", "--frames", "10", "--pairs", "4", "--device", "cpu"]
 
@@ -50,3 +52,17 @@ def with_a_cut_clip(read):
         return read(self, clip, rng)
 
     return read_side
+
+
+def train(*options):
+    return main(["train", *map(str, options)])
+
+
+def checkpoints_of(run):
+    return sorted(int(path.stem[5:]) for path in (run / "checkpoints").glob("step-*.pt"))
+
+
+def run_of(sequences, run, *options):
+    shared = ["train", "--data", str(sequences), "--out", str(run), *OPTIONS, "--steps", "5"]
+    assert main([*shared, *options]) == 0
+    return run
