@@ -13,6 +13,7 @@ from tacref.checks import (
     check_variant,
 )
 from tacref.losses._contrastive_idm import window_and_margin
+from tacref.losses._soft_dtw import soft_dtw_of_embeddings
 from tacref.losses.arguments import (
     check_embeddings,
     check_reduction,
@@ -23,7 +24,6 @@ from tacref.losses.arguments import (
 from tacref.losses.backend import check_backend, choose_backend
 from tacref.losses.lengths import Lengths, check_times
 from tacref.losses.module import LossModule
-from tacref.losses.paths import soft_dtw_of_embeddings
 from tacref.variants import VARIANTS
 
 

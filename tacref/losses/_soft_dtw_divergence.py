@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from tacref.losses._soft_dtw import soft_dtw_of_embeddings
 from tacref.losses.arguments import (
     check_embeddings,
     check_gamma,
@@ -12,7 +13,6 @@ from tacref.losses.arguments import (
 from tacref.losses.bands import StepsLike
 from tacref.losses.lengths import Lengths
 from tacref.losses.module import SoftDTWModule
-from tacref.losses.paths import soft_dtw_of_embeddings
 
 
 def soft_dtw_divergence(

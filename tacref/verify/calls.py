@@ -59,7 +59,7 @@ def call_torch(subject: Subject, leaves: Sequence[Any], options: dict[str, Any])
     """Call a torch function, inside `guarded`, and return its tensor of values."""
     import torch
 
-    returned = subject.fn(*leaves, **options)
+    returned = subject.call(*leaves, **options)
     if not isinstance(returned, torch.Tensor):
         raise ReturnedError(f"returned {type(returned).__name__}, expected a tensor (B,)")
     B = len(leaves[0])
@@ -159,7 +159,7 @@ def _run_numpy(subject: Subject, case: Case, changed: set[str]) -> Outcome:
     if case.same_tensors:
         arrays = _arrays(case.before[0])
         with guarded(changed):
-            subject.fn(*arrays, **options)
+            subject.call(*arrays, **options)
         for array, new in zip(arrays, _arrays(case), strict=True):
             array[...] = new
     else:
@@ -167,7 +167,7 @@ def _run_numpy(subject: Subject, case: Case, changed: set[str]) -> Outcome:
             run_case(subject, earlier)
         arrays = _arrays(case)
     with guarded(changed):
-        returned = subject.fn(*arrays, **options)
+        returned = subject.call(*arrays, **options)
     for other in case.between:
         run_case(subject, other)
     with guarded(changed):

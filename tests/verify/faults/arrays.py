@@ -113,7 +113,9 @@ def array_alpha_fixed(x, y, *, gamma, alpha, sigma, margin):
 
 @of_arrays("band", "soft_dtw", "band: value")
 def array_band_wider(D, *, gamma, band=None):
-    return soft_dtw_value_and_grad(D, gamma=gamma, band=None if band is None else band + 1)
+    return soft_dtw_value_and_grad(
+        D, gamma=gamma, band=None if band is None else band + 1, band_shape="offset"
+    )
 
 
 @of_arrays("global state", "soft_dtw", "global state left unchanged")

@@ -150,7 +150,9 @@ def time_by_the_longest(x, *, sigma, margin, lengths=None):
 
 
 def _banded(D, gamma, band, lengths_x=None, lengths_y=None):
-    return soft_dtw(D, gamma, band=band, lengths_x=lengths_x, lengths_y=lengths_y)
+    return soft_dtw(
+        D, gamma, band=band, band_shape="offset", lengths_x=lengths_x, lengths_y=lengths_y
+    )
 
 
 @of_costs("band", "band: value")
