@@ -29,24 +29,15 @@ class Steps(NamedTuple):
     """Steps by which a path leads from cell to cell, in the order in which ties take them.
 
     Step k goes `rows[k]` rows and `columns[k]` columns on, to a cell (i, j), and costs
-    `weights[k] * D[i, j]`; cells between cost nothing. `label` is what messages call the steps.
+    `weights[k] * D[i, j]`; cells between cost nothing. `label` is what messages call the steps, and
+    `are_any` tells whether these are the steps of equation 2, with its ties.
     """
 
     rows: np.ndarray
     columns: np.ndarray
     weights: np.ndarray
     label: str
-
-    @property
-    def are_any(self) -> bool:
-        """True if these are the steps of equation 2, with its ties."""
-        triples = zip(self.rows.tolist(), self.columns.tolist(), self.weights.tolist(), strict=True)
-        return tuple(triples) == STEPS["any"]
-
-    @property
-    def reach(self) -> int:
-        """Largest number of rows of a step."""
-        return int(self.rows.max())
+    are_any: bool
 
 
 def check_steps(steps: str | Sequence[Sequence[float]]) -> Steps:
@@ -73,7 +64,7 @@ def check_steps(steps: str | Sequence[Sequence[float]]) -> Steps:
                 f"steps must be one of {', '.join(STEPS)} or a list of (rows, columns, weight), "
                 f"got {steps!r}"
             )
-        return _make_steps(STEPS[steps], f'"{steps}"')
+        return _NAMED[steps]
     try:
         listed = [tuple(step) for step in steps]
     except TypeError:
@@ -197,8 +188,15 @@ def _check_step(step: tuple[Any, ...], name: str) -> None:
 def _make_steps(listed: Sequence[Sequence[float]], label: str) -> Steps:
     rows, columns, weights = zip(*listed, strict=True)
     return Steps(
-        np.array(rows, np.int64), np.array(columns, np.int64), np.array(weights, np.float64), label
+        np.array(rows, np.int64),
+        np.array(columns, np.int64),
+        np.array(weights, np.float64),
+        label,
+        tuple(map(tuple, listed)) == STEPS["any"],
     )
+
+
+_NAMED = {name: _make_steps(listed, f'"{name}"') for name, listed in STEPS.items()}
 
 
 def _columns_reached(steps: Steps, n: int) -> tuple[float, float]:
@@ -271,14 +269,11 @@ def _spread(bits: int, strides: Sequence[int], inside: int) -> int:
 def _wide_enough(steps: Steps, n: int, m: int, too_narrow: int, band_shape: str) -> int | None:
     """Return the least whole width of a band that leaves a path, None if even the widest does not.
 
-    `too_narrow` is below it.
+    `too_narrow` is below it; all that are wider leave a path by the steps of equation 2.
     """
 
     def leads(width: int) -> bool:
-        try:
-            return leads_through(steps, band_columns(n, m, width, band_shape), m)
-        except ValueError:  # not even by the steps of equation 2
-            return False
+        return leads_through(steps, band_columns(n, m, width, band_shape), m)
 
     widest = max(n, m)
     if not leads(widest):

@@ -94,7 +94,7 @@ def steps_path(
 
 
 def _make_search(pair: Pair, steps: Steps, begins: Begins | None) -> _Search:
-    rows_above, margin = max(1, steps.reach), int(steps.columns.max())
+    rows_above, margin = max(1, int(steps.rows.max())), int(steps.columns.max())
     if begins is None:
         begins = Begins(np.full(pair.m, np.inf), np.full(pair.n, np.inf))
         begins.row[0] = begins.column[0] = 0.0
