@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
 
+from tacref import steps as steps_module
 from tacref.bands import BAND_SHAPES, band_columns
 from tacref.reference import dtw, dtw_path
-from tacref.reference import steps as steps_module
 from tacref.steps import STEPS, check_steps, check_steps_reach, steps_from_text
 from tests import oracles
 
