@@ -10,10 +10,10 @@ from tacref.losses.arguments import (
     full_precision,
     reduce,
 )
-from tacref.losses.backend import check_backend, choose_backend
+from tacref.losses.backend import check_takes_steps, choose_backend
 from tacref.losses.backends import eager
 from tacref.losses.backends.stepwise import soft_dtw_by_steps
-from tacref.losses.bands import Moves, StepsLike, forbid_outside
+from tacref.losses.bands import StepsLike, forbid_outside
 from tacref.losses.costs import cost_matrix
 from tacref.losses.lengths import Lengths
 from tacref.losses.module import SoftDTWModule
@@ -174,7 +174,7 @@ def soft_dtw_of_costs(D: Tensor, arguments: SoftDTWArguments, backend: str | Non
     gamma, lengths_x, lengths_y, moves, _ = arguments
     D, width = _allowed(D, arguments)
     if moves is not None:
-        _check_takes_steps(backend, moves)
+        check_takes_steps(backend)
         return soft_dtw_by_steps(D, gamma, lengths_x, lengths_y, moves)
     return choose_backend(backend, D.device).soft_dtw(D, gamma, lengths_x, lengths_y, width)
 
@@ -222,10 +222,3 @@ def _allowed(D: Tensor, arguments: SoftDTWArguments) -> tuple[Tensor, int]:
     if arguments.moves is None and width is not None:
         return D, width
     return forbid_outside(D, arguments.band, arguments.lengths_x, arguments.lengths_y), -1
-
-
-def _check_takes_steps(backend: str | None, moves: Moves) -> None:
-    if check_backend(backend) not in (None, "torch"):
-        raise ValueError(
-            f"steps other than 'any' need backend='torch', got backend={backend!r} and {moves}"
-        )

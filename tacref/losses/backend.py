@@ -125,6 +125,18 @@ def check_backend(name: str | None) -> str | None:
     return name
 
 
+def check_takes_steps(name: str | None) -> None:
+    """Refuse a backend for steps other than "any".
+
+    Raises
+    ------
+    ValueError
+        If it is unknown, or neither "torch" nor None.
+    """
+    if check_backend(name) not in (None, "torch"):
+        raise ValueError(f"steps other than 'any' need backend='torch', got backend={name!r}")
+
+
 def choose_backend(name: str | None, device: torch.device) -> Backend:
     """Return the backend for tensors on a device: the one that was asked for, or the device's.
 

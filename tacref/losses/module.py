@@ -4,7 +4,7 @@ from torch import nn
 
 from tacref.checks import check_band, check_band_shape, check_positive
 from tacref.losses.arguments import check_reduction
-from tacref.losses.backend import check_backend
+from tacref.losses.backend import check_backend, check_takes_steps
 from tacref.losses.bands import StepsLike
 from tacref.steps import check_steps
 
@@ -48,7 +48,8 @@ class SoftDTWModule(LossModule):
         super().__init__()
         self.gamma = check_positive(gamma, "gamma")
         self.reduction = check_reduction(reduction)
-        check_steps(steps)
+        if not check_steps(steps).are_any:
+            check_takes_steps(backend)
         self.steps = steps
         self.band = check_band(band, 1, 1, check_band_shape(band_shape))
         self.band_shape = band_shape

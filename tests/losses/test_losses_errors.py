@@ -67,6 +67,10 @@ def lav(**options):
             lambda: soft_dtw(steps="slope", backend="cpu"),
             "steps other than 'any' need backend='torch', got backend='cpu'",
         ),
+        (
+            lambda: losses.SoftDTWLoss(steps="slope", backend="triton"),
+            "steps other than 'any' need backend='torch', got backend='triton'",
+        ),
         (lambda: losses.SoftDTWLoss(band=1.5), r"band must be .* got 1\.5"),
         (lambda: losses.LAVLoss(band=-2), "band must be .* got -2"),
         (lambda: losses.ContrastiveIDMLoss(backend="gpu"), "backend must be one of .* got 'gpu'"),
