@@ -20,7 +20,9 @@ MAX_COARSE_COST_SHARE = 0.5
 CORRIDOR_RADIUS = 1
 
 
-def upper_bound(x: np.ndarray, y: np.ndarray, pair: Pair, area: Area) -> float:
+def upper_bound(
+    x: np.ndarray, y: np.ndarray, pair: Pair, area: Area, *, threads: int | None = None
+) -> float:
     """Return the cost of some path through a pair, or +inf if finding one is not worth it.
 
     Groups of frames are averaged and the averages aligned; the bound is the cost of the cheapest
@@ -40,7 +42,7 @@ def upper_bound(x: np.ndarray, y: np.ndarray, pair: Pair, area: Area) -> float:
     if (corridor.stops <= corridor.starts).any():
         return math.inf  # the band forbids it
     row, left = make_borders(pair)
-    run_sweep(pair, corridor, row, left, no_storage())
+    run_sweep(pair, corridor, row, left, no_storage(), threads=threads)
     return float(row[-1])
 
 
