@@ -29,7 +29,7 @@ def upper_bound(
     path of the frames that stays near. It is computed by the arithmetic of every other sweep, so
     it is not below the cost of the cheapest path, to the last bit.
     """
-    if estimate_seconds(pair, size_of(area)[1]) < MIN_SECONDS_FOR_BOUND:
+    if estimate_seconds(size_of(area)[1], pair.d) < MIN_SECONDS_FOR_BOUND:
         return math.inf
     factor = max(MIN_FRAMES_AVERAGED, -(-max(pair.n, pair.m) // MAX_AVERAGES))
     coarse_x, coarse_y = _averages(x, factor), _averages(y, factor)

@@ -9,11 +9,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tacref.alignment.distances import check_cost, distance_matrix, half_unit_rows
+from tacref.alignment.distances import (
+    check_cost,
+    comparable_rows,
+    distance_matrix,
+    half_unit_rows,
+)
 from tacref.alignment.exact import cost_within
+from tacref.alignment.sweep import estimate_seconds
 from tacref.checks import check_band_shape, check_positive, in_one_line
 from tacref.cores import threads_available
-from tacref.kernels.soft_dtw.batch import of_costs
+from tacref.kernels.dtw.cost import SQEUCLIDEAN
+from tacref.kernels.soft_dtw.batch import of_costs, of_embeddings
 from tacref.reference import cost_matrix, soft_dtw
 from tacref.reference.checks import check_rows, check_smoothing
 from tacref.steps import Steps, check_steps, check_steps_reach
@@ -26,6 +33,9 @@ _PAIRS_AHEAD = 16
 # Values up to which the kernels of soft-DTW keep their digits, in units of gamma; beyond, the
 # reference computes them.
 _MAX_KERNEL_VALUE = 2.0**50
+_MIN_KERNEL_GAMMA = 1e-290  # 1 / gamma is finite
+# Mean time of a pair, about, from which on threads take less time than they cost.
+_MIN_SECONDS_PER_PAIR = 1e-4
 
 
 class _Options(NamedTuple):
@@ -76,8 +86,9 @@ def pairwise(
     band_shape : {"diagonal", "offset", "itakura"}
         As in `dtw`.
     threads : int, optional
-        How many pairs are computed at once, >= 1. By default as many as there are cores. The
-        values do not depend on it. If there are fewer pairs, the threads share each DTW in turn.
+        The most threads that are used, >= 1; by default as many as there are cores. The values do
+        not depend on it. Each takes a pair at a time; where there are fewer pairs than threads,
+        they share one pair after the other; and very short pairs are left to one thread.
     progress : bool
         Show a progress bar if it takes longer than a few seconds (on a terminal only; needs tqdm).
 
@@ -126,7 +137,7 @@ def pairwise(
     if others is None and gamma is None and checked.are_any:  # equal sequences cost nothing
         pairs = [(a, b) for a, b in pairs if a != b]
     _check_lengths(rows, columns, pairs, options, names)
-    within = 1 if len(pairs) >= threads else threads
+    at_once, within = _share_threads(rows, columns, pairs, threads)
     values = np.zeros((len(rows), len(columns)))
 
     def compute(a: int, b: int) -> None:
@@ -139,7 +150,7 @@ def pairwise(
 
     # The longest first: no thread is left with a long pair when the others have nothing to do.
     pairs.sort(key=lambda pair: -len(rows[pair[0]]) * len(columns[pair[1]]))
-    done = _call_on_threads(compute, pairs, threads if within == 1 else 1)
+    done = _call_on_threads(compute, pairs, at_once)
     for _ in progress_bar(done, "compare", len(pairs), "pairs") if progress else done:
         pass
     return values
@@ -211,23 +222,50 @@ def _check_lengths(
             raise ValueError(f"{names[0]}[{a}] and {names[1]}[{b}]: {error}") from None
 
 
+def _share_threads(
+    rows: Sequence[np.ndarray],
+    columns: Sequence[np.ndarray],
+    pairs: Sequence[tuple[int, int]],
+    threads: int,
+) -> tuple[int, int]:
+    """Return how many pairs to compute at once, and the most threads for each."""
+    if len(pairs) < threads:
+        return 1, threads
+    cells = sum(len(rows[a]) * len(columns[b]) for a, b in pairs)
+    seconds = estimate_seconds(cells, rows[0].shape[1])
+    return (threads if seconds >= _MIN_SECONDS_PER_PAIR * len(pairs) else 1), 1
+
+
 def _value(x: np.ndarray, y: np.ndarray, options: _Options, threads: int) -> float:
     cost, gamma, steps, band, band_shape = options
     if gamma is None:
         columns = check_steps_reach(steps, len(x), len(y), band, band_shape)
         return cost_within(x, y, columns, steps, cost, threads=threads)
-    D = cost_matrix(x, y) if cost == "sqeuclidean" else distance_matrix(x, y, cost)
     if steps.are_any:
-        costs, _ = check_smoothing(D, gamma, band, band_shape)
-        lengths = np.array([len(x)]), np.array([len(y)])
-        value = float(of_costs(costs[None], *lengths, gamma, -1, None, threads)[0])
+        value = _kernel_soft_dtw(x, y, options, gamma, threads)
         # Smaller values than gamma are rounded in its units.
-        if gamma <= abs(value) < _MAX_KERNEL_VALUE * gamma and gamma >= 1e-290:
+        if gamma <= abs(value) < _MAX_KERNEL_VALUE * gamma and gamma >= _MIN_KERNEL_GAMMA:
             return value
+    D = cost_matrix(x, y) if cost == "sqeuclidean" else distance_matrix(x, y, cost)
     listed = list(
         zip(steps.rows.tolist(), steps.columns.tolist(), steps.weights.tolist(), strict=True)
     )
     return soft_dtw(D, gamma=gamma, steps=listed, band=band, band_shape=band_shape)
+
+
+def _kernel_soft_dtw(
+    x: np.ndarray, y: np.ndarray, options: _Options, gamma: float, threads: int
+) -> float:
+    """Return soft-DTW by any steps, as the kernels compute it where it is in their range."""
+    lengths = np.array([len(x)]), np.array([len(y)])
+    rows, columns, kind = comparable_rows(x, y, options.cost)
+    if kind == SQEUCLIDEAN and options.band is None:
+        batch = np.ascontiguousarray(rows)[None], np.ascontiguousarray(columns)[None]
+        return float(of_embeddings(*batch, *lengths, gamma, -1, None, None, threads)[0])
+    D, _ = check_smoothing(
+        distance_matrix(x, y, options.cost), gamma, options.band, options.band_shape
+    )
+    return float(of_costs(D[None], *lengths, gamma, -1, None, threads)[0])
 
 
 def _call_on_threads(

@@ -94,7 +94,8 @@ def test_each_pair_is_computed_once(monkeypatch):
 
 
 @pytest.mark.parametrize("gamma", [None, 0.1])
-def test_threads_change_nothing(gamma):
+def test_threads_change_nothing(gamma, monkeypatch):
+    monkeypatch.setattr(pairs, "_MIN_SECONDS_PER_PAIR", 0.0)
     sequences = sequences_of(*range(30, 42), d=2)
     one = pairwise(sequences, gamma=gamma, threads=1)
     for threads in (2, 7, 500):  # fewer pairs than threads: these share each pair
@@ -109,6 +110,7 @@ def test_pairs_run_at_the_same_time(monkeypatch):
         return float(threads)
 
     monkeypatch.setattr(pairs, "_value", meet)
+    monkeypatch.setattr(pairs, "_MIN_SECONDS_PER_PAIR", 0.0)  # else one thread takes short ones
     assert pairwise(sequences_of(2, 2, 2, 2), threads=2)[0, 1] == 1
 
 
@@ -177,6 +179,7 @@ def test_an_error_on_a_thread_ends_all(monkeypatch):
         raise ValueError("no")
 
     monkeypatch.setattr(pairs, "_value", fail)
+    monkeypatch.setattr(pairs, "_MIN_SECONDS_PER_PAIR", 0.0)
     with pytest.raises(ValueError, match=r"sequences\[\d+\] and sequences\[\d+\]: no"):
         pairwise(sequences_of(*[3] * 20), threads=4)
 
