@@ -20,14 +20,16 @@ MAX_COARSE_COST_SHARE = 0.5
 CORRIDOR_RADIUS = 1
 
 
-def upper_bound(x: np.ndarray, y: np.ndarray, pair: Pair, area: Area) -> float:
+def upper_bound(
+    x: np.ndarray, y: np.ndarray, pair: Pair, area: Area, *, threads: int | None = None
+) -> float:
     """Return the cost of some path through a pair, or +inf if finding one is not worth it.
 
     Groups of frames are averaged and the averages aligned; the bound is the cost of the cheapest
     path of the frames that stays near. It is computed by the arithmetic of every other sweep, so
     it is not below the cost of the cheapest path, to the last bit.
     """
-    if estimate_seconds(pair, size_of(area)[1]) < MIN_SECONDS_FOR_BOUND:
+    if estimate_seconds(size_of(area)[1], pair.d) < MIN_SECONDS_FOR_BOUND:
         return math.inf
     factor = max(MIN_FRAMES_AVERAGED, -(-max(pair.n, pair.m) // MAX_AVERAGES))
     coarse_x, coarse_y = _averages(x, factor), _averages(y, factor)
@@ -40,7 +42,7 @@ def upper_bound(x: np.ndarray, y: np.ndarray, pair: Pair, area: Area) -> float:
     if (corridor.stops <= corridor.starts).any():
         return math.inf  # the band forbids it
     row, left = make_borders(pair)
-    run_sweep(pair, corridor, row, left, no_storage())
+    run_sweep(pair, corridor, row, left, no_storage(), threads=threads)
     return float(row[-1])
 
 

@@ -77,14 +77,8 @@ def dtw(
     """
     x, y = check_embeddings(x, y)
     checked = check_steps(steps)
-    pair = make_pair(x, y, check_steps_reach(checked, len(x), len(y), band, band_shape), cost)
-    if not checked.are_any:
-        return float(steps_cost(pair, checked)[-1])
-    area = whole_area(pair)
-    area = area._replace(bound=upper_bound(x, y, pair, area))
-    row, left = make_borders(pair)
-    run_sweep(pair, area, row, left, no_storage())
-    return float(row[-1])
+    columns = check_steps_reach(checked, len(x), len(y), band, band_shape)
+    return cost_within(x, y, columns, checked, cost)
 
 
 def dtw_path(
@@ -143,6 +137,26 @@ def dtw_path(
     checked = check_steps(steps)
     columns = check_steps_reach(checked, len(x), len(y), band, band_shape)
     return path_within(x, y, columns, checked, cost, progress=progress)
+
+
+def cost_within(
+    x: np.ndarray,
+    y: np.ndarray,
+    band: Columns,
+    steps: Steps,
+    cost: str,
+    *,
+    threads: int | None = None,
+) -> float:
+    """Return the cost that `dtw` finds, of checked embeddings, columns and steps."""
+    pair = make_pair(x, y, band, cost)
+    if not steps.are_any:
+        return float(steps_cost(pair, steps)[-1])
+    area = whole_area(pair)
+    area = area._replace(bound=upper_bound(x, y, pair, area, threads=threads))
+    row, left = make_borders(pair)
+    run_sweep(pair, area, row, left, no_storage(), threads=threads)
+    return float(row[-1])
 
 
 def path_within(

@@ -1,59 +1,70 @@
-"""Groups of videos: the best reference among them, their mean, and the videos that do not fit."""
+"""Groups of sequences: the one most like the others, their mean, and those that do not fit."""
 
 from collections.abc import Sequence
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tacref.alignment.exact import dtw
+from tacref.alignment.pairs import check_sequences, pairwise
 from tacref.checks import check_positive
 from tacref.reference import cost_matrix, soft_dtw_value_and_grad
-from tacref.reference.checks import as_float64, check_embeddings
+from tacref.reference.checks import as_float64, check_rows
 from tacref.terminal import progress_bar
 
 # Costs more than this many robust standard deviations above the median belong to outliers.
 OUTLIER_DEVIATIONS = 3.0
-# Pairs of frames of the barycenter and a video; the matrices for them stay below 400 MiB.
+# Pairs of frames of the barycenter and a sequence; the matrices for them stay below 400 MiB.
 MAX_CELLS = 2**24
 
 
-def pair_costs(
-    videos: Sequence[ArrayLike], *, cost: str = "sqeuclidean", progress: bool = False
-) -> np.ndarray:
-    """Mean alignment cost of every pair of videos.
+def medoid(
+    sequences: Sequence[ArrayLike],
+    *,
+    cost: str = "sqeuclidean",
+    steps: str | Sequence[Sequence[float]] = "any",
+    band: float | None = None,
+    band_shape: str = "diagonal",
+    threads: int | None = None,
+    progress: bool = False,
+) -> int:
+    """Find the sequence that is most like the others.
+
+    Its mean DTW cost with the others is least, the cost of a pair divided by the sum of both
+    lengths, so that long sequences do not look worse than short ones.
 
     Parameters
     ----------
-    videos : sequence of array_like, each of shape (n_v, d)
-        Frame embeddings.
-    cost : {"sqeuclidean", "euclidean", "cosine", "l1"}
-        Cost of a pair of frames, as `tacref.alignment.dtw` takes it.
-    progress : bool
-        Show a progress bar if it takes longer than a few seconds (on a terminal only; needs tqdm).
+    sequences, cost, steps, band, band_shape, threads, progress
+        As `pairwise` takes them. All pairs are computed.
 
     Returns
     -------
-    ndarray of float64, shape (K, K)
-        Symmetric: the DTW cost of each pair divided by the sum of its lengths, so that long videos
-        do not look worse than short ones. 0 on the diagonal.
+    int
+        Number of the sequence, counted from 0; the first of several.
 
     Raises
     ------
     ValueError
-        If a shape does not fit, a value is not finite, or a row is zero and `cost` is "cosine".
+        As `pairwise`.
+
+    Examples
+    --------
+    >>> from tacref.alignment import medoid
+    >>> medoid([[[0.0]], [[5.0]], [[9.0]]])
+    1
     """
-    costs = np.zeros((len(videos), len(videos)))
-    pairs = list(combinations(range(len(videos)), 2))
-    for a, b in progress_bar(pairs, "compare", len(pairs), "pairs") if progress else pairs:
-        x, y = check_embeddings(videos[a], videos[b])
-        costs[a, b] = costs[b, a] = dtw(x, y, cost=cost) / (len(x) + len(y))
-    return costs
-
-
-def medoid(costs: np.ndarray) -> int:
-    """Return the number of the video whose mean cost to the others is least (the first one)."""
-    return int(costs.sum(axis=1).argmin())
+    checked = check_sequences(sequences, "sequences")
+    costs = pairwise(
+        checked,
+        cost=cost,
+        steps=steps,
+        band=band,
+        band_shape=band_shape,
+        threads=threads,
+        progress=progress,
+    )
+    lengths = [len(rows) for rows in checked]
+    return int((costs / np.add.outer(lengths, lengths)).sum(axis=1).argmin())
 
 
 def outliers(costs: ArrayLike) -> list[int]:
@@ -82,25 +93,25 @@ def outliers(costs: ArrayLike) -> list[int]:
 
 
 def barycenter(
-    videos: Sequence[ArrayLike],
-    start: ArrayLike,
+    sequences: Sequence[ArrayLike],
     *,
+    start: ArrayLike | None = None,
     gamma: float = 0.1,
     iterations: int = 10,
     progress: bool = False,
 ) -> np.ndarray:
-    """Find a sequence whose soft-DTW to all videos is small.
+    """Find a sequence whose soft-DTW to all sequences is small.
 
     Soft-DTW is concave in the costs, so the costs weighted by the expected alignment at the current
     sequence lie above it, up to a constant, and touch it there. Their sum is least at a weighted
-    mean of the videos' frames. Each iteration goes there and never increases the sum of soft-DTW.
+    mean of all frames. Each iteration goes there and never increases the sum of soft-DTW.
 
     Parameters
     ----------
-    videos : sequence of array_like, each of shape (n_v, d)
-        Frame embeddings, at least one.
-    start : array_like, shape (n, d)
-        Where to begin, such as the medoid; decides the length. Not modified.
+    sequences : sequence of array_like, each of shape (n_k, d)
+        Frame embeddings, at least one sequence. Not modified.
+    start : array_like, shape (n, d), optional
+        Where to begin; decides the length. Not modified. By default the medoid.
     gamma : float
         Smoothing, > 0, in squared distance.
     iterations : int
@@ -111,38 +122,51 @@ def barycenter(
     Returns
     -------
     ndarray of float64, shape (n, d)
-        The barycenter, near a local minimum; each video is weighted by 1 / n_v.
+        The barycenter, near a local minimum; each sequence is weighted by 1 / n_k.
 
     Raises
     ------
     ValueError
-        If there are no videos, a shape does not fit, a value is not finite, an option is out of
-        range, or n * n_v is above `MAX_CELLS`.
+        If there are no sequences, a shape does not fit, a value is not finite, an option is out of
+        range, or n * n_k is above `MAX_CELLS`. Names the sequence by its number, counted from 0.
 
     References
     ----------
     Cuturi & Blondel, "Soft-DTW", ICML 2017, section 3, for the barycenter; Petitjean et al., "A
     global averaging method for dynamic time warping", Pattern Recognition 2011, for the mean.
+
+    Examples
+    --------
+    >>> from tacref.alignment import barycenter
+    >>> barycenter([[[0.0], [4.0]], [[0.0], [6.0]]], gamma=0.01).round(2)
+    array([[0.],
+           [5.]])
     """
     gamma = check_positive(gamma, "gamma")
     if iterations < 1:
         raise ValueError(f"iterations must be >= 1, got {iterations!r}")
-    if not videos:
-        raise ValueError("videos must hold at least one, got none")
-    pairs = [check_embeddings(start, video) for video in videos]
-    for center, y in pairs:
-        if len(center) * len(y) > MAX_CELLS:
+    checked = check_sequences(sequences, "sequences")
+    if start is None:
+        center = checked[medoid(checked, progress=progress)]
+    else:
+        center = check_rows(start, "start")
+        if center.shape[1] != checked[0].shape[1]:
             raise ValueError(
-                f"start and videos must have at most {MAX_CELLS} pairs of frames, got "
-                f"{len(center)} x {len(y)}"
+                f"start must have d = {checked[0].shape[1]}, as sequences[0] has, got shape "
+                f"{center.shape}"
             )
-    center = pairs[0][0]
+    for k, rows in enumerate(checked):
+        if len(center) * len(rows) > MAX_CELLS:
+            raise ValueError(
+                f"start and sequences[{k}] must have at most {MAX_CELLS} pairs of frames, got "
+                f"{len(center)} x {len(rows)}"
+            )
     rounds = range(iterations)
     for _ in progress_bar(rounds, "barycenter", iterations, "rounds") if progress else rounds:
         total, weights = np.zeros_like(center), np.zeros((len(center), 1))
-        for _, y in pairs:
-            _, E = soft_dtw_value_and_grad(cost_matrix(center, y), gamma=gamma)
-            total += E @ y / len(y)
-            weights += E.sum(axis=1, keepdims=True) / len(y)
+        for rows in checked:
+            _, E = soft_dtw_value_and_grad(cost_matrix(center, rows), gamma=gamma)
+            total += E @ rows / len(rows)
+            weights += E.sum(axis=1, keepdims=True) / len(rows)
         center = total / weights
     return center

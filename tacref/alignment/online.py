@@ -1,7 +1,7 @@
 """Alignment while a video runs: where in a reference the performer is now."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,8 @@ from tacref.steps import check_steps
 
 # Ends of the alignment within this share of the reference count as near the best one.
 NEAR_SHARE = 0.05
+# The recent cost counts up to this many times the limit beyond which it is off the script.
+MAX_RECENT_COST = 2.0
 # Smallest difference in cost that tells two ends apart, as a share of the reference's own spread.
 COST_RESOLUTION = 0.1
 # Squared distances of larger numbers would overflow when they are summed.
@@ -32,7 +34,7 @@ class Position:
     frame : int
         Frame of the reference.
     phase : str or None
-        The reference's phase there; None if the aligner has no phases.
+        The reference's phase there; None if the aligner has no phases, or `off_script` is True.
     confidence : float
         In [0, 1]: the share of all alignments, weighted by their cost, that end within a twentieth
         of the reference from `frame`, among all alignments and the possibility that the performer
@@ -42,7 +44,8 @@ class Position:
     local_cost : float
         Cost of the new frame and the reference's frame.
     off_script : bool
-        True if the last frames are unlike the reference where they should match it.
+        True if the performer is in no part of the reference: the last frames are unlike it where
+        they should match it. `frame` is then only where the cheapest alignment ends.
     """
 
     frame: int
@@ -148,6 +151,11 @@ class OnlineAligner:
         self._history[:] = np.inf
 
     @property
+    def dim(self) -> int:
+        """Length d of an embedding."""
+        return self._d
+
+    @property
     def frames_seen(self) -> int:
         """Number of frames so far."""
         return self._frames_seen
@@ -185,19 +193,55 @@ class OnlineAligner:
         # The mean of the first frames, then a moving average.
         frames = min(self._recent_frames, self._frames_seen)
         self._recent_cost += (local_cost - self._recent_cost) / frames
+        if self._limit > 0:  # else who was far away would be long in coming back
+            self._recent_cost = min(self._recent_cost, MAX_RECENT_COST * self._limit)
         # Being off the script costs the limit for each recent frame. The script's share of the
         # weights exp(-cost / gamma) of both:
         excess = frames * (self._recent_cost - self._limit) / self._gamma
         on_script = 0.5 - 0.5 * math.tanh(0.5 * excess)
         share = share_near(row, best, self._radius, self._gamma)
+        off_script = self._recent_cost > self._limit
         return Position(
             frame=best,
-            phase=None if self._phases is None else self._phases[best],
+            phase=None if self._phases is None or off_script else self._phases[best],
             confidence=on_script * share,
             cost=float(row[best]),
             local_cost=local_cost,
-            off_script=self._recent_cost > self._limit,
+            off_script=off_script,
         )
+
+    def follow(self, rows: Iterable[ArrayLike]) -> Iterator[Position]:
+        """Take frames from any iterator, as they come.
+
+        Parameters
+        ----------
+        rows : iterable of array_like, each of shape (d,)
+            Embeddings of the next frames, such as rows of a sensor. The next one is asked for only
+            when the position of the last one has been taken.
+
+        Yields
+        ------
+        Position
+            Where the performer is, after each row.
+
+        Raises
+        ------
+        ValueError
+            As `update`; names the row, counted from 0. The frames before it stay taken.
+
+        Examples
+        --------
+        >>> from tacref.alignment import OnlineAligner
+        >>> aligner = OnlineAligner([[0.0], [1.0], [2.0], [3.0]])
+        >>> [position.frame for position in aligner.follow(iter([[0.0], [1.1], [1.9]]))]
+        [0, 1, 2]
+        """
+        for number, row in enumerate(rows):
+            try:
+                position = self.update(row)
+            except ValueError as error:
+                raise ValueError(f"row {number}: {error}") from None
+            yield position
 
     def _advance(self, frame: np.ndarray) -> tuple[int, float]:
         """Return where the cheapest alignment ends after a frame, and what the frame costs there.

@@ -88,9 +88,9 @@ def whole_area(pair: Pair, bound: float = math.inf) -> Area:
     return make_area(pair, (0, pair.n), (0, pair.m), bound)
 
 
-def estimate_seconds(pair: Pair, cells: int) -> float:
-    """Return about how long one thread takes if no cell is left out."""
-    return cells * (_SECONDS_PER_CELL + pair.d * _SECONDS_PER_DIMENSION)
+def estimate_seconds(cells: int, d: int) -> float:
+    """Return about how long one thread takes for cells of rows of d if none is left out."""
+    return cells * (_SECONDS_PER_CELL + d * _SECONDS_PER_DIMENSION)
 
 
 def make_borders(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
@@ -129,7 +129,7 @@ def run_sweep(
     """
     strips = len(area.starts)
     tiles, cells, widest = size_of(area)
-    work = estimate_seconds(pair, cells)
+    work = estimate_seconds(cells, pair.d)
     if threads is None:
         share = _SHARE_WITHIN_BOUND if area.bound < math.inf else 1.0
         threads = min(threads_available(), 1 + int(share * work / _MIN_SECONDS_PER_THREAD))

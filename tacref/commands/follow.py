@@ -17,12 +17,14 @@ from tacref.commands.guard import command
 from tacref.commands.matching import add_cost, add_steps
 from tacref.commands.options import Parser, add_device, add_encoder, add_json, positive_int
 from tacref.data.cache import clip_length
-from tacref.data.live import is_live
-from tacref.encoder.embedding import embed_clip
+from tacref.data.clips import clip_kind, load_clip
+from tacref.data.live import STDIN, is_live, source_name
+from tacref.encoder.embedding import Embedder, embed_clip
 from tacref.terminal import printable, write_failure
 from tacref_export.opening import open_encoder
 
 BAR = 24  # characters
+OFF_SCRIPT = "OFF SCRIPT: in no part of the reference"
 
 
 @command("follow")
@@ -35,13 +37,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="follow this clip; a camera: 0, /dev/video0; - for a video on standard input; or a "
-        "URL: rtsp://, http://, https://, udp://, tcp://, rtmp://, srt://",
+        help="follow this clip; a camera: 0, /dev/video0; a URL: rtsp://, http://, https://, "
+        "udp://, tcp://, rtmp://, srt://; or - for standard input: a video, or rows of numbers, "
+        'as .npy or lines of JSON, [...] or {"time": seconds, "row": [...]}',
     )
     parser.add_argument(
         "--reference", required=True, metavar="A", help="find positions in this clip"
     )
-    add_encoder(parser, "--encoder")
+    add_encoder(
+        parser,
+        "--encoder",
+        required=False,
+        without=" (default: compare rows of numbers as they are; A is then a .npy)",
+    )
     parser.add_argument(
         "--phases", metavar="CSV", help="show the reference's phases, read from this label file"
     )
@@ -53,9 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--batch",
         type=positive_int,
-        default=8,
         metavar="N",
-        help="embed N frames together: fewer are shown sooner, more cost less (default: 8)",
+        help="embed N frames together: fewer are shown sooner, more cost less (default: 8, or 1 if "
+        "rows of numbers come on standard input)",
     )
     add_device(parser)
     add_json(parser, "one JSON object a frame")
@@ -65,10 +73,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise FileNotFoundError(f"{options.reference}: no such file or folder")
     if not is_live(options.source) and not Path(options.source).exists():
         raise FileNotFoundError(f"{options.source}: no such file or folder, no camera and no URL")
+    if options.encoder is None:
+        _check_rows(options)
     if options.phases is not None:  # what is wrong with the file, before any work
         _phases(options, clip_length(Path(options.reference)))
-    encoder = open_encoder(options.encoder, device=options.device)
-    reference, times = embed_clip(encoder, options.reference, progress=not options.json)
+    encoder, (reference, times) = _open_reference(options)
     phases = None if options.phases is None else _phases(options, len(reference))
     aligner = OnlineAligner(
         reference,
@@ -78,8 +87,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         steps=options.steps,
     )
     show = _lines if options.json else _screen
-    show(follow(encoder, options.source, aligner, batch=options.batch), times, sys.stdout)
+    rows_come_live = (
+        options.source == STDIN and encoder is not None and not encoder.config.takes_pictures
+    )
+    batch = options.batch or (1 if rows_come_live else 8)
+    show(follow(encoder, options.source, aligner, batch=batch), times, sys.stdout)
     return 0
+
+
+def _check_rows(options: Namespace) -> None:
+    """Refuse pictures where there is no encoder, before any work."""
+    clips = [options.reference]
+    if is_live(options.source) and options.source != STDIN:
+        raise ValueError(f"{source_name(options.source)}: has pictures, which need --encoder")
+    if options.source != STDIN:
+        clips.append(options.source)
+    for clip in clips:
+        if clip_kind(clip) != "features":
+            raise ValueError(
+                f"{clip}: needs --encoder; without one, rows of numbers are compared, from .npy"
+            )
+
+
+def _open_reference(options: Namespace) -> tuple[Embedder | None, tuple[np.ndarray, np.ndarray]]:
+    """Return the encoder if there is one, and the embeddings, or rows, and times of A."""
+    if options.encoder is None:
+        return None, load_clip(options.reference)
+    encoder = open_encoder(options.encoder, device=options.device)
+    return encoder, embed_clip(encoder, options.reference, progress=not options.json)
 
 
 def _phases(options: Namespace, frames: int) -> list[str]:
@@ -113,10 +148,11 @@ def _screen(positions: Iterator[tuple[float, Position]], times: np.ndarray, out:
     """Show one line that is written over on a terminal, elsewhere one a change of what it says."""
     terminal = out.isatty()
     said: tuple[str | None, bool] | None = None
-    line, count, length = "", 0, 0  # length of the line that is written over
+    line, count, astray, length = "", 0, 0, 0  # length of the line that is written over
     try:
         for timestamp, position in positions:
             count += 1
+            astray += position.off_script
             line = _line(timestamp, position, times)
             news = (position.phase, position.off_script)
             if terminal:  # a line that is wrapped could not be written over
@@ -134,12 +170,13 @@ def _screen(positions: Iterator[tuple[float, Position]], times: np.ndarray, out:
             print(file=out)
     if line and not terminal:
         print(line, file=out)
-    print(f"{count} frames followed", file=out)
+    rest = f", {astray} of them in no part of the reference" if astray else ""
+    print(f"{count} frames followed{rest}", file=out)
 
 
 def _line(timestamp: float, position: Position, times: np.ndarray) -> str:
     done = round(BAR * position.frame / max(1, len(times) - 1))
-    state = "OFF SCRIPT" if position.off_script else printable(position.phase or "")
+    state = OFF_SCRIPT if position.off_script else printable(position.phase or "")
     return (
         f"{timestamp:7.2f} s  [{'#' * done:<{BAR}}] {times[position.frame]:.2f} of "
         f"{times[-1]:.2f} s  {position.confidence:4.0%} sure  {state}"

@@ -56,14 +56,23 @@ def seed(text: str) -> int:
 seed.__name__ = "whole number"
 
 
-def add_encoder(parser: argparse.ArgumentParser, flag: str = "encoder") -> None:
-    """Add the encoder: the first argument, or with `--encoder` an option that must be given."""
-    required: dict[str, Any] = {"required": True} if flag.startswith("--") else {}
+def add_encoder(
+    parser: argparse.ArgumentParser,
+    flag: str = "encoder",
+    *,
+    required: bool = True,
+    without: str = "",
+) -> None:
+    """Add the encoder: the first argument, or with `--encoder` an option.
+
+    `required` says whether the option must be given, and `without` what happens if it is not.
+    """
+    options: dict[str, Any] = {"required": required} if flag.startswith("--") else {}
     parser.add_argument(
         flag,
         metavar="RUN_OR_ONNX",
-        help="embed with this encoder: a run's folder, or an ONNX file",
-        **required,
+        help=f"embed with this encoder: a run's folder, or an ONNX file{without}",
+        **options,
     )
 
 

@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy
@@ -76,6 +76,34 @@ def _as_finite_float32(path: str | Path, array: np.ndarray, rows: np.ndarray) ->
     return features
 
 
+class Header(NamedTuple):
+    """What a .npy file says of its array `(T, F)`: T, F, the type, whether columns come first."""
+
+    length: int
+    width: int
+    dtype: np.dtype
+    by_columns: bool
+
+
+def read_header(name: str | Path, file: BinaryIO) -> Header:
+    """Read the header of a .npy file, up to the first number.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or not of numbers `(T, F)`; the message begins with `name`.
+    """
+    try:
+        shape, by_columns, dtype = _HEADERS[npy.read_magic(file)](file)
+    except OSError:
+        raise
+    except Exception:  # NumPy parses the header as Python code, which can raise anything
+        raise ValueError(f"{name}: not a plain .npy array, or cut off") from None
+    if len(shape) != 2 or dtype.kind not in "fiu" or min(shape) < 1:
+        raise ValueError(f"{name}: must hold numbers of shape (T, F), got {dtype} of shape {shape}")
+    return Header(int(shape[0]), int(shape[1]), dtype, bool(by_columns))
+
+
 class _Array:
     """An open .npy file whose header was read and compared with its size.
 
@@ -85,24 +113,17 @@ class _Array:
     def __init__(self, path: str | Path, file: BinaryIO) -> None:
         self._path, self._file = path, file
         try:
-            shape, self._by_columns, self.dtype = _HEADERS[npy.read_magic(file)](file)
-        except OSError:
-            raise
-        except Exception:  # NumPy parses the header as Python code, which can raise anything
+            self.length, self.width, self.dtype, self._by_columns = read_header(path, file)
+        except ValueError:
             if zipfile.is_zipfile(file):
                 raise ValueError(f"{path}: is an archive of arrays, not one .npy array") from None
-            raise ValueError(f"{path}: not a plain .npy array, or cut off") from None
-        if len(shape) != 2 or self.dtype.kind not in "fiu" or min(shape) < 1:
-            raise ValueError(
-                f"{path}: must hold numbers of shape (T, F), got {self.dtype} of shape {shape}"
-            )
-        self.length, self.width = (int(side) for side in shape)
+            raise
         self._start = file.tell()
         stated = self.length * self.width * self.dtype.itemsize
         if os.fstat(file.fileno()).st_size < self._start + stated:
             raise ValueError(
                 f"{path}: not a plain .npy array, or cut off: holds less than {self.dtype} of "
-                f"shape {shape}"
+                f"shape {(self.length, self.width)}"
             )
 
     def read(self, rows: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ import numpy as np
 from tacref.data.clips import iter_frames
 from tacref.data.clock import Clock
 from tacref.data.picture import PictureReader
+from tacref.data.rows import rows_on
 from tacref.data.video import error_reason, video_stream
 
 STDIN = "-"
@@ -63,8 +64,10 @@ def iter_live(source: str | Path) -> Iterator[tuple[np.ndarray, float]]:
     Parameters
     ----------
     source : str or Path
-        A camera's number or device (/dev/video0), "-" for a video on standard input, a URL of one
-        of `SCHEMES`, or a clip as `iter_frames` takes it.
+        A camera's number or device (/dev/video0), "-" for a video or rows of numbers on standard
+        input, a URL of one of `SCHEMES`, or a clip as `iter_frames` takes it. Rows are lines of
+        JSON, `[...]` or `{"time": seconds, "row": [...]}`, or a .npy array `(T, F)`; the first
+        byte tells.
 
     Yields
     ------
@@ -78,7 +81,7 @@ def iter_live(source: str | Path) -> Iterator[tuple[np.ndarray, float]]:
     FileNotFoundError
         If there is no such clip.
     ValueError
-        If the camera or the stream does not open or fails, or the clip is damaged.
+        If the camera or the stream does not open or fails, or the clip or a row is damaged.
     """
     if is_camera(source):
         format_name, device = _CAMERAS.get(sys.platform, _CAMERAS["linux"])
@@ -151,18 +154,33 @@ def iter_url(url: str) -> Iterator[tuple[np.ndarray, float]]:
 
 
 def _iter_stdin() -> Iterator[tuple[np.ndarray, float]]:
-    """Read frames of a video from standard input as it arrives."""
-    descriptor = 0
+    """Read frames of a video, or rows of numbers, from standard input as they arrive."""
+    descriptor, name = 0, source_name(STDIN)
     if os.isatty(descriptor):
         raise ValueError(
-            f"{source_name(STDIN)}: is a terminal; write a video into it, as from ffmpeg"
+            f"{name}: is a terminal; write a video or rows of numbers into it, as from ffmpeg"
         )
-    # Unbuffered: a read returns what is there instead of waiting for a full buffer. A file, unlike
-    # a pipe, can be read by seeking, as mp4 needs.
-    with io.FileIO(descriptor, closefd=False) as file:
+    # A read returns what is there instead of waiting for a full buffer.
+    with io.BufferedReader(io.FileIO(descriptor, closefd=False)) as file:
+        begin = os.lseek(descriptor, 0, os.SEEK_CUR) if file.seekable() else None
+        rows = rows_on(name, file)
+        if rows is not None:
+            yield from rows
+            return
+        source: Any = _Pipe(file)
+        if begin is not None:  # a file, unlike a pipe, can be read by seeking, as mp4 needs
+            source = file.raw
+            source.seek(begin)
         # Files and addresses that the video names are not opened.
         options = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
-        yield from _iter_stream(source_name(STDIN), file, options=options)
+        yield from _iter_stream(name, source, options=options)
+
+
+class _Pipe:
+    """What av needs of a stream of which the first bytes have been looked at."""
+
+    def __init__(self, file: "io.BufferedReader[Any]") -> None:
+        self.read = file.read1
 
 
 def _iter_stream(name: str, source: Any, **options: Any) -> Iterator[tuple[np.ndarray, float]]:
@@ -198,7 +216,7 @@ def _iter_stream(name: str, source: Any, **options: Any) -> Iterator[tuple[np.nd
                         )
                     yield picture, time
         except av.FFmpegError as error:
-            hint = _PIPE_HINT if isinstance(source, io.FileIO) and shape is None else ""
+            hint = _PIPE_HINT if isinstance(source, _Pipe | io.FileIO) and shape is None else ""
             raise ValueError(f"{name}: failed ({_reason(error)}){hint}") from None
         if shape is None:
             raise ValueError(f"{name}: gives no pictures")

@@ -33,7 +33,7 @@ def cost_matrix(x: ArrayLike, y: ArrayLike) -> np.ndarray:
     return check_finite(squared_distances(*check_embeddings(x, y)), "D")
 
 
-@njit(cache=True)
+@njit(nogil=True, cache=True)
 def squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Squared distances `(n, m)` of rows that were checked; they may overflow to +inf."""
     n, m = len(x), len(y)

@@ -11,7 +11,7 @@ import numpy as np
 from tacref.compiled import njit
 
 
-@njit(cache=True)
+@njit(nogil=True, cache=True)
 def forward_by_steps(
     D: np.ndarray, gamma: float, rows: np.ndarray, columns: np.ndarray, weights: np.ndarray
 ) -> tuple[float, np.ndarray]:

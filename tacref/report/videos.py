@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tacref.alignment.alignment import Alignment, align
-from tacref.alignment.groups import MAX_CELLS, barycenter, medoid, outliers, pair_costs
+from tacref.alignment.groups import MAX_CELLS, barycenter, medoid, outliers
 from tacref.alignment.labels import read_labels, transfer_labels, write_labels
 from tacref.alignment.matching import ANY_MATCHING, Matching
 from tacref.data.cache import clip_length
@@ -148,14 +148,14 @@ def _choose_reference(
     first = 0
     if request.choose:
         cost = request.matching.cost
-        first = medoid(pair_costs([video.x for video in videos], cost=cost, progress=True))
+        first = medoid([video.x for video in videos], cost=cost, progress=True)
         lengths = {video.name: len(video.x) for video in videos}
         _check_reach(request.matching, lengths, [videos[first].name])
     reference = videos[first]
     if not request.barycenter:
         return reference, [*videos[:first], *videos[first + 1 :]]
     rows = [video.x for video in videos]
-    center = barycenter(rows, reference.x, progress=True).astype(np.float32)
+    center = barycenter(rows, start=reference.x, progress=True).astype(np.float32)
     return EmbeddedVideo(BARYCENTER, None, center, reference.times), list(videos)
 
 

@@ -244,7 +244,7 @@ def test_band_of_a_reference_that_is_chosen(tmp_path, capsys, fake_encoder, monk
     first, second = folder / "c.npy", folder / "a.npy"
     assert capsys.readouterr().err.startswith(f"tacref align: {first} and {second}: {line}")
     monkeypatch.setattr(videos, "embed_clip", embed_clip)
-    monkeypatch.setattr(videos, "medoid", lambda costs: 0)
+    monkeypatch.setattr(videos, "medoid", lambda rows, **options: 0)
     assert align.main([*arguments, "--band", "4"]) == 2
     line = (
         "a.npy and d.npy: band must be >= |n - m| = 5 for n = 2 and m = 7, or no path fits, got 4"

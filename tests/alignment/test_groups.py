@@ -1,12 +1,14 @@
 """Groups: the medoid, who does not fit, and a barycenter that never gets worse."""
 
+import doctest
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from tacref.alignment.groups import barycenter, medoid, outliers, pair_costs
+from tacref.alignment import barycenter, groups, medoid, pairwise
+from tacref.alignment.groups import outliers
 from tacref.reference import cost_matrix, soft_dtw
-from tests import oracles
 
 
 def family(count, seed=0, d=3):
@@ -19,21 +21,27 @@ def family(count, seed=0, d=3):
     ]
 
 
-def test_pair_costs_by_the_oracle():
-    rng = np.random.default_rng(1)
-    videos = [rng.normal(size=(length, 2)) for length in (2, 3, 4)]
-    costs = pair_costs(videos)
-    for a, x in enumerate(videos):
-        for b, y in enumerate(videos):
-            D = ((x[:, None] - y[None]) ** 2).sum(-1)
-            expected = 0.0 if a == b else oracles.dtw(D) / (len(x) + len(y))
-            assert_allclose(costs[a, b], expected, rtol=1e-13)
-
-
 def test_the_medoid_is_in_the_middle():
     level = np.ones((5, 1))
-    costs = pair_costs([0 * level, 10 * level, 4 * level, 5 * level])
-    assert medoid(costs) == 3
+    assert medoid([0 * level, 10 * level, 4 * level, 5 * level]) == 3
+    assert medoid([level]) == 0
+
+
+def test_long_sequences_are_not_far_from_the_others_for_their_length_alone():
+    ones = [np.full((length, 1), level) for length, level in ((40, 0.0), (2, -1.0), (2, 1.5))]
+    raw = pairwise(ones).sum(axis=1)
+    assert raw.argmin() == 1  # both others are far from the long one, by the sum along its path
+    assert medoid(ones) == 0
+
+
+def test_the_medoid_takes_the_options_of_pairwise():
+    sequences = family(4)
+    for options in ({"cost": "l1"}, {"steps": "slope"}, {"band": 12}, {"threads": 2}):
+        lengths = [len(rows) for rows in sequences]
+        costs = pairwise(sequences, **options) / np.add.outer(lengths, lengths)
+        assert medoid(sequences, **options) == costs.sum(axis=1).argmin()
+    with pytest.raises(ValueError, match="sequences must hold at least one sequence, got none"):
+        medoid([])
 
 
 def test_outliers():
@@ -53,21 +61,22 @@ def test_a_barycenter_never_gets_worse():
 
     totals = [total(start)]
     for iterations in (1, 2, 5, 10):
-        totals.append(total(barycenter(videos, start, gamma=0.5, iterations=iterations)))
+        totals.append(total(barycenter(videos, start=start, gamma=0.5, iterations=iterations)))
     assert (np.diff(totals) <= 1e-9).all()
     assert totals[-1] < 0.9 * totals[0]
 
 
 def test_the_barycenter_of_one_video_is_near_it():
     (video,) = family(1)
-    center = barycenter([video], video, gamma=1e-3)
+    center = barycenter([video], start=video, gamma=1e-3)
     assert_allclose(center, video, atol=0.05)  # equal frames in a row stay; others barely move
 
 
 def test_inputs_are_left_alone_and_refusals():
     videos = family(2)
     kept = [video.copy() for video in videos]
-    barycenter(videos, videos[0])
+    barycenter(videos, start=videos[0])
+    medoid(videos)
     for video, copy in zip(videos, kept, strict=True):
         np.testing.assert_array_equal(video, copy)
     for options, message in (
@@ -75,8 +84,24 @@ def test_inputs_are_left_alone_and_refusals():
         ({"gamma": 0}, "gamma must be finite and > 0, got 0"),
     ):
         with pytest.raises(ValueError, match=message):
-            barycenter(videos, videos[0], **options)
-    with pytest.raises(ValueError, match="videos must hold at least one"):
-        barycenter([], videos[0])
-    with pytest.raises(ValueError, match="at most 16777216 pairs of frames, got 5000 x 4000"):
-        barycenter([np.zeros((4000, 1))], np.zeros((5000, 1)))
+            barycenter(videos, start=videos[0], **options)
+    with pytest.raises(ValueError, match="sequences must hold at least one sequence, got none"):
+        barycenter([])
+    with pytest.raises(ValueError, match=r"start and sequences\[1\] must have at most 16777216"):
+        barycenter([np.zeros((4, 1)), np.zeros((4000, 1))], start=np.zeros((5000, 1)))
+    with pytest.raises(ValueError, match=r"start must have d = 3, as sequences\[0\] has, got sh"):
+        barycenter(videos, start=np.zeros((5, 2)))
+    with pytest.raises(ValueError, match=r"sequences\[1\] must have d = 3, as sequences\[0\]"):
+        barycenter([videos[0], np.zeros((5, 2))])
+
+
+def test_it_begins_with_the_medoid():
+    sequences = family(5)
+    start = sequences[medoid(sequences)]
+    np.testing.assert_array_equal(barycenter(sequences), barycenter(sequences, start=start))
+
+
+def test_the_examples_in_docstrings():
+    failed, tried = doctest.testmod(groups)
+    assert failed == 0
+    assert tried >= 4

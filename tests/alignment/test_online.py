@@ -1,12 +1,13 @@
 """The online aligner: equal to open-end DTW, by an oracle; catches up; sees who is off script."""
 
+import doctest
 import tracemalloc
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from tacref.alignment import OnlineAligner, align, dtw
+from tacref.alignment import OnlineAligner, align, dtw, online
 from tests import oracles
 
 
@@ -86,6 +87,74 @@ def test_off_script_and_back():
     assert not flags[140:].any()
     assert abs(positions[-1].frame - 199) <= 1
     assert abs(positions[150].frame - 110) <= 5
+
+
+def test_a_performer_in_no_part_of_the_reference_has_no_phase():
+    reference = walk(60, d=8)
+    other = np.random.default_rng(3).normal(size=(30, 8))
+    aligner = OnlineAligner(reference, phases=["first"] * 30 + ["last"] * 30)
+    video = np.concatenate([reference[:20], other, reference[20:]])
+    positions = list(aligner.follow(video))
+    phases = [position.phase for position in positions]
+    assert [phase is None for phase in phases] == [position.off_script for position in positions]
+    assert phases[:20] == ["first"] * 20
+    assert phases[30:50] == [None] * 20
+    assert phases[-20:] == ["last"] * 20
+
+
+@pytest.mark.parametrize("away", [3.0, 30.0, 3000.0])
+def test_coming_back_is_seen_soon_however_far_away_the_performer_was(away):
+    reference = walk(80, d=8)
+    normal = np.linalg.svd(reference)[2][-1]  # as far from all frames of the reference
+    video = np.concatenate([reference[:30], np.tile(away * normal, (40, 1)), reference[30:]])
+    positions = list(OnlineAligner(reference).follow(video))
+    off = np.array([position.off_script for position in positions])
+    assert not off[:30].any()
+    assert off[34:70].all()
+    assert not off[70 + 8 :].any()  # 10 recent frames times log 2
+    frames = np.array([position.frame for position in positions])
+    assert np.abs(frames[78:] - np.arange(38, 80)).max() <= 1
+
+
+def test_rows_of_any_iterator_as_they_come():
+    reference, taken = walk(10), []
+
+    def sensor():
+        for row in reference.tolist():
+            taken.append(row)
+            yield row
+
+    aligner = OnlineAligner(reference)
+    for number, position in enumerate(aligner.follow(sensor())):
+        assert len(taken) == number + 1  # no row is asked for before it is needed
+        assert position.frame == number
+    assert aligner.frames_seen == 10
+    assert aligner.dim == 4
+    again = OnlineAligner(reference)
+    assert [again.update(row) for row in reference] == list(
+        OnlineAligner(reference).follow(reference)
+    )
+
+
+def test_a_wrong_row_is_named():
+    reference = walk(10)
+    for row, message in (
+        (np.ones(3), r"row 2: embedding must have shape \(4,\), got \(3,\)"),
+        ([1, 2, np.nan, 4], "row 2: embedding must be finite"),
+        (["a"] * 4, "row 2: embedding must hold real numbers"),
+    ):
+        aligner = OnlineAligner(reference)
+        positions = aligner.follow([reference[0], reference[1], row])
+        assert [next(positions).frame, next(positions).frame] == [0, 1]
+        with pytest.raises(ValueError, match=message):
+            next(positions)
+        assert aligner.frames_seen == 2
+
+
+def test_the_example_in_the_docstring():
+    failed, tried = doctest.testmod(online)
+    assert failed == 0
+    assert tried >= 3
 
 
 def test_confidence_is_low_where_two_places_look_alike():

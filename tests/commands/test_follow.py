@@ -1,8 +1,10 @@
 """`tacref follow`: positions frame by frame, in lines or on a terminal, and what it refuses."""
 
+import contextlib
 import io
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -125,7 +127,154 @@ def test_leaving_the_script_is_said(clips, capsys):
     rows[30:] = (0.0, -3.0)
     np.save(clips / "wild.npy", rows)
     assert follow.main(arguments(clips, source="wild.npy")) == 0
-    assert "OFF SCRIPT" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.endswith("OFF SCRIPT: in no part of the reference") for line in lines)
+    assert re.fullmatch(
+        r"60 frames followed, [23]\d of them in no part of the reference", lines[-1]
+    )
+
+
+def leaving(rows):
+    """Return rows of a performer that leaves, does something else for a while, and comes back."""
+    return np.concatenate([rows[:12], np.zeros((30, 2), np.float32), rows[12:]])
+
+
+@contextlib.contextmanager
+def piped(data):
+    """Give standard input these bytes, through a pipe."""
+    reading, writing = os.pipe()
+    kept = os.dup(0)
+    os.dup2(reading, 0)
+    os.close(reading)
+    os.write(writing, data)
+    os.close(writing)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
+
+
+def as_npy(rows):
+    file = io.BytesIO()
+    np.save(file, rows)
+    return file.getvalue()
+
+
+def as_lines(rows):
+    return "".join(f"{json.dumps(row)}\n" for row in rows.tolist()).encode()
+
+
+def without_encoder(folder, *more, source="-"):
+    return [source, "--reference", str(folder / "a.npy"), *more]
+
+
+@pytest.mark.parametrize("form", [as_lines, as_npy])
+def test_rows_on_standard_input_that_leave_the_reference_and_come_back(clips, capsys, form):
+    rows = np.load(clips / "a.npy")
+    options = ("--phases", str(clips / "phases.csv"))
+    with piped(form(leaving(rows))):
+        assert follow.main(without_encoder(clips, "--json", *options)) == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    records = [json.loads(line) for line in shown.out.splitlines()]
+    assert [record["frame"] for record in records] == list(range(60))
+    assert [record["reference_frame"] for record in records[:12]] == list(range(12))
+    off = np.array([record["off_script"] for record in records])
+    assert not off[:12].any()
+    assert off[22:42].all()
+    assert not off[-5:].any()
+    assert [record["phase"] is None for record in records] == off.tolist()
+    assert records[-1]["reference_frame"] == 29
+    assert records[-1]["phase"] == "\x1b[2Jdown"
+    assert all(record["confidence"] < 0.5 for record in records if record["off_script"])
+
+    with piped(form(leaving(rows))):
+        assert follow.main(without_encoder(clips, *options)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    states = [line.partition("sure")[2].strip() for line in lines[:-2]]
+    assert states == ["up", "\\x1b[2Jdown", follow.OFF_SCRIPT, "\\x1b[2Jdown"]
+    assert lines[-1] == f"60 frames followed, {off.sum()} of them in no part of the reference"
+
+
+def test_rows_go_through_an_encoder(clips, capsys, monkeypatch):
+    batches = []
+    embed = FakeEncoder.embed
+
+    def counted(self, frames):
+        batches.append(len(frames))
+        return embed(self, frames)
+
+    monkeypatch.setattr(FakeEncoder, "embed", counted)
+    slow = np.load(clips / "slow.npy")
+    assert follow.main(arguments(clips, "--json")) == 0
+    expected = capsys.readouterr().out
+    for form in (as_lines, as_npy):
+        batches.clear()
+        with piped(form(slow)):
+            assert follow.main(["-", *arguments(clips, "--json")[1:]]) == 0
+        assert capsys.readouterr().out == expected
+        assert batches[-1] <= 3  # a row with its context: none waits for others
+    with piped(as_lines(slow)):
+        assert follow.main(["-", *arguments(clips, "--json", "--batch", "20")[1:]]) == 0
+    assert capsys.readouterr().out == expected
+    assert max(batches[-3:]) >= 20
+
+
+def test_a_file_of_rows_without_an_encoder_and_times_of_lines(clips, capsys):
+    given = without_encoder(clips, "--json", source=str(clips / "slow.npy"))
+    assert follow.main(given) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [record["reference_frame"] for record in records] == [*np.arange(60) // 2]
+    rows = np.load(clips / "a.npy").tolist()
+    data = "".join(
+        json.dumps({"time": 7 + 0.5 * number, "row": row}) + "\n" for number, row in enumerate(rows)
+    )
+    with piped(data.encode()):
+        assert follow.main(without_encoder(clips, "--json")) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [record["time"] for record in records] == [0.5 * number for number in range(30)]
+
+
+def test_wrong_rows_are_one_line(clips, capsys):
+    rows = np.load(clips / "a.npy")
+    for data, line in (
+        (as_lines(rows[:3]) + b"[1.0]\n", "row 3: holds 1 numbers, but row 0 holds 2"),
+        (as_lines(rows[:3]) + b"[NaN, 1]\n", "row 3: feature 0 is nan, not finite"),
+        (as_lines(rows[:3]) + b"[1, \n", "row 3: not JSON ("),
+        (as_npy(rows)[:-1], "row 29: cut off; the array has 30 rows of 2 numbers"),
+        (b"[1, 2, 3]\n", "has rows of 3 numbers, but the reference 2"),
+        (b"nothing", "does not open ("),
+    ):
+        for given in (without_encoder(clips), ["-", *arguments(clips)[1:]]):
+            if "has rows" in line and "--encoder" in given:
+                line = "not what the encoder takes: rows of 2 features; the clip has rows of 3"
+            with piped(data):
+                assert follow.main(given) == 2
+            shown = capsys.readouterr().err
+            assert shown.startswith(f"tacref follow: standard input: {line}")
+            assert shown.count("\n") == 1
+
+
+def test_pictures_need_an_encoder(clips, capsys):
+    video, stream = clips / "v.mp4", clips / "v.mkv"
+    for path in (video, stream):
+        write_video(path, [np.zeros((32, 32, 3), np.uint8)] * 3)
+    reference = ["--reference", str(clips / "a.npy")]
+    rows_only = "needs --encoder; without one, rows of numbers are compared, from .npy"
+    for given, line in (
+        ([str(video), *reference], f"{video}: {rows_only}"),
+        (["-", "--reference", str(video)], f"{video}: {rows_only}"),
+        (["0", *reference], "0: has pictures, which need --encoder"),
+        (["rtsp://me:word@host/a", *reference], "rtsp://***@host/a: has pictures, which need"),
+        (["-", *reference], "standard input: has pictures, which need an encoder"),
+    ):
+        with piped(stream.read_bytes()):
+            assert follow.main(given) == 2
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert shown.err.startswith(f"tacref follow: {line}")
+        assert shown.err.count("\n") == 1
 
 
 def test_a_video_on_standard_input(clips, capsys, monkeypatch):
