@@ -49,6 +49,26 @@ def resize(frame: np.ndarray, size: int) -> np.ndarray:
     return resized.reshape(size, size, 3)
 
 
+def resize_all(frames: np.ndarray, size: int) -> np.ndarray:
+    """Resize pictures to squares, each as `resize` does.
+
+    Parameters
+    ----------
+    frames : ndarray of uint8, shape (T, H, W, 3)
+        Not modified.
+    size : int
+        Side of the squares in pixels, >= 1.
+
+    Returns
+    -------
+    ndarray of uint8, shape (T, size, size, 3)
+        `frames` itself if they already have that size.
+    """
+    if frames.shape[1:3] == (size, size):
+        return frames
+    return np.stack([resize(frame, size) for frame in frames])
+
+
 @lru_cache(maxsize=64)
 def _taps(n: int, size: int, bits: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     from tacref.kernels.resize import taps
