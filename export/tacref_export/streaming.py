@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from tacref.data.resize import resize, resize_all
 from tacref.encoder.config import EncoderConfig
 from tacref.encoder.frames import FrameError, check_embeddings
 from tacref.memory import memory_errors
@@ -74,12 +73,20 @@ class EncoderStream:
             raise ValueError(
                 f"frames must all have shape {self._shape}, as the first, got {frames.shape[1:]}"
             )
-        return self._run(frames if self._size is None else resize_all(frames, self._size))
+        if self._size is not None:
+            from tacref.kernels.resize import (
+                resize_all,  # imports Numba, which features do not need
+            )
+
+            frames = resize_all(frames, self._size)
+        return self._run(frames)
 
     def resized(self, frame: np.ndarray) -> np.ndarray:
         """Return what `push` would make of a frame, which takes less memory to keep."""
         if self._size is None:
             return frame
+        from tacref.kernels.resize import resize
+
         self._config.check_frame(frame)
         return resize(frame, self._size)
 

@@ -5,7 +5,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tacref.data.resize import resize_all
 from tacref.encoder.backbones import read_weights
 from tacref.encoder.config import EncoderConfig
 from tacref.encoder.frames import check_embeddings
@@ -83,6 +82,8 @@ class Encoder(nn.Module):
         """
         array = self.config.as_frames(frames)
         if self.config.takes_pictures and self.offsets.device.type == "cpu":
+            from tacref.kernels.resize import resize_all  # imports Numba
+
             # The same bytes as the encoder's own, and much faster than products of matrices.
             array = resize_all(array, self.config.size)
         training = self.training
