@@ -10,10 +10,10 @@ import numpy as np
 import onnx
 
 from tacref.data import iter_frames
-from tacref.data.resize import resize
 from tacref.encoder.config import EncoderConfig
 from tacref.encoder.frames import FrameError
 from tacref.evaluation import kendall_tau
+from tacref.kernels.resize import resize
 from tacref_export.binding import ArrayRunner
 from tacref_export.graph import Graph
 from tacref_export.metadata import INPUT, NEXT_CONTEXT, OUTPUT, context_rows

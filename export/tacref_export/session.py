@@ -195,7 +195,7 @@ class EncoderSession:
         """
         if self._runner is None:
             raise ValueError("the session is closed")
-        return EncoderStream(self._runner, self.config)
+        return EncoderStream(self._runner, self.config, resize=self.providers == ("cpu",))
 
     def embed_stream(
         self, frames: Iterable[np.ndarray], chunk: int | None = None

@@ -25,10 +25,14 @@ class EncoderStream:
         Runs the encoder.
     config : EncoderConfig
         Configuration of the encoder.
+    resize : bool
+        Whether pictures are resized before they are run. The graph would do the same, byte by byte,
+        on full-size pictures in float32, which takes longer on a CPU.
     """
 
-    def __init__(self, runner: Runner, config: EncoderConfig) -> None:
+    def __init__(self, runner: Runner, config: EncoderConfig, *, resize: bool = False) -> None:
         self._runner, self._config = runner, config
+        self._size = config.size if resize and config.takes_pictures else None
         self._after = max(0, config.offsets[-1])
         self._context: Any | None = None
         self._shape: tuple[int, ...] | None = None
@@ -69,6 +73,24 @@ class EncoderStream:
             raise ValueError(
                 f"frames must all have shape {self._shape}, as the first, got {frames.shape[1:]}"
             )
+        if self._size is not None:
+            from tacref.kernels.resize import (
+                resize_all,  # imports Numba, which features do not need
+            )
+
+            frames = resize_all(frames, self._size)
+        return self._run(frames)
+
+    def resized(self, frame: np.ndarray) -> np.ndarray:
+        """Return what `push` would make of a frame, which takes less memory to keep."""
+        if self._size is None:
+            return frame
+        from tacref.kernels.resize import resize
+
+        self._config.check_frame(frame)
+        return resize(frame, self._size)
+
+    def _run(self, frames: np.ndarray) -> np.ndarray:
         try:
             with memory_errors(f"frames of shape {frames.shape}"):
                 rows, self._context = self._runner.run(frames, self._context)
@@ -137,14 +159,16 @@ def embed_stream(
     pending: list[np.ndarray] = []
     shape: tuple[int, ...] | None = None
     for number, frame in enumerate(map(np.asarray, frames)):
-        if shape is None:
-            stream._config.check_frame(frame)
-            shape, chunk = frame.shape, chunk or default_chunk(frame, stream._config)
-        if frame.shape != shape:
+        if frame.shape != (shape or frame.shape):
             raise ValueError(
                 f"frame {number}: must have shape {shape}, as the first, got {frame.shape}"
             )
-        pending.append(frame)
+        if shape is None:
+            stream._config.check_frame(frame)
+            shape = frame.shape
+        small = stream.resized(frame)
+        chunk = chunk or default_chunk(small, stream._config)
+        pending.append(small)
         if len(pending) == chunk:
             yield stream.push(np.stack(pending))
             pending.clear()

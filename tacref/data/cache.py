@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tacref.data.clips import Clip, clip_kind, load_clip
+from tacref.data.clips import Clip, clip_kind, load_clip, resized
 from tacref.data.features import feature_shape, load_features
 from tacref.data.frames import picture_files, read_pictures
 from tacref.data.index import VideoIndex, index_video
-from tacref.data.resize import resize
 from tacref.data.seek import read_frames
 
 MAX_CACHE_BYTES = 2 << 30
@@ -107,7 +106,7 @@ class ClipIndex:
             frames = list(read_pictures(path, positions))
         else:
             frames = read_frames(path, positions, self.video)
-        return np.stack([frame if size is None else resize(frame, size) for frame in frames])
+        return np.stack([frame if size is None else resized(frame, size) for frame in frames])
 
 
 def clip_length(path: Path) -> int:

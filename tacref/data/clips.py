@@ -10,7 +10,6 @@ import numpy as np
 from tacref.data import frames, video
 from tacref.data.features import load_features
 from tacref.data.frames import iter_pictures, picture_files
-from tacref.data.resize import resize
 from tacref.data.video import iter_video
 
 # Frames per second of picture folders and feature arrays, which have no timestamps.
@@ -182,7 +181,7 @@ def load_clip(path: str | Path, size: int | None = None) -> LoadedClip:
     path : str or Path
         A video file, a folder of pictures or a `.npy` file.
     size : int, optional
-        Side in pixels of the square to which pictures are resized, as `tacref.data.resize` defines.
+        Side in pixels of the square to which pictures are resized, as `tacref.resizing` defines.
         By default they are not resized.
 
     Returns
@@ -201,7 +200,7 @@ def load_clip(path: str | Path, size: int | None = None) -> LoadedClip:
         raise ValueError(f"size must be >= 1, got {size!r}")
     rows, timestamps = [], []
     for frame, timestamp in iter_frames(path):
-        rows.append(resize(frame, size) if size is not None and frame.ndim == 3 else frame)
+        rows.append(resized(frame, size) if size is not None and frame.ndim == 3 else frame)
         timestamps.append(timestamp)
     return LoadedClip(np.stack(rows), np.asarray(timestamps))
 
@@ -237,3 +236,10 @@ def _clips(paths: list[Path], activity: str, bad: dict[Path, str] | None) -> lis
         else:
             clips.append(Clip(path, activity, kind))
     return clips
+
+
+def resized(picture: np.ndarray, size: int) -> np.ndarray:
+    """Return a picture resized to a square, by `tacref.kernels.resize.resize`."""
+    from tacref.kernels.resize import resize  # imports Numba, which reading features does not need
+
+    return resize(picture, size)

@@ -8,12 +8,15 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from tacref.data import iter_frames
+from tacref.data.ahead import read_ahead
 from tacref.data.named import expected_frames
 from tacref.encoder.chunks import iter_chunks
 from tacref.encoder.config import EncoderConfig
 from tacref.encoder.frames import FrameError
 from tacref.terminal import progress_bar
 
+# Decoded while those before are embedded; full-size pictures, so that more take much memory.
+FRAMES_AHEAD = 8
 # A clip's path to its embeddings; a call in this process to what it gives in all processes.
 Embed = Callable[[Path], np.ndarray]
 GatherResults = Callable[[Callable[[], Any]], list[Any]]
@@ -70,7 +73,7 @@ def embed_clip(
     timestamps: list[float] = []
     seen = progress and sys.stderr.isatty()
     clip = progress_bar(
-        iter_frames(path),
+        read_ahead(iter_frames(path), FRAMES_AHEAD),
         Path(path).name,
         expected_frames(path) if seen else None,
         "frames",

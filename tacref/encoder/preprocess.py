@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tacref.data.resize import COLUMN_BITS, LEVEL_BITS, ROW_BITS
+from tacref.resizing import COLUMN_BITS, LEVEL_BITS, ROW_BITS
 
 # Mean and deviation of the pictures on which published ResNet-50 weights were trained.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -40,7 +40,7 @@ def resize_weights(line: Tensor, size: int, bits: int) -> Tensor:
     Returns
     -------
     Tensor of int64, shape (size, n)
-        The weights that `tacref.data.resize` defines.
+        The weights that `tacref.resizing` defines.
     """
     numbers = true_along(line).to(torch.int64).cumsum(0)
     n = numbers[-1]
@@ -69,7 +69,7 @@ def _weigh(weights: Tensor, bits: int) -> Tensor:
 class Pictures(nn.Module):
     """Resize to a square, scale to [0, 1] and standardize, channel by channel.
 
-    The resized pictures are those of `tacref.data.resize`, byte by byte, unless torch is set to
+    The resized pictures are those of `tacref.resizing`, byte by byte, unless torch is set to
     round the factors of float32 products (`torch.set_float32_matmul_precision`).
 
     Parameters
@@ -98,7 +98,7 @@ class Pictures(nn.Module):
         return (pixels / 255.0 - self.mean) / self.std
 
     def _resize(self, frames: Tensor) -> Tensor:
-        """Map to the bytes of `tacref.data.resize`, as float32 `(M, 3, size, size)`."""
+        """Map to the bytes of `tacref.resizing`, as float32 `(M, 3, size, size)`."""
         # The smaller axis first, as onnxruntime copies the selection.
         down, across = frames.select(2, 0), frames.select(1, 0)
         rows = resize_weights(down.select(2, 0)[0].to(torch.float32), self.size, ROW_BITS)

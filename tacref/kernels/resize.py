@@ -1,11 +1,64 @@
 """Pictures resized in integers: rows first, on bytes as they lie, then columns.
 
-`tacref.data.resize` says what the resized picture is.
+`tacref.resizing` says what the resized picture is.
 """
+
+from functools import lru_cache
 
 import numpy as np
 
 from tacref.compiled import njit
+from tacref.resizing import COLUMN_BITS, LEVEL_BITS, ROW_BITS
+
+
+def resize(frame: np.ndarray, size: int) -> np.ndarray:
+    """Resize a picture to a square.
+
+    Parameters
+    ----------
+    frame : ndarray of uint8, shape (H, W, 3)
+        Not modified.
+    size : int
+        Side of the square in pixels, >= 1.
+
+    Returns
+    -------
+    ndarray of uint8, shape (size, size, 3)
+        `frame` itself if it already has that size.
+    """
+    height, width, _ = frame.shape
+    if (height, width) == (size, size):
+        return frame
+    # Writable: Numba would compile again for a read-only array.
+    pixels = np.require(frame, requirements=("C", "W")).reshape(height, 3 * width)
+    rows, columns = _taps(height, size, ROW_BITS), _taps(width, size, COLUMN_BITS)
+    resized = resize_bytes(pixels, rows, ROW_BITS - LEVEL_BITS, columns, COLUMN_BITS + LEVEL_BITS)
+    return resized.reshape(size, size, 3)
+
+
+def resize_all(frames: np.ndarray, size: int) -> np.ndarray:
+    """Resize pictures to squares, each as `resize` does.
+
+    Parameters
+    ----------
+    frames : ndarray of uint8, shape (T, H, W, 3)
+        Not modified.
+    size : int
+        Side of the squares in pixels, >= 1.
+
+    Returns
+    -------
+    ndarray of uint8, shape (T, size, size, 3)
+        `frames` itself if they already have that size.
+    """
+    if frames.shape[1:3] == (size, size):
+        return frames
+    return np.stack([resize(frame, size) for frame in frames])
+
+
+@lru_cache(maxsize=64)
+def _taps(n: int, size: int, bits: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return taps(n, size, 1 << bits)
 
 
 @njit(cache=True)

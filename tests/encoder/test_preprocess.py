@@ -6,8 +6,9 @@ import torch
 from numpy.testing import assert_array_equal
 from torch.nn import functional
 
-from tacref.data.resize import COLUMN_BITS, ROW_BITS, resize
 from tacref.encoder.preprocess import Pictures, Standardize, resize_weights
+from tacref.kernels.resize import resize
+from tacref.resizing import COLUMN_BITS, ROW_BITS
 
 
 def noise(*shape):

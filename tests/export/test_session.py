@@ -257,3 +257,16 @@ def test_a_clip_of_another_shape(exported, tmp_path):
             match=r"wide\.npy: .* takes: rows of 6 features; the clip has rows of 7",
         ):
             embed_clip(encoder, tmp_path / "wide.npy")
+
+
+def test_pictures_resized_before_are_those_of_the_graph(exported):
+    made, config = exported["small"], CONFIGS["small"]
+    frames = clip(config, 12, height=90, width=160, seed=9)
+    with EncoderSession(made.path) as session:
+        embeddings = session.embed(frames)
+        # The graph gets the full-size frames, and resizes them itself.
+        whole = EncoderStream(session._runner, config)
+        by_graph = np.concatenate([whole.push(frames), whole.finish()])
+        one_by_one = np.concatenate(list(session.embed_stream(frames, 5)))
+    np.testing.assert_array_equal(embeddings, by_graph)
+    np.testing.assert_allclose(one_by_one, embeddings, atol=1e-6)

@@ -5,8 +5,8 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from tacref.data.resize import COLUMN_BITS, ROW_BITS, resize
-from tacref.kernels.resize import taps
+from tacref.kernels.resize import resize, taps
+from tacref.resizing import COLUMN_BITS, ROW_BITS
 
 SHAPES = [
     (360, 640, 64),
