@@ -25,7 +25,8 @@ class Alignment:
     Parameters
     ----------
     path : ndarray of int64, shape (L, 2)
-        Pairs of frames (i, j) from (0, 0) to (n-1, m-1); neither index ever decreases.
+        Pairs of frames (i, j); neither index ever decreases. From (0, 0) to (n-1, m-1), unless a
+        begin or an end is open: some frames are then off the path, and match nothing.
     x, y : ndarray of float64, shapes (n, d) and (m, d)
         Frame embeddings.
     times_x, times_y : ndarray of float64, shapes (n,) and (m,)
@@ -76,11 +77,14 @@ class Alignment:
 
         0 if the frames on the path are equal; 1 if they are no more alike than frames drawn at
         random. Also near 1 if one of the videos is still: a path can then only stay longer at the
-        frames that are least unlike it.
+        frames that are least unlike it. Frames before an open begin and after an open end do not
+        count.
         """
-        center_x, center_y = self.x.mean(axis=0), self.y.mean(axis=0)
+        (i, j), (i_last, j_last) = self.path[0], self.path[-1]
+        x, y = self.x[i : i_last + 1], self.y[j : j_last + 1]
+        center_x, center_y = x.mean(axis=0), y.mean(axis=0)
         # Mean squared distance of all pairs in closed form: between the centers plus around them.
-        mean = float(((center_x - center_y) ** 2).sum() + self.x.var(0).sum() + self.y.var(0).sum())
+        mean = float(((center_x - center_y) ** 2).sum() + x.var(0).sum() + y.var(0).sum())
         lengths = float((center_x**2).sum() + (center_y**2).sum())
         return self.mean_cost / mean if mean > 1e-12 * lengths else 1.0
 
@@ -96,13 +100,19 @@ class Alignment:
 
     @property
     def matches_x(self) -> np.ndarray:
-        """Time in y that matches each frame of x, shape (n,): the mean over its steps."""
-        return _matches(self.path[:, 0], self.times_y[self.path[:, 1]])
+        """Time in y that matches each frame of x, shape (n,): the mean over its steps.
+
+        NaN for frames off the path.
+        """
+        return _matches(self.path[:, 0], self.times_y[self.path[:, 1]], len(self.x))
 
     @property
     def matches_y(self) -> np.ndarray:
-        """Time in x that matches each frame of y, shape (m,): the mean over its steps."""
-        return _matches(self.path[:, 1], self.times_x[self.path[:, 0]])
+        """Time in x that matches each frame of y, shape (m,): the mean over its steps.
+
+        NaN for frames off the path.
+        """
+        return _matches(self.path[:, 1], self.times_x[self.path[:, 0]], len(self.y))
 
     def __repr__(self) -> str:
         """Return the lengths and costs, without the arrays."""
@@ -152,6 +162,7 @@ class Alignment:
             `frames_x`, `frames_y` (counts), `cost`, `mean_cost`, `relative_cost`, `mismatch`;
             `path` ([[i, j], ...]), `path_times` and `step_costs`, one entry per step; `times_x`
             and `matches_x`, one per frame of x; `times_y` and `matches_y`, one per frame of y.
+            Frames off the path match None.
         """
         return {
             "frames_x": len(self.x),
@@ -165,8 +176,8 @@ class Alignment:
             "step_costs": self.step_costs.tolist(),
             "times_x": self.times_x.tolist(),
             "times_y": self.times_y.tolist(),
-            "matches_x": self.matches_x.tolist(),
-            "matches_y": self.matches_y.tolist(),
+            "matches_x": _with_none(self.matches_x),
+            "matches_y": _with_none(self.matches_y),
         }
 
 
@@ -177,6 +188,8 @@ def align(
     times_x: ArrayLike | None = None,
     times_y: ArrayLike | None = None,
     band: int | None = None,
+    open_begin: str | None = None,
+    open_end: str | None = None,
     progress: bool = False,
 ) -> Alignment:
     """Align two videos by dynamic time warping of their embeddings.
@@ -194,6 +207,12 @@ def align(
     band : int, optional
         Sakoe-Chiba band, >= |n - m|: frames i and j are matched only if |i - j| <= band. By default
         there is no band.
+    open_begin : "x", "y" or "both", optional
+        Which video may begin anywhere, at no cost. "y": the path begins at (0, j) for any j; "x":
+        at (i, 0) for any i; "both": at either. By default it begins at (0, 0).
+    open_end : "x", "y" or "both", optional
+        Which video may end anywhere. "y": the path ends at (n-1, j) for any j; "x": at (i, m-1)
+        for any i; "both": at either. By default it ends at (n-1, m-1).
     progress : bool
         Show a progress bar if it takes longer than a few seconds (on a terminal only; needs tqdm).
 
@@ -205,16 +224,24 @@ def align(
     Raises
     ------
     ValueError
-        If a shape does not fit, a value is not finite or so large that costs would overflow, or
-        `band` is not a whole number >= |n - m|.
+        If a shape does not fit, a value is not finite or so large that costs would overflow,
+        `band` is not a whole number >= |n - m|, or `open_begin` or `open_end` is unknown.
     """
     x, y = check_embeddings(x, y)
-    times_x = _check_times(times_x, len(x), "times_x")
-    times_y = _check_times(times_y, len(y), "times_y")
-    return Alignment(dtw_path(x, y, band=band, progress=progress), x, y, times_x, times_y)
+    times_x = check_times(times_x, len(x), "times_x")
+    times_y = check_times(times_y, len(y), "times_y")
+    path = dtw_path(x, y, band=band, open_begin=open_begin, open_end=open_end, progress=progress)
+    return Alignment(path, x, y, times_x, times_y)
 
 
-def _check_times(times: ArrayLike | None, count: int, name: str) -> np.ndarray:
+def check_times(times: ArrayLike | None, count: int, name: str) -> np.ndarray:
+    """Return the times of so many frames as float64; by default their numbers.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many, or one is not finite.
+    """
     checked = np.arange(count, dtype=np.float64) if times is None else as_float64(times, name)
     if checked.shape != (count,):
         raise ValueError(f"{name} must have shape ({count},), one per frame, got {checked.shape}")
@@ -223,6 +250,12 @@ def _check_times(times: ArrayLike | None, count: int, name: str) -> np.ndarray:
     return checked
 
 
-def _matches(frames: np.ndarray, times: np.ndarray) -> np.ndarray:
-    # Every frame is on the path, so no count is 0.
-    return np.bincount(frames, weights=times) / np.bincount(frames)
+def _matches(frames: np.ndarray, times: np.ndarray, count: int) -> np.ndarray:
+    sums = np.bincount(frames, weights=times, minlength=count)
+    steps = np.bincount(frames, minlength=count)
+    return np.divide(sums, steps, out=np.full(count, np.nan), where=steps > 0)
+
+
+def _with_none(values: np.ndarray) -> list[float | None]:
+    """Return numbers as JSON takes them: it has no NaN."""
+    return [None if np.isnan(value) else value for value in values.tolist()]

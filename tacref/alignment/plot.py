@@ -65,7 +65,8 @@ def plot_alignment(
     i, j = path.T
     matrix.plot(times_y[j], times_x[i], color=_PATH, linewidth=2, label="path")
     matrix.set(xlabel="time in y", ylabel="time in x", title="Every frame against every frame")
-    costs = np.bincount(i, weights=step_costs) / np.bincount(i)
+    sums, steps = np.bincount(i, step_costs, len(x)), np.bincount(i, minlength=len(x))
+    costs = np.divide(sums, steps, out=np.full(len(x), np.nan), where=steps > 0)
     line.fill_between(times_x, costs, color=_COST, alpha=0.7)
     line.set(xlabel="time in x", ylabel="cost", ylim=(0, None))
     line.margins(x=0)

@@ -13,6 +13,7 @@ from tacref.kernels.costs import COLUMNS, ROWS, STRIDE, copy_columns
 from tacref.kernels.dtw.pair import COMPLETE, Area, Pair, Storage, Team, Worker, size_of, windows
 from tacref.kernels.dtw.sweep import ENDED, PAUSED, WAITING, sweep
 from tacref.kernels.dtw.tile import SLOT, TILE
+from tacref.reference.ends import border_costs
 
 # Rough times on a slow processor: they only decide how often the calling thread reports progress
 # and whether more threads pay.
@@ -29,8 +30,12 @@ _MIN_SLEEP, _MAX_SLEEP = 1e-6, 1e-3
 Progress = Callable[[float], object]
 
 
-def make_pair(x: np.ndarray, y: np.ndarray, band: int | None) -> Pair:
+def make_pair(
+    x: np.ndarray, y: np.ndarray, band: int | None, open_begin: str | None = None
+) -> Pair:
     """Return two embeddings as the kernels take them; they have passed `check_embeddings`.
+
+    So has `open_begin` passed `check_open`.
 
     Raises
     ------
@@ -57,7 +62,10 @@ def make_pair(x: np.ndarray, y: np.ndarray, band: int | None) -> Pair:
         part = y[tile * TILE : (tile + 1) * TILE]
         copy_columns(part, len(part), columns[tile * d * TILE :], TILE)
     flat = np.require(x, np.float64, ["C", "W"]).reshape(-1)  # one type for the compiler, not two
-    return Pair(flat, last.reshape(-1), columns, n, m, d, n + m if band is None else band)
+    above, before = border_costs(open_begin)
+    return Pair(
+        flat, last.reshape(-1), columns, n, m, d, n + m if band is None else band, above, before
+    )
 
 
 def make_area(pair: Pair, rows: tuple[int, int], columns: tuple[int, int], bound: float) -> Area:
@@ -76,8 +84,8 @@ def estimate_seconds(pair: Pair, cells: int) -> float:
 
 
 def make_borders(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
-    """Return the row above and the column left of a pair: paths start at (0, 0) only."""
-    row, left = np.full(pair.m + 1, np.inf), np.full(pair.n + 1, np.inf)
+    """Return the row above and the column left of a pair: where paths may begin, R is 0."""
+    row, left = np.full(pair.m + 1, pair.above), np.full(pair.n + 1, pair.before)
     left[0] = 0.0
     return row, left
 
@@ -103,13 +111,16 @@ def run_sweep(
     Parameters
     ----------
     pair, area, row, left, storage
-        As `tacref.kernels.dtw.sweep.sweep` takes them.
+        As `tacref.kernels.dtw.sweep.sweep` takes them. When it is done, `row` holds R of the area's
+        last row, and `left` R of its last column.
     threads : int, optional
         How many to use. By default as many as are available and pay.
     progress : callable, optional
         Called by the calling thread with the share of the area done so far.
     """
     strips = len(area.starts)
+    # Columns that the first strip does not reach are above cells inside the area, too.
+    row[area.stops[0] + 1 : area.column_stop + 1] = np.inf
     tiles, cells, widest = size_of(area)
     work = estimate_seconds(pair, cells)
     if threads is None:
@@ -153,7 +164,9 @@ def run_sweep(
             raise
 
     if threads == 1:
-        return sweep_until_done(workers[0], tiles_per_turn)
+        sweep_until_done(workers[0], tiles_per_turn)
+        _finish_borders(area, row, left, team)
+        return
     with ThreadPoolExecutor(threads - 1) as pool:
         try:
             others = [pool.submit(sweep_until_done, worker, 2**62) for worker in workers[1:]]
@@ -163,4 +176,15 @@ def run_sweep(
         except BaseException:
             team.halt[0] = 1  # else the others would wait forever
             raise
-    return None
+    _finish_borders(area, row, left, team)
+
+
+def _finish_borders(area: Area, row: np.ndarray, left: np.ndarray, team: Team) -> None:
+    """Let `row` and `left` hold R of an area's last row and last column, and nothing else."""
+    # Where the last strip does not reach, R of a strip above is left.
+    row[area.column_start + 1 : area.starts[-1] + 1] = np.inf
+    row[max(area.stops[-1], area.column_start) + 1 : area.column_stop + 1] = np.inf
+    edges = team.edges[:, 1:]
+    edges[(area.stops < area.column_stop) | (area.stops <= area.starts)] = np.inf
+    rows = area.row_stop - area.row_start
+    left[area.row_start + 1 : area.row_stop + 1] = edges.reshape(-1)[:rows]

@@ -16,7 +16,8 @@ class Pair(NamedTuple):
     """Two sequences; cells with |i - j| > band are forbidden.
 
     x is flat `(n, d)`; `last` its last strip, padded by rows of zeros; y flat, tile by tile
-    `(d, TILE)`, padded by zeros.
+    `(d, TILE)`, padded by zeros. `above` is R above the first row and `before` R left of the first
+    column: 0 where paths may begin anywhere, else +inf.
     """
 
     x: np.ndarray
@@ -26,6 +27,8 @@ class Pair(NamedTuple):
     m: int
     d: int
     band: int
+    above: float
+    before: float
 
 
 class Area(NamedTuple):
