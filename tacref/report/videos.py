@@ -1,7 +1,7 @@
 """Align videos with a reference, step by step: from clips to all that is written of them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -44,6 +44,8 @@ class Request:
         A label file; its labels go to the clips that it lacks.
     video : bool
         Write `aligned.mp4`, all side by side.
+    part : int, optional
+        Find the first clip in the second one, at this many places (see `tacref.report.parts`).
     """
 
     clips: Mapping[str, Path]
@@ -53,6 +55,7 @@ class Request:
     band: int | None = None
     phases: str | None = None
     video: bool = False
+    part: int | None = None
 
     def check(self) -> None:
         """Refuse what could not be done, before any work.
@@ -63,7 +66,7 @@ class Request:
             If labels, clips and options do not fit each other; names the option.
         """
         if self.phases is not None:
-            _read_labels(self, {name: clip_length(path) for name, path in self.clips.items()})
+            labels_of(self, {name: clip_length(path) for name, path in self.clips.items()})
         if self.video and all(clip_kind(path) == "features" for path in self.clips.values()):
             raise ValueError("--video needs clips with pictures, got arrays of features")
         if self.band is not None or self.barycenter:
@@ -102,8 +105,8 @@ def align_videos(encoder: Embedder, request: Request, folder: Path) -> Results:
         If a clip is damaged or not what the encoder takes, or the band is too narrow for the
         reference that was chosen.
     """
-    videos = _embed(encoder, request.clips)
-    known = _read_labels(request, {video.name: len(video.x) for video in videos})
+    videos = embed_clips(encoder, request.clips)
+    known = labels_of(request, {video.name: len(video.x) for video in videos})
     reference, others = _choose_reference(videos, request)
     alignments = _align(reference, others, request.band)
     odd = outliers([alignment.mean_cost for alignment in alignments])
@@ -112,20 +115,21 @@ def align_videos(encoder: Embedder, request: Request, folder: Path) -> Results:
     results.write(folder)
     if labels:
         write_labels(folder / "phases.csv", {video.name: labels[video.name] for video in videos})
-    _write_report(folder, results, known, labels)
+    report_results(folder, results, known, labels)
     if request.video:
         results.write_video(folder / "aligned.mp4")
     return results
 
 
-def _embed(encoder: Embedder, clips: Mapping[str, Path]) -> list[EmbeddedVideo]:
+def embed_clips(encoder: Embedder, clips: Mapping[str, Path]) -> list[EmbeddedVideo]:
+    """Embed all frames of some clips."""
     return [
         EmbeddedVideo(name, path, *embed_clip(encoder, path, progress=True))
         for name, path in clips.items()
     ]
 
 
-def _read_labels(request: Request, lengths: Mapping[str, int]) -> dict[str, list[str]]:
+def labels_of(request: Request, lengths: Mapping[str, int]) -> dict[str, list[str]]:
     """Return the labels of those clips that the label file has; none without a file."""
     if request.phases is None:
         return {}
@@ -204,13 +208,26 @@ def _transfer(results: Results, known: Mapping[str, list[str]]) -> dict[str, lis
     return labels
 
 
-def _write_report(
+def report_results(
     folder: Path,
     results: Results,
-    known: Mapping[str, list[str]],
-    labels: Mapping[str, list[str]],
+    known: Collection[str],
+    labels: Mapping[str, Sequence[str | None]],
 ) -> None:
-    taus, stride = _taus(results.reference, results.others)
+    """Write the report of some alignments.
+
+    Parameters
+    ----------
+    folder : Path
+        An existing folder.
+    results : Results
+        What to show.
+    known : collection of str
+        Names of the videos whose labels were not transferred.
+    labels : mapping of str to sequence of str or None
+        Phase of each frame, for the videos that have labels.
+    """
+    taus, stride = _taus(results.alignments)
     reference, *others = (
         ReportVideo(video.name, video.frames(), labels.get(video.name), video.name not in known)
         for video in (results.reference, *results.others)
@@ -227,15 +244,21 @@ def _write_report(
     )
 
 
-def _taus(
-    reference: EmbeddedVideo, others: Sequence[EmbeddedVideo]
-) -> tuple[list[float | None], int]:
-    longest = max(len(video.x) for video in (reference, *others))
+def _taus(alignments: Sequence[Alignment]) -> tuple[list[float | None], int]:
+    """Return tau of each pair, within the stretch of its path; and the stride."""
+    stretches = [
+        [
+            rows[first : last + 1]
+            for rows, first, last in zip((each.x, each.y), *each.path[[0, -1]], strict=True)
+        ]
+        for each in alignments
+    ]
+    longest = max(len(rows) for pair in stretches for rows in pair)
     stride = math.ceil(longest / TAU_FRAMES)
     try:
         from tacref.evaluation import kendall_tau
 
-        pairs = progress_bar(others, "order", len(others), "videos")
-        return [kendall_tau([reference.x, other.x], stride=stride) for other in pairs], stride
+        pairs = progress_bar(stretches, "order", len(stretches), "videos")
+        return [kendall_tau(pair, stride=stride) for pair in pairs], stride
     except ImportError:  # SciPy is not there: the report says that it was not computed
-        return [None] * len(others), stride
+        return [None] * len(alignments), stride
