@@ -11,7 +11,6 @@ import torch
 from tacref.commands import align
 from tacref.data import iter_frames, write_video
 from tacref.encoder import EncoderConfig, build_encoder, save_encoder
-from tacref.encoder.embedding import embed_clip
 from tacref.report.excerpt import Excerpt
 from tests.alignment.test_align_command import FakeEncoder
 from tests.report.test_report import Page
