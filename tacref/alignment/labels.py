@@ -38,7 +38,7 @@ def read_labels(path: str | Path, lengths: Mapping[str, int]) -> dict[str, list[
     return {name: phase_labels(of_clip) for name, of_clip in phases.items()}
 
 
-def transfer_labels(labels: Sequence[str], path: np.ndarray) -> list[str]:
+def transfer_labels(labels: Sequence[str | None], path: np.ndarray) -> list[str | None]:
     """Carry the labels of x along a path to y.
 
     Parameters
@@ -50,9 +50,9 @@ def transfer_labels(labels: Sequence[str], path: np.ndarray) -> list[str]:
 
     Returns
     -------
-    list of str
-        For every frame of y, the phase of the frame of x that matches it; of several, the middle
-        one.
+    list of str or None
+        For every frame of y up to the end of the path, the phase of the frame of x that matches it;
+        of several, the middle one. None before an open begin.
 
     Raises
     ------
@@ -61,7 +61,8 @@ def transfer_labels(labels: Sequence[str], path: np.ndarray) -> list[str]:
     """
     if len(labels) != path[-1, 0] + 1:
         raise ValueError(f"labels must be {path[-1, 0] + 1}, one per frame, got {len(labels)}")
-    return [labels[frame] for frame in matched_frames(path)]
+    begin = int(path[0, 1])
+    return [None] * begin + [labels[frame] for frame in matched_frames(path)[begin:]]
 
 
 def matched_frames(path: np.ndarray, frames_y: int | None = None) -> np.ndarray:

@@ -223,7 +223,7 @@ def align_part(encoder: Embedder, request: Request, folder: Path) -> PartResults
     if labels:
         write_labels(folder / "phases.csv", labels)
     stretches = results.stretches()
-    shown: dict[str, Sequence[str | None]] = {}
+    shown: dict[str, list[str | None]] = {}
     if labels:
         shown[short.name] = labels[short.name]
         for video in stretches.others:
@@ -242,17 +242,17 @@ def _check_labelled(request: Request, labels: Collection[str], short: str) -> No
 
 
 def _labels_of_both(
-    results: PartResults, known: Mapping[str, list[str]]
-) -> dict[str, Sequence[str | None]]:
+    results: PartResults, known: Mapping[str, list[str | None]]
+) -> dict[str, list[str | None]]:
     """Return the labels of both videos, none if there are none.
 
     The short one's go along the paths; frames of the long one between the matches have none.
     """
-    labels: dict[str, Sequence[str | None]] = dict(known)
+    labels: dict[str, list[str | None]] = dict(known)
     if labels and results.long.name not in labels:
         carried: list[str | None] = [None] * len(results.long.x)
         for match in results.matches:
-            path = match.path - (0, match.begin)
-            carried[match.begin : match.end] = transfer_labels(known[results.short.name], path)
+            own = transfer_labels(known[results.short.name], match.path)
+            carried[match.begin : match.end] = own[match.begin :]
         labels[results.long.name] = carried
     return labels

@@ -129,14 +129,14 @@ def embed_clips(encoder: Embedder, clips: Mapping[str, Path]) -> list[EmbeddedVi
     ]
 
 
-def labels_of(request: Request, lengths: Mapping[str, int]) -> dict[str, list[str]]:
+def labels_of(request: Request, lengths: Mapping[str, int]) -> dict[str, list[str | None]]:
     """Return the labels of those clips that the label file has; none without a file."""
     if request.phases is None:
         return {}
     labels = read_labels(request.phases, lengths)
     if not labels:
         raise ValueError(f"{request.phases}: has no phases of {', '.join(lengths)}")
-    return labels
+    return {name: [*phases] for name, phases in labels.items()}
 
 
 def _choose_reference(
@@ -189,7 +189,9 @@ def _align(
     ]
 
 
-def _transfer(results: Results, known: Mapping[str, list[str]]) -> dict[str, list[str]]:
+def _transfer(
+    results: Results, known: Mapping[str, list[str | None]]
+) -> dict[str, list[str | None]]:
     """Return labels of all videos, none if there are none.
 
     They go along the paths from the reference, which may get its own from one of the others.
