@@ -149,3 +149,17 @@ def test_refusals(function, name):
     for value in ("z", True, "X", 1):
         with pytest.raises(ValueError, match=rf"{name} must be None or one of x, y, both, got "):
             function([[1.0]], [[1.0]], **{name: value})
+
+
+def closed(pair):
+    row, left = np.full(pair.m + 1, np.inf), np.full(pair.n + 1, np.inf)
+    left[0] = 0.0
+    return row, left
+
+
+def test_a_border_that_is_forgotten_is_found(monkeypatch):
+    x, y = tied(90, 400, 1, seed=8)
+    expected = reference.dtw(reference.cost_matrix(x, y), open_begin="y", open_end="y")
+    assert dtw(x, y, open_begin="y", open_end="y") == expected
+    monkeypatch.setattr("tacref.alignment.exact.make_borders", closed)
+    assert dtw(x, y, open_begin="y", open_end="y") != expected
