@@ -177,9 +177,10 @@ def find_paths(
     found: list[tuple[float, np.ndarray]] = []
     while len(found) < matches:
         end = search.best_end()
-        if math.isinf(end.cost):
-            if math.isinf(search.bound):
-                break  # no frame of y is left
+        if math.isinf(end.cost) and math.isinf(search.bound):
+            break  # no frame of y is left
+        if end.cost > search.bound:
+            # Costs above the bound may be too high: cheaper paths may have been left out.
             search.bound = math.inf
             search.sweep_all(None)
             continue

@@ -73,6 +73,16 @@ def test_any_blocks_any_threads_any_bound(n, m, seed, count):
     assert_same(find_paths(make_pair(x, y, None, "y"), count), expected)
 
 
+@pytest.mark.parametrize(
+    ("n", "m", "seed", "count"),
+    [(27, 184, 4195779082, 3), (8, 345, 1835295430, 4), (56, 214, 3893875791, 4)],
+)
+def test_costs_above_a_bound_that_is_too_low_are_not_taken(n, m, seed, count, monkeypatch):
+    monkeypatch.setattr(module, "_plan", lambda pair: Blocks(ROWS, TILE))
+    x, y = planted(n, m, seed)
+    assert_same(find_paths(make_pair(x, y, None, "y"), count, 0.0, threads=1), greedy(x, y, count))
+
+
 def test_repetitions_are_found_one_by_one():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(200, 4)).cumsum(axis=0)
@@ -98,6 +108,8 @@ def test_repetitions_are_found_one_by_one():
 
 def test_few_columns_are_searched_again(monkeypatch):
     x, y = planted(150, 20_000, seed=1)
+    for begin in (3000, 9000, 15_000):
+        y[begin : begin + 150] = x
     areas, sweep = [], module.run_sweep
 
     def counted(pair, area, *arguments, **options):
@@ -106,11 +118,14 @@ def test_few_columns_are_searched_again(monkeypatch):
         sweep(pair, area, *arguments, **options)
 
     monkeypatch.setattr(module, "run_sweep", counted)
-    assert_same(
-        [(match.cost, match.path) for match in find_matches(x, y, matches=3)], greedy(x, y, 3)
-    )
-    assert areas[0] == (0, 20_000)
-    assert sum(stop - start for start, stop in areas[1:]) < 8000
+    # As many as the averages tell, then more, for which all columns are looked at once more.
+    for count, whole in ((3, 1), (6, 2)):
+        areas.clear()
+        found = [(match.cost, match.path) for match in find_matches(x, y, matches=count)]
+        assert_same(found, greedy(x, y, count))
+        assert areas.count((0, 20_000)) <= whole
+        rest = [stop - start for start, stop in areas if stop - start < 20_000]
+        assert sum(rest) < 2000 * count
 
 
 def test_the_last_match_ends_with_the_video():
