@@ -5,6 +5,16 @@ Functions of embeddings only; the report, which needs pictures, is `tacref.repor
 
 from tacref.alignment.alignment import Alignment, align
 from tacref.alignment.exact import dtw, dtw_path
+from tacref.alignment.matches import Match, find_matches
 from tacref.alignment.online import OnlineAligner, Position
 
-__all__ = ["Alignment", "OnlineAligner", "Position", "align", "dtw", "dtw_path"]
+__all__ = [
+    "Alignment",
+    "Match",
+    "OnlineAligner",
+    "Position",
+    "align",
+    "dtw",
+    "dtw_path",
+    "find_matches",
+]

@@ -38,7 +38,7 @@ def read_labels(path: str | Path, lengths: Mapping[str, int]) -> dict[str, list[
     return {name: phase_labels(of_clip) for name, of_clip in phases.items()}
 
 
-def transfer_labels(labels: Sequence[str], path: np.ndarray) -> list[str]:
+def transfer_labels(labels: Sequence[str | None], path: np.ndarray) -> list[str | None]:
     """Carry the labels of x along a path to y.
 
     Parameters
@@ -50,9 +50,9 @@ def transfer_labels(labels: Sequence[str], path: np.ndarray) -> list[str]:
 
     Returns
     -------
-    list of str
-        For every frame of y, the phase of the frame of x that matches it; of several, the middle
-        one.
+    list of str or None
+        For every frame of y up to the end of the path, the phase of the frame of x that matches it;
+        of several, the middle one. None before an open begin.
 
     Raises
     ------
@@ -61,47 +61,56 @@ def transfer_labels(labels: Sequence[str], path: np.ndarray) -> list[str]:
     """
     if len(labels) != path[-1, 0] + 1:
         raise ValueError(f"labels must be {path[-1, 0] + 1}, one per frame, got {len(labels)}")
-    return [labels[frame] for frame in matched_frames(path)]
+    begin = int(path[0, 1])
+    return [None] * begin + [labels[frame] for frame in matched_frames(path)[begin:]]
 
 
-def matched_frames(path: np.ndarray) -> np.ndarray:
+def matched_frames(path: np.ndarray, frames_y: int | None = None) -> np.ndarray:
     """Return, for every frame j of a path, the frame i that matches it; of several, the middle one.
 
     Parameters
     ----------
     path : ndarray of int64, shape (L, 2)
-        Pairs of frames (i, j), in order, of all j.
+        Pairs of frames (i, j), in order.
+    frames_y : int, optional
+        Number of frames j; by default the path ends at the last one. Frames before and after the
+        path get what matches its first and its last one.
 
     Returns
     -------
     ndarray of int64, shape (m,)
         Frames of the other video; they never decrease.
     """
-    frames = np.arange(path[-1, 1] + 1)
+    count = path[-1, 1] + 1 if frames_y is None else frames_y
+    frames = np.clip(np.arange(count), path[0, 1], path[-1, 1])
     first = np.searchsorted(path[:, 1], frames, side="left")
     last = np.searchsorted(path[:, 1], frames, side="right") - 1
     return path[(first + last) // 2, 0]
 
 
-def intervals(labels: Sequence[str]) -> list[tuple[int, int, str]]:
-    """Return runs of one label as (start_frame, end_frame, phase), `end_frame` exclusive."""
+def intervals(labels: Sequence[str | None]) -> list[tuple[int, int, str]]:
+    """Return runs of one label as (start_frame, end_frame, phase), `end_frame` exclusive.
+
+    Frames without a label, None, belong to no run.
+    """
     runs, start = [], 0
     for phase, run in groupby(labels):
         end = start + len(list(run))
-        runs.append((start, end, phase))
+        if phase is not None:
+            runs.append((start, end, phase))
         start = end
     return runs
 
 
-def write_labels(path: str | Path, labels: Mapping[str, Sequence[str]]) -> None:
+def write_labels(path: str | Path, labels: Mapping[str, Sequence[str | None]]) -> None:
     """Write a label file, from which `read_labels` reads the same.
 
     Parameters
     ----------
     path : str or Path
         File to write; replaced if it exists.
-    labels : mapping of str to sequence of str
-        Name of each clip and the phase of each of its frames.
+    labels : mapping of str to sequence of str or None
+        Name of each clip and the phase of each of its frames; None for a frame without a label.
     """
     with (
         replacing(path) as temporary,

@@ -12,9 +12,12 @@ from tacref.commands.options import (
     add_device,
     add_encoder,
     add_json,
+    positive_int,
 )
 from tacref.data.named import clip_names, named_clips
 from tacref.files import new_folder
+from tacref.report.parts import PartResults, align_part, check_part
+from tacref.report.results import Results
 from tacref.report.videos import Request, align_videos
 from tacref.terminal import printable
 from tacref_export.opening import open_encoder
@@ -39,6 +42,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="CSV",
         help="read labels from this file, and give them to the clips that it lacks",
     )
+    parser.add_argument(
+        "--part",
+        nargs="?",
+        const=1,
+        type=positive_int,
+        metavar="K",
+        help="find the first of two clips in the second, a longer one, at K places that do not "
+        "overlap (without K: at one); name the clips before it",
+    )
     parser.add_argument("--video", action="store_true", help="write aligned.mp4, all side by side")
     parser.add_argument(
         "--barycenter", action="store_true", help="align with the clips' soft-DTW barycenter"
@@ -56,13 +68,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         matching=read_matching(options),
         phases=options.phases,
         video=options.video,
+        part=options.part,
     )
-    request.check()
+    if options.part is None:
+        request.check()
+    else:
+        check_part(request, grouped=grouped)
     out = Path(options.out)
     with new_folder(out) as folder:  # before the work, so that nobody else begins the same
         encoder = open_encoder(options.encoder, device=options.device)
-        results = align_videos(encoder, request, folder)
+        results: Results | PartResults
+        if options.part is None:
+            results = align_videos(encoder, request, folder)
+        else:
+            results = align_part(encoder, request, folder)
     written = {"alignment": str(out / "alignment.json"), "report": str(out / "report.html")}
+    if options.part is not None:
+        written["table"] = str(out / "matches.csv")
     if options.json:
         print(json.dumps(results.to_json() | written))
     else:

@@ -41,15 +41,15 @@ class ReportVideo:
     frames : iterable of (ndarray, float)
         All frames with their times, read once, as `write_footage` takes them: uint8 `(H, W, 3)`
         RGB. For rows of features no pictures are shown, only numbers and times.
-    labels : sequence of str, optional
-        Phase of each frame. Any text; escaped.
+    labels : sequence of str or None, optional
+        Phase of each frame, None for a frame without one. Any text; escaped.
     transferred : bool
         Whether the labels come from another video, along a path.
     """
 
     name: str
     frames: Iterable[tuple[np.ndarray, float]]
-    labels: Sequence[str] | None = None
+    labels: Sequence[str | None] | None = None
     transferred: bool = False
 
 
@@ -243,7 +243,7 @@ def _sheet_frames(alignments: Sequence[Alignment]) -> list[list[int]]:
     """Frames of each video at some moments of the reference."""
     n = len(alignments[0].x)
     moments = ((np.arange(SHEET_MOMENTS) + 0.5) / SHEET_MOMENTS * n).astype(int)
-    matched = [matched_frames(alignment.path[:, ::-1])[moments] for alignment in alignments]
+    matched = [matched_frames(alignment.path[:, ::-1], n)[moments] for alignment in alignments]
     return [moments.tolist(), *(frames.tolist() for frames in matched)]
 
 

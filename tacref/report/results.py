@@ -13,6 +13,7 @@ from tacref.alignment.labels import matched_frames
 from tacref.alignment.matching import Matching
 from tacref.data import iter_frames
 from tacref.data.clips import clip_kind
+from tacref.report.excerpt import Excerpt
 from tacref.report.mosaic import write_mosaic
 from tacref.tables import as_text, write_rows
 from tacref.terminal import printable
@@ -22,18 +23,23 @@ COLUMNS = ("video", "reference_frame", "frame", "reference_time", "time", "cost"
 
 
 class EmbeddedVideo(NamedTuple):
-    """A clip, its embeddings and times; `path` is None for the barycenter."""
+    """A clip or a stretch of it, its embeddings and times; `path` is None for the barycenter.
+
+    A stretch begins with frame `start` of the clip; a whole clip has None there.
+    """
 
     name: str
     path: Path | None
     x: np.ndarray
     times: np.ndarray
+    start: int | None = None
 
     def frames(self) -> Iterator[tuple[np.ndarray, float]]:
         """Read the clip; the barycenter's frames are its embeddings."""
         if self.path is None:
             return zip(self.x, self.times, strict=True)
-        return iter_frames(self.path)
+        frames = iter_frames(self.path)
+        return frames if self.start is None else Excerpt(frames, self.start, len(self.x))
 
     @property
     def has_pictures(self) -> bool:
@@ -86,12 +92,15 @@ class Results:
         with path.open("w", newline="", encoding="utf-8", errors="replace") as file:
             write_rows(file, [COLUMNS])
             for other, alignment in self._pairs():
-                write_rows(file, _steps(as_text(other.name), alignment))
+                write_rows(file, steps(as_text(other.name), alignment))
 
     def write_video(self, path: Path) -> None:
         """Write all videos that have pictures side by side, in step with the reference."""
         numbers = [np.arange(len(self.reference.x))]
-        numbers += [matched_frames(alignment.path[:, ::-1]) for alignment in self.alignments]
+        numbers += [
+            matched_frames(alignment.path[:, ::-1], len(alignment.x))
+            for alignment in self.alignments
+        ]
         videos = [
             (video.frames(), frames)
             for video, frames in zip((self.reference, *self.others), numbers, strict=True)
@@ -139,13 +148,13 @@ class Results:
         return zip(self.others, self.alignments, strict=True)
 
 
-def _steps(name: str, alignment: Alignment) -> Iterator[tuple[str, int, int, str, str, str]]:
+def steps(name: str, alignment: Alignment) -> Iterator[tuple[str, int, int, str, str, str]]:
     """Yield a row per step: frame of the reference, frame of the other, times and cost."""
-    steps = zip(
+    rows = zip(
         alignment.path.tolist(),
         alignment.path_times.tolist(),
         alignment.step_costs.tolist(),
         strict=True,
     )
-    for (i, j), (s, t), cost in steps:
+    for (i, j), (s, t), cost in rows:
         yield name, i, j, f"{s:.6f}", f"{t:.6f}", f"{cost:.9g}"

@@ -15,13 +15,13 @@ SPEED_OCTAVES = 2.0
 PHASE_COLORS = 8  # in report.css
 
 
-def phase_bar(labels: Sequence[str], ends: np.ndarray, colors: dict[str, int]) -> str:
+def phase_bar(labels: Sequence[str | None], ends: np.ndarray, colors: dict[str, int]) -> str:
     """Return the phases of a video as an SVG over its own time.
 
     Parameters
     ----------
-    labels : sequence of str
-        Phase of each frame. Any text; escaped.
+    labels : sequence of str or None
+        Phase of each frame, None for a frame without one, which leaves a gap. Any text; escaped.
     ends : ndarray of float64, shape (n + 1,)
         Time of each frame, and the end of the last one.
     colors : dict of str to int

@@ -1,7 +1,7 @@
 """Align videos with a reference, step by step: from clips to all that is written of them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,8 @@ class Request:
         A label file; its labels go to the clips that it lacks.
     video : bool
         Write `aligned.mp4`, all side by side.
+    part : int, optional
+        Find the first clip in the second one, at this many places (see `tacref.report.parts`).
     """
 
     clips: Mapping[str, Path]
@@ -53,6 +55,7 @@ class Request:
     matching: Matching = ANY_MATCHING
     phases: str | None = None
     video: bool = False
+    part: int | None = None
 
     def check(self) -> None:
         """Refuse what could not be done, before any work.
@@ -69,10 +72,10 @@ class Request:
                 f"{self.matching.cost!r}"
             )
         if self.phases is not None:
-            _read_labels(self, {name: clip_length(path) for name, path in self.clips.items()})
+            labels_of(self, {name: clip_length(path) for name, path in self.clips.items()})
         if self.video and all(clip_kind(path) == "features" for path in self.clips.values()):
             raise ValueError("--video needs clips with pictures, got arrays of features")
-        if self.barycenter or self.matching[1:] != ANY_MATCHING[1:]:
+        if self.part is None and (self.barycenter or self.matching[1:] != ANY_MATCHING[1:]):
             self._check_lengths({path: clip_length(path) for path in self.clips.values()})
 
     def _check_lengths(self, lengths: Mapping[Path, int]) -> None:
@@ -108,8 +111,8 @@ def align_videos(encoder: Embedder, request: Request, folder: Path) -> Results:
         If a clip is damaged or not what the encoder takes, or steps or band leave no path to the
         reference that was chosen.
     """
-    videos = _embed(encoder, request.clips)
-    known = _read_labels(request, {video.name: len(video.x) for video in videos})
+    videos = embed_clips(encoder, request.clips)
+    known = labels_of(request, {video.name: len(video.x) for video in videos})
     reference, others = _choose_reference(videos, request)
     alignments = _align(reference, others, request.matching)
     odd = outliers([alignment.mean_cost for alignment in alignments])
@@ -118,27 +121,28 @@ def align_videos(encoder: Embedder, request: Request, folder: Path) -> Results:
     results.write(folder)
     if labels:
         write_labels(folder / "phases.csv", {video.name: labels[video.name] for video in videos})
-    _write_report(folder, results, known, labels)
+    report_results(folder, results, known, labels)
     if request.video:
         results.write_video(folder / "aligned.mp4")
     return results
 
 
-def _embed(encoder: Embedder, clips: Mapping[str, Path]) -> list[EmbeddedVideo]:
+def embed_clips(encoder: Embedder, clips: Mapping[str, Path]) -> list[EmbeddedVideo]:
+    """Embed all frames of some clips."""
     return [
         EmbeddedVideo(name, path, *embed_clip(encoder, path, progress=True))
         for name, path in clips.items()
     ]
 
 
-def _read_labels(request: Request, lengths: Mapping[str, int]) -> dict[str, list[str]]:
+def labels_of(request: Request, lengths: Mapping[str, int]) -> dict[str, list[str | None]]:
     """Return the labels of those clips that the label file has; none without a file."""
     if request.phases is None:
         return {}
     labels = read_labels(request.phases, lengths)
     if not labels:
         raise ValueError(f"{request.phases}: has no phases of {', '.join(lengths)}")
-    return labels
+    return {name: [*phases] for name, phases in labels.items()}
 
 
 def _choose_reference(
@@ -202,7 +206,9 @@ def _align(
     ]
 
 
-def _transfer(results: Results, known: Mapping[str, list[str]]) -> dict[str, list[str]]:
+def _transfer(
+    results: Results, known: Mapping[str, list[str | None]]
+) -> dict[str, list[str | None]]:
     """Return labels of all videos, none if there are none.
 
     They go along the paths from the reference, which may get its own from one of the others.
@@ -221,13 +227,26 @@ def _transfer(results: Results, known: Mapping[str, list[str]]) -> dict[str, lis
     return labels
 
 
-def _write_report(
+def report_results(
     folder: Path,
     results: Results,
-    known: Mapping[str, list[str]],
-    labels: Mapping[str, list[str]],
+    known: Collection[str],
+    labels: Mapping[str, Sequence[str | None]],
 ) -> None:
-    taus, stride = _taus(results.reference, results.others)
+    """Write the report of some alignments.
+
+    Parameters
+    ----------
+    folder : Path
+        An existing folder.
+    results : Results
+        What to show.
+    known : collection of str
+        Names of the videos whose labels were not transferred.
+    labels : mapping of str to sequence of str or None
+        Phase of each frame, for the videos that have labels.
+    """
+    taus, stride = _taus(results.alignments)
     reference, *others = (
         ReportVideo(video.name, video.frames(), labels.get(video.name), video.name not in known)
         for video in (results.reference, *results.others)
@@ -244,15 +263,21 @@ def _write_report(
     )
 
 
-def _taus(
-    reference: EmbeddedVideo, others: Sequence[EmbeddedVideo]
-) -> tuple[list[float | None], int]:
-    longest = max(len(video.x) for video in (reference, *others))
+def _taus(alignments: Sequence[Alignment]) -> tuple[list[float | None], int]:
+    """Return tau of each pair, within the stretch of its path; and the stride."""
+    stretches = [
+        [
+            rows[first : last + 1]
+            for rows, first, last in zip((each.x, each.y), *each.path[[0, -1]], strict=True)
+        ]
+        for each in alignments
+    ]
+    longest = max(len(rows) for pair in stretches for rows in pair)
     stride = math.ceil(longest / TAU_FRAMES)
     try:
         from tacref.evaluation import kendall_tau
 
-        pairs = progress_bar(others, "order", len(others), "videos")
-        return [kendall_tau([reference.x, other.x], stride=stride) for other in pairs], stride
+        pairs = progress_bar(stretches, "order", len(stretches), "videos")
+        return [kendall_tau(pair, stride=stride) for pair in pairs], stride
     except ImportError:  # SciPy is not there: the report says that it was not computed
-        return [None] * len(others), stride
+        return [None] * len(alignments), stride

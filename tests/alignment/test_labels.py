@@ -86,3 +86,17 @@ def test_any_name_and_label_comes_back_and_nothing_is_a_formula(tmp_path):
         rows = list(csv.reader(file))
     assert len(rows) == len(texts) + 1
     assert not any(field.startswith(tuple("=+-@\t\r")) for row in rows for field in row)
+
+
+def test_frames_off_an_open_path():
+    path = np.array([(0, 2), (1, 3), (2, 3)])
+    assert matched_frames(path).tolist() == [0, 0, 0, 1]
+    assert matched_frames(path, 6).tolist() == [0, 0, 0, 1, 1, 1]  # the nearest on the path
+    assert transfer_labels(["a", "b", "c"], path) == [None, None, "a", "b"]
+
+
+def test_frames_without_a_label_are_in_no_run(tmp_path):
+    labels = [None, "a", "a", None, "b", None]
+    assert intervals(labels) == [(1, 3, "a"), (4, 5, "b")]
+    write_labels(tmp_path / "phases.csv", {"c": labels})
+    assert (tmp_path / "phases.csv").read_text() == HEADER + "c,1,3,a\nc,4,5,b\n"
