@@ -175,14 +175,11 @@ def _wide_enough(
 ) -> int | None:
     """Return the least whole width of a band that leaves a path, None if even the widest does not.
 
-    `too_narrow` is below it.
+    `too_narrow` is below it; all that are wider leave a path by the steps of equation 2.
     """
 
     def leads(width: int) -> bool:
-        try:
-            return leads_through(steps, band_columns(n, m, width, band_shape), m, open_ends)
-        except ValueError:  # not even by the steps of equation 2
-            return False
+        return leads_through(steps, band_columns(n, m, width, band_shape), m, open_ends)
 
     widest = max(n, m)
     if not leads(widest):

@@ -26,24 +26,15 @@ class Steps(NamedTuple):
     """Steps by which a path leads from cell to cell, in the order in which ties take them.
 
     Step k goes `rows[k]` rows and `columns[k]` columns on, to a cell (i, j), and costs
-    `weights[k] * D[i, j]`; cells between cost nothing. `label` is what messages call the steps.
+    `weights[k] * D[i, j]`; cells between cost nothing. `label` is what messages call the steps, and
+    `are_any` tells whether these are the steps of equation 2, with its ties.
     """
 
     rows: np.ndarray
     columns: np.ndarray
     weights: np.ndarray
     label: str
-
-    @property
-    def are_any(self) -> bool:
-        """True if these are the steps of equation 2, with its ties."""
-        triples = zip(self.rows.tolist(), self.columns.tolist(), self.weights.tolist(), strict=True)
-        return tuple(triples) == STEPS["any"]
-
-    @property
-    def reach(self) -> int:
-        """Largest number of rows of a step."""
-        return int(self.rows.max())
+    are_any: bool
 
 
 def check_steps(steps: str | Sequence[Sequence[float]]) -> Steps:
@@ -70,7 +61,7 @@ def check_steps(steps: str | Sequence[Sequence[float]]) -> Steps:
                 f"steps must be one of {', '.join(STEPS)} or a list of (rows, columns, weight), "
                 f"got {steps!r}"
             )
-        return _make_steps(STEPS[steps], f'"{steps}"')
+        return _NAMED[steps]
     try:
         listed = [tuple(step) for step in steps]
     except TypeError:
@@ -135,5 +126,12 @@ def _check_step(step: tuple[Any, ...], name: str) -> None:
 def _make_steps(listed: Sequence[Sequence[float]], label: str) -> Steps:
     rows, columns, weights = zip(*listed, strict=True)
     return Steps(
-        np.array(rows, np.int64), np.array(columns, np.int64), np.array(weights, np.float64), label
+        np.array(rows, np.int64),
+        np.array(columns, np.int64),
+        np.array(weights, np.float64),
+        label,
+        tuple(map(tuple, listed)) == STEPS["any"],
     )
+
+
+_NAMED = {name: _make_steps(listed, f'"{name}"') for name, listed in STEPS.items()}

@@ -186,10 +186,10 @@ class Alignment:
         Returns
         -------
         dict of str to Any
-            `frames_x`, `frames_y` (counts), `cost`, `mean_cost`, `relative_cost`, `mismatch`;
-            `path` ([[i, j], ...]), `path_times` and `step_costs`, one entry per step; `times_x`
-            and `matches_x`, one per frame of x; `times_y` and `matches_y`, one per frame of y.
-            Frames off the path match None.
+            `frames_x`, `frames_y` (counts), `cost`, `mean_cost`, `relative_cost`, `mismatch`,
+            `cost_name`; `path` ([[i, j], ...]), `path_times` and `step_costs`, one entry per step;
+            `times_x` and `matches_x`, one per frame of x; `times_y` and `matches_y`, one per frame
+            of y. Frames off the path match None.
         """
         return {
             "frames_x": len(self.x),
@@ -198,6 +198,7 @@ class Alignment:
             "mean_cost": self.mean_cost,
             "relative_cost": self.relative_cost,
             "mismatch": self.mismatch,
+            "cost_name": self.cost_name,
             "path": self.path.tolist(),
             "path_times": self.path_times.tolist(),
             "step_costs": self.step_costs.tolist(),

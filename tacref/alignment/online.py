@@ -121,7 +121,6 @@ class OnlineAligner:
         if cost == "cosine":  # in float64, so that equal frames cost exactly 0
             array, dtype = half_unit_rows(array, "reference"), np.float64
         self._steps = check_steps(steps)
-        self._any_steps = self._steps.are_any
         self._reference = _blocks(array, dtype)
         self._phases = None if phases is None else list(phases)
         self._open_begin = bool(open_begin)
@@ -136,7 +135,9 @@ class OnlineAligner:
         self._recent_frames = recent_frames
         self._moves = Moves(self._steps.rows, self._steps.columns, self._steps.weights)
         # Accumulated costs of the last frames, the newest last.
-        self._history = np.empty((1 if self._any_steps else max(1, self._steps.reach), self._n))
+        self._history = np.empty(
+            (1 if self._steps.are_any else max(1, int(self._steps.rows.max())), self._n)
+        )
         self._costs = np.empty(self._reference.shape[2])
         self.reset()
 
@@ -207,7 +208,7 @@ class OnlineAligner:
             If no alignment ends at this frame.
         """
         first = self._frames_seen == 0
-        if self._any_steps:
+        if self._steps.are_any:
             return advance(
                 self._reference,
                 frame,

@@ -122,7 +122,7 @@ def _in_parts(progress: Progress | None) -> tuple[Progress | None, Progress | No
 
 
 def _make_search(pair: Pair, steps: Steps) -> _Search:
-    rows_above, margin = max(1, steps.reach), max(1, int(steps.columns.max()))
+    rows_above, margin = max(1, int(steps.rows.max())), max(1, int(steps.columns.max()))
     begins = Begins(np.full(pair.m, pair.above), np.full(pair.n, pair.before))
     begins.row[0] = begins.column[0] = 0.0
     buffers = Buffers(

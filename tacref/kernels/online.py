@@ -63,9 +63,26 @@ def advance_steps(
 ) -> tuple[int, float]:
     """Add a new frame's accumulated costs, by any steps: rows are frames, columns the reference.
 
-    `history` is `(rows, n)`: accumulated costs of the last frames, the newest last, +inf before
-    the first; at least as many as the longest step goes back. The rest is as for `advance`. Return
-    -1 and change nothing if no path ends at the new frame.
+    Parameters
+    ----------
+    reference, frame, costs, kind
+        As for `advance`.
+    history
+        Accumulated costs of the last frames, `(rows, n)`, the newest last, +inf before the first;
+        at least as many as the longest step goes back. The new frame's are added at its end.
+    moves
+        The steps.
+    first
+        Whether this is the first frame.
+    open_begin
+        Whether a path may begin at any frame of the reference, not only at the first one.
+
+    Returns
+    -------
+    best
+        As of `advance`; -1 if no path ends at the new frame, and then nothing is changed.
+    cost
+        Of the new frame there.
     """
     blocks, _, width = reference.shape
     rows, n = history.shape

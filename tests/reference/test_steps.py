@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
 
+from tacref import reach
 from tacref.bands import BAND_SHAPES, band_columns
+from tacref.reach import check_steps_reach
 from tacref.reference import dtw, dtw_path
 from tacref.steps import STEPS, check_steps, steps_from_text
 from tests import oracles
@@ -165,3 +167,41 @@ def test_the_width_that_is_named_fits():
     steps = [(1, 3, 1), (3, 1, 1)]
     assert dtw(np.zeros((9, 9)), steps=steps, band=2) == 0
     assert band_columns(9, 9, 2).first[4] == 2
+
+
+def test_columns_of_a_band_that_steps_fit_in():
+    for steps in ("any", "slope"):
+        first, stop = check_steps_reach(check_steps(steps), 90, 100, 3)
+        expected = band_columns(90, 100, 3)
+        assert_array_equal(first, expected.first)
+        assert_array_equal(stop, expected.stop)
+
+
+@pytest.mark.parametrize(
+    ("steps", "n", "m", "band", "shape"),
+    [
+        ([(1, 5, 1), (5, 1, 1)], 31, 31, 1, "diagonal"),
+        ([(1, 5, 1), (5, 1, 1)], 31, 31, 1.0, "itakura"),
+        ([(1, 12, 1), (12, 1, 1)], 14, 14, 2, "offset"),
+    ],
+)
+def test_the_least_width_is_named(steps, n, m, band, shape):
+    checked = check_steps(steps)
+    with pytest.raises(ValueError, match=r"band must be >= \d+ for steps .* or no path fits") as no:
+        check_steps_reach(checked, n, m, band, shape)
+    least = int(str(no.value).split(">= ")[1].split(" ")[0])
+    check_steps_reach(checked, n, m, least, shape)
+    with pytest.raises(ValueError, match="no path"):
+        check_steps_reach(checked, n, m, least - 1, shape)
+
+
+def test_long_sequences_get_no_width_named(monkeypatch):
+    monkeypatch.setattr(reach, "_MAX_CELLS_SEARCHED", 0)
+    with pytest.raises(ValueError, match=r"band must be wider for steps 1,3,1 3,1,1, n = 9"):
+        check_steps_reach(check_steps([(1, 3, 1), (3, 1, 1)]), 9, 9, 1)
+
+
+def test_no_width_suffices_for_itakura():
+    # Its corners leave a path by equation 2's steps at any slope, but never this first step.
+    with pytest.raises(ValueError, match=r"band must be wider for steps 0,1,1 1,1,1 2,0,1"):
+        check_steps_reach(check_steps([(0, 1, 1), (1, 1, 1), (2, 0, 1)]), 4, 3, 3.0, "itakura")

@@ -50,7 +50,18 @@ def _absolute_differences(
 ) -> None:
     """Write the sums of |x_i - y_j| to a strip, as `squared_distances` does squares.
 
-    x is flat `(rows, d)` from `x_start`, to a multiple of 2 rows; y flat `(d, TILE)`.
+    Parameters
+    ----------
+    strip
+        Where to write; up to COLUMNS - 1 more columns are written.
+    x, x_start, d
+        Rows, flat `(rows, d)` from `x_start`, to a multiple of 2 rows.
+    rows
+        How many to take.
+    y
+        Columns, flat `(d, TILE)`.
+    start, stop
+        Which of them to take.
     """
     zero = splat(0.0)
     for j in range(start, stop, COLUMNS):

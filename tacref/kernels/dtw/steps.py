@@ -123,7 +123,19 @@ def _accumulate_row(
     tile_start: int,
     width: int,
 ) -> None:
-    """Accumulate the costs of row r of a strip in one tile, and write where they come from."""
+    """Accumulate the costs of one row of a strip in one tile, and write where they come from.
+
+    Parameters
+    ----------
+    moves, begins, buffers
+        As for `sweep_strip`.
+    above, margin
+        Rows above the strip, and columns in front of the tile, that `buffers.R` holds.
+    first, r
+        The strip's first row, and which of its rows this is.
+    tile_start, width
+        The tile's first column, and how many columns of it to compute.
+    """
     costs, totals, choices = buffers.costs[r], buffers.R[above + r], buffers.choices
     totals = totals[margin : margin + width]
     totals[:] = np.inf
@@ -205,9 +217,25 @@ def walk_steps(
     path: np.ndarray,
     step: int,
 ) -> tuple[int, int, int]:
-    """Write the path to (i, j) backwards before `step`, as far as directions are kept.
+    """Write a path backwards, as far as directions are kept.
 
-    Return the cell before, of row -1 if the path has begun, and the path's start.
+    Parameters
+    ----------
+    pair, moves
+        As for `sweep_strip`.
+    directions, first_kept
+        What `sweep_strip` has kept, and the row that it begins with.
+    i, j
+        The path's last cell.
+    path, step
+        Where to write, and the entry before which the cells go.
+
+    Returns
+    -------
+    i, j
+        The cell before, of row -1 if the path has begun.
+    step
+        Where the path starts.
     """
     while i >= first_kept:
         step -= 1
