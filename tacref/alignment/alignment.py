@@ -14,11 +14,12 @@ from tacref.alignment.matching import Matching
 from tacref.alignment.plot import notebook_html, plot_alignment
 from tacref.alignment.seconds import seconds_columns
 from tacref.alignment.stepwise import path_weights
+from tacref.alignment.times import check_times
 from tacref.ends import check_open_ends
 from tacref.kernels.dtw.cost import SQEUCLIDEAN
 from tacref.reach import check_steps_reach
 from tacref.reference import cost_matrix
-from tacref.reference.checks import as_float64, check_embeddings
+from tacref.reference.checks import check_embeddings
 from tacref.steps import check_steps
 
 # The whole matrix of costs is computed on demand, up to 1 GiB.
@@ -285,22 +286,6 @@ def align(
     path = path_within(x, y, columns, checked, cost, open_ends, progress=progress)
     weights = None if checked.are_any else path_weights(path, checked)
     return Alignment(path, x, y, seconds_x, seconds_y, cost, weights)
-
-
-def check_times(times: ArrayLike | None, count: int, name: str) -> np.ndarray:
-    """Return the times of so many frames as float64; by default their numbers.
-
-    Raises
-    ------
-    ValueError
-        If there are not as many, or one is not finite.
-    """
-    checked = np.arange(count, dtype=np.float64) if times is None else as_float64(times, name)
-    if checked.shape != (count,):
-        raise ValueError(f"{name} must have shape ({count},), one per frame, got {checked.shape}")
-    if not np.isfinite(checked).all():
-        raise ValueError(f"{name} must be finite, got {checked}")
-    return checked
 
 
 def _with_none(values: np.ndarray) -> list[float | None]:

@@ -8,7 +8,6 @@ from numbers import Integral
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tacref.alignment.alignment import check_times
 from tacref.alignment.bound import MIN_SECONDS_FOR_BOUND, average, bound_near
 from tacref.alignment.exact import path_bar
 from tacref.alignment.path import (
@@ -29,6 +28,7 @@ from tacref.alignment.sweep import (
     make_pair,
     run_sweep,
 )
+from tacref.alignment.times import check_times
 from tacref.checks import in_one_line
 from tacref.ends import SUBSEQUENCE, End
 from tacref.kernels.dtw.pair import Pair
