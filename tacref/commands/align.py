@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from tacref.alignment.label_files import CLIP_FORMATS
 from tacref.commands.guard import command
 from tacref.commands.options import (
     Parser,
@@ -41,8 +42,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--phases",
-        metavar="CSV",
-        help="read labels from this file, and give them to the clips that it lacks",
+        metavar="FILE",
+        help="read labels from this file, and give them to the clips that it lacks: .csv; or .vtt "
+        "(WebVTT), .txt or .tsv (ELAN) of the clip that is called like it, else of the reference",
+    )
+    parser.add_argument(
+        "--phases-as",
+        action="append",
+        choices=list(CLIP_FORMATS),
+        default=[],
+        help="write labels also as WebVTT or ELAN's text, a file for each clip; may be repeated",
     )
     parser.add_argument("--video", action="store_true", help="write aligned.mp4, all side by side")
     parser.add_argument(
@@ -60,13 +69,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         barycenter=options.barycenter,
         band=options.band,
         phases=options.phases,
+        phases_as=options.phases_as,
         video=options.video,
     )
     request.check()
     out = Path(options.out)
     with new_folder(out) as folder:  # before the work, so that nobody else begins the same
         encoder = open_encoder(options.encoder, device=options.device)
-        results = align_videos(encoder, request, folder)
+        results = align_videos(encoder, request, folder, final_folder=out)
     written = {"alignment": str(out / "alignment.json"), "report": str(out / "report.html")}
     if options.json:
         print(json.dumps(results.to_json() | written))

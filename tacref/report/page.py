@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tacref.alignment.alignment import Alignment
-from tacref.alignment.labels import intervals, matched_frames
+from tacref.alignment.labels import intervals, matched_frames, unlabeled_count
 from tacref.files import replacing
 from tacref.report.footage import write_footage
 from tacref.report.pair import pair_data, pair_html
@@ -41,15 +41,15 @@ class ReportVideo:
     frames : iterable of (ndarray, float)
         All frames with their times, read once, as `write_footage` takes them: uint8 `(H, W, 3)`
         RGB. For rows of features no pictures are shown, only numbers and times.
-    labels : sequence of str, optional
-        Phase of each frame. Any text; escaped.
+    labels : sequence of str or None, optional
+        Phase of each frame, None for a frame without one. Any text; escaped.
     transferred : bool
         Whether the labels come from another video, along a path.
     """
 
     name: str
     frames: Iterable[tuple[np.ndarray, float]]
-    labels: Sequence[str] | None = None
+    labels: Sequence[str | None] | None = None
     transferred: bool = False
 
 
@@ -210,7 +210,10 @@ def _video_data(video: ReportVideo, ends: np.ndarray) -> dict[str, Any]:
 def _bar(k: int, video: ReportVideo, ends: np.ndarray, letter: str, colors: dict[str, int]) -> str:
     if video.labels is None:
         return ""
-    note = " (transferred along the path)" if video.transferred else ""
+    notes = ["transferred along the path"] if video.transferred else []
+    if unlabeled := unlabeled_count(video.labels):
+        notes.append(f"{unlabeled} of {len(video.labels)} frames have none")
+    note = f" ({'; '.join(notes)})" if notes else ""
     kind = " transferred" if video.transferred else ""
     return (
         f'<div class="line"><p class="soft small">Phases of {letter}{note}</p>'

@@ -1,7 +1,7 @@
 """What `tacref align` writes in addition to the report, and what it prints."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tacref.alignment.alignment import MISMATCH_COST, Alignment
-from tacref.alignment.labels import matched_frames
+from tacref.alignment.labels import matched_frames, unlabeled_count
 from tacref.data import iter_frames
 from tacref.data.clips import clip_kind
 from tacref.report.mosaic import write_mosaic
@@ -58,6 +58,8 @@ class Results:
         One per other video.
     outliers : sequence of int
         Numbers of the others that do not fit, the worst first.
+    labels : mapping of str to sequence of str or None
+        Phase of every frame of each video, by name; empty if there are no labels.
     """
 
     encoder: str
@@ -66,6 +68,7 @@ class Results:
     others: Sequence[EmbeddedVideo]
     alignments: Sequence[Alignment]
     outliers: Sequence[int]
+    labels: Mapping[str, Sequence[str | None]]
 
     def write(self, folder: Path) -> None:
         """Write `alignment.json` and `alignment.csv` into a folder."""
@@ -115,6 +118,14 @@ class Results:
                     f"{alignment.relative_cost:.2f}, above {MISMATCH_COST} (1: as frames drawn at "
                     "random)"
                 )
+        for name, count in self.unlabeled_frames.items():
+            if count:
+                yield f"{printable(name)}: {count} of {len(self.labels[name])} frames have no phase"
+
+    @property
+    def unlabeled_frames(self) -> dict[str, int]:
+        """Number of frames without a phase of each video; empty if there are no labels."""
+        return {name: unlabeled_count(labels) for name, labels in self.labels.items()}
 
     def to_json(self) -> dict[str, Any]:
         """Return the same as plain JSON values."""
@@ -132,6 +143,7 @@ class Results:
                 for other, alignment in self._pairs()
             ],
             "outliers": [self.others[k].name for k in self.outliers],
+            "unlabeled_frames": self.unlabeled_frames,
         }
 
     def _pairs(self) -> Iterable[tuple[EmbeddedVideo, Alignment]]:

@@ -11,12 +11,14 @@ import numpy as np
 
 from tacref.alignment.alignment import Alignment, align
 from tacref.alignment.groups import MAX_CELLS, barycenter, medoid, outliers, pair_costs
-from tacref.alignment.labels import read_labels, transfer_labels, write_labels
+from tacref.alignment.labels import read_labels, transfer_labels
 from tacref.data.cache import clip_length
 from tacref.data.clips import clip_kind
+from tacref.data.elan import check_elan_phase
 from tacref.encoder.embedding import Embedder, embed_clip
 from tacref.report.page import ReportVideo, write_report
 from tacref.report.results import EmbeddedVideo, Results
+from tacref.report.written_labels import write_all_labels
 from tacref.terminal import progress_bar
 
 # Tau compares all pairs of frames; of longer videos it looks at every second, third, ... one.
@@ -42,6 +44,8 @@ class Request:
         Match frames whose number differs by at most this many.
     phases : str, optional
         A label file; its labels go to the clips that it lacks.
+    phases_as : sequence of str
+        Write the labels also in these formats of one clip each, "vtt" and "elan".
     video : bool
         Write `aligned.mp4`, all side by side.
     """
@@ -52,6 +56,7 @@ class Request:
     barycenter: bool = False
     band: int | None = None
     phases: str | None = None
+    phases_as: Sequence[str] = ()
     video: bool = False
 
     def check(self) -> None:
@@ -63,7 +68,13 @@ class Request:
             If labels, clips and options do not fit each other; names the option.
         """
         if self.phases is not None:
-            _read_labels(self, {name: clip_length(path) for name, path in self.clips.items()})
+            lengths = {path: clip_length(path) for path in self.clips.values()}
+            known = _read_labels(self, lengths)
+            if "elan" in self.phases_as:
+                for phase in {phase for labels in known.values() for phase in labels}:
+                    check_elan_phase(phase or "")
+        elif self.phases_as:
+            raise ValueError("--phases-as needs --phases: there are no labels to write")
         if self.video and all(clip_kind(path) == "features" for path in self.clips.values()):
             raise ValueError("--video needs clips with pictures, got arrays of features")
         if self.band is not None or self.barycenter:
@@ -79,7 +90,9 @@ class Request:
             )
 
 
-def align_videos(encoder: Embedder, request: Request, folder: Path) -> Results:
+def align_videos(
+    encoder: Embedder, request: Request, folder: Path, *, final_folder: Path | None = None
+) -> Results:
     """Align clips with a reference, and write the alignments and the report.
 
     Parameters
@@ -90,6 +103,8 @@ def align_videos(encoder: Embedder, request: Request, folder: Path) -> Results:
         Checked.
     folder : Path
         Where `alignment.json`, `alignment.csv`, the report and what else was asked for go.
+    final_folder : Path, optional
+        What it will be called, if not so: `phases.csv` may have paths from there.
 
     Returns
     -------
@@ -103,16 +118,17 @@ def align_videos(encoder: Embedder, request: Request, folder: Path) -> Results:
         reference that was chosen.
     """
     videos = _embed(encoder, request.clips)
-    known = _read_labels(request, {video.name: len(video.x) for video in videos})
+    times = {path: video.times for path, video in zip(request.clips.values(), videos, strict=True)}
+    known = _read_labels(request, {path: len(own) for path, own in times.items()}, times)
     reference, others = _choose_reference(videos, request)
     alignments = _align(reference, others, request.band)
     odd = outliers([alignment.mean_cost for alignment in alignments])
-    results = Results(request.encoder, request.band, reference, others, alignments, odd)
-    labels = _transfer(results, known)
+    labels = _transfer(reference, list(zip(others, alignments, strict=True)), known)
+    results = Results(request.encoder, request.band, reference, others, alignments, odd, labels)
     results.write(folder)
     if labels:
-        write_labels(folder / "phases.csv", {video.name: labels[video.name] for video in videos})
-    _write_report(folder, results, known, labels)
+        write_all_labels(folder, final_folder or folder, videos, labels, request.phases_as)
+    _write_report(folder, results, known)
     if request.video:
         results.write_video(folder / "aligned.mp4")
     return results
@@ -125,14 +141,19 @@ def _embed(encoder: Embedder, clips: Mapping[str, Path]) -> list[EmbeddedVideo]:
     ]
 
 
-def _read_labels(request: Request, lengths: Mapping[str, int]) -> dict[str, list[str]]:
+def _read_labels(
+    request: Request,
+    lengths: Mapping[Path, int],
+    times: Mapping[Path, np.ndarray] | None = None,
+) -> dict[str, list[str | None]]:
     """Return the labels of those clips that the label file has; none without a file."""
     if request.phases is None:
         return {}
-    labels = read_labels(request.phases, lengths)
+    first = None if request.choose else next(iter(request.clips.values()))
+    labels = read_labels(request.phases, lengths, times=times, reference=first)
     if not labels:
-        raise ValueError(f"{request.phases}: has no phases of {', '.join(lengths)}")
-    return labels
+        raise ValueError(f"{request.phases}: has no phases of {', '.join(request.clips)}")
+    return {name: labels[path] for name, path in request.clips.items() if path in labels}
 
 
 def _choose_reference(
@@ -185,7 +206,11 @@ def _align(
     ]
 
 
-def _transfer(results: Results, known: Mapping[str, list[str]]) -> dict[str, list[str]]:
+def _transfer(
+    reference: EmbeddedVideo,
+    pairs: Sequence[tuple[EmbeddedVideo, Alignment]],
+    known: Mapping[str, list[str | None]],
+) -> dict[str, list[str | None]]:
     """Return labels of all videos, none if there are none.
 
     They go along the paths from the reference, which may get its own from one of the others.
@@ -193,26 +218,21 @@ def _transfer(results: Results, known: Mapping[str, list[str]]) -> dict[str, lis
     labels = dict(known)
     if not labels:
         return {}
-    reference = results.reference.name
-    pairs = list(zip(results.others, results.alignments, strict=True))
-    if reference not in labels:
+    if reference.name not in labels:
         source, alignment = next(pair for pair in pairs if pair[0].name in labels)
-        labels[reference] = transfer_labels(labels[source.name], alignment.path[:, ::-1])
+        labels[reference.name] = transfer_labels(labels[source.name], alignment.path[:, ::-1])
     for other, alignment in pairs:
         if other.name not in labels:
-            labels[other.name] = transfer_labels(labels[reference], alignment.path)
+            labels[other.name] = transfer_labels(labels[reference.name], alignment.path)
     return labels
 
 
-def _write_report(
-    folder: Path,
-    results: Results,
-    known: Mapping[str, list[str]],
-    labels: Mapping[str, list[str]],
-) -> None:
+def _write_report(folder: Path, results: Results, known: Mapping[str, list[str | None]]) -> None:
     taus, stride = _taus(results.reference, results.others)
     reference, *others = (
-        ReportVideo(video.name, video.frames(), labels.get(video.name), video.name not in known)
+        ReportVideo(
+            video.name, video.frames(), results.labels.get(video.name), video.name not in known
+        )
         for video in (results.reference, *results.others)
     )
     write_report(

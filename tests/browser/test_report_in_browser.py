@@ -171,8 +171,23 @@ def test_names_and_labels_are_text(open_page, names, phases, until):
     page.keyboard.press("End")
     until(page, "document.querySelector('video').currentTime > 2.9")
     assert page.inner_text("#phase-0") == phases[1]
-    assert page.locator(".phases text").all_text_contents() == [*phases, phases[0]]
+    shown = [phases[0], phases[1], phases[1], phases[0]]  # the second one has a gap
+    assert page.locator(".phases text").all_text_contents() == shown
     assert page.evaluate("window.hit === undefined")
+
+
+def test_a_gap_between_phases_shows_none(open_page, phases, gap, settled):
+    page = open_page()
+    for frame, phase in (
+        (gap[0] - 1, phases[1]), (gap[0], ""), (gap[1] - 1, ""), (gap[1], phases[1]),
+    ):  # fmt: skip
+        page.fill("#seek", str((frame + 0.5) * FRAME))
+        assert cell_at(settled(page))[0] == frame
+        assert page.inner_text("#phase-0") == phase
+    bar = page.locator(".bar").first.bounding_box()
+    box = page.locator(".bar .gap").bounding_box()
+    assert (box["x"] - bar["x"]) / bar["width"] == pytest.approx(gap[0] / 75, abs=0.005)
+    assert box["width"] / bar["width"] == pytest.approx((gap[1] - gap[0]) / 75, abs=0.005)
 
 
 @pytest.mark.parametrize(
