@@ -1,5 +1,6 @@
 """The label files of an alignment: `phases.csv` of all videos, and one file each for subtitles."""
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 from tacref.alignment.label_files import CLIP_FORMATS, write_clip_labels, write_labels
 from tacref.data.labeled_clips import path_from
 from tacref.report.results import EmbeddedVideo
+
+MAX_NAME_BYTES = 255  # that file systems take
 
 
 def write_all_labels(
@@ -47,9 +50,11 @@ def write_all_labels(
     stems = Counter(path.resolve().stem for path in paths)
     for format in dict.fromkeys(formats):
         suffix, _ = CLIP_FORMATS[format]
-        for video, path in zip(videos, paths, strict=True):
+        for number, (video, path) in enumerate(zip(videos, paths, strict=True), 1):
             stem = path.resolve().stem
             name = stem if stems[stem] == 1 else video.name
+            if len(os.fsencode(name + suffix)) > MAX_NAME_BYTES:
+                name = str(number)
             write_clip_labels(
                 folder / "phases" / f"{name}{suffix}",
                 labels[video.name],

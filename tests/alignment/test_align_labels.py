@@ -4,12 +4,15 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tacref.alignment.label_files import write_clip_labels
 from tacref.alignment.labels import read_labels
 from tacref.commands import align
 from tacref.encoder import EncoderConfig
 from tacref.report import videos
+from tacref.report.results import EmbeddedVideo
+from tacref.report.written_labels import write_all_labels
 
 HEADER = "video,start_frame,end_frame,phase\n"
 
@@ -145,6 +148,22 @@ def test_two_clips_of_one_name(clips, capsys):
         "1: c.npy.vtt",
         "2: c.npy.vtt",
     ]
+
+
+def test_clips_whose_names_leave_no_room_for_a_suffix(clips):
+    name = "a" * 251 + ".npy"
+    (clips / "a.npy").rename(clips / name)
+    (clips / "l.csv").write_text(HEADER + f"{name},1,5,up\n")
+    assert run(clips, "l.csv", "--phases-as", "vtt", clips=(name, "b.npy")) == 0
+    written = sorted(path.name for path in (clips / "out" / "phases").iterdir())
+    assert written == ["a" * 251 + ".vtt", "b.vtt"]
+    folder = clips / ("f" * 254)
+    folder.mkdir()
+    for number in range(12):
+        Image.new("RGB", (32, 32), (20 * number, 0, 0)).save(folder / f"{number}.png")
+    videos = [EmbeddedVideo(folder.name, folder, np.zeros((12, 1)), np.arange(12) / 25)]
+    write_all_labels(clips / "o", clips / "o", videos, {folder.name: GAPS}, ["vtt"])
+    assert [path.name for path in (clips / "o" / "phases").iterdir()] == ["1.vtt"]
 
 
 def test_a_file_without_names_for_a_folder(clips, capsys):
