@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from tacref.alignment.deviations import DEFAULT_THRESHOLD
 from tacref.alignment.label_files import CLIP_FORMATS
 from tacref.commands.guard import command
 from tacref.commands.options import (
@@ -13,12 +14,15 @@ from tacref.commands.options import (
     add_encoder,
     add_json,
     natural_int,
+    positive_float,
 )
 from tacref.data.named import clip_names, named_clips
 from tacref.files import new_folder
 from tacref.report.videos import Request, align_videos
 from tacref.terminal import printable
 from tacref_export.opening import open_encoder
+
+DEVIATION_STATUS = 3
 
 
 @command("align")
@@ -55,12 +59,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--video", action="store_true", help="write aligned.mp4, all side by side")
     parser.add_argument(
+        "--deviations",
+        action="store_true",
+        help="find where a clip stands out against the others at the same place; needs 6 clips",
+    )
+    parser.add_argument(
+        "--deviation-threshold",
+        type=positive_float,
+        metavar="Z",
+        help="take what is more than Z robust standard deviations above the others for a deviation "
+        f"(default: {DEFAULT_THRESHOLD:g})",
+    )
+    parser.add_argument(
+        "--fail-on-deviation",
+        action="store_true",
+        help="end with status 3 if there are deviations, after all is written",
+    )
+    parser.add_argument(
         "--barycenter", action="store_true", help="align with the clips' soft-DTW barycenter"
     )
     add_device(parser)
     add_json(parser)
     options = parser.parse_args(argv)
 
+    for option in ("deviation_threshold", "fail_on_deviation"):
+        if getattr(options, option) and not options.deviations:
+            raise ValueError(f"--{option.replace('_', '-')} needs --deviations")
+    threshold = options.deviation_threshold or DEFAULT_THRESHOLD
     paths, grouped = named_clips(options.clips)
     request = Request(
         clips=dict(zip(clip_names(paths), paths, strict=True)),
@@ -71,6 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         phases=options.phases,
         phases_as=options.phases_as,
         video=options.video,
+        deviation_threshold=threshold if options.deviations else None,
     )
     request.check()
     out = Path(options.out)
@@ -82,4 +108,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(json.dumps(results.to_json() | written))
     else:
         print(*results.lines(), f"report: {printable(written['report'])}", sep="\n")
-    return 0
+    return DEVIATION_STATUS if options.fail_on_deviation and results.deviates else 0

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tacref.alignment.alignment import Alignment
+from tacref.alignment.deviations import Deviation
 from tacref.alignment.labels import intervals, matched_frames, unlabeled_count
 from tacref.files import replacing
 from tacref.report.footage import write_footage
@@ -45,12 +46,15 @@ class ReportVideo:
         Phase of each frame, None for a frame without one. Any text; escaped.
     transferred : bool
         Whether the labels come from another video, along a path.
+    deviations : sequence of Deviation, optional
+        Where it stands out against the other videos, if that was sought; none of the reference.
     """
 
     name: str
     frames: Iterable[tuple[np.ndarray, float]]
     labels: Sequence[str | None] | None = None
     transferred: bool = False
+    deviations: Sequence[Deviation] | None = None
 
 
 def write_report(
@@ -145,6 +149,7 @@ def write_report(
                 k,
                 letters[k],
                 bars=bars[0] + bars[k],
+                deviations=videos[k].deviations,
                 moments=pictured_moments,
                 tau=None if taus is None else taus[k - 1],
                 tau_stride=tau_stride,

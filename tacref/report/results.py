@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tacref.alignment.alignment import MISMATCH_COST, Alignment
+from tacref.alignment.deviations import Deviation
 from tacref.alignment.labels import matched_frames, unlabeled_count
 from tacref.data import iter_frames
 from tacref.data.clips import clip_kind
+from tacref.report.deviations import deviation_lines, deviation_record, write_deviations
 from tacref.report.mosaic import write_mosaic
 from tacref.tables import as_text, write_rows
 from tacref.terminal import printable
@@ -60,6 +62,8 @@ class Results:
         Numbers of the others that do not fit, the worst first.
     labels : mapping of str to sequence of str or None
         Phase of every frame of each video, by name; empty if there are no labels.
+    deviations : sequence of sequence of Deviation, or None
+        Of each other video; None if none were sought.
     """
 
     encoder: str
@@ -69,9 +73,10 @@ class Results:
     alignments: Sequence[Alignment]
     outliers: Sequence[int]
     labels: Mapping[str, Sequence[str | None]]
+    deviations: Sequence[Sequence[Deviation]] | None = None
 
     def write(self, folder: Path) -> None:
-        """Write `alignment.json` and `alignment.csv` into a folder."""
+        """Write `alignment.json`, `alignment.csv` and maybe `deviations.csv` into a folder."""
         record = {
             "format": FORMAT,
             "encoder": self.encoder,
@@ -89,6 +94,11 @@ class Results:
             write_rows(file, [COLUMNS])
             for other, alignment in self._pairs():
                 write_rows(file, _steps(as_text(other.name), alignment))
+
+        if self.deviations is not None:
+            names = [other.name for other in self.others]
+            videos = zip(names, self.alignments, self.deviations, strict=True)
+            write_deviations(folder / "deviations.csv", list(videos))
 
     def write_video(self, path: Path) -> None:
         """Write all videos that have pictures side by side, in step with the reference."""
@@ -118,9 +128,18 @@ class Results:
                     f"{alignment.relative_cost:.2f}, above {MISMATCH_COST} (1: as frames drawn at "
                     "random)"
                 )
+            for line in deviation_lines(alignment, self.deviations[k] if self.deviations else ()):
+                yield f"  {name}: {line}"
+        if self.deviations is not None and not self.deviates:
+            yield "no deviations"
         for name, count in self.unlabeled_frames.items():
             if count:
                 yield f"{printable(name)}: {count} of {len(self.labels[name])} frames have no phase"
+
+    @property
+    def deviates(self) -> bool:
+        """True if deviations were sought and there are some."""
+        return any(self.deviations or ())
 
     @property
     def unlabeled_frames(self) -> dict[str, int]:
@@ -144,7 +163,17 @@ class Results:
             ],
             "outliers": [self.others[k].name for k in self.outliers],
             "unlabeled_frames": self.unlabeled_frames,
+            "deviations": self._deviation_records(),
         }
+
+    def _deviation_records(self) -> list[dict[str, Any]] | None:
+        if self.deviations is None:
+            return None
+        return [
+            {"name": other.name, **deviation_record(deviation, alignment)}
+            for (other, alignment), deviations in zip(self._pairs(), self.deviations, strict=True)
+            for deviation in deviations
+        ]
 
     def _pairs(self) -> Iterable[tuple[EmbeddedVideo, Alignment]]:
         return zip(self.others, self.alignments, strict=True)

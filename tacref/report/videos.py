@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tacref.alignment.alignment import Alignment, align
+from tacref.alignment.deviations import MIN_OTHERS, Deviation, find_deviations
 from tacref.alignment.groups import MAX_CELLS, barycenter, medoid, outliers, pair_costs
 from tacref.alignment.labels import read_labels, transfer_labels
 from tacref.data.cache import clip_length
@@ -48,6 +49,8 @@ class Request:
         Write the labels also in these formats of one clip each, "vtt" and "elan".
     video : bool
         Write `aligned.mp4`, all side by side.
+    deviation_threshold : float, optional
+        Seek deviations of the clips, above this threshold.
     """
 
     clips: Mapping[str, Path]
@@ -58,6 +61,7 @@ class Request:
     phases: str | None = None
     phases_as: Sequence[str] = ()
     video: bool = False
+    deviation_threshold: float | None = None
 
     def check(self) -> None:
         """Refuse what could not be done, before any work.
@@ -67,6 +71,14 @@ class Request:
         ValueError
             If labels, clips and options do not fit each other; names the option.
         """
+        if self.deviation_threshold is not None:
+            least = MIN_OTHERS + 1 + (not self.barycenter)
+            if len(self.clips) < least:
+                raise ValueError(
+                    f"--deviations compares each clip with {MIN_OTHERS} others or more"
+                    f"{'' if self.barycenter else ' besides the reference'}: it needs {least} "
+                    f"clips, got {len(self.clips)}"
+                )
         if self.phases is not None:
             lengths = {path: clip_length(path) for path in self.clips.values()}
             known = _read_labels(self, lengths)
@@ -124,7 +136,12 @@ def align_videos(
     alignments = _align(reference, others, request.band)
     odd = outliers([alignment.mean_cost for alignment in alignments])
     labels = _transfer(reference, list(zip(others, alignments, strict=True)), known)
-    results = Results(request.encoder, request.band, reference, others, alignments, odd, labels)
+    deviations = None
+    if request.deviation_threshold is not None:
+        deviations = find_deviations(alignments, threshold=request.deviation_threshold)
+    results = Results(
+        request.encoder, request.band, reference, others, alignments, odd, labels, deviations
+    )
     results.write(folder)
     if labels:
         write_all_labels(folder, final_folder or folder, videos, labels, request.phases_as)
@@ -229,11 +246,18 @@ def _transfer(
 
 def _write_report(folder: Path, results: Results, known: Mapping[str, list[str | None]]) -> None:
     taus, stride = _taus(results.reference, results.others)
+    sought = results.deviations
+    of_videos: list[Sequence[Deviation] | None] = [None]  # the reference has none
+    of_videos += [None] * len(results.others) if sought is None else sought
     reference, *others = (
         ReportVideo(
-            video.name, video.frames(), results.labels.get(video.name), video.name not in known
+            video.name,
+            video.frames(),
+            results.labels.get(video.name),
+            video.name not in known,
+            deviations,
         )
-        for video in (results.reference, *results.others)
+        for video, deviations in zip((results.reference, *results.others), of_videos, strict=True)
     )
     write_report(
         folder,

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tacref.alignment import align
+from tacref.alignment.deviations import Deviation
 from tacref.report import ReportVideo, write_report
 
 OPTIONS = (
@@ -27,6 +28,8 @@ NAMES = ("<img src=x onerror=window.hit=1>.mp4", "</script><script>window.hit=1<
 PHASES = ("rise", "<b>fall</b>")
 FPS = 25.0
 GAP = (50, 60)  # frames of the reference without a phase
+# Of the second clip, which the report is told to mark.
+DEVIATION = Deviation(30, 45, 20, 40, 0.5, 0.75, 8.5)
 
 
 def _clip(progress):
@@ -79,6 +82,12 @@ def gap():
     return GAP
 
 
+@pytest.fixture
+def deviation():
+    """Return the deviation of the second clip."""
+    return DEVIATION
+
+
 @pytest.fixture(scope="session")
 def browser():
     """Start one Chromium for all tests."""
@@ -105,7 +114,7 @@ def alignment_and_report(tmp_path_factory):
     write_report(
         folder,
         ReportVideo(NAMES[0], reference, labels),
-        [(alignment, ReportVideo(NAMES[1], other, [PHASES[0]] * 100, True))],
+        [(alignment, ReportVideo(NAMES[1], other, [PHASES[0]] * 100, True, [DEVIATION]))],
         taus=[1.0],
     )
     return alignment, folder / "report.html"

@@ -190,6 +190,23 @@ def test_a_gap_between_phases_shows_none(open_page, phases, gap, settled):
     assert box["width"] / bar["width"] == pytest.approx((gap[1] - gap[0]) / 75, abs=0.005)
 
 
+def test_deviations_are_marked_and_lead_to_their_place(open_page, deviation, settled, keep):
+    page = open_page()
+    for place, (start, end), frames in (
+        (".curve", deviation[:2], 75), (".bar", deviation[2:4], 100),
+    ):  # fmt: skip
+        mark = page.locator(f"{place} .deviation").bounding_box()
+        around = page.locator(f"{place}:has(.deviation)").bounding_box()
+        left = (mark["x"] - around["x"]) / around["width"]
+        assert left == pytest.approx(start / frames, abs=0.01)
+        assert mark["width"] / around["width"] == pytest.approx((end - start) / frames, abs=0.01)
+    cells = page.locator(".deviations tbody td").all_inner_texts()
+    assert cells == ["0.80 to 1.60 s", "1.20 to 1.80 s", "0.5", "0.75", "8.5"]
+    page.click(".deviations button")
+    assert cell_at(settled(page))[0] == deviation.start_x
+    keep(page, "report-deviations")
+
+
 @pytest.mark.parametrize(
     ("scheme", "size"),
     [("light", (1280, 900)), ("dark", (1280, 900)), ("light", (360, 740)), ("dark", (768, 1024))],
