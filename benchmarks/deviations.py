@@ -2,6 +2,7 @@
 
     python -m benchmarks.deviations                       # embeddings that tell progress, drawn
     python -m benchmarks.deviations --encoder RUN_OR_ONNX # rendered clips through an encoder
+    python -m benchmarks.deviations --scores              # other scores than the one that is used
 
 Each set has a reference, some ordinary clips, and one in which a step is missing, shown twice, or
 swapped with the next one. A fault counts as found if a deviation of that clip touches the step in
@@ -14,8 +15,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tacref.alignment import align
-from tacref.alignment.deviations import DEFAULT_THRESHOLD, find_deviations
+from tacref.alignment import Alignment, align
+from tacref.alignment.deviations import DEFAULT_THRESHOLD, deviation_scores, find_deviations
 from tacref.data.scene import PHASES, Scene, pose
 from tacref.data.synthetic import draw_timeline
 
@@ -100,6 +101,68 @@ def measure(embed: Embed, others: int, sets: int, *, threshold: float, seed: int
     return shares | {"ordinary": false / (sets * others * len(FAULTS))}
 
 
+def other_scores(alignments: Sequence[Alignment]) -> dict[str, list[np.ndarray]]:
+    """Return scores of each step of each path: the one that is used, and others that were tried."""
+    scores = {"log cost": deviation_scores(alignments)}
+    slopes = [_slope(alignment.path) for alignment in alignments]
+    levels = [np.log(_around(each.step_costs) + 1e-3) for each in alignments]
+    levels = [level - np.median(level) for level in levels]
+    for name, values in {
+        "cost": [_around(each.step_costs) for each in alignments],
+        "slope": slopes,
+        "log cost + slope": [a + b for a, b in zip(levels, slopes, strict=True)],
+    }.items():
+        by_frame = [
+            np.bincount(each.path[:, 0], weights=own) / np.bincount(each.path[:, 0])
+            for each, own in zip(alignments, values, strict=True)
+        ]
+        scores[name] = []
+        for k, (each, own) in enumerate(zip(alignments, values, strict=True)):
+            others = np.stack(by_frame[:k] + by_frame[k + 1 :])
+            middle = np.median(others, axis=0)
+            spread = 1.4826 * np.median(np.abs(others - middle))
+            scores[name].append((own - middle[each.path[:, 0]]) / (spread or 1.0))
+    return scores
+
+
+def compare_scores(embed: Embed, others: int, sets: int, *, false: float, seed: int) -> dict:
+    """Return the shares of faults with a score that only a share `false` of ordinary clips has."""
+    largest: dict[str, dict[str, list[float]]] = {}
+    for number in range(sets):
+        rng = np.random.default_rng([seed, number])
+        normal = faulty_order("none", 0)
+        x = embed(draw_moments(normal, rng), rng)
+        ordinary = [align(x, embed(draw_moments(normal, rng), rng)) for _ in range(others)]
+        phase = int(rng.integers(1, len(PHASES) - 1))
+        for fault in FAULTS:
+            odd = align(x, embed(draw_moments(faulty_order(fault, phase), rng), rng))
+            for name, scores in other_scores([*ordinary, odd]).items():
+                kept = largest.setdefault(name, {})
+                kept.setdefault("ordinary", []).extend(float(z.max()) for z in scores[:-1])
+                kept.setdefault(fault, []).append(float(scores[-1].max()))
+    return {
+        name: {
+            fault: float(np.mean(np.array(kept[fault]) > np.quantile(kept["ordinary"], 1 - false)))
+            for fault in FAULTS
+        }
+        for name, kept in largest.items()
+    }
+
+
+def _around(costs: np.ndarray) -> np.ndarray:
+    """Return the mean cost of the seven steps around each one."""
+    weights = np.ones(7)
+    sums = np.convolve(costs, weights)[3 : 3 + len(costs)]
+    return sums / np.convolve(np.ones(len(costs)), weights)[3 : 3 + len(costs)]
+
+
+def _slope(path: np.ndarray) -> np.ndarray:
+    """Return how unequal both videos' progress is in the twelve steps around each one: |log|."""
+    steps = np.arange(len(path))
+    moved = path[np.minimum(steps + 6, len(path) - 1)] - path[np.maximum(steps - 6, 0)]
+    return np.abs(np.log((moved[:, 1] + 1) / (moved[:, 0] + 1)))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Print one table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -107,8 +170,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--sets", type=int, default=20)
     parser.add_argument("--threshold", type=float, default=DEFAULT_THRESHOLD)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--scores", action="store_true", help="compare scores, at 1 % false marks")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
+    if options.scores:
+        return _print_scores(options.sets, options.seed, options.json)
     if options.encoder is None:
         embeddings = {f"noise {n:g}": progress_embedding(n) for n in (0.05, 0.15, 0.25)}
     else:
@@ -131,6 +197,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         for others, shares in by_others.items():
             cells = " | ".join(f"{100 * share:.1f} %" for share in shares.values())
             print(f"| {name} | {others} | {cells} |")
+    return 0
+
+
+def _print_scores(sets: int, seed: int, as_json: bool) -> int:
+    result = {
+        f"noise {noise:g}": compare_scores(
+            progress_embedding(noise), 7, sets, false=0.01, seed=seed
+        )
+        for noise in (0.05, 0.15, 0.25)
+    }
+    if as_json:
+        print(json.dumps(result))
+        return 0
+    print("| embeddings | score | missing | twice | swapped |\n|---|---|---|---|---|")
+    for noise, scores in result.items():
+        for name, shares in scores.items():
+            cells = " | ".join(f"{100 * share:.0f} %" for share in shares.values())
+            print(f"| {noise} | {name} | {cells} |")
     return 0
 
 
