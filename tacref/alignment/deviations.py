@@ -143,12 +143,9 @@ def _negligible_cost(alignments: Sequence[Alignment], costs: np.ndarray) -> floa
 
 def _levels(costs: np.ndarray, negligible: float) -> np.ndarray:
     """Return the logarithms of the costs around each step, relative to their median."""
-    sums = np.append(0.0, np.cumsum(costs))
-    steps = np.arange(len(costs))
-    first = np.maximum(steps - SMOOTHING_STEPS, 0)
-    stop = np.minimum(steps + SMOOTHING_STEPS + 1, len(costs))
-    # The difference of two sums may be rounded below 0.
-    means = np.maximum(sums[stop] - sums[first], 0.0) / (stop - first)
+    window = np.ones(2 * SMOOTHING_STEPS + 1)
+    steps = slice(SMOOTHING_STEPS, SMOOTHING_STEPS + len(costs))
+    means = np.convolve(costs, window)[steps] / np.convolve(np.ones(len(costs)), window)[steps]
     levels = np.log(means + negligible)
     return levels - np.median(levels)
 
