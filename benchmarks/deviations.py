@@ -2,7 +2,7 @@
 
     python -m benchmarks.deviations                       # embeddings that tell progress, drawn
     python -m benchmarks.deviations --encoder RUN_OR_ONNX # rendered clips through an encoder
-    python -m benchmarks.deviations --scores              # other scores than the one that is used
+    python -m benchmarks.deviations --scores              # next to scores that are not used
 
 Each set has a reference, some ordinary clips, and one in which a step is missing, shown twice, or
 swapped with the next one. A fault counts as found if a deviation of that clip touches the step in
@@ -103,12 +103,13 @@ def measure(embed: Embed, others: int, sets: int, *, threshold: float, seed: int
 
 def other_scores(alignments: Sequence[Alignment]) -> dict[str, list[np.ndarray]]:
     """Return scores of each step of each path: the one that is used, and others that were tried."""
-    scores = {"log cost": deviation_scores(alignments)}
+    scores = {"as used": deviation_scores(alignments)}
     slopes = [_slope(alignment.path) for alignment in alignments]
     levels = [np.log(_around(each.step_costs) + 1e-3) for each in alignments]
     levels = [level - np.median(level) for level in levels]
     for name, values in {
         "cost": [_around(each.step_costs) for each in alignments],
+        "log cost": levels,
         "slope": slopes,
         "log cost + slope": [a + b for a, b in zip(levels, slopes, strict=True)],
     }.items():
