@@ -1,41 +1,58 @@
-"""Phase labels of videos, and their transfer along a path to another video."""
+"""Phase labels of videos, and their transfer along a path to another video.
+
+Labels are listed frame by frame; None stands for a frame that has none.
+"""
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from tacref.data.phases import PHASE_COLUMNS, phase_labels, read_phase_file
-from tacref.files import replacing
-from tacref.tables import as_text, write_rows
+from tacref.data.phases import phase_labels, read_phase_file
+
+Key = TypeVar("Key", bound=str | Path)
 
 
-def read_labels(path: str | Path, lengths: Mapping[str, int]) -> dict[str, list[str]]:
+def read_labels(
+    path: str | Path,
+    lengths: Mapping[Key, int],
+    *,
+    times: Mapping[Key, np.ndarray] | None = None,
+    reference: Key | None = None,
+) -> dict[Key, list[str | None]]:
     """Read the phase of every frame of some clips from a label file.
 
     Parameters
     ----------
     path : str or Path
-        A file with the columns `video,start_frame,end_frame,phase`; `end_frame` is exclusive.
-    lengths : mapping of str to int
-        Name and number of frames of each clip to read labels for; others in the file are ignored.
+        A file with the columns `video,start_frame,end_frame,phase`, or `start_seconds,end_seconds`;
+        ends are exclusive. Or WebVTT (`.vtt`) or ELAN's tab-delimited text (`.txt`, `.tsv`), which
+        are about one clip: the one that is called like the file, or else the reference.
+    lengths : mapping of str or Path to int
+        Path and number of frames of each clip to read labels for; others in the file are ignored.
+    times : mapping of str or Path to ndarray, optional
+        Times of their frames in seconds; by default they are read from the clips, if necessary.
+    reference : str or Path, optional
+        One of the clips.
 
     Returns
     -------
-    dict of str to list of str
-        The labels of each of these clips that the file names, one per frame.
+    dict of str or Path to list of str or None
+        The labels of each of these clips that the file names, one per frame; None for a frame that
+        no row covers.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not such a file, or the phases of one of these clips do not cover it from its
-        first frame to its last without overlap; names the file and the line.
+        If it is not such a file, a name in it may mean several of the clips, or the phases of one
+        of them overlap, cover no frame or end after it; names the file and the line.
     """
-    phases = read_phase_file(path, lengths)
-    return {name: phase_labels(of_clip) for name, of_clip in phases.items()}
+    phases = read_phase_file(path, lengths, times=times, reference=reference)
+    return {clip: phase_labels(of_clip, lengths[clip]) for clip, of_clip in phases.items()}
 
 
 def transfer_labels(labels: Sequence[str | None], path: np.ndarray) -> list[str | None]:
@@ -43,8 +60,8 @@ def transfer_labels(labels: Sequence[str | None], path: np.ndarray) -> list[str 
 
     Parameters
     ----------
-    labels : sequence of str
-        Phase of every frame of x, n of them.
+    labels : sequence of str or None
+        Phase of every frame of x, n of them; None for a frame without one.
     path : ndarray of int64, shape (L, 2)
         Pairs of frames (i, j), in order.
 
@@ -52,7 +69,8 @@ def transfer_labels(labels: Sequence[str | None], path: np.ndarray) -> list[str 
     -------
     list of str or None
         For every frame of y up to the end of the path, the phase of the frame of x that matches it;
-        of several, the middle one. None before an open begin.
+        of several, the middle one. None before an open begin, and for a frame that is matched with
+        one without a phase.
 
     Raises
     ------
@@ -91,7 +109,7 @@ def matched_frames(path: np.ndarray, frames_y: int | None = None) -> np.ndarray:
 def intervals(labels: Sequence[str | None]) -> list[tuple[int, int, str]]:
     """Return runs of one label as (start_frame, end_frame, phase), `end_frame` exclusive.
 
-    Frames without a label, None, belong to no run.
+    Frames without a label are in none of them.
     """
     runs, start = [], 0
     for phase, run in groupby(labels):
@@ -102,21 +120,6 @@ def intervals(labels: Sequence[str | None]) -> list[tuple[int, int, str]]:
     return runs
 
 
-def write_labels(path: str | Path, labels: Mapping[str, Sequence[str | None]]) -> None:
-    """Write a label file, from which `read_labels` reads the same.
-
-    Parameters
-    ----------
-    path : str or Path
-        File to write; replaced if it exists.
-    labels : mapping of str to sequence of str or None
-        Name of each clip and the phase of each of its frames; None for a frame without a label.
-    """
-    with (
-        replacing(path) as temporary,
-        temporary.open("w", newline="", encoding="utf-8", errors="replace") as file,
-    ):
-        write_rows(file, [PHASE_COLUMNS])
-        for name, phases in labels.items():
-            rows = intervals(phases)
-            write_rows(file, ((as_text(name), s, e, as_text(phase)) for s, e, phase in rows))
+def unlabeled_count(labels: Sequence[str | None]) -> int:
+    """Return the number of frames without a label."""
+    return sum(phase is None for phase in labels)

@@ -10,8 +10,10 @@ import numpy as np
 
 from tacref.alignment.alignment import Alignment
 from tacref.alignment.costs import mean_costs
+from tacref.alignment.deviations import Deviation
 from tacref.alignment.distances import LABELS
 from tacref.reference import expected_alignment
+from tacref.report.deviations import deviation_bar, deviation_marks, deviation_table
 from tacref.report.pictures import (
     MATRIX_SIDE,
     legend_picture,
@@ -61,6 +63,7 @@ def pair_html(
     letter: str,
     *,
     bars: str,
+    deviations: Sequence[Deviation] | None = None,
     moments: Sequence[Moment],
     tau: float | None,
     tau_stride: int,
@@ -77,6 +80,8 @@ def pair_html(
         Its letter on the page.
     bars : str
         Phase bars of the two, as HTML.
+    deviations : sequence of Deviation, optional
+        Of video number k, if they were sought.
     moments : sequence of (int, int, float, ndarray or None, ndarray or None)
         Frame of x, frame of y, cost, and the pictures of both, if there are any.
     tau : float or None
@@ -102,7 +107,9 @@ def pair_html(
         k=k,
         letter=letter,
         hidden="" if k == 1 else " hidden",
-        bars=bars,
+        bars=bars + deviation_bar(deviations, k, letter, ends_y),
+        deviation_marks=deviation_marks(deviations or (), ends_x),
+        deviations=deviation_table(deviations, letter, ends_x, ends_y),
         choice=f'<p class="choice small">{choice}</p>',
         speed=speed_curve(curves.times, curves.speeds),
         cost_curve=cost_curve(curves.times, np.nan_to_num(curves.costs), max_cost),

@@ -9,15 +9,24 @@ from typing import Any
 import numpy as np
 
 from tacref.alignment.alignment import Alignment
-from tacref.alignment.labels import transfer_labels, write_labels
+from tacref.alignment.labels import transfer_labels
 from tacref.alignment.matches import Match, find_matches
 from tacref.alignment.matching import ANY_MATCHING, Matching
 from tacref.alignment.stepwise import path_weights
 from tacref.data.cache import clip_length
 from tacref.encoder.embedding import Embedder
 from tacref.ends import SUBSEQUENCE
-from tacref.report.results import COLUMNS, FORMAT, EmbeddedVideo, Results, steps
+from tacref.report.results import (
+    COLUMNS,
+    FORMAT,
+    EmbeddedVideo,
+    Results,
+    steps,
+    unlabeled_frames,
+    unlabeled_lines,
+)
 from tacref.report.videos import Request, embed_clips, labels_of, report_results
+from tacref.report.written_labels import write_all_labels
 from tacref.steps import check_steps
 from tacref.tables import as_text, write_rows
 from tacref.terminal import printable
@@ -52,6 +61,8 @@ class PartResults:
         The cheapest first.
     alignments : sequence of Alignment
         One per match, of all frames of both videos.
+    labels : mapping of str to sequence of str or None
+        Phase of every frame of both videos, by name; empty if there are no labels.
     """
 
     encoder: str
@@ -60,6 +71,7 @@ class PartResults:
     long: EmbeddedVideo
     matches: Sequence[Match]
     alignments: Sequence[Alignment]
+    labels: Mapping[str, Sequence[str | None]]
 
     @property
     def names(self) -> list[str]:
@@ -98,7 +110,9 @@ class PartResults:
 
     def stretches(self) -> Results:
         """Return each match with the long video cut to it, and a little on either side."""
-        others, cut = [], []
+        others, cut, labels = [], [], {}
+        if self.labels:
+            labels[self.short.name] = self.labels[self.short.name]
         times = self.long.times
         for name, match, whole in zip(self.names, self.matches, self.alignments, strict=True):
             ends = match.begin_time - CONTEXT_SECONDS, match.end_time + CONTEXT_SECONDS
@@ -108,8 +122,10 @@ class PartResults:
             y, times_y = whole.y[frames], whole.times_y[frames]
             path = match.path - (0, frames.start)
             others.append(EmbeddedVideo(name, self.long.path, y, times_y, frames.start))
+            if self.labels:
+                labels[name] = self.labels[self.long.name][frames]
             cut.append(replace(whole, path=path, y=y, times_y=times_y))
-        return Results(self.encoder, self.matching, self.short, others, cut, [])
+        return Results(self.encoder, self.matching, self.short, others, cut, [], labels)
 
     def lines(self) -> Iterator[str]:
         """Yield the text output: a line per match, and another if it hardly is one."""
@@ -129,6 +145,7 @@ class PartResults:
                     f"{alignment.relative_cost:.2f}, above {alignment.mismatch_cost:.2g} (1: as "
                     "frames drawn at random)"
                 )
+        yield from unlabeled_lines(self.labels)
 
     def to_json(self) -> dict[str, Any]:
         """Return the same as plain JSON values."""
@@ -144,6 +161,7 @@ class PartResults:
                 }
                 for row, alignment in zip(self._rows(), self.alignments, strict=True)
             ],
+            "unlabeled_frames": unlabeled_frames(self.labels),
         }
 
     def _rows(self) -> list[dict[str, Any]]:
@@ -170,8 +188,13 @@ def check_part(request: Request, *, grouped: bool = False) -> None:
         If labels, clips and options do not fit each other; names the option.
     """
     matching = request.matching
+    sought = request.deviation_threshold is not None
     banded = matching.band is not None or matching.band_seconds is not None
-    for given, option in ((request.barycenter, "--barycenter"), (banded, "--band")):
+    for given, option in (
+        (request.barycenter, "--barycenter"),
+        (banded, "--band"),
+        (sought, "--deviations"),
+    ):
         if given:
             raise ValueError(f"--part and {option} exclude each other")
     if grouped:
@@ -191,11 +214,13 @@ def check_part(request: Request, *, grouped: bool = False) -> None:
             f"--part must be at most {frames}, the frames of {long}, got {request.part}"
         )
     if request.phases is not None:
-        lengths = {name: clip_length(path) for name, path in request.clips.items()}
+        lengths = {path: clip_length(path) for path in request.clips.values()}
         _check_labelled(request, labels_of(request, lengths), short)
 
 
-def align_part(encoder: Embedder, request: Request, folder: Path) -> PartResults:
+def align_part(
+    encoder: Embedder, request: Request, folder: Path, *, final_folder: Path | None = None
+) -> PartResults:
     """Find the first clip in the second, and write the matches and the report.
 
     Parameters
@@ -206,6 +231,8 @@ def align_part(encoder: Embedder, request: Request, folder: Path) -> PartResults
         Checked by `check_part`.
     folder : Path
         Where `matches.csv`, `alignment.json`, the report and what else was asked for go.
+    final_folder : Path, optional
+        What it will be called, if not so: `phases.csv` may have paths from there.
 
     Returns
     -------
@@ -219,7 +246,8 @@ def align_part(encoder: Embedder, request: Request, folder: Path) -> PartResults
     """
     matching = request.matching
     short, long = embed_clips(encoder, request.clips)
-    known = labels_of(request, {video.name: len(video.x) for video in (short, long)})
+    times = dict(zip(request.clips.values(), (short.times, long.times), strict=True))
+    known = labels_of(request, {path: len(own) for path, own in times.items()}, times)
     if request.phases is not None:
         _check_labelled(request, known, short.name)
     x, y = (np.asarray(video.x, np.float64) for video in (short, long))
@@ -246,20 +274,14 @@ def align_part(encoder: Embedder, request: Request, folder: Path) -> PartResults
         )
         for match in matches
     ]
-    results = PartResults(request.encoder, matching, short, long, matches, alignments)
+    labels = _labels_of_both(short.name, long, matches, known)
+    results = PartResults(request.encoder, matching, short, long, matches, alignments, labels)
     results.write(folder)
-    labels = _labels_of_both(results, known)
     if labels:
-        write_labels(folder / "phases.csv", labels)
+        write_all_labels(folder, final_folder or folder, (short, long), labels, request.phases_as)
     stretches = results.stretches()
-    shown: dict[str, list[str | None]] = {}
-    if labels:
-        shown[short.name] = labels[short.name]
-        for video in stretches.others:
-            start = video.start or 0
-            shown[video.name] = labels[long.name][start : start + len(video.x)]
-    own: Collection[str] = shown if long.name in known else [short.name]
-    report_results(folder, stretches, own, shown)
+    own = [short.name, *(results.names if long.name in known else ())]
+    report_results(folder, stretches, own)
     if request.video:
         stretches.write_video(folder / "aligned.mp4")
     return results
@@ -271,17 +293,20 @@ def _check_labelled(request: Request, labels: Collection[str], short: str) -> No
 
 
 def _labels_of_both(
-    results: PartResults, known: Mapping[str, list[str | None]]
+    short: str,
+    long: EmbeddedVideo,
+    matches: Sequence[Match],
+    known: Mapping[str, list[str | None]],
 ) -> dict[str, list[str | None]]:
     """Return the labels of both videos, none if there are none.
 
     The short one's go along the paths; frames of the long one between the matches have none.
     """
-    labels: dict[str, list[str | None]] = dict(known)
-    if labels and results.long.name not in labels:
-        carried: list[str | None] = [None] * len(results.long.x)
-        for match in results.matches:
-            own = transfer_labels(known[results.short.name], match.path)
+    labels = dict(known)
+    if labels and long.name not in labels:
+        carried: list[str | None] = [None] * len(long.x)
+        for match in matches:
+            own = transfer_labels(known[short], match.path)
             carried[match.begin : match.end] = own[match.begin :]
-        labels[results.long.name] = carried
+        labels[long.name] = carried
     return labels

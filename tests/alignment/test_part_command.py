@@ -150,7 +150,7 @@ def test_labels_go_to_the_stretches_alone(tmp_path, fake_encoder):
     (a, b) = page.data()["videos"][1]["phases"]
     assert (a[0], a[2], b[1], b[2]) == (25, "a", 25 + LENGTH, "b")  # none before and after
     text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "Phases of B (transferred along the path)" in text
+    assert "Phases of B (transferred along the path; 50 of 100 frames have none)" in text
     assert "Phases of A (transferred" not in text
 
 

@@ -169,6 +169,28 @@ def test_phases_are_shown_over_each_videos_own_time():
     assert colors == {"a": 0, "b": 1}
 
 
+def test_frames_without_a_phase_are_a_gap(tmp_path):
+    colors = {}
+    bar = Page(phase_bar([None, "a", "a", None], np.array([0, 1, 2, 4, 8]), colors))
+    spans = {
+        each["class"]: (span["x"], span["width"])
+        for (each, _), (span, _) in zip(
+            bar.find("rect"), [s for s in bar.find("svg") if "x" in s[0]], strict=True
+        )
+    }
+    assert spans["phase c0"] == ("12.500%", "37.500%")
+    assert spans["gap"] == ("50.000%", "50.000%")
+    titles = [text for _, text in bar.find("title")]
+    assert titles == ["no phase: 0.00 to 1.00 s", "no phase: 4.00 to 8.00 s", "a: 1.00 to 4.00 s"]
+    assert [text for _, text in bar.find("text")] == ["a"]
+    text = pair(tmp_path, labels=([None, "a", "a", None, "b"], ["a"] * 7 + [None]))
+    assert "Phases of A (2 of 5 frames have none)<" in text
+    assert "Phases of B (transferred along the path; 1 of 8 frames have none)<" in text
+    data = Page(text).data()["videos"]
+    assert data[0]["phases"] == [[1, 3, "a"], [4, 5, "b"]]
+    assert data[1]["phases"] == [[0, 7, "a"]]
+
+
 def test_transferred_labels_are_marked(tmp_path):
     text = pair(tmp_path, labels=(["a"] * 5, ["a"] * 8))
     assert "Phases of A<" in text
