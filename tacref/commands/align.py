@@ -19,7 +19,8 @@ from tacref.commands.options import (
 )
 from tacref.data.named import clip_names, named_clips
 from tacref.files import new_folder
-from tacref.report.parts import PartResults, align_part, check_part
+from tacref.report.part_results import PartResults
+from tacref.report.parts import align_part, check_part
 from tacref.report.results import Results
 from tacref.report.videos import Request, align_videos
 from tacref.terminal import printable

@@ -4,7 +4,6 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from tacref.data.clips import clip_kind
 from tacref.data.elan import check_elan_phase
 from tacref.encoder.embedding import Embedder, embed_clip
 from tacref.report.page import ReportVideo, write_report
+from tacref.report.reach import check_reach
 from tacref.report.results import EmbeddedVideo, Results
 from tacref.report.written_labels import write_all_labels
 from tacref.terminal import progress_bar
@@ -103,7 +103,7 @@ class Request:
 
     def _check_lengths(self, lengths: Mapping[Path, int]) -> None:
         paths = list(lengths)
-        _check_reach(self.matching, lengths, paths if self.choose else paths[:1])
+        check_reach(self.matching, lengths, paths if self.choose else paths[:1])
         cells = min(lengths.values()) * max(lengths.values())
         if self.barycenter and cells > MAX_CELLS:
             raise ValueError(
@@ -192,40 +192,13 @@ def _choose_reference(
         cost = request.matching.cost
         first = medoid(pair_costs([video.x for video in videos], cost=cost, progress=True))
         lengths = {video.name: len(video.x) for video in videos}
-        _check_reach(request.matching, lengths, [videos[first].name])
+        check_reach(request.matching, lengths, [videos[first].name])
     reference = videos[first]
     if not request.barycenter:
         return reference, [*videos[:first], *videos[first + 1 :]]
     rows = [video.x for video in videos]
     center = barycenter(rows, reference.x, progress=True).astype(np.float32)
     return EmbeddedVideo(BARYCENTER, None, center, reference.times), list(videos)
-
-
-def _check_reach(matching: Matching, lengths: Mapping[Any, int], references: Sequence[Any]) -> None:
-    """Refuse steps and bands that leave no path to some clip, whichever reference is taken."""
-
-    def apart(one: Any, other: Any) -> int:
-        return abs(lengths[one] - lengths[other])
-
-    # The reference that asks for least, and of its clips the hardest first: what a message says
-    # about them then suffices for all.
-    nearest = sorted(references, key=lambda one: max(apart(one, other) for other in lengths))
-    refusals = [_refusal(matching, lengths, reference) for reference in nearest]
-    if all(refusals):
-        raise ValueError(refusals[0])
-
-
-def _refusal(matching: Matching, lengths: Mapping[Any, int], reference: Any) -> str | None:
-    """Return why some clip cannot be aligned with a reference, None if all can."""
-    length = lengths[reference]
-    for other in sorted(lengths, key=lambda other: -abs(length - lengths[other])):
-        if other == reference:
-            continue
-        try:
-            matching.check_lengths(length, lengths[other])
-        except ValueError as error:
-            return f"{reference} and {other}: {error}"
-    return None
 
 
 def _align(
