@@ -35,9 +35,10 @@ def errors(encoder: str, folder: Path) -> dict[str, float]:
     opened = open_encoder(encoder)
     paths = [path for path in sorted(folder.iterdir()) if clip_kind(path) is not None]
     videos = {path.name: embed_clip(opened, path)[0] for path in paths}
-    labels = read_labels(
-        folder / "phases.csv", {name: len(video) for name, video in videos.items()}
+    labels_by_path = read_labels(
+        folder / "phases.csv", {folder / name: len(video) for name, video in videos.items()}
     )
+    labels = {path.name: phases for path, phases in labels_by_path.items()}
     progress = read_progress(folder / "progress.csv")
     off: dict[str, list[np.ndarray]] = {"path": [], "online": []}
     right: dict[str, list[float]] = {"path": [], "online": []}
@@ -50,8 +51,12 @@ def errors(encoder: str, folder: Path) -> dict[str, float]:
             "online": np.array([online.update(frame).frame for frame in y]),
         }
         for way, frames in found.items():
-            here = np.array(labels[a], dtype=object)[frames]
-            right[way].append(float(np.mean(here == np.array(labels[b], dtype=object))))
+            here, truth = (
+                np.array(labels[a], dtype=object)[frames],
+                np.array(labels[b], dtype=object),
+            )
+            labeled = np.array([phase is not None for phase in labels[b]])
+            right[way].append(float(np.mean((here == truth)[labeled])))
             if a in progress and b in progress:
                 true = np.interp(progress[b], progress[a], np.arange(len(x)))
                 off[way].append(np.abs(frames - true))
@@ -108,10 +113,12 @@ def read_progress(path: Path) -> dict[str, list[float]]:
     return found
 
 
-def _boundary_errors(labels_a: list[str], labels_b: list[str], frames: np.ndarray) -> list[int]:
+def _boundary_errors(
+    labels_a: list[str | None], labels_b: list[str | None], frames: np.ndarray
+) -> list[int]:
     """Distances, in frames of b, of the transferred boundaries from b's own."""
     moved = [labels_a[frame] for frame in frames]
-    phases = list(dict.fromkeys(labels_b))[1:]
+    phases = [phase for phase in dict.fromkeys(labels_b) if phase is not None][1:]
     return [abs(moved.index(phase) - labels_b.index(phase)) for phase in phases if phase in moved]
 
 

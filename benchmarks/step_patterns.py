@@ -3,8 +3,9 @@
     python -m benchmarks.step_patterns                   # those that are installed
     python -m benchmarks.step_patterns --require-peers   # a missing library is an error
 
-librosa's steps are `step_sizes_sigma` and `weights_mul`; dtw-python's patterns typeIIa and
-asymmetric are "slope" and "asymmetric". Bands: dtw-python's sakoechiba is "offset", and tslearn's
+librosa's steps are `step_sizes_sigma` and `weights_mul`, its open begin and end of y `subseq`.
+dtw-python's patterns typeIIa and asymmetric are "slope" and "asymmetric"; it takes open ends with
+patterns that can be normalized, as the latter. Bands: its sakoechiba is "offset", and tslearn's
 Itakura parallelogram is "itakura" where both sequences have the same length. dtw-python's Itakura
 window has a fixed slope of 2 and strict inequalities, tslearn's shrinks with the number of frames
 instead of the last frame: neither is compared at other lengths.
@@ -56,6 +57,26 @@ def comparisons() -> Iterator[Comparison]:
             _dtw_python(pattern, 20),
             square=True,
         )
+    open_y = {"open_begin": "y", "open_end": "y"}
+    yield Comparison(
+        "dtw-python",
+        "steps asymmetric, open begin and end",
+        {"steps": "asymmetric", **open_y},
+        _dtw_python("asymmetric", open_begin=True, open_end=True),
+    )
+    yield Comparison(
+        "dtw-python",
+        "steps asymmetric, open end",
+        {"steps": "asymmetric", "open_end": "y"},
+        _dtw_python("asymmetric", open_end=True),
+    )
+    for name, steps in (("slope", "slope"), ("asymmetric", "asymmetric"), ("mixed", MIXED)):
+        yield Comparison(
+            "librosa",
+            f"steps {name}, open begin and end",
+            {"steps": steps, **open_y},
+            _librosa(steps, subseq=True),
+        )
     for slope in (1.0, 1.5, 2.0, 3.0):
         yield Comparison(
             "tslearn",
@@ -66,7 +87,7 @@ def comparisons() -> Iterator[Comparison]:
         )
 
 
-def _librosa(steps: Any) -> Callable[..., Any]:
+def _librosa(steps: Any, *, subseq: bool = False) -> Callable[..., Any]:
     def path(D: np.ndarray, x: np.ndarray, y: np.ndarray) -> Any:
         moves = check_steps(steps)
         sizes = np.stack((moves.rows, moves.columns), axis=1).astype(np.uint32)
@@ -75,15 +96,18 @@ def _librosa(steps: Any) -> Callable[..., Any]:
             step_sizes_sigma=sizes,
             weights_add=np.zeros(len(sizes)),
             weights_mul=moves.weights,
+            subseq=subseq,
         )[1]
+        if subseq and len(D) > D.shape[1]:  # librosa then swaps the columns of the path
+            cells = cells[:, ::-1]
         return cells[::-1]
 
     return path
 
 
-def _dtw_python(pattern: str, window: int | None = None) -> Callable[..., Any]:
+def _dtw_python(pattern: str, window: int | None = None, **open_ends: bool) -> Callable[..., Any]:
     def path(D: np.ndarray, x: np.ndarray, y: np.ndarray) -> Any:
-        options: dict[str, Any] = {"step_pattern": pattern}
+        options: dict[str, Any] = {"step_pattern": pattern, **open_ends}
         if window is not None:
             options |= {"window_type": "sakoechiba", "window_args": {"window_size": window}}
         found = import_module("dtw").dtw(D, **options)

@@ -14,10 +14,13 @@ from tacref.alignment.matching import Matching
 from tacref.alignment.plot import notebook_html, plot_alignment
 from tacref.alignment.seconds import seconds_columns
 from tacref.alignment.stepwise import path_weights
+from tacref.alignment.times import check_times
+from tacref.ends import check_open_ends
 from tacref.kernels.dtw.cost import SQEUCLIDEAN
+from tacref.reach import check_steps_reach
 from tacref.reference import cost_matrix
-from tacref.reference.checks import as_float64, check_embeddings
-from tacref.steps import check_steps, check_steps_reach
+from tacref.reference.checks import check_embeddings
+from tacref.steps import check_steps
 
 # The whole matrix of costs is computed on demand, up to 1 GiB.
 MAX_CELLS = 2**27
@@ -33,7 +36,8 @@ class Alignment:
     Parameters
     ----------
     path : ndarray of int64, shape (L, 2)
-        Pairs of frames (i, j) from (0, 0) to (n-1, m-1); neither index ever decreases.
+        Pairs of frames (i, j); neither index ever decreases. From (0, 0) to (n-1, m-1), unless a
+        begin or an end is open: some frames are then off the path, and match nothing.
     x, y : ndarray of float64, shapes (n, d) and (m, d)
         Frame embeddings.
     times_x, times_y : ndarray of float64, shapes (n,) and (m,)
@@ -96,9 +100,12 @@ class Alignment:
 
         0 if the frames on the path are equal; 1 if they are no more alike than frames drawn at
         random. Also near 1 if one of the videos is still: a path can then only stay longer at the
-        frames that are least unlike it.
+        frames that are least unlike it. Frames before an open begin and after an open end do not
+        count.
         """
-        mean = mean_cost_of_all(self.x, self.y, self.cost_name)
+        (i, j), (i_last, j_last) = self.path[0], self.path[-1]
+        x, y = self.x[i : i_last + 1], self.y[j : j_last + 1]
+        mean = mean_cost_of_all(x, y, self.cost_name)
         return self.mean_cost / mean if mean > 0 else 1.0
 
     @property
@@ -124,7 +131,8 @@ class Alignment:
     def matches_x(self) -> np.ndarray:
         """Time in y that matches each frame of x, shape (n,): the mean over its steps.
 
-        A frame that a step skips lies between its neighbors on the path.
+        A frame that a step skips lies between its neighbors on the path. NaN before the path begins
+        and after it ends.
         """
         return frame_means(self.path[:, 0], self.times_y[self.path[:, 1]], len(self.x))
 
@@ -182,7 +190,7 @@ class Alignment:
             `frames_x`, `frames_y` (counts), `cost`, `mean_cost`, `relative_cost`, `mismatch`,
             `cost_name`; `path` ([[i, j], ...]), `path_times` and `step_costs`, one entry per step;
             `times_x` and `matches_x`, one per frame of x; `times_y` and `matches_y`, one per frame
-            of y.
+            of y. Frames off the path match None.
         """
         return {
             "frames_x": len(self.x),
@@ -197,8 +205,8 @@ class Alignment:
             "step_costs": self.step_costs.tolist(),
             "times_x": self.times_x.tolist(),
             "times_y": self.times_y.tolist(),
-            "matches_x": self.matches_x.tolist(),
-            "matches_y": self.matches_y.tolist(),
+            "matches_x": _with_none(self.matches_x),
+            "matches_y": _with_none(self.matches_y),
         }
 
 
@@ -213,6 +221,8 @@ def align(
     band: float | None = None,
     band_shape: str = "diagonal",
     band_seconds: float | None = None,
+    open_begin: str | None = None,
+    open_end: str | None = None,
     progress: bool = False,
 ) -> Alignment:
     """Align two videos by dynamic time warping of their embeddings.
@@ -240,6 +250,12 @@ def align(
     band_seconds : float, optional
         In place of `band`: frames are matched only if their times, as shares of the two durations,
         differ by at most this many seconds of the shorter one; at least a frame. Needs times.
+    open_begin : "x", "y" or "both", optional
+        Which video may begin anywhere, at no cost. "y": the path begins at (0, j) for any j; "x":
+        at (i, 0) for any i; "both": at either. By default it begins at (0, 0).
+    open_end : "x", "y" or "both", optional
+        Which video may end anywhere. "y": the path ends at (n-1, j) for any j; "x": at (i, m-1)
+        for any i; "both": at either. By default it ends at (n-1, m-1).
     progress : bool
         Show a progress bar if it takes longer than a few seconds (on a terminal only; needs tqdm).
 
@@ -252,29 +268,26 @@ def align(
     ------
     ValueError
         If a shape does not fit, a value is not finite or so large that costs would overflow, or
-        a band is out of range or leaves no path; if no path by `steps` leads to the last frames; or
-        if a row is zero and `cost` is "cosine".
+        a band is out of range or leaves no path; if no path by `steps` leads to the end; if a row
+        is zero and `cost` is "cosine"; or if `open_begin` or `open_end` is unknown.
     """
     x, y = check_embeddings(x, y)
     Matching(cost, steps, band, band_shape, band_seconds).check()
+    open_ends = check_open_ends(open_begin, open_end)
     if band_seconds is not None and (times_x is None or times_y is None):
         raise ValueError("band_seconds needs times_x and times_y")
     checked = check_steps(steps)
-    seconds_x = _check_times(times_x, len(x), "times_x")
-    seconds_y = _check_times(times_y, len(y), "times_y")
+    seconds_x = check_times(times_x, len(x), "times_x")
+    seconds_y = check_times(times_y, len(y), "times_y")
     if band_seconds is None:
-        columns = check_steps_reach(checked, len(x), len(y), band, band_shape)
+        columns = check_steps_reach(checked, len(x), len(y), band, band_shape, open_ends)
     else:
-        columns = seconds_columns(seconds_x, seconds_y, band_seconds, checked)
-    path = path_within(x, y, columns, checked, cost, progress=progress)
+        columns = seconds_columns(seconds_x, seconds_y, band_seconds, checked, open_ends)
+    path = path_within(x, y, columns, checked, cost, open_ends, progress=progress)
     weights = None if checked.are_any else path_weights(path, checked)
     return Alignment(path, x, y, seconds_x, seconds_y, cost, weights)
 
 
-def _check_times(times: ArrayLike | None, count: int, name: str) -> np.ndarray:
-    checked = np.arange(count, dtype=np.float64) if times is None else as_float64(times, name)
-    if checked.shape != (count,):
-        raise ValueError(f"{name} must have shape ({count},), one per frame, got {checked.shape}")
-    if not np.isfinite(checked).all():
-        raise ValueError(f"{name} must be finite, got {checked}")
-    return checked
+def _with_none(values: np.ndarray) -> list[float | None]:
+    """Return numbers as JSON takes them: it has no NaN."""
+    return [None if np.isnan(value) else value for value in values.tolist()]

@@ -18,8 +18,10 @@ from tacref.alignment.sweep import (
     whole_area,
 )
 from tacref.bands import Columns
+from tacref.ends import CLOSED, OpenEnds, check_open_ends, find_end
+from tacref.reach import check_steps_reach
 from tacref.reference.checks import check_embeddings
-from tacref.steps import Steps, check_steps, check_steps_reach
+from tacref.steps import Steps, check_steps
 from tacref.terminal import BAR_DELAY
 
 
@@ -31,6 +33,8 @@ def dtw(
     steps: str | Sequence[Sequence[float]] = "any",
     band: float | None = None,
     band_shape: str = "diagonal",
+    open_begin: str | None = None,
+    open_end: str | None = None,
 ) -> float:
     """Cost of the cheapest alignment of two sequences.
 
@@ -55,6 +59,12 @@ def dtw(
     band_shape : {"diagonal", "offset", "itakura"}
         Around the line from corner to corner, around i = j, or a parallelogram between the
         corners; `tacref.bands.band_columns` defines them.
+    open_begin : "x", "y" or "both", optional
+        Which sequence may begin anywhere, at no cost. "y": the path begins at (0, j) for any j;
+        "x": at (i, 0) for any i; "both": at either. By default it begins at (0, 0).
+    open_end : "x", "y" or "both", optional
+        Which sequence may end anywhere. "y": the path ends at (n-1, j) for any j; "x": at
+        (i, m-1) for any i; "both": at either. By default it ends at (n-1, m-1).
 
     Returns
     -------
@@ -66,8 +76,8 @@ def dtw(
     ------
     ValueError
         If a shape does not fit, a value is not finite or so large that costs would overflow, or
-        `band` is out of range or leaves no path; if no path by `steps` leads to the last cell; or
-        if a row is zero and `cost` is "cosine".
+        `band` is out of range or leaves no path; if no path by `steps` leads to the end; if a row
+        is zero and `cost` is "cosine"; or if `open_begin` or `open_end` is unknown.
 
     References
     ----------
@@ -76,9 +86,9 @@ def dtw(
     leaving cells out.
     """
     x, y = check_embeddings(x, y)
-    checked = check_steps(steps)
-    columns = check_steps_reach(checked, len(x), len(y), band, band_shape)
-    return cost_within(x, y, columns, checked, cost)
+    checked, open_ends = check_steps(steps), check_open_ends(open_begin, open_end)
+    columns = check_steps_reach(checked, len(x), len(y), band, band_shape, open_ends)
+    return cost_within(x, y, columns, checked, cost, open_ends)
 
 
 def dtw_path(
@@ -89,6 +99,8 @@ def dtw_path(
     steps: str | Sequence[Sequence[float]] = "any",
     band: float | None = None,
     band_shape: str = "diagonal",
+    open_begin: str | None = None,
+    open_end: str | None = None,
     progress: bool = False,
 ) -> np.ndarray:
     """Path of the cheapest alignment of two sequences.
@@ -97,9 +109,10 @@ def dtw_path(
     accumulated costs, and the backward pass recomputes only the blocks that the path crosses.
     Cells are left out as in `dtw`.
 
-    Our choice, not the paper's: going back from the last cell, ties take the diagonal step
-    first, then the step in x (up), then the step in y (left). Of other `steps`, ties take the one
-    that is listed first.
+    Our choice, not the paper's: of equally cheap ends the path takes the earliest one, and one in
+    the last row before one in the last column. Going back from there, ties take an open begin
+    first, then the diagonal step, then the step in x (up), then the step in y (left). Of other
+    `steps`, ties take the one that is listed first.
 
     Parameters
     ----------
@@ -117,26 +130,32 @@ def dtw_path(
     band_shape : {"diagonal", "offset", "itakura"}
         Around the line from corner to corner, around i = j, or a parallelogram between the
         corners; `tacref.bands.band_columns` defines them.
+    open_begin : "x", "y" or "both", optional
+        Which sequence may begin anywhere, at no cost. "y": the path begins at (0, j) for any j;
+        "x": at (i, 0) for any i; "both": at either. By default it begins at (0, 0).
+    open_end : "x", "y" or "both", optional
+        Which sequence may end anywhere. "y": the path ends at (n-1, j) for any j; "x": at
+        (i, m-1) for any i; "both": at either. By default it ends at (n-1, m-1).
     progress : bool
         Show a progress bar if it takes longer than a few seconds (on a terminal only; needs tqdm).
 
     Returns
     -------
     ndarray of int64, shape (L, 2)
-        Cells (i, j) from (0, 0) to (n-1, m-1), as `tacref.reference.dtw_path` returns them for the
-        same costs.
+        Cells (i, j) from (0, 0) to (n-1, m-1), unless a begin or an end is open, as
+        `tacref.reference.dtw_path` returns them for the same costs.
 
     Raises
     ------
     ValueError
         If a shape does not fit, a value is not finite or so large that costs would overflow, or
-        `band` is out of range or leaves no path; if no path by `steps` leads to the last cell; or
-        if a row is zero and `cost` is "cosine".
+        `band` is out of range or leaves no path; if no path by `steps` leads to the end; if a row
+        is zero and `cost` is "cosine"; or if `open_begin` or `open_end` is unknown.
     """
     x, y = check_embeddings(x, y)
-    checked = check_steps(steps)
-    columns = check_steps_reach(checked, len(x), len(y), band, band_shape)
-    return path_within(x, y, columns, checked, cost, progress=progress)
+    checked, open_ends = check_steps(steps), check_open_ends(open_begin, open_end)
+    columns = check_steps_reach(checked, len(x), len(y), band, band_shape, open_ends)
+    return path_within(x, y, columns, checked, cost, open_ends, progress=progress)
 
 
 def cost_within(
@@ -145,18 +164,19 @@ def cost_within(
     band: Columns,
     steps: Steps,
     cost: str,
+    open_ends: OpenEnds = CLOSED,
     *,
     threads: int | None = None,
 ) -> float:
-    """Return the cost that `dtw` finds, of checked embeddings, columns and steps."""
-    pair = make_pair(x, y, band, cost)
+    """Return the cost that `dtw` finds, of checked embeddings, columns, steps and open ends."""
+    pair = make_pair(x, y, band, cost, open_ends.begin)
     if not steps.are_any:
-        return float(steps_cost(pair, steps)[-1])
+        return find_end(*steps_cost(pair, steps), open_ends.end).cost
     area = whole_area(pair)
-    area = area._replace(bound=upper_bound(x, y, pair, area, threads=threads))
+    area = area._replace(bound=upper_bound(x, y, pair, area, open_ends.end, threads=threads))
     row, left = make_borders(pair)
     run_sweep(pair, area, row, left, no_storage(), threads=threads)
-    return float(row[-1])
+    return find_end(row[1:], left[1:], open_ends.end).cost
 
 
 def path_within(
@@ -165,21 +185,22 @@ def path_within(
     band: Columns,
     steps: Steps,
     cost: str,
+    open_ends: OpenEnds,
     *,
     progress: bool = False,
 ) -> np.ndarray:
-    """Return the path that `dtw_path` finds, of checked embeddings, columns and steps."""
-    pair = make_pair(x, y, band, cost)
+    """Return the path that `dtw_path` finds, of options that are checked."""
+    pair = make_pair(x, y, band, cost, open_ends.begin)
     if not steps.are_any:
-        with _progress_bar(progress, pair.n) as update:
-            return steps_path(pair, steps, progress=update)
-    bound = upper_bound(x, y, pair, whole_area(pair))
-    with _progress_bar(progress, pair.n) as update:
-        return find_path(pair, plan_blocks(pair), bound, progress=update)
+        with path_bar(progress, pair.n) as update:
+            return steps_path(pair, steps, open_ends.end, progress=update)
+    bound = upper_bound(x, y, pair, whole_area(pair), open_ends.end)
+    with path_bar(progress, pair.n) as update:
+        return find_path(pair, plan_blocks(pair), bound, open_end=open_ends.end, progress=update)
 
 
 @contextlib.contextmanager
-def _progress_bar(show: bool, frames: int) -> Iterator[Progress | None]:
+def path_bar(show: bool, frames: int) -> Iterator[Progress | None]:
     """Yield a function that shows which share of the frames is done, or None."""
     if not show:
         yield None

@@ -1,58 +1,76 @@
-"""Phase labels of videos, and their transfer along a path to another video."""
+"""Phase labels of videos, and their transfer along a path to another video.
+
+Labels are listed frame by frame; None stands for a frame that has none.
+"""
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from tacref.data.phases import PHASE_COLUMNS, phase_labels, read_phase_file
-from tacref.files import replacing
-from tacref.tables import as_text, write_rows
+from tacref.data.phases import phase_labels, read_phase_file
+
+Key = TypeVar("Key", bound=str | Path)
 
 
-def read_labels(path: str | Path, lengths: Mapping[str, int]) -> dict[str, list[str]]:
+def read_labels(
+    path: str | Path,
+    lengths: Mapping[Key, int],
+    *,
+    times: Mapping[Key, np.ndarray] | None = None,
+    reference: Key | None = None,
+) -> dict[Key, list[str | None]]:
     """Read the phase of every frame of some clips from a label file.
 
     Parameters
     ----------
     path : str or Path
-        A file with the columns `video,start_frame,end_frame,phase`; `end_frame` is exclusive.
-    lengths : mapping of str to int
-        Name and number of frames of each clip to read labels for; others in the file are ignored.
+        A file with the columns `video,start_frame,end_frame,phase`, or `start_seconds,end_seconds`;
+        ends are exclusive. Or WebVTT (`.vtt`) or ELAN's tab-delimited text (`.txt`, `.tsv`), which
+        are about one clip: the one that is called like the file, or else the reference.
+    lengths : mapping of str or Path to int
+        Path and number of frames of each clip to read labels for; others in the file are ignored.
+    times : mapping of str or Path to ndarray, optional
+        Times of their frames in seconds; by default they are read from the clips, if necessary.
+    reference : str or Path, optional
+        One of the clips.
 
     Returns
     -------
-    dict of str to list of str
-        The labels of each of these clips that the file names, one per frame.
+    dict of str or Path to list of str or None
+        The labels of each of these clips that the file names, one per frame; None for a frame that
+        no row covers.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not such a file, or the phases of one of these clips do not cover it from its
-        first frame to its last without overlap; names the file and the line.
+        If it is not such a file, a name in it may mean several of the clips, or the phases of one
+        of them overlap, cover no frame or end after it; names the file and the line.
     """
-    phases = read_phase_file(path, lengths)
-    return {name: phase_labels(of_clip) for name, of_clip in phases.items()}
+    phases = read_phase_file(path, lengths, times=times, reference=reference)
+    return {clip: phase_labels(of_clip, lengths[clip]) for clip, of_clip in phases.items()}
 
 
-def transfer_labels(labels: Sequence[str], path: np.ndarray) -> list[str]:
+def transfer_labels(labels: Sequence[str | None], path: np.ndarray) -> list[str | None]:
     """Carry the labels of x along a path to y.
 
     Parameters
     ----------
-    labels : sequence of str
-        Phase of every frame of x, n of them.
+    labels : sequence of str or None
+        Phase of every frame of x, n of them; None for a frame without one.
     path : ndarray of int64, shape (L, 2)
         Pairs of frames (i, j), in order.
 
     Returns
     -------
-    list of str
-        For every frame of y, the phase of the frame of x that matches it; of several, the middle
-        one.
+    list of str or None
+        For every frame of y up to the end of the path, the phase of the frame of x that matches it;
+        of several, the middle one. None before an open begin, and for a frame that is matched with
+        one without a phase.
 
     Raises
     ------
@@ -61,53 +79,47 @@ def transfer_labels(labels: Sequence[str], path: np.ndarray) -> list[str]:
     """
     if len(labels) != path[-1, 0] + 1:
         raise ValueError(f"labels must be {path[-1, 0] + 1}, one per frame, got {len(labels)}")
-    return [labels[frame] for frame in matched_frames(path)]
+    begin = int(path[0, 1])
+    return [None] * begin + [labels[frame] for frame in matched_frames(path)[begin:]]
 
 
-def matched_frames(path: np.ndarray) -> np.ndarray:
+def matched_frames(path: np.ndarray, frames_y: int | None = None) -> np.ndarray:
     """Return, for every frame j of a path, the frame i that matches it; of several, the middle one.
 
     Parameters
     ----------
     path : ndarray of int64, shape (L, 2)
-        Pairs of frames (i, j), in order, of all j.
+        Pairs of frames (i, j), in order.
+    frames_y : int, optional
+        Number of frames j; by default the path ends at the last one. Frames before and after the
+        path get what matches its first and its last one.
 
     Returns
     -------
     ndarray of int64, shape (m,)
         Frames of the other video; they never decrease.
     """
-    frames = np.arange(path[-1, 1] + 1)
+    count = path[-1, 1] + 1 if frames_y is None else frames_y
+    frames = np.clip(np.arange(count), path[0, 1], path[-1, 1])
     first = np.searchsorted(path[:, 1], frames, side="left")
     last = np.searchsorted(path[:, 1], frames, side="right") - 1
     return path[(first + last) // 2, 0]
 
 
-def intervals(labels: Sequence[str]) -> list[tuple[int, int, str]]:
-    """Return runs of one label as (start_frame, end_frame, phase), `end_frame` exclusive."""
+def intervals(labels: Sequence[str | None]) -> list[tuple[int, int, str]]:
+    """Return runs of one label as (start_frame, end_frame, phase), `end_frame` exclusive.
+
+    Frames without a label are in none of them.
+    """
     runs, start = [], 0
     for phase, run in groupby(labels):
         end = start + len(list(run))
-        runs.append((start, end, phase))
+        if phase is not None:
+            runs.append((start, end, phase))
         start = end
     return runs
 
 
-def write_labels(path: str | Path, labels: Mapping[str, Sequence[str]]) -> None:
-    """Write a label file, from which `read_labels` reads the same.
-
-    Parameters
-    ----------
-    path : str or Path
-        File to write; replaced if it exists.
-    labels : mapping of str to sequence of str
-        Name of each clip and the phase of each of its frames.
-    """
-    with (
-        replacing(path) as temporary,
-        temporary.open("w", newline="", encoding="utf-8", errors="replace") as file,
-    ):
-        write_rows(file, [PHASE_COLUMNS])
-        for name, phases in labels.items():
-            rows = intervals(phases)
-            write_rows(file, ((as_text(name), s, e, as_text(phase)) for s, e, phase in rows))
+def unlabeled_count(labels: Sequence[str | None]) -> int:
+    """Return the number of frames without a label."""
+    return sum(phase is None for phase in labels)

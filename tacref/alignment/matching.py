@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 from tacref.alignment.distances import check_cost
 from tacref.checks import check_band_shape, check_positive
-from tacref.steps import check_steps, check_steps_reach
+from tacref.ends import CLOSED, OpenEnds
+from tacref.reach import check_steps_reach
+from tacref.steps import check_steps
 
 
 class Matching(NamedTuple):
@@ -41,15 +43,17 @@ class Matching(NamedTuple):
                     f"'diagonal', got {self.band_shape!r}"
                 )
 
-    def check_lengths(self, n: int, m: int) -> None:
+    def check_lengths(self, n: int, m: int, open_ends: OpenEnds = CLOSED) -> None:
         """Refuse clips of n and m frames through which no path leads, as far as lengths tell.
+
+        `open_ends` says where paths may begin and end.
 
         Raises
         ------
         ValueError
             If steps or band leave no path.
         """
-        check_steps_reach(check_steps(self.steps), n, m, self.band, self.band_shape)
+        check_steps_reach(check_steps(self.steps), n, m, self.band, self.band_shape, open_ends)
 
 
 ANY_MATCHING = Matching()

@@ -34,7 +34,8 @@ class Position:
     frame : int
         Frame of the reference.
     phase : str or None
-        The reference's phase there; None if the aligner has no phases, or `off_script` is True.
+        The reference's phase there; None if that frame has none, the aligner has no phases, or
+        `off_script` is True.
     confidence : float
         In [0, 1]: the share of all alignments, weighted by their cost, that end within a twentieth
         of the reference from `frame`, among all alignments and the possibility that the performer
@@ -67,8 +68,8 @@ class OnlineAligner:
     ----------
     reference : array_like, shape (n, d)
         Frame embeddings of the reference. float32 is stored as it is, everything else as float64.
-    phases : sequence of str, optional
-        Phase of each of the n frames of the reference.
+    phases : sequence of str or None, optional
+        Phase of each of the n frames of the reference; None for a frame without one.
     open_begin : bool
         Whether the performer may begin anywhere in the reference, at no cost. By default only at
         its first frame.
@@ -104,7 +105,7 @@ class OnlineAligner:
         self,
         reference: ArrayLike,
         *,
-        phases: Sequence[str] | None = None,
+        phases: Sequence[str | None] | None = None,
         open_begin: bool = False,
         cost: str = "sqeuclidean",
         steps: str | Sequence[Sequence[float]] = "any",

@@ -17,6 +17,7 @@ from tacref.alignment.sweep import (
     run_sweep,
     whole_area,
 )
+from tacref.ends import End, find_end
 from tacref.kernels.costs import ROWS
 from tacref.kernels.dtw.pair import Area, Pair, Storage, size_of
 from tacref.kernels.dtw.sweep import walk
@@ -54,6 +55,7 @@ def find_path(
     blocks: Blocks,
     bound: float = math.inf,
     *,
+    open_end: str | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> np.ndarray:
@@ -62,26 +64,61 @@ def find_path(
     `bound` is the cost of some path, in the same arithmetic.
     """
     row, left = make_borders(pair)
-    checkpoints = _checkpoints(pair, blocks)
-    if checkpoints.row_step or checkpoints.column_step:
+    checkpoints = make_checkpoints(pair, blocks)
+    end = End(pair.n - 1, pair.m - 1, bound)
+    if checkpoints.row_step or checkpoints.column_step or open_end is not None:
         forward = None if progress is None else lambda share: progress(_FORWARD_SHARE * share)
         run_sweep(
             pair, whole_area(pair, bound), row, left, checkpoints, threads=threads, progress=forward
         )
+        end = find_end(row[1:], left[1:], open_end)
+    backward = None
+    if progress is not None:
+
+        def backward(share: float) -> None:
+            progress(_FORWARD_SHARE + (1.0 - _FORWARD_SHARE) * share)
+
+    return trace_path(pair, blocks, checkpoints, end, threads=threads, progress=backward)
+
+
+def trace_path(
+    pair: Pair,
+    blocks: Blocks,
+    checkpoints: Storage,
+    end: End,
+    *,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """Follow a path back from its end, block by block.
+
+    Parameters
+    ----------
+    pair, blocks
+        As for `find_path`.
+    checkpoints : Storage
+        Of a sweep over all cells, whose bound was not below the cost of this path.
+    end : End
+        Last cell of the path, and its cost; or a bound on the cost.
+    threads, progress
+        As for `run_sweep`.
+    """
+    row, left = make_borders(pair)
     bits = np.empty(_direction_bytes(pair, blocks), np.uint8)
     directions = no_storage()._replace(bits=bits, tiles=_tiles(pair, blocks.columns))
-    path = np.empty((pair.n + pair.m - 1, 2), np.int64)
-    i, j, step = pair.n - 1, pair.m - 1, len(path)
+    i, j, bound = end
+    path = np.empty((i + j + 1, 2), np.int64)
+    step = len(path)
     while i >= 0 and j >= 0:
         # The part of a block from its first cell to (i, j): later cells do not lead there.
         rows = i // blocks.rows * blocks.rows, i + 1
         columns = j // blocks.columns * blocks.columns, j + 1
         area = make_area(pair, rows, columns, bound)
-        _restore(pair, area, checkpoints, row, left)
+        restore_borders(pair, area, checkpoints, row, left)
         run_sweep(pair, area, row, left, directions, threads=threads)
         i, j, step = walk(area, directions, i, j, path, step)
         if progress is not None:
-            progress(1.0 - (1.0 - _FORWARD_SHARE) * (i + j + 2) / (pair.n + pair.m))
+            progress(1.0 - (i + j + 2) / (end.i + end.j + 2))
     return path[step:].copy()
 
 
@@ -110,7 +147,7 @@ def _checkpoint_sizes(pair: Pair) -> tuple[int, int]:
     return int(widest), int(highest)
 
 
-def _checkpoints(pair: Pair, blocks: Blocks) -> Storage:
+def make_checkpoints(pair: Pair, blocks: Blocks) -> Storage:
     """Allocate storage for the last row and column of every block but the last."""
     rows, columns = (pair.n - 1) // blocks.rows, (pair.m - 1) // blocks.columns
     if rows == columns == 0:
@@ -124,11 +161,14 @@ def _checkpoints(pair: Pair, blocks: Blocks) -> Storage:
     )
 
 
-def _restore(pair: Pair, area: Area, storage: Storage, row: np.ndarray, left: np.ndarray) -> None:
+def restore_borders(
+    pair: Pair, area: Area, storage: Storage, row: np.ndarray, left: np.ndarray
+) -> None:
     """Fill in the row above and the column left of an area from the checkpoints."""
     rows = slice(area.row_start, area.row_stop + 1)
     columns = slice(area.column_start, area.column_stop + 1)
-    row[columns] = left[rows] = np.inf
+    row[columns] = np.inf if area.row_start else pair.above
+    left[rows] = np.inf if area.column_start else pair.before
     if area.row_start:
         i = area.row_start - 1
         stored = storage.rows[area.row_start // storage.row_step - 1]
@@ -137,10 +177,10 @@ def _restore(pair: Pair, area: Area, storage: Storage, row: np.ndarray, left: np
         j = area.column_start - 1
         stored = storage.columns[area.column_start // storage.column_step - 1]
         _copy(stored, pair.first_rows[j], pair.stop_rows[j], left, rows)
-    # The corner is in both, or next to (0, 0).
-    left[area.row_start] = row[area.column_start] if area.row_start else np.inf
-    if area.row_start == area.column_start == 0:
-        left[0] = 0.0
+    if area.row_start and area.column_start:  # the corner is in both
+        left[area.row_start] = row[area.column_start]
+    elif not area.row_start:
+        left[0] = pair.above if area.column_start else 0.0
 
 
 def _copy(source: np.ndarray, first: int, stop: int, out: np.ndarray, part: slice) -> None:

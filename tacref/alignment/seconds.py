@@ -4,7 +4,9 @@ import numpy as np
 
 from tacref.bands import Columns, band_columns, leaves_path
 from tacref.checks import check_positive
-from tacref.steps import Steps, leads_through
+from tacref.ends import CLOSED, OpenEnds
+from tacref.reach import leads_through
+from tacref.steps import Steps
 
 # Times such as k / 30 are rounded: a difference this share above the band is still inside.
 _ROUNDING = 1e-9
@@ -13,7 +15,11 @@ _SEARCH_SHARE, _MARGIN = 1e-3, 1.006
 
 
 def seconds_columns(
-    times_x: np.ndarray, times_y: np.ndarray, seconds: float, steps: Steps
+    times_x: np.ndarray,
+    times_y: np.ndarray,
+    seconds: float,
+    steps: Steps,
+    open_ends: OpenEnds = CLOSED,
 ) -> Columns:
     """Columns of each row inside a band that is measured in seconds.
 
@@ -30,6 +36,8 @@ def seconds_columns(
         Width, > 0.
     steps : Steps
         Steps that must find a path inside.
+    open_ends : OpenEnds
+        Where that path may begin and end.
 
     Returns
     -------
@@ -63,8 +71,8 @@ def seconds_columns(
     p = (times_x - times_x[0]) / durations[0] * shorter
     q = (times_y - times_y[0]) / durations[1] * shorter
     columns = _columns(p, q, seconds)
-    if not _leaves_path(columns, m, steps):
-        raise ValueError(_message(p, q, seconds, shorter, steps))
+    if not _leaves_path(columns, m, steps, open_ends):
+        raise ValueError(_message(p, q, seconds, shorter, steps, open_ends))
     return columns
 
 
@@ -75,19 +83,28 @@ def _columns(p: np.ndarray, q: np.ndarray, seconds: float) -> Columns:
     return Columns(first.astype(np.int64), stop.astype(np.int64))
 
 
-def _leaves_path(columns: Columns, m: int, steps: Steps) -> bool:
+def _leaves_path(columns: Columns, m: int, steps: Steps, open_ends: OpenEnds) -> bool:
     if steps.are_any:
         return leaves_path(*columns, m)
-    return bool((columns.first < columns.stop).all()) and leads_through(steps, columns, m)
+    if (columns.first >= columns.stop).any():
+        return False
+    return leads_through(steps, columns, m, open_ends)
 
 
-def _message(p: np.ndarray, q: np.ndarray, too_narrow: float, shorter: float, steps: Steps) -> str:
+def _message(
+    p: np.ndarray,
+    q: np.ndarray,
+    too_narrow: float,
+    shorter: float,
+    steps: Steps,
+    open_ends: OpenEnds,
+) -> str:
     got, enough = too_narrow, shorter
-    if not _leaves_path(_columns(p, q, enough), len(q), steps):
+    if not _leaves_path(_columns(p, q, enough), len(q), steps, open_ends):
         return f"steps {steps.label} leave no path for n = {len(p)} and m = {len(q)}"
     while enough - too_narrow > _SEARCH_SHARE * enough:
         middle = (enough + too_narrow) / 2
-        if _leaves_path(_columns(p, q, middle), len(q), steps):
+        if _leaves_path(_columns(p, q, middle), len(q), steps, open_ends):
             enough = middle
         else:
             too_narrow = middle

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tacref.alignment.sweep import Progress
+from tacref.ends import find_end
 from tacref.kernels.costs import ROWS, STRIDE
 from tacref.kernels.dtw.pair import Pair
 from tacref.kernels.dtw.steps import Begins, Buffers, Moves, sweep_strip, walk_steps
@@ -22,6 +23,8 @@ MAX_DIRECTION_BYTES = 2**25
 MAX_CHECKPOINT_BYTES = 2**27
 # Share of the work in the forward pass, about; the rest is the backward pass.
 _FORWARD_SHARE = 0.5
+# Share of the work in finding an open end, about; the rest is the path to it.
+_END_SHARE = 0.4
 
 
 class _Search(NamedTuple):
@@ -32,72 +35,96 @@ class _Search(NamedTuple):
     begins: Begins
     buffers: Buffers
     rows_above: int
+    margin: int
     widest: int
 
 
 def steps_cost(
-    pair: Pair, steps: Steps, begins: Begins | None = None, progress: Progress | None = None
-) -> np.ndarray:
-    """Return the accumulated costs of the last row, +inf where no path leads.
+    pair: Pair, steps: Steps, progress: Progress | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the accumulated costs of the last row and column, +inf where no path leads.
 
     Parameters
     ----------
     pair : Pair
-        As `make_pair` returns it.
+        As `make_pair` returns it; says where paths may begin.
     steps : Steps
         Checked.
-    begins : Begins, optional
-        Where paths may begin; by default in the first cell.
     progress : callable, optional
         Called with the share of the rows done so far.
 
     Returns
     -------
-    ndarray of float64, shape (m,)
-        R of row n-1.
+    last_row, last_column : ndarray of float64, shapes (m,) and (n,)
+        R of row n-1 and of column m-1.
     """
-    search = _make_search(pair, steps, begins)
-    history = _no_history(search)
+    search = _make_search(pair, steps)
+    history, last_column = _no_history(search), np.full(pair.n, np.inf)
     for first in range(0, pair.n, ROWS):
-        _sweep(search, history, first, min(first + ROWS, pair.n), pair.m)
+        stop = min(first + ROWS, pair.n)
+        _sweep(search, history, first, stop, pair.m)
+        if pair.stop_columns[stop - 1] == pair.m:
+            # A strip leaves its last columns in front of where the next tile's would be.
+            kept = search.buffers.R[search.rows_above :, search.margin - 1]
+            last_column[first:stop] = kept[: stop - first]
         if progress is not None:
-            progress(min(1.0, (first + ROWS) / pair.n))
-    return history[-1]
+            progress(stop / pair.n)
+    return history[-1], last_column
 
 
 def steps_path(
     pair: Pair,
     steps: Steps,
-    begins: Begins | None = None,
-    end: tuple[int, int] | None = None,
+    open_end: str | None = None,
     progress: Progress | None = None,
 ) -> np.ndarray:
-    """Return the path to a cell, by default the last one, that some path must reach.
+    """Return the cheapest path, where there is one.
 
     Parameters
     ----------
-    pair, steps, begins, progress
+    pair, steps, progress
         As `steps_cost` takes them.
-    end : (int, int), optional
-        The path's last cell.
+    open_end : str, optional
+        Which sequence may end anywhere. Its end is found by a pass of its own over all cells.
 
     Returns
     -------
     ndarray of int64, shape (L, 2)
         Cells (i, j) in order. Going back, ties take the step that is listed first.
     """
-    search = _make_search(pair, steps, begins)
-    i, j = (pair.n - 1, pair.m - 1) if end is None else end
+    i, j = pair.n - 1, pair.m - 1
+    if open_end is not None:
+        first_part, progress = _in_parts(progress)
+        i, j, _ = find_end(*steps_cost(pair, steps, first_part), open_end)
+    return steps_path_to(pair, steps, (i, j), progress)
+
+
+def steps_path_to(
+    pair: Pair, steps: Steps, end: tuple[int, int], progress: Progress | None = None
+) -> np.ndarray:
+    """Return the path to a cell that some path must reach; otherwise as `steps_path`."""
+    search = _make_search(pair, steps)
+    i, j = end
     path = np.empty((i + j + 1, 2), np.int64)
     *_, step = _walk_back(search, _no_history(search), 0, (i, j, len(path)), path, progress)
     return path[step:].copy()
 
 
-def _make_search(pair: Pair, steps: Steps, begins: Begins | None) -> _Search:
-    rows_above, margin = max(1, int(steps.rows.max())), int(steps.columns.max())
-    if begins is None:
-        begins = Begins(np.full(pair.m, np.inf), np.full(pair.n, np.inf))
-        begins.row[0] = begins.column[0] = 0.0
+def _in_parts(progress: Progress | None) -> tuple[Progress | None, Progress | None]:
+    """Return what shows the progress of the first pass, and of the path after it."""
+    if progress is None:
+        return None, None
+    show = progress
+    return (
+        lambda share: show(_END_SHARE * share),
+        lambda share: show(_END_SHARE + (1.0 - _END_SHARE) * share),
+    )
+
+
+def _make_search(pair: Pair, steps: Steps) -> _Search:
+    rows_above, margin = max(1, int(steps.rows.max())), max(1, int(steps.columns.max()))
+    begins = Begins(np.full(pair.m, pair.above), np.full(pair.n, pair.before))
+    begins.row[0] = begins.column[0] = 0.0
     buffers = Buffers(
         strip=np.zeros(DIAGONALS * STRIDE),
         costs=np.zeros((ROWS, TILE)),
@@ -106,7 +133,7 @@ def _make_search(pair: Pair, steps: Steps, begins: Begins | None) -> _Search:
     )
     moves = Moves(steps.rows, steps.columns, steps.weights)
     widest = int((pair.stop_columns - pair.first_columns).max())
-    return _Search(pair, moves, begins, buffers, rows_above, widest)
+    return _Search(pair, moves, begins, buffers, rows_above, margin, widest)
 
 
 def _no_history(search: _Search) -> np.ndarray:

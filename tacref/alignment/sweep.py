@@ -10,6 +10,7 @@ import numpy as np
 from tacref.alignment.distances import comparable_rows
 from tacref.bands import Columns, band_columns
 from tacref.cores import threads_available
+from tacref.ends import border_costs
 from tacref.kernels.costs import COLUMNS, ROWS, STRIDE, copy_columns
 from tacref.kernels.dtw.pair import (
     COMPLETE,
@@ -41,12 +42,16 @@ Progress = Callable[[float], object]
 
 
 def make_pair(
-    x: np.ndarray, y: np.ndarray, band: Columns | None = None, cost: str = "sqeuclidean"
+    x: np.ndarray,
+    y: np.ndarray,
+    band: Columns | None = None,
+    cost: str = "sqeuclidean",
+    open_begin: str | None = None,
 ) -> Pair:
     """Return two embeddings as the kernels take them; they have passed `check_embeddings`.
 
     `band` holds the columns of each row that are inside the band; by default there is no band.
-    `cost` is one of `tacref.alignment.distances.COSTS`.
+    `cost` is one of `tacref.alignment.distances.COSTS`; `open_begin` has passed `check_open`.
 
     Raises
     ------
@@ -74,7 +79,18 @@ def make_pair(
         part = y[tile * TILE : (tile + 1) * TILE]
         copy_columns(part, len(part), columns[tile * d * TILE :], TILE)
     flat = np.require(x, np.float64, ["C", "W"]).reshape(-1)  # one type for the compiler, not two
-    return Pair(flat, last.reshape(-1), columns, n, m, d, *band, *rows_of_columns(*band, m), kind)
+    return Pair(
+        flat,
+        last.reshape(-1),
+        columns,
+        n,
+        m,
+        d,
+        *band,
+        *rows_of_columns(*band, m),
+        kind,
+        *border_costs(open_begin),
+    )
 
 
 def make_area(pair: Pair, rows: tuple[int, int], columns: tuple[int, int], bound: float) -> Area:
@@ -94,8 +110,8 @@ def estimate_seconds(cells: int, d: int) -> float:
 
 
 def make_borders(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
-    """Return the row above and the column left of a pair: paths start at (0, 0) only."""
-    row, left = np.full(pair.m + 1, np.inf), np.full(pair.n + 1, np.inf)
+    """Return the row above and the column left of a pair: where paths may begin, R is 0."""
+    row, left = np.full(pair.m + 1, pair.above), np.full(pair.n + 1, pair.before)
     left[0] = 0.0
     return row, left
 
@@ -121,13 +137,16 @@ def run_sweep(
     Parameters
     ----------
     pair, area, row, left, storage
-        As `tacref.kernels.dtw.sweep.sweep` takes them.
+        As `tacref.kernels.dtw.sweep.sweep` takes them. When it is done, `row` holds R of the area's
+        last row, and `left` R of its last column.
     threads : int, optional
         How many to use. By default as many as are available and pay.
     progress : callable, optional
         Called by the calling thread with the share of the area done so far.
     """
     strips = len(area.starts)
+    # Columns that the first strip does not reach are above cells inside the area, too.
+    row[area.stops[0] + 1 : area.column_stop + 1] = np.inf
     tiles, cells, widest = size_of(area)
     work = estimate_seconds(cells, pair.d)
     if threads is None:
@@ -171,7 +190,9 @@ def run_sweep(
             raise
 
     if threads == 1:
-        return sweep_until_done(workers[0], tiles_per_turn)
+        sweep_until_done(workers[0], tiles_per_turn)
+        _finish_borders(area, row, left, team)
+        return
     with ThreadPoolExecutor(threads - 1) as pool:
         try:
             others = [pool.submit(sweep_until_done, worker, 2**62) for worker in workers[1:]]
@@ -181,4 +202,15 @@ def run_sweep(
         except BaseException:
             team.halt[0] = 1  # else the others would wait forever
             raise
-    return None
+    _finish_borders(area, row, left, team)
+
+
+def _finish_borders(area: Area, row: np.ndarray, left: np.ndarray, team: Team) -> None:
+    """Let `row` and `left` hold R of an area's last row and last column, and nothing else."""
+    # Where the last strip does not reach, R of a strip above is left.
+    row[area.column_start + 1 : area.starts[-1] + 1] = np.inf
+    row[max(area.stops[-1], area.column_start) + 1 : area.column_stop + 1] = np.inf
+    edges = team.edges[:, 1:]
+    edges[(area.stops < area.column_stop) | (area.stops <= area.starts)] = np.inf
+    rows = area.row_stop - area.row_start
+    left[area.row_start + 1 : area.row_stop + 1] = edges.reshape(-1)[:rows]

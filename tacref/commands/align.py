@@ -4,6 +4,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from tacref.alignment.deviations import DEFAULT_THRESHOLD
+from tacref.alignment.label_files import CLIP_FORMATS
 from tacref.commands.guard import command
 from tacref.commands.matching import add_matching, read_matching
 from tacref.commands.options import (
@@ -12,12 +14,19 @@ from tacref.commands.options import (
     add_device,
     add_encoder,
     add_json,
+    positive_float,
+    positive_int,
 )
 from tacref.data.named import clip_names, named_clips
 from tacref.files import new_folder
+from tacref.report.part_results import PartResults
+from tacref.report.parts import align_part, check_part
+from tacref.report.results import Results
 from tacref.report.videos import Request, align_videos
 from tacref.terminal import printable
 from tacref_export.opening import open_encoder
+
+DEVIATION_STATUS = 3
 
 
 @command("align")
@@ -36,10 +45,44 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_matching(parser)
     parser.add_argument(
         "--phases",
-        metavar="CSV",
-        help="read labels from this file, and give them to the clips that it lacks",
+        metavar="FILE",
+        help="read labels from this file, and give them to the clips that it lacks: .csv; or .vtt "
+        "(WebVTT), .txt or .tsv (ELAN) of the clip that is called like it, else of the reference",
+    )
+    parser.add_argument(
+        "--phases-as",
+        action="append",
+        choices=list(CLIP_FORMATS),
+        default=[],
+        help="write labels also as WebVTT or ELAN's text, a file for each clip; may be repeated",
+    )
+    parser.add_argument(
+        "--part",
+        nargs="?",
+        const=1,
+        type=positive_int,
+        metavar="K",
+        help="find the first of two clips in the second, a longer one, at K places that do not "
+        "overlap (without K: at one); name the clips before it",
     )
     parser.add_argument("--video", action="store_true", help="write aligned.mp4, all side by side")
+    parser.add_argument(
+        "--deviations",
+        action="store_true",
+        help="find where a clip stands out against the others at the same place; needs 6 clips",
+    )
+    parser.add_argument(
+        "--deviation-threshold",
+        type=positive_float,
+        metavar="Z",
+        help="take what is more than Z robust standard deviations above the others for a deviation "
+        f"(default: {DEFAULT_THRESHOLD:g})",
+    )
+    parser.add_argument(
+        "--fail-on-deviation",
+        action="store_true",
+        help="end with status 3 if there are deviations, after all is written",
+    )
     parser.add_argument(
         "--barycenter", action="store_true", help="align with the clips' soft-DTW barycenter"
     )
@@ -47,6 +90,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_json(parser)
     options = parser.parse_args(argv)
 
+    for option in ("deviation_threshold", "fail_on_deviation"):
+        if getattr(options, option) and not options.deviations:
+            raise ValueError(f"--{option.replace('_', '-')} needs --deviations")
+    threshold = options.deviation_threshold or DEFAULT_THRESHOLD
     paths, grouped = named_clips(options.clips)
     request = Request(
         clips=dict(zip(clip_names(paths), paths, strict=True)),
@@ -55,16 +102,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         barycenter=options.barycenter,
         matching=read_matching(options),
         phases=options.phases,
+        phases_as=options.phases_as,
         video=options.video,
+        part=options.part,
+        deviation_threshold=threshold if options.deviations else None,
     )
-    request.check()
+    if options.part is None:
+        request.check()
+    else:
+        check_part(request, grouped=grouped)
     out = Path(options.out)
     with new_folder(out) as folder:  # before the work, so that nobody else begins the same
         encoder = open_encoder(options.encoder, device=options.device)
-        results = align_videos(encoder, request, folder)
+        results: Results | PartResults
+        if options.part is None:
+            results = align_videos(encoder, request, folder, final_folder=out)
+        else:
+            results = align_part(encoder, request, folder, final_folder=out)
     written = {"alignment": str(out / "alignment.json"), "report": str(out / "report.html")}
+    if options.part is not None:
+        written["table"] = str(out / "matches.csv")
     if options.json:
         print(json.dumps(results.to_json() | written))
     else:
         print(*results.lines(), f"report: {printable(written['report'])}", sep="\n")
-    return 0
+    deviates = isinstance(results, Results) and results.deviates
+    return DEVIATION_STATUS if options.fail_on_deviation and deviates else 0

@@ -187,6 +187,9 @@ def _report(
             title: {activity: pairs._asdict() for activity, pairs in undefined.items()}
             for title, undefined in ((title, comparison.undefined(title)) for title in single)
         },
+        "unlabeled_frames": {
+            activity: frames._asdict() for activity, frames in comparison.unlabeled.items()
+        },
         "plots": [str(Path(options.plots) / name) for name in plots],
     }
 
@@ -216,6 +219,14 @@ def _print(options: Namespace, clips: Clips, comparison: Comparison, plots: list
             for title in titles
         }
         print(format_table(columns))
+    held_out, training = (
+        sum(frames[side] for frames in comparison.unlabeled.values()) for side in (0, 1)
+    )
+    if held_out or training:
+        print(
+            f"\nFrames without a phase, which count in no score of phases: {held_out} held out, "
+            f"{training} of training clips"
+        )
     if plots:
         print(f"\n{len(plots)} pictures in {printable(options.plots)}")
 

@@ -51,7 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         without=" (default: compare rows of numbers as they are; A is then a .npy)",
     )
     parser.add_argument(
-        "--phases", metavar="CSV", help="show the reference's phases, read from this label file"
+        "--phases",
+        metavar="FILE",
+        help="show the reference's phases, read from this label file: .csv; or .vtt (WebVTT), .txt "
+        "or .tsv (ELAN), which are the reference's whatever they are called",
     )
     parser.add_argument(
         "--open-begin", action="store_true", help="let the performer begin anywhere in A"
@@ -76,9 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.encoder is None:
         _check_rows(options)
     if options.phases is not None:  # what is wrong with the file, before any work
-        _phases(options, clip_length(Path(options.reference)))
+        _phases(options, clip_length(Path(options.reference)), None)
     encoder, (reference, times) = _open_reference(options)
-    phases = None if options.phases is None else _phases(options, len(reference))
+    phases = None if options.phases is None else _phases(options, len(reference), times)
     aligner = OnlineAligner(
         reference,
         phases=phases,
@@ -86,12 +89,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         cost=options.cost,
         steps=options.steps,
     )
-    show = _lines if options.json else _screen
     rows_come_live = (
         options.source == STDIN and encoder is not None and not encoder.config.takes_pictures
     )
     batch = options.batch or (1 if rows_come_live else 8)
-    show(follow(encoder, options.source, aligner, batch=batch), times, sys.stdout)
+    positions = follow(encoder, options.source, aligner, batch=batch)
+    if options.json:
+        _lines(positions, times, sys.stdout)
+    else:
+        _screen(positions, times, sys.stdout, has_phases=phases is not None)
     return 0
 
 
@@ -117,13 +123,20 @@ def _open_reference(options: Namespace) -> tuple[Embedder | None, tuple[np.ndarr
     return encoder, embed_clip(encoder, options.reference, progress=not options.json)
 
 
-def _phases(options: Namespace, frames: int) -> list[str]:
-    """Read the phase of each frame of the reference."""
-    name = Path(options.reference).resolve().name
-    phases = read_labels(options.phases, {name: frames}).get(name)
-    if phases is None:
-        raise ValueError(f"{options.phases}: has no phases of {name!r}, the reference")
-    return phases
+def _phases(options: Namespace, frames: int, times: np.ndarray | None) -> list[str | None]:
+    """Read the phase of each frame of the reference; its times are read from it if necessary."""
+    clip = Path(options.reference)
+    labels = read_labels(
+        options.phases,
+        {clip: frames},
+        times=None if times is None else {clip: times},
+        reference=clip,
+    )
+    if clip not in labels:
+        raise ValueError(
+            f"{options.phases}: has no phases of {clip.resolve().name!r}, the reference"
+        )
+    return labels[clip]
 
 
 def _lines(positions: Iterator[tuple[float, Position]], times: np.ndarray, out: TextIO) -> None:
@@ -144,15 +157,23 @@ def _lines(positions: Iterator[tuple[float, Position]], times: np.ndarray, out: 
             return
 
 
-def _screen(positions: Iterator[tuple[float, Position]], times: np.ndarray, out: TextIO) -> None:
+def _screen(
+    positions: Iterator[tuple[float, Position]],
+    times: np.ndarray,
+    out: TextIO,
+    *,
+    has_phases: bool = False,
+) -> None:
     """Show one line that is written over on a terminal, elsewhere one a change of what it says."""
     terminal = out.isatty()
     said: tuple[str | None, bool] | None = None
-    line, count, astray, length = "", 0, 0, 0  # length of the line that is written over
+    line, count, length = "", 0, 0  # length of the line that is written over
+    astray, unlabeled = 0, 0
     try:
         for timestamp, position in positions:
             count += 1
             astray += position.off_script
+            unlabeled += has_phases and position.phase is None and not position.off_script
             line = _line(timestamp, position, times)
             news = (position.phase, position.off_script)
             if terminal:  # a line that is wrapped could not be written over
@@ -170,8 +191,12 @@ def _screen(positions: Iterator[tuple[float, Position]], times: np.ndarray, out:
             print(file=out)
     if line and not terminal:
         print(line, file=out)
-    rest = f", {astray} of them in no part of the reference" if astray else ""
-    print(f"{count} frames followed{rest}", file=out)
+    notes = []
+    if astray:
+        notes.append(f"{astray} of them in no part of the reference")
+    if unlabeled:
+        notes.append(f"{unlabeled} of them where the reference has no phase")
+    print(", ".join((f"{count} frames followed", *notes)), file=out)
 
 
 def _line(timestamp: float, position: Position, times: np.ndarray) -> str:

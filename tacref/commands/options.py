@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import math
 import re
 from typing import Any, NoReturn
 
@@ -37,6 +38,17 @@ def positive_int(text: str) -> int:
 
 
 positive_int.__name__ = "whole number"  # which argparse says of what is none
+
+
+def positive_float(text: str) -> float:
+    """Read an option's finite number > 0, as `positive_int`."""
+    value = float(text)
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"must be finite and > 0, got {text}")
+    return value
+
+
+positive_float.__name__ = "number"
 
 
 def seed(text: str) -> int:

@@ -16,7 +16,7 @@ from tacref.data.video import iter_video
 ASSUMED_FPS = 25.0
 
 Kind = Literal["video", "frames", "features"]
-_IGNORED_SUFFIXES = frozenset((".csv", ".json", ".md", ".txt"))
+_IGNORED_SUFFIXES = frozenset((".csv", ".json", ".md", ".tsv", ".txt", ".vtt"))
 # Files and folders of file managers and file systems, in lower case; others of them are hidden.
 _SYSTEM_NAMES = frozenset(("thumbs.db", "desktop.ini", "@eadir", "__macosx", "lost+found"))
 
@@ -85,8 +85,8 @@ def find_clips(
     Returns
     -------
     dict of str to list of Clip
-        Activity to its clips, at least two each, in order of name. Hidden files, .csv, .json, .md
-        and .txt files, and files of file managers such as Thumbs.db are ignored.
+        Activity to its clips, at least two each, in order of name. Hidden files, .csv, .json, .md,
+        .tsv, .txt and .vtt files, and files of file managers such as Thumbs.db are ignored.
 
     Raises
     ------

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tacref.data import phases
+from tacref.data.label_table import PHASE_COLUMNS
+from tacref.data.phases import PHASES_FILE
 from tacref.data.scene import PHASES, Scene, pose
 from tacref.data.writing import write_video
 from tacref.files import new_folder
@@ -84,7 +85,7 @@ def make_dataset(
                 progress.extend(
                     (name, frame, f"{share:.6f}") for frame, share in enumerate(done / len(PHASES))
                 )
-            _write_csv(folder / split / phases.PHASES_FILE, phases.PHASE_COLUMNS, intervals)
+            _write_csv(folder / split / PHASES_FILE, PHASE_COLUMNS, intervals)
             _write_csv(folder / split / PROGRESS_FILE, ("video", "frame", "progress"), progress)
     return Path(out_dir)
 
@@ -92,9 +93,7 @@ def make_dataset(
 def holds_activity(folder: Path) -> bool:
     """Return whether a folder holds exactly the files that `make_dataset` makes by default."""
     expected = {
-        f"{split}/{name}"
-        for split in ("train", "val")
-        for name in (phases.PHASES_FILE, PROGRESS_FILE)
+        f"{split}/{name}" for split in ("train", "val") for name in (PHASES_FILE, PROGRESS_FILE)
     }
     for split, count in (("train", TRAIN_CLIPS), ("val", VAL_CLIPS)):
         expected |= {f"{split}/{_name(number)}" for number in range(count)}

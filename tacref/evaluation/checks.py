@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from tacref.checks import read_array
 
 Embeddings = Mapping[str, ArrayLike]
-Labels = Mapping[str, Sequence[str]]
+Labels = Mapping[str, Sequence[str | None]]  # None: a frame without a phase
 
 
 def check_videos(
@@ -57,7 +57,7 @@ def _as_float64(numbers: ArrayLike, name: str) -> np.ndarray:
 def check_labels(
     labels: Labels, videos: Mapping[str, np.ndarray], name: str
 ) -> dict[str, np.ndarray]:
-    """Return the phase of every frame of every video, as arrays of str `(T,)`.
+    """Return the phase of every frame of every video, as arrays of str or None `(T,)`.
 
     Raises
     ------
@@ -68,14 +68,37 @@ def check_labels(
     for key, video in videos.items():
         if key not in labels:
             raise ValueError(f"{name} must cover {key!r}, frames 0 to {len(video)}: it has none")
-        phases = np.asarray(labels[key], dtype=np.str_)
+        phases = np.asarray(labels[key], dtype=object)
         if phases.shape != (len(video),):
             raise ValueError(
                 f"{name}[{key!r}] must have a phase for each of its {len(video)} frames, got "
                 f"{phases.shape[0] if phases.ndim == 1 else phases.shape}"
             )
-        checked[key] = phases
+        texts = [None if phase is None else str(phase) for phase in phases]
+        checked[key] = np.array(texts, dtype=object)
     return checked
+
+
+def is_labeled(phases: np.ndarray) -> np.ndarray:
+    """Return for each frame whether it has a phase, `(T,)`."""
+    return np.array([phase is not None for phase in phases], dtype=bool)
+
+
+def labeled_frames(
+    videos: Mapping[str, np.ndarray], phases: Mapping[str, np.ndarray]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return the frames that have a phase, and their phases as arrays of str.
+
+    Parameters
+    ----------
+    videos, phases : mapping of str to ndarray
+        As `check_videos` and `check_labels` return them.
+    """
+    labeled = {key: is_labeled(phases[key]) for key in videos}
+    return (
+        {key: video[labeled[key]] for key, video in videos.items()},
+        {key: phases[key][labeled[key]].astype(np.str_) for key in videos},
+    )
 
 
 def check_held_out(

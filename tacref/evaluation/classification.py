@@ -12,6 +12,7 @@ from tacref.evaluation.checks import (
     check_labels,
     check_seed,
     check_videos,
+    labeled_frames,
 )
 from tacref.evaluation.scaling import scaled
 
@@ -38,8 +39,9 @@ def classification_scores(
     ----------
     embeddings, train_embeddings : mapping of str to array_like, each of shape (T_v, d)
         Frame embeddings of the videos to score, and of the training videos.
-    labels, train_labels : mapping of str to sequence of str
-        The phase of every frame of each of these videos.
+    labels, train_labels : mapping of str to sequence of str or None
+        The phase of every frame of each of these videos. Frames without one, None, are neither
+        learned from nor scored; videos without any count neither as training videos nor as scored.
     fractions : sequence of float
         Shares of the training videos, in (0, 1].
     seed : int
@@ -48,7 +50,8 @@ def classification_scores(
     Returns
     -------
     dict of float to Scores
-        For each fraction, the correctly predicted frames and all frames of each video `(V,)`.
+        For each fraction, the correctly predicted frames and the frames with a phase of each video
+        `(V,)`.
 
     Raises
     ------
@@ -60,10 +63,13 @@ def classification_scores(
     train = check_videos(train_embeddings, "train_embeddings")
     train_phases = check_labels(train_labels, train, "train_labels")
     check_held_out(videos, train)
+    videos, phases = labeled_frames(videos, phases)
+    train, train_phases = labeled_frames(train, train_phases)
     rows, truth = np.concatenate(list(videos.values())), np.concatenate(list(phases.values()))
     counts = np.array([len(video) for video in videos.values()])
-    starts = np.r_[0, np.cumsum(counts)[:-1]]
-    names = sorted(train)  # the result does not depend on their order
+    edges = np.cumsum(counts)[:-1]
+    # The result does not depend on their order.
+    names = sorted(name for name, video in train.items() if len(video))
     scores = {}
     check_seed(seed)
     for fraction in fractions:
@@ -74,7 +80,7 @@ def classification_scores(
         rng = np.random.default_rng(seed)
         draws = TRAINING_DRAWS if count < len(names) else 1
         correct = np.zeros(len(counts))
-        for _ in range(draws):
+        for _ in range(draws if names and len(rows) else 0):
             # Sorted: the fit depends slightly on the order of its frames.
             picked = [names[index] for index in sorted(rng.permutation(len(names))[:count])]
             predicted = _classify(
@@ -82,8 +88,8 @@ def classification_scores(
                 np.concatenate([train_phases[name] for name in picked]),
                 rows,
             )
-            correct += np.add.reduceat(predicted == truth, starts, dtype=np.float64)
-        scores[fraction] = Scores(correct / draws, counts.astype(np.float64))
+            correct += [np.count_nonzero(part) for part in np.split(predicted == truth, edges)]
+        scores[fraction] = Scores(correct / draws, counts * float(bool(names)))
     return scores
 
 

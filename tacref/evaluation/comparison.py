@@ -10,7 +10,7 @@ from tacref.data import Clip
 from tacref.encoder.embedding import Embed, GatherResults, embed_shares
 from tacref.evaluation.bootstrap import Estimate, Scores, estimate
 from tacref.evaluation.kendall import UndefinedPairs, undefined_pairs
-from tacref.evaluation.labeled import ALL_CLIPS, score_clips
+from tacref.evaluation.labeled import ALL_CLIPS, UnlabeledFrames, count_unlabeled, score_clips
 
 Clips = Mapping[str, list[Clip]]  # by activity
 
@@ -26,12 +26,15 @@ class Comparison:
         `ALL_CLIPS`.
     embeddings : dict of str to dict of str to ndarray
         Of the first encoder: by activity and name of the clip.
+    unlabeled : dict of str to UnlabeledFrames
+        By activity, of those that have phases: frames that count in no score of phases.
     seed : int
         Of the draws of clips for intervals.
     """
 
     scores: dict[str, dict[str, dict[str, Scores]]]
     embeddings: dict[str, dict[str, np.ndarray]]
+    unlabeled: dict[str, UnlabeledFrames]
     seed: int
 
     def means(self, title: str) -> dict[str, Estimate]:
@@ -99,7 +102,7 @@ def compare(
     Raises
     ------
     ValueError
-        If a clip is damaged or not what an encoder takes, phases do not cover it, or the stride
+        If a clip is damaged or not what an encoder takes, its phases are wrong, or the stride
         leaves one frame of the longest clip of an activity.
     """
     paths = [
@@ -107,6 +110,7 @@ def compare(
     ]
     scores: dict[str, dict[str, dict[str, Scores]]] = {}
     embeddings: dict[str, dict[str, np.ndarray]] = {}
+    unlabeled: dict[str, UnlabeledFrames] = {}
     for title, embed in embedders.items():
         rows = embed_shares(embed, paths, rank, world, gather, title=title, progress=rank == 0)
         if rank != 0:
@@ -119,8 +123,12 @@ def compare(
                 members, train, rows, stride=stride, seed=seed
             )
             if len(scores) == 1:
+                lengths = {path: len(each) for path, each in rows.items()}
+                counted = count_unlabeled(members, train, lengths)
+                if counted is not None:
+                    unlabeled[activity or ALL_CLIPS] = counted
                 embeddings[activity or ALL_CLIPS] = {clip.name: rows[clip.path] for clip in members}
-    return Comparison(scores, embeddings, seed) if rank == 0 else None
+    return Comparison(scores, embeddings, unlabeled, seed) if rank == 0 else None
 
 
 def _check_stride(stride: int, clips: list[Clip], rows: Mapping[Path, np.ndarray]) -> None:

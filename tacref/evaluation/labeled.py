@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -70,16 +71,17 @@ def score_clips(
     Raises
     ------
     ValueError
-        If phases do not cover a clip; names the clip and the frames.
+        If a clip has no phases while others have; names the clip.
     """
-    labels = _labels(clips, embeddings)
+    lengths = {path: len(rows) for path, rows in embeddings.items()}
+    labels = _labels(clips, lengths)
     for clip in clips:
         if labels and clip.name not in labels:
             raise ValueError(
                 f"{clip.path.parent / PHASES_FILE}: no phases for {clip.name!r}, frames 0 to "
-                f"{len(embeddings[clip.path])}"
+                f"{lengths[clip.path]}"
             )
-    train_labels = _labels(train_clips, embeddings) if labels else {}
+    train_labels = _labels(train_clips, lengths) if labels else {}
     return all_scores(
         {clip.name: embeddings[clip.path] for clip in clips},
         labels or None,
@@ -93,17 +95,46 @@ def score_clips(
     )
 
 
+class UnlabeledFrames(NamedTuple):
+    """Frames without a phase in clips that have phases: held out, and of training."""
+
+    held_out: int
+    training: int
+
+
+def count_unlabeled(
+    clips: list[Clip], train_clips: list[Clip], lengths: Mapping[Path, int]
+) -> UnlabeledFrames | None:
+    """Count the frames that count in no score of phases; None if the clips have no phases.
+
+    Parameters
+    ----------
+    clips, train_clips : list of Clip
+        As for `score_clips`.
+    lengths : mapping of Path to int
+        Number of frames of all these clips.
+    """
+    labels = _labels(clips, lengths)
+    if not labels:
+        return None
+    counts = (
+        sum(phase is None for phases in each.values() for phase in phases)
+        for each in (labels, _labels(train_clips, lengths))
+    )
+    return UnlabeledFrames(*counts)
+
+
 def _has_phases(clips: list[Clip]) -> bool:
     return (clips[0].path.parent / PHASES_FILE).is_file()
 
 
-def _labels(clips: list[Clip], embeddings: Mapping[Path, np.ndarray]) -> dict[str, list[str]]:
+def _labels(clips: list[Clip], lengths: Mapping[Path, int]) -> dict[str, list[str | None]]:
     """Return the phase of every frame of the clips of one folder that have phases."""
     if not clips:
         return {}
-    lengths = {clip.name: len(embeddings[clip.path]) for clip in clips}
-    phases = read_phases(clips[0].path.parent, lengths)
-    return {name: phase_labels(of_clip) for name, of_clip in phases.items()}
+    own = {clip.name: lengths[clip.path] for clip in clips}
+    phases = read_phases(clips[0].path.parent, own)
+    return {name: phase_labels(of_clip, own[name]) for name, of_clip in phases.items()}
 
 
 def mean_tau(taus: Mapping[str, float]) -> float:

@@ -11,6 +11,7 @@ from tacref.evaluation.checks import (
     check_held_out,
     check_labels,
     check_videos,
+    is_labeled,
 )
 from tacref.evaluation.pooled import PooledScores
 from tacref.evaluation.scaling import scaled
@@ -35,8 +36,9 @@ def progression_scores(
     ----------
     embeddings, train_embeddings : mapping of str to array_like, each of shape (T_v, d)
         Frame embeddings of the videos to score, and of the training videos.
-    labels, train_labels : mapping of str to sequence of str
-        The phase of every frame of each of these videos.
+    labels, train_labels : mapping of str to sequence of str or None
+        The phase of every frame of each of these videos. Frames without one, None, count for t and
+        T, but are neither learned from nor scored.
 
     Returns
     -------
@@ -93,9 +95,13 @@ def progression_scores_by_definition(
     train_phases = check_labels(train_labels, train, "train_labels")
     check_held_out(videos, train)
     names = sorted(train)  # the result does not depend on their order
-    order = max((list(dict.fromkeys(train_phases[name].tolist())) for name in names), key=len)
+    order = max((_phases_of(train_phases[name]) for name in names), key=len)
     targets = {name: _progress(train_phases[name], order) for name in names}
-    learned = [(train[name], target) for name, target in targets.items() if target is not None]
+    learned = [
+        (train[name][is_labeled(train_phases[name])], target)
+        for name, target in targets.items()
+        if target is not None
+    ]
     count, boundaries = len(videos), len(order) - 1
     means, counts, frames = np.zeros(count), np.zeros(count), np.zeros(count)
     errors, sums, squares = np.zeros((3, count, boundaries))
@@ -105,8 +111,9 @@ def progression_scores_by_definition(
             target = _progress(phases[name], order)
             if target is None:
                 continue
-            counts[index], frames[index] = 1.0, len(video)
-            errors[index] = ((target - predict(video)) ** 2).sum(0)
+            counts[index], frames[index] = 1.0, len(target)
+            labeled = video[is_labeled(phases[name])]
+            errors[index] = ((target - predict(labeled)) ** 2).sum(0)
             sums[index], squares[index] = target.sum(0), (target**2).sum(0)
             spread = ((target - target.mean(0)) ** 2).sum(0)
             means[index] = (1 - errors[index] / spread).mean()
@@ -127,10 +134,18 @@ def _regression(rows: np.ndarray, targets: np.ndarray) -> Callable[[np.ndarray],
     return lambda video: model.predict(scaled(rows, video)[1] - mean)
 
 
+def _phases_of(truth: np.ndarray) -> list[str]:
+    """Return the phases of a video in order."""
+    return list(dict.fromkeys(truth[is_labeled(truth)].tolist()))
+
+
 def _progress(truth: np.ndarray, order: list[str]) -> np.ndarray | None:
-    """Progress `(T, phases - 1)`; None if the video lacks a phase, or there is no boundary."""
+    """Progress of the frames that have a phase, `(frames, phases - 1)`.
+
+    None if the video lacks a phase, or there is no boundary.
+    """
     if len(order) < 2 or not set(order) <= set(truth.tolist()):
         return None
-    frames = np.arange(len(truth))
+    frames = np.flatnonzero(is_labeled(truth))
     boundaries = [np.flatnonzero(truth == phase)[-1] for phase in order[:-1]]
     return (frames[:, None] - np.array(boundaries)) / len(truth)

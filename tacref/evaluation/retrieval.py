@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tacref.evaluation.bootstrap import Scores
-from tacref.evaluation.checks import Embeddings, Labels, check_labels, check_videos
+from tacref.evaluation.checks import Embeddings, Labels, check_labels, check_videos, labeled_frames
 from tacref.evaluation.nearest import k_nearest
 
 
@@ -14,15 +14,16 @@ def retrieval_scores(
 ) -> dict[str, Scores]:
     """Score retrieval by several definitions, all of which are published as "AP@K".
 
-    Every frame of every video is a query. Distances are Euclidean; of equally near frames the
-    first ones are taken. If there are fewer than K candidates, all of them are taken.
+    Every frame that has a phase is a query, and one of the frames to retrieve. Distances are
+    Euclidean; of equally near frames the first ones are taken. If there are fewer than K
+    candidates, all of them are taken.
 
     Parameters
     ----------
     embeddings : mapping of str to array_like, each of shape (T_v, d)
         Frame embeddings of at least two videos of one activity, by name.
-    labels : mapping of str to sequence of str
-        The phase of every frame of each video.
+    labels : mapping of str to sequence of str or None
+        The phase of every frame of each video. Frames without one, None, are left out.
     ks : sequence of int
         Numbers K of frames to retrieve, >= 1.
 
@@ -51,30 +52,46 @@ def retrieval_scores(
     if not ks or any(k != int(k) or k < 1 for k in ks):
         raise ValueError(f"ks must be whole numbers >= 1, got {ks!r}")
     videos = check_videos(embeddings, "embeddings", min_videos=2)
-    phases = check_labels(labels, videos, "labels")
+    videos, phases = labeled_frames(videos, check_labels(labels, videos, "labels"))
     max_k, names = max(ks), list(videos)
     sums: dict[str, list[float]] = {}
+    queries: dict[str, list[int]] = {}
     for name in names:
         others = [other for other in names if other != name]
         gallery = np.concatenate([videos[other] for other in others])
         gallery_phases = np.concatenate([phases[other] for other in others])
         query, truth = videos[name], phases[name][:, None]
-        across = gallery_phases[k_nearest(query, gallery, max_k)] == truth
-        within = phases[name][k_nearest(query, query, max_k)] == truth
-        for k in dict.fromkeys(ks):
-            for metric, hits, of_hits in (
-                ("precision_across", across, _precision),
-                ("average_precision_across", across, _average_precision),
-                ("precision_within", within, _precision),
-            ):
+        across = _hits(query, truth, gallery, gallery_phases, max_k)
+        within = _hits(query, truth, query, phases[name], max_k)
+        for metric, hits, of_hits in (
+            ("precision_across", across, _precision),
+            ("average_precision_across", across, _average_precision),
+            ("precision_within", within, _precision),
+        ):
+            queries.setdefault(metric, []).append(len(hits))
+            for k in dict.fromkeys(ks):
                 sums.setdefault(f"{metric}@{k}", []).append(of_hits(hits[:, :k]).sum())
-    counts = np.array([len(videos[name]) for name in names], dtype=np.float64)
-    scores = {metric: Scores(np.array(totals), counts) for metric, totals in sums.items()}
+    counts = {metric: np.array(of_videos, np.float64) for metric, of_videos in queries.items()}
+    scores = {
+        metric: Scores(np.array(totals), counts[metric.partition("@")[0]])
+        for metric, totals in sums.items()
+    }
     for k in dict.fromkeys(ks):
         for metric in ("precision_across", "precision_within"):
-            means = scores[f"{metric}@{k}"].totals / counts
-            scores[f"{metric}_per_video@{k}"] = Scores(means, np.ones(len(names)))
+            means = scores[f"{metric}@{k}"].totals / np.maximum(counts[metric], 1.0)
+            asks = (counts[metric] > 0).astype(np.float64)
+            scores[f"{metric}_per_video@{k}"] = Scores(means, asks)
     return scores
+
+
+def _hits(
+    query: np.ndarray, truth: np.ndarray, gallery: np.ndarray, phases: np.ndarray, k: int
+) -> np.ndarray:
+    """Return for each query whether its k nearest show its phase; no rows for an empty gallery."""
+    if not (len(query) and len(gallery)):
+        return np.zeros((0, k), dtype=bool)
+    hits: np.ndarray = phases[k_nearest(query, gallery, k)] == truth
+    return hits
 
 
 def _precision(hits: np.ndarray) -> np.ndarray:

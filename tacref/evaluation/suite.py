@@ -29,9 +29,9 @@ def evaluate(
     ----------
     embeddings : mapping of str to array_like, each of shape (T_v, d)
         Frame embeddings of at least two held-out videos, by name, from any encoder.
-    labels : mapping of str to sequence of str, optional
-        The phase of every frame of each of them. Without labels, only Kendall's tau and the
-        cycle-consistency error are computed.
+    labels : mapping of str to sequence of str or None, optional
+        The phase of every frame of each of them; frames without one, None, count in no score of
+        phases. Without labels, only Kendall's tau and the cycle-consistency error are computed.
     train_embeddings, train_labels : mappings, optional
         The same for training videos, for phase classification and progression; need `labels`.
     stride : int

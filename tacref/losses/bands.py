@@ -10,8 +10,8 @@ from torch import Tensor
 from tacref.bands import band_columns, itakura_slope
 from tacref.checks import check_band, check_band_shape
 from tacref.losses.lengths import Lengths, known_numbers
+from tacref.reach import check_moves as check_steps_inside
 from tacref.steps import STEPS, check_steps
-from tacref.steps import check_moves as check_steps_inside
 
 StepsLike = str | Sequence[Sequence[float]]
 # (rows, columns, weight) of each step; None for those of equation 2.

@@ -8,9 +8,10 @@ from numpy.typing import ArrayLike
 
 from tacref.checks import check_not_negative, takes_costs
 from tacref.compiled import njit
+from tacref.reach import check_moves
 from tacref.reference.checks import check_reached, check_smoothing, check_vector
 from tacref.reference.stepwise import backward_by_steps, forward_by_steps
-from tacref.steps import check_moves, check_steps
+from tacref.steps import check_steps
 
 
 def softmin(values: ArrayLike, *, gamma: float) -> float:

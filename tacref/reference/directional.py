@@ -7,10 +7,11 @@ from numpy.typing import ArrayLike
 
 from tacref.checks import takes_costs
 from tacref.compiled import njit
+from tacref.reach import check_moves
 from tacref.reference._soft_dtw import backward, expected_alignment, forward
 from tacref.reference.checks import check_direction, check_reached, check_smoothing
 from tacref.reference.stepwise import backward_by_steps, forward_by_steps, hvp_by_steps
-from tacref.steps import check_moves, check_steps
+from tacref.steps import check_steps
 
 
 @takes_costs

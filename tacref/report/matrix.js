@@ -37,7 +37,8 @@ for (const video of others) {
     for (const needle of needles) needle.style.left = percent(time / reference.duration);
     const [index] = locate(data.times, time), pace = video.speeds[index];
     at("pace-" + video.index).textContent = pace === null ? "it jumps" : pace.toFixed(2) + "×";
-    at("cost-" + video.index).textContent = video.peaks[index].toPrecision(3);
+    const peak = video.peaks[index];
+    at("cost-" + video.index).textContent = peak === null ? "not matched" : peak.toPrecision(3);
   });
 
   // The small pictures nearest to the frames under the pointer.

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from tacref.alignment.alignment import Alignment
-from tacref.alignment.labels import intervals, matched_frames
+from tacref.alignment.deviations import Deviation
+from tacref.alignment.labels import intervals, matched_frames, unlabeled_count
 from tacref.files import replacing
 from tacref.report.footage import write_footage
 from tacref.report.pair import pair_data, pair_html
@@ -41,16 +42,19 @@ class ReportVideo:
     frames : iterable of (ndarray, float)
         All frames with their times, read once, as `write_footage` takes them: uint8 `(H, W, 3)`
         RGB. For rows of features no pictures are shown, only numbers and times.
-    labels : sequence of str, optional
-        Phase of each frame. Any text; escaped.
+    labels : sequence of str or None, optional
+        Phase of each frame, None for a frame without one. Any text; escaped.
     transferred : bool
         Whether the labels come from another video, along a path.
+    deviations : sequence of Deviation, optional
+        Where it stands out against the other videos, if that was sought; none of the reference.
     """
 
     name: str
     frames: Iterable[tuple[np.ndarray, float]]
-    labels: Sequence[str] | None = None
+    labels: Sequence[str | None] | None = None
     transferred: bool = False
+    deviations: Sequence[Deviation] | None = None
 
 
 def write_report(
@@ -145,6 +149,7 @@ def write_report(
                 k,
                 letters[k],
                 bars=bars[0] + bars[k],
+                deviations=videos[k].deviations,
                 moments=pictured_moments,
                 tau=None if taus is None else taus[k - 1],
                 tau_stride=tau_stride,
@@ -210,7 +215,10 @@ def _video_data(video: ReportVideo, ends: np.ndarray) -> dict[str, Any]:
 def _bar(k: int, video: ReportVideo, ends: np.ndarray, letter: str, colors: dict[str, int]) -> str:
     if video.labels is None:
         return ""
-    note = " (transferred along the path)" if video.transferred else ""
+    notes = ["transferred along the path"] if video.transferred else []
+    if unlabeled := unlabeled_count(video.labels):
+        notes.append(f"{unlabeled} of {len(video.labels)} frames have none")
+    note = f" ({'; '.join(notes)})" if notes else ""
     kind = " transferred" if video.transferred else ""
     return (
         f'<div class="line"><p class="soft small">Phases of {letter}{note}</p>'
@@ -243,7 +251,7 @@ def _sheet_frames(alignments: Sequence[Alignment]) -> list[list[int]]:
     """Frames of each video at some moments of the reference."""
     n = len(alignments[0].x)
     moments = ((np.arange(SHEET_MOMENTS) + 0.5) / SHEET_MOMENTS * n).astype(int)
-    matched = [matched_frames(alignment.path[:, ::-1])[moments] for alignment in alignments]
+    matched = [matched_frames(alignment.path[:, ::-1], n)[moments] for alignment in alignments]
     return [moments.tolist(), *(frames.tolist() for frames in matched)]
 
 

@@ -10,8 +10,10 @@ import numpy as np
 
 from tacref.alignment.alignment import Alignment
 from tacref.alignment.costs import mean_costs
+from tacref.alignment.deviations import Deviation
 from tacref.alignment.distances import LABELS
 from tacref.reference import expected_alignment
+from tacref.report.deviations import deviation_bar, deviation_marks, deviation_table
 from tacref.report.pictures import (
     MATRIX_SIDE,
     legend_picture,
@@ -44,7 +46,7 @@ def pair_data(alignment: Alignment) -> dict[str, Any]:
     return {
         "matches": rounded(curves.matches, 4),
         "speeds": [float(f"{s:.3g}") if np.isfinite(s) else None for s in curves.speeds.tolist()],
-        "peaks": [float(f"{cost:.4g}") for cost in curves.costs.tolist()],
+        "peaks": [None if np.isnan(c) else float(f"{c:.4g}") for c in curves.costs.tolist()],
         "costs": {
             "rows": D.shape[0],
             "columns": D.shape[1],
@@ -61,6 +63,7 @@ def pair_html(
     letter: str,
     *,
     bars: str,
+    deviations: Sequence[Deviation] | None = None,
     moments: Sequence[Moment],
     tau: float | None,
     tau_stride: int,
@@ -77,6 +80,8 @@ def pair_html(
         Its letter on the page.
     bars : str
         Phase bars of the two, as HTML.
+    deviations : sequence of Deviation, optional
+        Of video number k, if they were sought.
     moments : sequence of (int, int, float, ndarray or None, ndarray or None)
         Frame of x, frame of y, cost, and the pictures of both, if there are any.
     tau : float or None
@@ -88,9 +93,7 @@ def pair_html(
     # Twice as fine as the picture, which averages the rest.
     D = mean_costs(alignment.x, alignment.y, 2 * MATRIX_SIDE, alignment.cost_name)
     small = mean_costs(alignment.x, alignment.y, EXPECTED_SIDE, alignment.cost_name)
-    # One step of the small matrix stands for several of the path.
-    E = expected_alignment(small, gamma=EXPECTED_GAMMA * float(small.mean()) or 1.0)
-    max_cost = float(frame_costs(alignment).max())
+    max_cost = float(np.nanmax(frame_costs(alignment)))
     ends_x, ends_y = elapsed(alignment.times_x), elapsed(alignment.times_y)
     choice = "".join(
         f'<label><input type="radio" name="picture-{k}" value="{value}"{checked}> {text}</label>'
@@ -104,13 +107,17 @@ def pair_html(
         k=k,
         letter=letter,
         hidden="" if k == 1 else " hidden",
-        bars=bars,
+        bars=bars + deviation_bar(deviations, k, letter, ends_y),
+        deviation_marks=deviation_marks(deviations or (), ends_x),
+        deviations=deviation_table(deviations, letter, ends_x, ends_y),
         choice=f'<p class="choice small">{choice}</p>',
         speed=speed_curve(curves.times, curves.speeds),
-        cost_curve=cost_curve(curves.times, curves.costs, max_cost),
+        cost_curve=cost_curve(curves.times, np.nan_to_num(curves.costs), max_cost),
         max_cost=f"{max_cost:.3g}",
         matrix=matrix_picture(D),
-        expected=matrix_picture(np.sqrt(E)),  # so that faint mass shows, too
+        # The root: so that faint mass shows, too.
+        expected=matrix_picture(np.sqrt(_expected(small, alignment))),
+        course=" from the top left to the bottom right" if _is_closed(alignment) else "",
         line=path_line(alignment.path),
         legend=legend_picture(),
         cost_label=LABELS[alignment.cost_name].capitalize(),
@@ -130,6 +137,27 @@ def pair_html(
         warp=f"{100 * warp(alignment):.1f} %",
         moments=_moments(moments, letter, ends_x, ends_y),
     )
+
+
+def _is_closed(alignment: Alignment) -> bool:
+    """Whether the path leads from corner to corner."""
+    ends = alignment.path[[0, -1]].tolist()
+    return ends == [[0, 0], [len(alignment.x) - 1, len(alignment.y) - 1]]
+
+
+def _expected(small: np.ndarray, alignment: Alignment) -> np.ndarray:
+    """Return the expected alignment of the averaged costs, within the stretch of the path."""
+    shape = np.array(small.shape)
+    scale = shape / (len(alignment.x), len(alignment.y))
+    first = (alignment.path[0] * scale).astype(int)
+    stop = np.minimum((alignment.path[-1] * scale).astype(int) + 1, shape)
+    part = small[first[0] : stop[0], first[1] : stop[1]]
+    E = np.zeros_like(small)
+    # One step of the small matrix stands for several of the path.
+    E[first[0] : stop[0], first[1] : stop[1]] = expected_alignment(
+        part, gamma=EXPECTED_GAMMA * float(part.mean()) or 1.0
+    )
+    return E
 
 
 def path_line(path: np.ndarray) -> str:

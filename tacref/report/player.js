@@ -115,7 +115,7 @@ function paint() {
     video.text.textContent = own.toFixed(2) + " s, frame " + frame;
     if (video.big) video.big.textContent = frame;
     if (video.phases) {
-      const phase = video.phases.find(([, end]) => frame < end);
+      const phase = video.phases.find(([start, end]) => start <= frame && frame < end); // none in a gap
       video.phase.textContent = phase ? phase[2] : "";
     }
     for (const needle of video.needles) needle.style.left = percent(own / video.duration);

@@ -1,7 +1,7 @@
 """What `tacref align` writes in addition to the report, and what it prints."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,10 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tacref.alignment.alignment import Alignment
-from tacref.alignment.labels import matched_frames
+from tacref.alignment.deviations import Deviation
+from tacref.alignment.labels import matched_frames, unlabeled_count
 from tacref.alignment.matching import Matching
 from tacref.data import iter_frames
 from tacref.data.clips import clip_kind
+from tacref.report.deviations import deviation_lines, deviation_record, write_deviations
+from tacref.report.excerpt import Excerpt
 from tacref.report.mosaic import write_mosaic
 from tacref.tables import as_text, write_rows
 from tacref.terminal import printable
@@ -22,18 +25,23 @@ COLUMNS = ("video", "reference_frame", "frame", "reference_time", "time", "cost"
 
 
 class EmbeddedVideo(NamedTuple):
-    """A clip, its embeddings and times; `path` is None for the barycenter."""
+    """A clip or a stretch of it, its embeddings and times; `path` is None for the barycenter.
+
+    A stretch begins with frame `start` of the clip; a whole clip has None there.
+    """
 
     name: str
     path: Path | None
     x: np.ndarray
     times: np.ndarray
+    start: int | None = None
 
     def frames(self) -> Iterator[tuple[np.ndarray, float]]:
         """Read the clip; the barycenter's frames are its embeddings."""
         if self.path is None:
             return zip(self.x, self.times, strict=True)
-        return iter_frames(self.path)
+        frames = iter_frames(self.path)
+        return frames if self.start is None else Excerpt(frames, self.start, len(self.x))
 
     @property
     def has_pictures(self) -> bool:
@@ -59,6 +67,10 @@ class Results:
         One per other video.
     outliers : sequence of int
         Numbers of the others that do not fit, the worst first.
+    labels : mapping of str to sequence of str or None
+        Phase of every frame of each video, by name; empty if there are no labels.
+    deviations : sequence of sequence of Deviation, or None
+        Of each other video; None if none were sought.
     """
 
     encoder: str
@@ -67,9 +79,11 @@ class Results:
     others: Sequence[EmbeddedVideo]
     alignments: Sequence[Alignment]
     outliers: Sequence[int]
+    labels: Mapping[str, Sequence[str | None]]
+    deviations: Sequence[Sequence[Deviation]] | None = None
 
     def write(self, folder: Path) -> None:
-        """Write `alignment.json` and `alignment.csv` into a folder."""
+        """Write `alignment.json`, `alignment.csv` and maybe `deviations.csv` into a folder."""
         record = {
             "format": FORMAT,
             "encoder": self.encoder,
@@ -86,12 +100,20 @@ class Results:
         with path.open("w", newline="", encoding="utf-8", errors="replace") as file:
             write_rows(file, [COLUMNS])
             for other, alignment in self._pairs():
-                write_rows(file, _steps(as_text(other.name), alignment))
+                write_rows(file, steps(as_text(other.name), alignment))
+
+        if self.deviations is not None:
+            names = [other.name for other in self.others]
+            videos = zip(names, self.alignments, self.deviations, strict=True)
+            write_deviations(folder / "deviations.csv", list(videos))
 
     def write_video(self, path: Path) -> None:
         """Write all videos that have pictures side by side, in step with the reference."""
         numbers = [np.arange(len(self.reference.x))]
-        numbers += [matched_frames(alignment.path[:, ::-1]) for alignment in self.alignments]
+        numbers += [
+            matched_frames(alignment.path[:, ::-1], len(alignment.x))
+            for alignment in self.alignments
+        ]
         videos = [
             (video.frames(), frames)
             for video, frames in zip((self.reference, *self.others), numbers, strict=True)
@@ -116,6 +138,16 @@ class Results:
                     f"{alignment.relative_cost:.2f}, above {alignment.mismatch_cost:.2g} (1: as "
                     "frames drawn at random)"
                 )
+            for line in deviation_lines(alignment, self.deviations[k] if self.deviations else ()):
+                yield f"  {name}: {line}"
+        if self.deviations is not None and not self.deviates:
+            yield "no deviations"
+        yield from unlabeled_lines(self.labels)
+
+    @property
+    def deviates(self) -> bool:
+        """True if deviations were sought and there are some."""
+        return any(self.deviations or ())
 
     def to_json(self) -> dict[str, Any]:
         """Return the same as plain JSON values."""
@@ -133,19 +165,42 @@ class Results:
                 for other, alignment in self._pairs()
             ],
             "outliers": [self.others[k].name for k in self.outliers],
+            "unlabeled_frames": unlabeled_frames(self.labels),
+            "deviations": self._deviation_records(),
         }
+
+    def _deviation_records(self) -> list[dict[str, Any]] | None:
+        if self.deviations is None:
+            return None
+        return [
+            {"name": other.name, **deviation_record(deviation, alignment)}
+            for (other, alignment), deviations in zip(self._pairs(), self.deviations, strict=True)
+            for deviation in deviations
+        ]
 
     def _pairs(self) -> Iterable[tuple[EmbeddedVideo, Alignment]]:
         return zip(self.others, self.alignments, strict=True)
 
 
-def _steps(name: str, alignment: Alignment) -> Iterator[tuple[str, int, int, str, str, str]]:
+def steps(name: str, alignment: Alignment) -> Iterator[tuple[str, int, int, str, str, str]]:
     """Yield a row per step: frame of the reference, frame of the other, times and cost."""
-    steps = zip(
+    rows = zip(
         alignment.path.tolist(),
         alignment.path_times.tolist(),
         alignment.step_costs.tolist(),
         strict=True,
     )
-    for (i, j), (s, t), cost in steps:
+    for (i, j), (s, t), cost in rows:
         yield name, i, j, f"{s:.6f}", f"{t:.6f}", f"{cost:.9g}"
+
+
+def unlabeled_frames(labels: Mapping[str, Sequence[str | None]]) -> dict[str, int]:
+    """Return the number of frames without a phase of each video."""
+    return {name: unlabeled_count(phases) for name, phases in labels.items()}
+
+
+def unlabeled_lines(labels: Mapping[str, Sequence[str | None]]) -> Iterator[str]:
+    """Yield a line of text output for each video with frames without a phase."""
+    for name, count in unlabeled_frames(labels).items():
+        if count:
+            yield f"{printable(name)}: {count} of {len(labels[name])} frames have no phase"

@@ -55,36 +55,41 @@ def series(alignment: Alignment) -> Series:
     -------
     Series
         `matches` is the smoothed time in y; `speeds` the speed of y relative to x; `costs` the mean
-        cost of the steps of each frame. One point per frame of x and one at its end, but at most
-        `MAX_POINTS`.
+        cost of the steps of each frame, NaN off the path. One point per frame of x and one at its
+        end, but at most `MAX_POINTS`.
     """
     times, ends = elapsed(alignment.times_x), elapsed(alignment.times_y)
     n = len(alignment.x)
-    i = alignment.path[:, 0]
-    # One more than the frames: a frame lasts from its time to that of the next one.
-    matches = np.append(frame_means(i, ends[alignment.path[:, 1]], n), ends[-1])
+    i, j = alignment.path.T
+    # One more than the frames: a frame lasts from its time to that of the next one. Before an open
+    # begin and after an open end of x, y stands still.
+    matches = np.full(n + 1, ends[j[-1] + 1])
+    on_path = slice(i[0], i[-1] + 1)
+    matches[on_path] = frame_means(i, ends[j], n)[on_path]
+    matches[: i[0]] = ends[j[0]]
     costs = frame_costs(alignment)
     # Rounding must not let it decrease.
     matches = np.maximum.accumulate(_smooth(matches, _frames(times, SMOOTHING_SPAN)))
     speeds = _speeds(times, matches, _frames(times, SPEED_SPAN))
     kept = points(n)
     # The largest cost between two points: a narrow peak must not vanish.
-    peaks = np.maximum.reduceat(np.append(costs, costs[-1]), kept)
+    peaks = np.fmax.reduceat(np.append(costs, costs[-1]), kept)
     return Series(times[kept], matches[kept], speeds[kept], peaks)
 
 
 def frame_costs(alignment: Alignment) -> np.ndarray:
-    """Return the mean cost of the steps of each frame of x, shape (n,)."""
+    """Return the mean cost of the steps of each frame of x, shape (n,); NaN off the path."""
     return frame_means(alignment.path[:, 0], alignment.step_costs, len(alignment.x))
 
 
 def warp(alignment: Alignment) -> float:
     """Return how far a path is from constant speed: the mean over its steps of |i/n' - j/m'|.
 
-    n' and m' are the last frames, so that 0 means constant speed, and 1/2 is the maximum.
+    Frames i and j are counted from the first ones of the path; n' and m' are its last ones, so that
+    0 means constant speed, and 1/2 is the maximum.
     """
-    last = np.maximum(alignment.path[-1], 1)
-    shares = alignment.path / last
+    frames = alignment.path - alignment.path[0]
+    shares = frames / np.maximum(frames[-1], 1)
     return float(np.abs(shares[:, 0] - shares[:, 1]).mean())
 
 

@@ -15,19 +15,19 @@ SPEED_OCTAVES = 2.0
 PHASE_COLORS = 8  # in report.css
 
 
-def phase_bar(labels: Sequence[str], ends: np.ndarray, colors: dict[str, int]) -> str:
+def phase_bar(labels: Sequence[str | None], ends: np.ndarray, colors: dict[str, int]) -> str:
     """Return the phases of a video as an SVG over its own time.
 
     Parameters
     ----------
-    labels : sequence of str
-        Phase of each frame. Any text; escaped.
+    labels : sequence of str or None
+        Phase of each frame, None for a frame without one, which leaves a gap. Any text; escaped.
     ends : ndarray of float64, shape (n + 1,)
         Time of each frame, and the end of the last one.
     colors : dict of str to int
         Number of each phase's color; new phases are added.
     """
-    parts = []
+    parts = [_gap(start, end, ends) for start, end in _gaps(labels)]
     for start, end, phase in intervals(labels):
         color = colors.setdefault(phase, len(colors) % PHASE_COLORS)
         left, right = 100 * ends[start] / ends[-1], 100 * ends[end] / ends[-1]
@@ -39,6 +39,21 @@ def phase_bar(labels: Sequence[str], ends: np.ndarray, colors: dict[str, int]) -
             f'<text x="6" y="50%">{name}</text></svg>'
         )
     return f'<svg class="phases">{"".join(parts)}</svg>'
+
+
+def _gaps(labels: Sequence[str | None]) -> list[tuple[int, int]]:
+    """Return the runs of frames without a phase, ends exclusive."""
+    edges = [0, *(edge for run in intervals(labels) for edge in run[:2]), len(labels)]
+    return [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if a < b]
+
+
+def _gap(start: int, end: int, ends: np.ndarray) -> str:
+    left, right = 100 * ends[start] / ends[-1], 100 * ends[end] / ends[-1]
+    return (
+        f'<svg x="{left:.3f}%" width="{right - left:.3f}%" height="100%">'
+        f"<title>no phase: {ends[start]:.2f} to {ends[end]:.2f} s</title>"
+        '<rect width="100%" height="100%" class="gap"/></svg>'
+    )
 
 
 def speed_curve(times: np.ndarray, speeds: np.ndarray) -> str:

@@ -356,7 +356,7 @@ def test_refusals_write_nothing(clips, tmp_path, capsys):
         ),
         (
             [good, good, "--encoder", run, "-o", str(out), "--phases", str(text)],
-            f"{text}: line 1 must be video,start_frame,end_frame,phase",
+            f"{text}: not a label file: must end in .csv, .vtt (WebVTT), .txt or .tsv (ELAN)",
         ),
         ([rows, rows, "--encoder", run, "-o", str(out), "--video"], "--video needs clips with"),
         ([good, good, "-o", str(out)], "the following arguments are required: --encoder"),

@@ -136,3 +136,28 @@ def test_relative_cost():
     assert align(x, x[rng.permutation(60)]).relative_cost > 0.4
     assert align(x, x).relative_cost == 0
     assert align(np.zeros((3, 2)), np.zeros((4, 2))).mismatch
+
+
+def test_frames_off_an_open_path_match_nothing():
+    x, y = [[1.0], [2.0]], [[9.0], [1.0], [2.0], [2.0], [7.0]]
+    alignment = align(x, y, open_begin="y", open_end="y", times_y=[0.0, 1.0, 2.0, 4.0, 5.0])
+    assert_array_equal(alignment.path, [(0, 1), (1, 2)])  # the earliest of equally cheap ends
+    assert_array_equal(alignment.matches_x, [1, 2])
+    assert_array_equal(alignment.matches_y, [np.nan, 0, 1, np.nan, np.nan])
+    assert alignment.cost == alignment.relative_cost == 0.0
+    read = json.loads(json.dumps(alignment.to_json(), allow_nan=False))
+    assert read["matches_y"] == [None, 0, 1, None, None]
+    assert (read["frames_x"], read["frames_y"]) == (2, 5)
+    other = align(y, x, open_begin="x", open_end="x")
+    assert_array_equal(other.matches_x, [np.nan, 0, 1, np.nan, np.nan])
+
+
+def test_relative_cost_is_that_of_the_stretch_on_the_path():
+    rng = np.random.default_rng(0)
+    x, noise = rng.normal(size=(30, 3)), 0.1 * rng.normal(size=(30, 3))
+    y = np.concatenate((rng.normal(size=(40, 3)) + 50, x + noise, rng.normal(size=(20, 3)) - 50))
+    alignment = align(x, y, open_begin="y", open_end="y")
+    begin, end = alignment.path[0, 1], alignment.path[-1, 1] + 1
+    assert (begin, end) == (40, 70)
+    assert_allclose(alignment.relative_cost, align(x, y[begin:end]).relative_cost, rtol=1e-12)
+    assert_allclose(alignment.relative_cost, alignment.mean_cost / alignment.D[:, 40:70].mean())

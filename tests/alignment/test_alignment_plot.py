@@ -46,3 +46,15 @@ def test_what_a_notebook_shows(alignment, monkeypatch):
 
 def test_one_frame_against_one():
     assert align([[0.0]], [[1.0]]).plot() is not None
+
+
+@pytest.mark.parametrize("opened", ["x", "y", "both"])
+def test_frames_off_the_path_have_no_cost(opened):
+    rng = np.random.default_rng(1)
+    alignment = align(
+        rng.normal(size=(9, 2)), rng.normal(size=(30, 2)), open_begin=opened, open_end=opened
+    )
+    figure = alignment.plot()
+    figure.canvas.draw()
+    (line,) = figure.axes[0].lines
+    np.testing.assert_array_equal(line.get_xydata(), alignment.path_times[:, ::-1])

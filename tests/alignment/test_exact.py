@@ -171,14 +171,14 @@ def test_planted_faults_are_found(fault):
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_lost_checkpoint_is_found(number, monkeypatch):
     x, y = tied(400, 410, 1, seed=9)
-    restore = paths._restore
+    restore = paths.restore_borders
 
     def lose(pair, area, kept, row, left):
         restore(pair, area, kept, row, left)
         if area.row_start and area.column_start:
             (row[area.column_start :], left[area.row_start :])[number][:] = np.inf
 
-    monkeypatch.setattr(paths, "_restore", lose)
+    monkeypatch.setattr(paths, "restore_borders", lose)
     with pytest.raises(AssertionError):
         assert_as_reference(find(x, y), x, y, None)
 
@@ -193,11 +193,11 @@ def test_blocks_are_planned_within_memory():
     ):
         pair = pair_of(n, m, band)
         blocks = plan_blocks(pair)
-        kept = paths._checkpoints(pair, blocks)
+        kept = paths.make_checkpoints(pair, blocks)
         assert kept.rows.nbytes + kept.columns.nbytes <= paths.MAX_CHECKPOINT_BYTES
         assert paths._direction_bytes(pair, blocks) <= 2**28
     pair = pair_of(4000, 6000, 10_000)
-    assert paths._checkpoints(pair, plan_blocks(pair)).rows.size == 0  # one block has it all
+    assert paths.make_checkpoints(pair, plan_blocks(pair)).rows.size == 0  # one block has it all
 
 
 def pair_of(n, m, band):

@@ -14,10 +14,9 @@ from numpy.testing import assert_array_equal
 
 from tacref import reference
 from tacref.alignment import dtw, dtw_path, stepwise
-from tacref.alignment.stepwise import steps_cost, steps_path
+from tacref.alignment.stepwise import steps_cost, steps_path, steps_path_to
 from tacref.alignment.sweep import make_pair
 from tacref.kernels.costs import ROWS
-from tacref.kernels.dtw.steps import Begins
 from tacref.kernels.dtw.tile import TILE
 from tacref.steps import check_steps
 from tests.alignment.test_exact import tied
@@ -104,7 +103,8 @@ def test_the_steps_of_equation_2_agree_with_the_tiled_kernel():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(500, 7)), rng.normal(size=(700, 7))
     pair = make_pair(x, y)
-    assert steps_cost(pair, check_steps("any"))[-1] == dtw(x, y)
+    last_row, last_column = steps_cost(pair, check_steps("any"))
+    assert last_row[-1] == last_column[-1] == dtw(x, y)
     assert_array_equal(steps_path(pair, check_steps("any")), dtw_path(x, y))
 
 
@@ -114,9 +114,6 @@ def test_paths_may_begin_elsewhere(name, open_row):
     """Open begins: zeros in front of the first row or column, at every begin by itself."""
     x, y = tied(40, 150, 2, 6) if open_row else tied(150, 140, 2, 6)
     steps = check_steps(name)
-    begins = Begins(np.full(len(y), np.inf), np.full(len(x), np.inf))
-    (begins.row if open_row else begins.column)[:] = 0.0
-    begins.row[0] = begins.column[0] = 0.0
     D = reference.cost_matrix(x, y)
     costs = {}
     for begin in range(len(y) if open_row else len(x)):
@@ -125,10 +122,10 @@ def test_paths_may_begin_elsewhere(name, open_row):
             costs[begin] = reference.dtw(part, steps=name)
         except ValueError:
             continue
-    pair = make_pair(x, y)
+    pair = make_pair(x, y, open_begin="y" if open_row else "x")
     least = min(costs.values())
-    assert steps_cost(pair, steps, begins)[-1] == least
-    path = steps_path(pair, steps, begins)
+    assert steps_cost(pair, steps)[0][-1] == least
+    path = steps_path(pair, steps)
     i, j = path[0]
     assert (i if open_row else j) == 0
     assert costs[int(j if open_row else i)] == least
@@ -140,7 +137,7 @@ def test_paths_may_begin_elsewhere(name, open_row):
 def test_paths_to_another_cell():
     x, y = tied(130, 90, 2, 7)
     D = reference.cost_matrix(x, y)
-    path = steps_path(make_pair(x, y), check_steps("slope"), end=(100, 70))
+    path = steps_path_to(make_pair(x, y), check_steps("slope"), (100, 70))
     assert_array_equal(path, reference.dtw_path(D[:101, :71], steps="slope"))
 
 

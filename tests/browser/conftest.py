@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tacref.alignment import align
+from tacref.alignment.deviations import Deviation
 from tacref.report import ReportVideo, write_report
 
 OPTIONS = (
@@ -26,6 +27,9 @@ OPTIONS = (
 NAMES = ("<img src=x onerror=window.hit=1>.mp4", "</script><script>window.hit=1</script>.mp4")
 PHASES = ("rise", "<b>fall</b>")
 FPS = 25.0
+GAP = (50, 60)  # frames of the reference without a phase
+# Of the second clip, which the report is told to mark.
+DEVIATION = Deviation(30, 45, 20, 40, 0.5, 0.75, 8.5)
 
 
 def _clip(progress):
@@ -72,6 +76,18 @@ def phases():
     return PHASES
 
 
+@pytest.fixture
+def gap():
+    """Return the frames of the reference that have no label: the first, and one after the last."""
+    return GAP
+
+
+@pytest.fixture
+def deviation():
+    """Return the deviation of the second clip."""
+    return DEVIATION
+
+
 @pytest.fixture(scope="session")
 def browser():
     """Start one Chromium for all tests."""
@@ -94,10 +110,11 @@ def alignment_and_report(tmp_path_factory):
     other, y, times_y = _clip(np.linspace(0, 1, 100) ** 0.7)
     alignment = align(x, y, times_x=times_x, times_y=times_y)
     labels = [PHASES[int(share > 0.5)] for share in even]
+    labels[GAP[0] : GAP[1]] = [None] * (GAP[1] - GAP[0])
     write_report(
         folder,
         ReportVideo(NAMES[0], reference, labels),
-        [(alignment, ReportVideo(NAMES[1], other, [PHASES[0]] * 100, True))],
+        [(alignment, ReportVideo(NAMES[1], other, [PHASES[0]] * 100, True, [DEVIATION]))],
         taus=[1.0],
     )
     return alignment, folder / "report.html"

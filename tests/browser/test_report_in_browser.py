@@ -171,8 +171,40 @@ def test_names_and_labels_are_text(open_page, names, phases, until):
     page.keyboard.press("End")
     until(page, "document.querySelector('video').currentTime > 2.9")
     assert page.inner_text("#phase-0") == phases[1]
-    assert page.locator(".phases text").all_text_contents() == [*phases, phases[0]]
+    shown = [phases[0], phases[1], phases[1], phases[0]]  # the second one has a gap
+    assert page.locator(".phases text").all_text_contents() == shown
     assert page.evaluate("window.hit === undefined")
+
+
+def test_a_gap_between_phases_shows_none(open_page, phases, gap, settled):
+    page = open_page()
+    for frame, phase in (
+        (gap[0] - 1, phases[1]), (gap[0], ""), (gap[1] - 1, ""), (gap[1], phases[1]),
+    ):  # fmt: skip
+        page.fill("#seek", str((frame + 0.5) * FRAME))
+        assert cell_at(settled(page))[0] == frame
+        assert page.inner_text("#phase-0") == phase
+    bar = page.locator(".bar").first.bounding_box()
+    box = page.locator(".bar .gap").bounding_box()
+    assert (box["x"] - bar["x"]) / bar["width"] == pytest.approx(gap[0] / 75, abs=0.005)
+    assert box["width"] / bar["width"] == pytest.approx((gap[1] - gap[0]) / 75, abs=0.005)
+
+
+def test_deviations_are_marked_and_lead_to_their_place(open_page, deviation, settled, keep):
+    page = open_page()
+    for place, (start, end), frames in (
+        (".curve", deviation[:2], 75), (".bar", deviation[2:4], 100),
+    ):  # fmt: skip
+        mark = page.locator(f"{place} .deviation").bounding_box()
+        around = page.locator(f"{place}:has(.deviation)").bounding_box()
+        left = (mark["x"] - around["x"]) / around["width"]
+        assert left == pytest.approx(start / frames, abs=0.01)
+        assert mark["width"] / around["width"] == pytest.approx((end - start) / frames, abs=0.01)
+    cells = page.locator(".deviations tbody td").all_inner_texts()
+    assert cells == ["0.80 to 1.60 s", "1.20 to 1.80 s", "0.5", "0.75", "8.5"]
+    page.click(".deviations button")
+    assert cell_at(settled(page))[0] == deviation.start_x
+    keep(page, "report-deviations")
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,34 @@ def test_without_a_terminal_a_line_a_change(clips, capsys):
     assert lines[-1] == "60 frames followed"
 
 
+def test_where_the_reference_has_no_phase(clips, capsys):
+    labels = clips / "gap.csv"
+    labels.write_text("video,start_frame,end_frame,phase\na.npy,0,10,up\na.npy,20,30,down\n")
+    assert follow.main(arguments(clips, "--phases", str(labels), "--json")) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    frames = [record["reference_frame"] for record in records]
+    assert [record["phase"] for record in records] == [
+        "up" if frame < 10 else None if frame < 20 else "down" for frame in frames
+    ]
+    assert follow.main(arguments(clips, "--phases", str(labels))) == 0
+    count = sum(10 <= frame < 20 for frame in frames)
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"60 frames followed, {count} of them where the reference has no phase"
+
+
+@pytest.mark.parametrize("name", ["a.vtt", "other.vtt", "other.txt"])
+def test_subtitles_are_the_references(clips, capsys, name):
+    cue = "phases\t0.2\t0.4\t0.2\tup\n"
+    if name.endswith("vtt"):
+        cue = "WEBVTT\n\n00:00.200 --> 00:00.400\nup\n"
+    (clips / name).write_text(cue)
+    assert follow.main(arguments(clips, "--phases", str(clips / name), "--json")) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [record["phase"] for record in records] == [
+        "up" if 0.2 <= record["reference_time"] < 0.4 else None for record in records
+    ]
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True
@@ -323,7 +351,7 @@ def test_it_ends_when_nobody_reads(clips, monkeypatch):
 def test_refusals_are_one_line(clips, capsys):
     write_video(clips / "v.mp4", [np.zeros((32, 32, 3), np.uint8)] * 3)
     np.save(clips / "inf.npy", np.repeat([1, 3e38], (5, 5))[:, None].repeat(2, axis=1))
-    (clips / "gap.csv").write_text("video,start_frame,end_frame,phase\na.npy,0,10,up\n")
+    (clips / "end.csv").write_text("video,start_frame,end_frame,phase\na.npy,0,40,up\n")
     (clips / "none.csv").write_text("video,start_frame,end_frame,phase\nb.npy,0,10,up\n")
     for given, line in (
         (arguments(clips, source="none.mp4"), f"{clips / 'none.mp4'}: no such file or folder"),
@@ -335,8 +363,8 @@ def test_refusals_are_one_line(clips, capsys):
         (["/dev/video99", *arguments(clips)[1:]], "camera /dev/video99: does not open"),
         (arguments(clips, "--batch", "0"), "argument --batch: must be >= 1, got 0"),
         (
-            arguments(clips, "--phases", str(clips / "gap.csv")),
-            f"{clips / 'gap.csv'}: line 2: the phases of 'a.npy' end at frame 10, but the clip has",
+            arguments(clips, "--phases", str(clips / "end.csv")),
+            f"{clips / 'end.csv'}: line 2: the phases of 'a.npy' end at frame 40, but the clip has",
         ),
         (
             arguments(clips, "--phases", str(clips / "none.csv")),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from tacref.data.clip_times import clip_times
 from tacref.data.index import index_video
 from tacref.data.seek import read_frames
 from tacref.data.video import iter_video
@@ -53,6 +54,7 @@ def cell(path, codec):
     frames, times = zip(*iter_video(path), strict=True)
     assert_array_equal(np.stack(frames), every, err_msg=path.name)
     assert (np.diff(times) > 0).all(), path.name
+    assert_array_equal(clip_times(path), times, err_msg=path.name)
     index = index_video(path)
     assert index.length == len(every) > 0, path.name
     for positions in ([0], [len(every) - 1], [3, 4, 17], [9], [10, 11], range(len(every))):

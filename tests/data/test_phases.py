@@ -20,7 +20,7 @@ def test_phases_in_any_order_of_lines(tmp_path):
         "a.mp4": [Phase(0, 4, "reach out"), Phase(4, 10, "pour")],
         "b.mp4": [Phase(0, 5, "reach")],
     }
-    assert phase_labels(phases["a.mp4"]) == ["reach out"] * 4 + ["pour"] * 6
+    assert phase_labels(phases["a.mp4"], 10) == ["reach out"] * 4 + ["pour"] * 6
 
 
 def test_quoted_names_and_byte_order_mark(tmp_path):
@@ -28,6 +28,16 @@ def test_quoted_names_and_byte_order_mark(tmp_path):
     assert read_phases(write(tmp_path, text), {"a, 1.mp4": 3}) == {
         "a, 1.mp4": [Phase(0, 3, "lift, slowly")]
     }
+
+
+def test_frames_that_no_row_covers_have_no_label(tmp_path):
+    rows = "a.mp4,6,8,pour\na.mp4,2,5,reach\n"
+    phases = read_phases(write(tmp_path, HEADER + rows), LENGTHS)
+    assert phases == {"a.mp4": [Phase(2, 5, "reach"), Phase(6, 8, "pour")]}
+    assert phase_labels(phases["a.mp4"], 10) == [
+        None, None, "reach", "reach", "reach", None, "pour", "pour", None, None,
+    ]  # fmt: skip
+    assert phase_labels([], 2) == [None, None]
 
 
 def test_labels_are_optional(tmp_path):
@@ -40,13 +50,11 @@ def test_labels_are_optional(tmp_path):
     [
         ("c.mp4,0,5,reach", "line 2: no clip 'c.mp4' in this folder"),
         ("a.mp4,0,5,reach\na.mp4,4,10,pour",
-         "line 3: overlap in 'a.mp4': 'pour' starts at frame 4, expected 5"),
+         r"line 3: overlap in 'a.mp4': 'pour' starts at frame 4, before 'reach' \(line 2\) ends "
+         "at frame 5"),
         ("a.mp4,0,5,reach\na.mp4,0,5,reach", "line 3: overlap in 'a.mp4'"),
-        ("a.mp4,6,10,pour\na.mp4,0,5,reach",
-         "line 2: gap in 'a.mp4': 'pour' starts at frame 6, expected 5"),
-        ("a.mp4,1,10,reach", "line 2: gap in 'a.mp4': 'reach' starts at frame 1, expected 0"),
-        ("a.mp4,0,9,reach",
-         "line 2: the phases of 'a.mp4' end at frame 9, but the clip has 10"),
+        ("a.mp4,0,9,reach\na.mp4,9,10,up\na.mp4,2,3,pour",
+         r"line 4: overlap in 'a.mp4': 'pour' starts at frame 2, before 'reach' \(line 2\)"),
         ("a.mp4,0,11,reach",
          "line 2: the phases of 'a.mp4' end at frame 11, but the clip has 10"),
         ("a.mp4,zero,9,reach",
@@ -68,7 +76,9 @@ def test_wrong_lines(tmp_path, rows, message):
 
 @pytest.mark.parametrize("text", ["", "video,start,end,phase\n", "a.mp4,0,10,reach\n"])
 def test_wrong_header(tmp_path, text):
-    with pytest.raises(ValueError, match="line 1 must be video,start_frame,end_frame,phase, got"):
+    with pytest.raises(
+        ValueError, match="line 1 must be video,start_frame,end_frame,phase or video,start_seconds"
+    ):
         read_phases(write(tmp_path, text), LENGTHS)
 
 

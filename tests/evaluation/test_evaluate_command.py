@@ -203,15 +203,42 @@ def test_labels_that_do_not_cover_a_clip(capsys, data, run):
     whole = phases.read_text()
     phases.write_text(whole.replace("2.npy,0,4,down\n2.npy,4,9,up\n", ""))
     assert "no phases for '2.npy', frames 0 to 9" in refused(capsys, run, "--data", data)
-    phases.write_text(whole.replace("2.npy,4,9,up", "2.npy,4,8,up"))
+    phases.write_text(whole.replace("2.npy,4,9,up", "2.npy,4,10,up"))
     error = refused(capsys, run, "--data", data)
-    assert "the phases of '2.npy' end at frame 8, but the clip has 9" in error
+    assert "the phases of '2.npy' end at frame 10, but the clip has 9" in error
     # Of the training clips some may be without.
     phases.write_text(whole)
     train = data / "train" / "throw" / "phases.csv"
     train.write_text(HEADER + "0.npy,0,4,down\n0.npy,4,9,up\n")
     metrics = report(capsys, run, "--data", data)["activities"]["trained"]
     assert metrics["throw"]["phase_accuracy@10%"] == metrics["throw"]["phase_accuracy@100%"]
+
+
+def test_frames_without_a_phase_are_counted_and_not_scored(capsys, data, run):
+    whole = report(capsys, run, "--data", data)
+    assert whole["unlabeled_frames"] == {
+        "swing": {"held_out": 0, "training": 0},
+        "throw": {"held_out": 0, "training": 0},
+    }
+    for split, old, new in (
+        ("val", "2.npy,4,9,up", "2.npy,7,9,up"),
+        ("train", "0.npy,0,4", "0.npy,1,4"),
+    ):
+        phases = data / split / "throw" / "phases.csv"
+        phases.write_text(phases.read_text().replace(old, new))
+    gaps = report(capsys, run, "--data", data)
+    assert gaps["unlabeled_frames"]["throw"] == {"held_out": 3, "training": 1}
+    trained, before = (each["activities"]["trained"]["throw"] for each in (gaps, whole))
+    assert trained["kendall_tau"] == before["kendall_tau"]  # which needs no phases
+    assert trained["cycle_error"] == before["cycle_error"]
+    for metric in ("phase_accuracy@100%", "phase_progression", "precision_across@5"):
+        assert trained[metric] != before[metric]
+    assert gaps["activities"]["trained"]["swing"] == whole["activities"]["trained"]["swing"]
+    assert evaluate.main([str(run), "--data", str(data), "--no-baselines"]) == 0
+    assert (
+        "Frames without a phase, which count in no score of phases: 3 held out, 1 of training clips"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_stride_beyond_the_clips(capsys, data, run):

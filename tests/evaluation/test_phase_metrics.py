@@ -276,6 +276,70 @@ def test_a_video_without_all_phases_does_not_count():
     assert all(np.isnan(each.value) and not each.counts.any() for each in both.values())
 
 
+def with_gaps(labels, every):
+    """Take the label of every `every`-th frame."""
+    return {
+        name: [None if frame % every == 1 else phase for frame, phase in enumerate(of)]
+        for name, of in labels.items()
+    }
+
+
+def without(videos, labels):
+    """Cut the frames that have no label."""
+    kept = {name: [k for k, phase in enumerate(of) if phase] for name, of in labels.items()}
+    return (
+        {name: rows[kept[name]] for name, rows in videos.items()},
+        {name: [of[k] for k in kept[name]] for name, of in labels.items()},
+    )
+
+
+def test_classification_leaves_out_frames_without_a_phase():
+    (val, val_labels), (train, train_labels) = hard_videos(4, 6), hard_videos(5, 8)
+    gaps, train_gaps = with_gaps(val_labels, 3), with_gaps(train_labels, 4)
+    train["none"], train_gaps["none"] = np.ones((5, 3)), [None] * 5  # is never drawn
+    scores = classification_scores(val, gaps, train, train_gaps)
+    del train["none"], train_gaps["none"]
+    expected = classification_scores(*without(val, gaps), *without(train, train_gaps))
+    for fraction, each in scores.items():
+        np.testing.assert_array_equal(each.totals, expected[fraction].totals)
+        np.testing.assert_array_equal(each.counts, expected[fraction].counts)
+    val["none"], gaps["none"] = np.zeros((4, 3)), [None] * 4
+    (score,) = classification_scores(val, gaps, train, train_gaps, fractions=[1.0]).values()
+    assert score.counts[-1] == score.totals[-1] == 0
+    nothing = {name: [None] * len(of) for name, of in train_gaps.items()}
+    (score,) = classification_scores(val, gaps, train, nothing, fractions=[1.0]).values()
+    assert not score.counts.any()
+
+
+def test_progression_leaves_out_frames_without_a_phase():
+    from sklearn.linear_model import LinearRegression
+
+    rng = np.random.default_rng(7)
+    (val, val_labels), (train, train_labels) = make_videos(rng, 3), make_videos(rng, 6)
+    gaps, train_gaps = with_gaps(val_labels, 4), with_gaps(train_labels, 5)
+    for labels in (gaps, train_gaps):
+        for name in [name for name, of in labels.items() if not set(ORDER) <= set(of)]:
+            labels[name] = (val_labels if labels is gaps else train_labels)[name]
+
+    def progress(of):
+        last = [max(k for k, name in enumerate(of) if name == phase) for phase in ORDER[:-1]]
+        return np.array([[(t - b) / len(of) for b in last] for t, name in enumerate(of) if name])
+
+    model = LinearRegression().fit(
+        np.concatenate(list(without(train, train_gaps)[0].values())),
+        np.concatenate([progress(of) for of in train_gaps.values()]),
+    )
+    expected = []
+    for name, rows in without(val, gaps)[0].items():
+        truth = progress(gaps[name])
+        left = ((truth - model.predict(rows)) ** 2).sum(0)
+        expected.append((1 - left / ((truth - truth.mean(0)) ** 2).sum(0)).mean())
+    scores = progression_scores_by_definition(val, gaps, train, train_gaps)
+    np.testing.assert_allclose(scores["phase_progression"].totals, expected, rtol=1e-8, atol=1e-10)
+    frames = [sum(phase is not None for phase in of) for of in gaps.values()]
+    assert scores["progression_pooled"].counts.tolist() == frames
+
+
 @pytest.mark.parametrize("function", [classification_scores, progression_scores])
 def test_training_videos_are_not_scored(function):
     rng = np.random.default_rng(3)

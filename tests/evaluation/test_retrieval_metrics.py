@@ -101,6 +101,32 @@ def test_blocks_change_nothing(monkeypatch):
     np.testing.assert_array_equal(k_nearest(rows, rows, 4), whole)
 
 
+@given(labeled_videos(), st.randoms(use_true_random=False))
+def test_frames_without_a_phase_are_as_if_they_were_not_there(problem, random):
+    videos, labels = problem[:2]
+    gaps = {name: [random.choice((phase, None)) for phase in of] for name, of in labels.items()}
+    gaps = {name: [labels[name][0], *of[1:]] for name, of in gaps.items()}  # one is left
+    kept = {name: np.array([phase is not None for phase in of]) for name, of in gaps.items()}
+    expected = retrieval_scores(
+        {name: np.asarray(rows)[kept[name]] for name, rows in videos.items()},
+        {name: [phase for phase in of if phase is not None] for name, of in gaps.items()},
+        ks=[1, 3],
+    )
+    scores = retrieval_scores(videos, gaps, ks=[1, 3])
+    assert scores.keys() == expected.keys()
+    for metric, each in scores.items():
+        np.testing.assert_array_equal(each.totals, expected[metric].totals)
+        np.testing.assert_array_equal(each.counts, expected[metric].counts)
+
+
+def test_videos_without_any_phase_count_in_nothing():
+    rows = {"a": [[0.0], [1.0]], "b": [[0.0], [2.0]]}
+    scores = retrieval_scores(rows, {"a": ["x", "y"], "b": [None, None]}, ks=[1])
+    assert scores["precision_within@1"].counts.tolist() == [2, 0]
+    assert scores["precision_within_per_video@1"].counts.tolist() == [1, 0]
+    assert scores["precision_across@1"].counts.tolist() == [0, 0]  # nothing to retrieve
+
+
 @given(labeled_videos())
 def test_cycles_by_loops(problem):
     videos = problem[0]

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
 
-from tacref import steps as steps_module
+from tacref import reach
 from tacref.bands import BAND_SHAPES, band_columns
+from tacref.reach import check_steps_reach
 from tacref.reference import dtw, dtw_path
-from tacref.steps import STEPS, check_steps, check_steps_reach, steps_from_text
+from tacref.steps import STEPS, check_steps, steps_from_text
 from tests import oracles
 
 # Written out, so that a change of the names is seen.
@@ -195,7 +196,7 @@ def test_the_least_width_is_named(steps, n, m, band, shape):
 
 
 def test_long_sequences_get_no_width_named(monkeypatch):
-    monkeypatch.setattr(steps_module, "_MAX_CELLS_SEARCHED", 0)
+    monkeypatch.setattr(reach, "_MAX_CELLS_SEARCHED", 0)
     with pytest.raises(ValueError, match=r"band must be wider for steps 1,3,1 3,1,1, n = 9"):
         check_steps_reach(check_steps([(1, 3, 1), (3, 1, 1)]), 9, 9, 1)
 

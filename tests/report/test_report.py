@@ -11,7 +11,7 @@ import pytest
 
 from tacref.alignment import Alignment, align
 from tacref.report import ReportVideo, write_report
-from tacref.report.pair import path_line
+from tacref.report.pair import _expected, path_line
 from tacref.report.series import MAX_POINTS, series, warp, worst_moments
 from tacref.report.timelines import cost_curve, phase_bar, speed_curve
 
@@ -169,6 +169,28 @@ def test_phases_are_shown_over_each_videos_own_time():
     assert colors == {"a": 0, "b": 1}
 
 
+def test_frames_without_a_phase_are_a_gap(tmp_path):
+    colors = {}
+    bar = Page(phase_bar([None, "a", "a", None], np.array([0, 1, 2, 4, 8]), colors))
+    spans = {
+        each["class"]: (span["x"], span["width"])
+        for (each, _), (span, _) in zip(
+            bar.find("rect"), [s for s in bar.find("svg") if "x" in s[0]], strict=True
+        )
+    }
+    assert spans["phase c0"] == ("12.500%", "37.500%")
+    assert spans["gap"] == ("50.000%", "50.000%")
+    titles = [text for _, text in bar.find("title")]
+    assert titles == ["no phase: 0.00 to 1.00 s", "no phase: 4.00 to 8.00 s", "a: 1.00 to 4.00 s"]
+    assert [text for _, text in bar.find("text")] == ["a"]
+    text = pair(tmp_path, labels=([None, "a", "a", None, "b"], ["a"] * 7 + [None]))
+    assert "Phases of A (2 of 5 frames have none)<" in text
+    assert "Phases of B (transferred along the path; 1 of 8 frames have none)<" in text
+    data = Page(text).data()["videos"]
+    assert data[0]["phases"] == [[1, 3, "a"], [4, 5, "b"]]
+    assert data[1]["phases"] == [[0, 7, "a"]]
+
+
 def test_transferred_labels_are_marked(tmp_path):
     text = pair(tmp_path, labels=(["a"] * 5, ["a"] * 8))
     assert "Phases of A<" in text
@@ -299,3 +321,39 @@ def test_videos_of_half_an_hour(tmp_path):
     assert len(data["times"]) == MAX_POINTS
     expected = np.sqrt(np.array(data["times"]) / (n / 25)) * m / 25
     assert np.abs(np.array(data["videos"][1]["matches"]) - expected)[50:].max() < 0.1
+
+
+def test_series_and_page_of_an_open_path(tmp_path):
+    # x's frames 2 to 4 are all of y: x may begin and end anywhere.
+    x, y = np.array([9.0, 9, 1, 2, 3, 9])[:, None], np.array([1.0, 2, 3.5])[:, None]
+    times_x, times_y = np.arange(6) / 10, np.arange(3) / 10
+    options = {"open_begin": "x", "open_end": "x", "times_x": times_x, "times_y": times_y}
+    alignment = align(x, y, **options)
+    assert alignment.path.tolist() == [[2, 0], [3, 1], [4, 2]]
+    found = series(alignment)
+    assert found.matches == pytest.approx([0, 0, 0, 0.1, 0.2, 0.3, 0.3], abs=0.05)
+    assert found.costs == pytest.approx([np.nan, np.nan, 0, 0, 0.25, np.nan, np.nan], nan_ok=True)
+    assert worst_moments(alignment) == [(4, 2, 0.25)]
+    assert warp(alignment) == 0.0
+    text = report(
+        tmp_path, ReportVideo("long", grays(6)), [(alignment, ReportVideo("short", grays(3)))]
+    )
+    page = Page(text)
+    assert page.data()["videos"][1]["peaks"] == [None, None, 0, 0, 0.25, None, None]
+    assert "from the top left to the bottom right" not in text
+    assert "from the top left to the bottom right" in pair(tmp_path)
+
+
+def test_the_expected_alignment_is_that_of_the_stretch():
+    x, y = np.arange(4.0)[:, None], np.array([9.0, 9, 0, 1, 2, 3, 9])[:, None]
+    alignment = align(x, y, open_begin="y", open_end="y")
+    E = _expected(alignment.D, alignment)
+    assert E[:, [0, 1, 6]].max() == 0
+    assert E[0, 2] == E[3, 5] == 1
+
+
+def test_labels_with_gaps_leave_gaps(tmp_path):
+    text = pair(tmp_path, labels=(["a"] * 5, [None] * 3 + ["a"] * 2 + [None] * 3))
+    data = Page(text).data()
+    assert data["videos"][1]["phases"] == [[3, 5, "a"]]
+    assert text.count("<title>a: ") == 2

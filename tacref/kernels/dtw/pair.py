@@ -18,7 +18,8 @@ class Pair(NamedTuple):
     x is flat `(n, d)`; `last` its last strip, padded by rows of zeros; y flat, tile by tile
     `(d, TILE)`, padded by zeros. The band leaves row i the columns from `first_columns[i]` to
     before `stop_columns[i]`, and column j the rows from `first_rows[j]` to before `stop_rows[j]`;
-    none of these ever decreases.
+    none of these ever decreases. `above` is R above the first row and `before` R left of the first
+    column: 0 where paths may begin anywhere, else +inf.
     """
 
     x: np.ndarray
@@ -32,6 +33,8 @@ class Pair(NamedTuple):
     first_rows: np.ndarray
     stop_rows: np.ndarray
     kind: int
+    above: float
+    before: float
 
 
 class Area(NamedTuple):
