@@ -287,7 +287,7 @@ def _upper_bound(x: np.ndarray, y: np.ndarray, pair: Pair, matches: int) -> floa
 
     It is the largest cost near the matches of averaged frames.
     """
-    if estimate_seconds(pair, pair.n * pair.m) < MIN_SECONDS_FOR_BOUND:
+    if estimate_seconds(pair.n * pair.m, pair.d) < MIN_SECONDS_FOR_BOUND:
         return math.inf
     coarse = average(x, y, pair)
     found = find_paths(coarse.pair, matches)

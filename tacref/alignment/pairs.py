@@ -21,9 +21,10 @@ from tacref.checks import check_band_shape, check_positive, in_one_line
 from tacref.cores import threads_available
 from tacref.kernels.dtw.cost import SQEUCLIDEAN
 from tacref.kernels.soft_dtw.batch import of_costs, of_embeddings
+from tacref.reach import check_steps_reach
 from tacref.reference import cost_matrix, soft_dtw
 from tacref.reference.checks import check_rows, check_smoothing
-from tacref.steps import Steps, check_steps, check_steps_reach
+from tacref.steps import Steps, check_steps
 from tacref.terminal import progress_bar
 
 # Soft-DTW holds the costs of a pair: at most 128 MiB a thread.
