@@ -73,6 +73,8 @@ def idm_items(
     flat, out = np.zeros((padded(n, 4) + 4) * width), np.zeros((padded(n, 4) + 4) * width)
     transposed = np.zeros(d * columns_width)
     strip = np.empty(diagonals(n) * STRIDE)
+    # Of one type, as in `add_gradients`.
+    next_row, next_column = np.int64(STRIDE + 1), np.int64(STRIDE)
     for b in range(start, stop):
         count = lengths[b]
         copy_rows(x[b], count, flat, width)
@@ -86,13 +88,13 @@ def idm_items(
             )  # fmt: skip
             value += _weigh(strip, first, height, count, times[b], video_lengths[b], form)
             if with_grad:
-                origin = -first * (STRIDE + 1) - first * STRIDE
+                origin = -first * (next_row + next_column)
                 add_weighted_differences(
-                    strip, origin, STRIDE + 1, STRIDE, flat, flat, out, first, first + height,
+                    strip, origin, next_row, next_column, flat, flat, out, first, first + height,
                     first, count, width,
                 )  # fmt: skip
                 add_weighted_differences(
-                    strip, origin, STRIDE, STRIDE + 1, flat, flat, out, first, count, first,
+                    strip, origin, next_column, next_row, flat, flat, out, first, count, first,
                     first + height, width,
                 )  # fmt: skip
         # Pairs (i, j) and (j, i), and over n^2 for a mean.

@@ -109,7 +109,7 @@ def run_backward(
                 exponents,
                 scratch.weights,
                 first_weight,
-                True,
+                not weights_kept,
                 rows,
                 start,
                 stop,
@@ -153,8 +153,10 @@ def add_gradients(
 ) -> None:
     """Add what E of a strip gives to the embeddings: sum_j E_ij (x_i - y_j), likewise for y."""
     strip, reach, width = scratch.strip, scratch.reach, row_width(problem.d)
-    # E(i, j) lies at origin + i (STRIDE + 1) + j STRIDE.
-    origin = -offset * (STRIDE + 1) - start * STRIDE
+    # E(i, j) lies at origin + i (STRIDE + 1) + j STRIDE. Numbers of one type: for a constant, Numba
+    # would compile what takes it once more.
+    next_row, next_column = np.int64(STRIDE + 1), np.int64(STRIDE)
+    origin = -offset * next_row - start * next_column
     blocks = (rows + LANES - 1) // LANES
     lowest, highest = reach[0]
     for block in range(1, blocks):
@@ -168,7 +170,7 @@ def add_gradients(
         stop = min(first + LANES, offset + rows)
         columns = start + reach[block, 0], start + reach[block, 1]
         add_weighted_differences(
-            strip, origin, STRIDE + 1, STRIDE, problem.x, problem.y, half_grad_x, first, stop,
+            strip, origin, next_row, next_column, problem.x, problem.y, half_grad_x, first, stop,
             columns[0], columns[1], width,
         )  # fmt: skip
     for j in range(lowest, highest, 4):
@@ -178,7 +180,7 @@ def add_gradients(
                 first = min(first, block * LANES)
                 stop = min(rows, (block + 1) * LANES)
         add_weighted_differences(
-            strip, origin, STRIDE, STRIDE + 1, problem.y, problem.x, half_grad_y, start + j,
+            strip, origin, next_column, next_row, problem.y, problem.x, half_grad_y, start + j,
             start + j + 4, offset + first, offset + stop, width,
         )  # fmt: skip
 
