@@ -74,7 +74,7 @@ def idm_items(
     transposed = np.zeros(d * columns_width)
     strip = np.empty(diagonals(n) * STRIDE)
     # Of one type, as in `add_gradients`.
-    next_row, next_column = np.int64(STRIDE + 1), np.int64(STRIDE)
+    next_row, next_column = int(STRIDE + 1), int(STRIDE)
     for b in range(start, stop):
         count = lengths[b]
         copy_rows(x[b], count, flat, width)

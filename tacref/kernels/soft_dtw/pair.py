@@ -155,7 +155,7 @@ def add_gradients(
     strip, reach, width = scratch.strip, scratch.reach, row_width(problem.d)
     # E(i, j) lies at origin + i (STRIDE + 1) + j STRIDE. Numbers of one type: for a constant, Numba
     # would compile what takes it once more.
-    next_row, next_column = np.int64(STRIDE + 1), np.int64(STRIDE)
+    next_row, next_column = int(STRIDE + 1), int(STRIDE)
     origin = -offset * next_row - start * next_column
     blocks = (rows + LANES - 1) // LANES
     lowest, highest = reach[0]
