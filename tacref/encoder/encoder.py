@@ -28,7 +28,9 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         self.register_buffer("offsets", torch.tensor(config.offsets), persistent=False)
-        shape = Shape(config.size, config.channels, len(config.offsets), config.dim)
+        shape = Shape(
+            config.size, config.channels, len(config.offsets), config.dim, config.backbone
+        )
         self.preprocess, self.backbone, self.head = config.kind.build(shape)
 
     def forward(self, frames: Tensor, windows: Tensor | None = None) -> Tensor:
@@ -37,7 +39,8 @@ class Encoder(nn.Module):
         Parameters
         ----------
         frames : Tensor, shape (M, H, W, 3) of uint8 or (M, F) of float32
-            Pictures as decoded (RGB), or feature rows. Each goes through the backbone once.
+            Pictures as decoded (RGB), or feature rows. Each goes through the backbone once. With a
+            frozen backbone, float32 rows are its features, computed earlier.
         windows : Tensor of int64, shape (..., K), optional
             Context frames of each embedding to compute, as indices into `frames`. By default
             `frames` is one video, and all its frames are embedded.
@@ -47,7 +50,9 @@ class Encoder(nn.Module):
         Tensor of float32, shape (..., d)
             Rows of unit length; shape (M, d) without `windows`.
         """
-        features = self.backbone(self.preprocess(frames))  # (M, width) or (M, width, h, w)
+        computed = self.config.backbone is not None and frames.is_floating_point()
+        # (M, width) or (M, width, h, w)
+        features = frames if computed else self.backbone(self.preprocess(frames))
         whole_video = windows is None
         if windows is None:
             positions = torch.ones_like(frames.flatten(1)[:, 0], dtype=torch.int64).cumsum(0)
@@ -58,7 +63,6 @@ class Encoder(nn.Module):
         embeddings = functional.normalize(self.head(features, rows, whole_video), dim=-1)
         return embeddings.reshape(*windows.shape[:-1], -1)
 
-    @torch.inference_mode()
     def embed(self, frames: np.ndarray) -> np.ndarray:
         """Embed one video, in evaluation mode, on the encoder's device.
 
@@ -80,7 +84,32 @@ class Encoder(nn.Module):
         MemoryError
             If torch cannot allocate enough memory.
         """
-        array = self.config.as_frames(frames)
+        return self._embed(self.config.as_frames(frames))
+
+    def embed_features(self, features: np.ndarray) -> np.ndarray:
+        """Embed one video from the features of a frozen backbone, as `embed` from its frames.
+
+        Parameters
+        ----------
+        features : ndarray of float32, shape (T, F)
+            What the backbone gives for each frame.
+
+        Returns
+        -------
+        ndarray of float32, shape (T, d)
+            One unit vector per frame.
+
+        Raises
+        ------
+        ValueError
+            If an embedding is not of unit length; names the frame.
+        MemoryError
+            If torch cannot allocate enough memory.
+        """
+        return self._embed(features)
+
+    @torch.inference_mode()
+    def _embed(self, array: np.ndarray) -> np.ndarray:
         training = self.training
         self.eval()
         try:

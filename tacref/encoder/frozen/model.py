@@ -80,6 +80,10 @@ class BackboneFile:
         self.outputs = [_value(each) for each in graph.output]
         self.metadata = {entry.key: entry.value for entry in self.model.metadata_props}
 
+    def __deepcopy__(self, memo: Mapping[int, Any]) -> "BackboneFile":
+        """Return itself: it does not change."""
+        return self
+
     @property
     def layout(self) -> str:
         """Return the layout of the input, "NCHW" or "NHWC".
