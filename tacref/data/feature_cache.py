@@ -136,7 +136,10 @@ def open_features(path: Path) -> np.ndarray:
     FileNotFoundError, ValueError
         If there are none, or the file is damaged.
     """
-    rows = np.load(path, mmap_mode="r", allow_pickle=False)
+    try:
+        rows = np.load(path, mmap_mode="r", allow_pickle=False)
+    except EOFError:
+        raise ValueError(f"{path}: empty") from None
     if rows.ndim != 2 or rows.dtype not in (np.float16, np.float32):
         raise ValueError(f"{path}: holds {rows.dtype} of shape {rows.shape}")
     return rows

@@ -231,6 +231,9 @@ def _use_frozen_features(
     skip = settings.on_bad_video == "skip"
     features = source.of(dataset.lengths, held_out, skip=skip, progress=ranks.first)
     dataset.use_features(features, source.bad)
+    if ranks.first:
+        for message in source.bad.values():
+            say(f"left out: {message}")
     encoder.head.standardize.fit(
         features.load(clip.path, 0).astype("float32") for clip in dataset.clips
     )

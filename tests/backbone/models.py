@@ -82,7 +82,6 @@ def token_model(path, *, width=8, patch=8, prefix=1, **how):
         "patches": draw(5, width, 3, patch, patch),
         "shape": np.array([0, width, side * side], np.int64),
         "prefix": draw(6, 1, prefix, width),
-        "one": np.array([1], np.int64),
         "places": draw(7, 1, prefix + side * side, width),
         **{name: draw(8 + number, width, width) for number, name in enumerate(("q", "k", "v"))},
         "gain": np.ones(width, np.float32),

@@ -10,7 +10,7 @@ from tacref.encoder.frozen.preprocessing import Preprocessing, parse_preprocessi
 LAYOUTS = ("NCHW", "NHWC")
 MAX_GRID, MAX_FEATURES = 64, 1_000_000
 # Class and register tokens, which stand for no place in the picture; they come first.
-MAX_PREFIX_TOKENS = 16
+MAX_PREFIX_TOKENS = 9
 
 
 @dataclass(frozen=True)
