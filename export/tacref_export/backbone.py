@@ -142,7 +142,30 @@ def _inner_graphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
 def _to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    return convert_float_to_float16(model, keep_io_types=True)
+    half: onnx.ModelProto = convert_float_to_float16(model, keep_io_types=True)
+    # It adds what casts the input at the end.
+    nodes = _in_order(half.graph)
+    del half.graph.node[:]
+    half.graph.node.extend(nodes)
+    return half
+
+
+def _in_order(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """Return the nodes of a graph, each after those that compute what it takes."""
+    missing = {name for node in graph.node for name in node.output}
+    waiting, ordered = list(graph.node), []
+    while waiting:
+        left = []
+        for node in waiting:
+            if missing.isdisjoint(_used(node)):
+                missing.difference_update(node.output)
+                ordered.append(node)
+            else:
+                left.append(node)
+        if len(left) == len(waiting):
+            raise ValueError("its nodes depend on each other in a circle")
+        waiting = left
+    return ordered
 
 
 def _try(call: Callable[[], onnx.ModelProto], failure: str) -> onnx.ModelProto:

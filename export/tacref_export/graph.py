@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from tacref.encoder.encoder import Encoder
 from tacref.encoder.frozen.modules import FrozenBackbone
-from tacref.encoder.preprocess import true_along
+from tacref.encoder.preprocess import Standardize, true_along
 from tacref_export.backbone import insert_backbone, opset_of, place_of_backbone
 from tacref_export.metadata import CONTEXT, INPUT, NEXT_CONTEXT, OUTPUT, context_rows
 
@@ -147,6 +147,9 @@ def _to_float16(encoder: Encoder) -> Encoder:
     half = copy.deepcopy(encoder)
     half.backbone.half()
     half.head.half()
+    for module in half.modules():
+        if isinstance(module, FrozenBackbone | Standardize):  # averages and statistics
+            module.float()
     for module in list(half.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.GroupNorm):

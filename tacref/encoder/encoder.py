@@ -8,6 +8,7 @@ from torch.nn import functional
 from tacref.encoder.backbones import read_weights
 from tacref.encoder.config import EncoderConfig
 from tacref.encoder.frames import check_embeddings
+from tacref.encoder.frozen.modules import FrozenBackbone, FrozenHead
 from tacref.encoder.registry import ENCODERS, Shape
 from tacref.encoder.weights import check_finite
 from tacref.memory import memory_errors
@@ -62,6 +63,18 @@ class Encoder(nn.Module):
         rows = windows.reshape(-1, windows.shape[-1])  # (N, K)
         embeddings = functional.normalize(self.head(features, rows, whole_video), dim=-1)
         return embeddings.reshape(*windows.shape[:-1], -1)
+
+    def take_fixed_parts(self, other: "Encoder") -> None:
+        """Take from an encoder of the same architecture what training does not change.
+
+        That is the statistics that standardize features, and the file of a frozen backbone.
+        """
+        self.preprocess.load_state_dict(other.preprocess.state_dict())
+        if isinstance(self.head, FrozenHead) and isinstance(other.head, FrozenHead):
+            self.head.standardize.load_state_dict(other.head.standardize.state_dict())
+        ours, theirs = self.backbone, other.backbone
+        if isinstance(ours, FrozenBackbone) and isinstance(theirs, FrozenBackbone) and theirs.file:
+            ours.attach(theirs.file, theirs.runner)
 
     def embed(self, frames: np.ndarray) -> np.ndarray:
         """Embed one video, in evaluation mode, on the encoder's device.

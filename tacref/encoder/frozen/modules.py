@@ -85,7 +85,7 @@ class FrozenBackbone(nn.Module):
         self.config = config
         self.width = config.width
         self.file: BackboneFile | None = None
-        self._runner: BackboneRunner | None = None
+        self.runner: BackboneRunner | None = None
         (height, width), (rows, columns) = config.sides, config.cells
         self.register_buffer("rows", _averages(height, rows), persistent=False)
         self.register_buffer("columns", _averages(width, columns), persistent=False)
@@ -103,7 +103,7 @@ class FrozenBackbone(nn.Module):
                 f"{file.path}: another backbone, or changed: its SHA-256 is {file.sha256[:12]}..., "
                 f"not {self.config.sha256[:12]}..."
             )
-        self.file, self._runner = file, runner or file.open(self.config.output)
+        self.file, self.runner = file, runner or file.open(self.config.output)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Map pictures in the backbone's layout to features `(M, width)`."""
@@ -120,9 +120,9 @@ class FrozenBackbone(nn.Module):
         if torch.compiler.is_exporting():
             output: Tensor = torch.ops.tacref.backbone(pictures, list(self.config.shape))
             return output
-        if self._runner is None:
+        if self.runner is None:
             raise ValueError("the encoder has no backbone file: load it from a run's folder")
-        values = self._runner.run(pictures.detach().cpu().numpy())
+        values = self.runner.run(pictures.detach().cpu().numpy())
         return torch.from_numpy(values).to(pictures.device, torch.float32)
 
     def pool(self, output: Tensor) -> Tensor:
