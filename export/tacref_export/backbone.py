@@ -11,7 +11,6 @@ from onnxscript import values
 
 if TYPE_CHECKING:
     from tacref.encoder.frozen.model import BackboneFile
-    from tacref_export.graph import Precision
 
 _DOMAIN = "tacref"
 _PREFIX = "backbone/"
@@ -38,7 +37,7 @@ def opset_of(file: "BackboneFile") -> int:
 
 
 def insert_backbone(
-    model: onnx.ModelProto, file: "BackboneFile", output: str, precision: "Precision"
+    model: onnx.ModelProto, file: "BackboneFile", output: str, *, to_float16: bool
 ) -> None:
     """Replace the node of `place_of_backbone` by a backbone's nodes and weights.
 
@@ -50,8 +49,8 @@ def insert_backbone(
         The backbone.
     output : str
         Its output to take.
-    precision : {"float32", "float16"}
-        Precision of its layers.
+    to_float16 : bool
+        Whether to put its layers into float16.
 
     Raises
     ------
@@ -66,7 +65,7 @@ def insert_backbone(
             lambda: onnx.version_converter.convert_version(backbone, opset),
             f"{file.path}: its operators, of opset {opset_of(file)}, cannot become {opset}",
         )
-    if precision == "float16":
+    if to_float16:
         backbone = _try(
             lambda: _to_float16(backbone), f"{file.path}: its layers cannot be put into float16"
         )

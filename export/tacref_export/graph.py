@@ -87,7 +87,7 @@ def to_graph(encoder: Encoder, precision: Precision = "float32") -> Graph:
     model.ir_version = IR_VERSION
     layers = _layers(program.exported_program.graph, model)
     if frozen is not None and file is not None:
-        insert_backbone(model, file, frozen.config.output, precision)
+        insert_backbone(model, file, frozen.config.output, to_float16=precision == "float16")
     _name_rows(model)
     return Graph(model, _split_streaming(model), layers)
 

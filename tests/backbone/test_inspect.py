@@ -1,6 +1,7 @@
 """Reading a backbone's file, and `tacref inspect-backbone`."""
 
 import json
+import sys
 
 import onnx
 import pytest
@@ -113,3 +114,13 @@ def test_the_command_lists_even_what_cannot_be_used(tmp_path, capsys):
     assert "cannot be used  not a picture model" in shown
     assert main(["inspect-backbone", str(tmp_path / "none.onnx")]) == 2
     assert "no such ONNX file" in capsys.readouterr().err
+
+
+def test_without_onnxruntime_a_line_says_what_is_missing(tmp_path, capsys, monkeypatch):
+    path = str(map_model(tmp_path / "b.onnx"))
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert main(["inspect-backbone", path]) == 2
+    said = capsys.readouterr().err
+    assert "needs a package that is not installed" in said
+    assert "onnxruntime" in said
+    assert "Traceback" not in said
