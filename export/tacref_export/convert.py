@@ -103,7 +103,11 @@ def _convert(
 
 
 def _check_size(encoder: "Encoder", run: Path, precision: Precision) -> None:
+    from tacref.encoder.frozen.modules import FrozenBackbone
+
     size = sum(value.numel() * value.element_size() for value in encoder.state_dict().values())
+    if isinstance(encoder.backbone, FrozenBackbone) and encoder.backbone.file is not None:
+        size += len(encoder.backbone.file.content)
     if precision == "float16":
         size //= 2
     if size > MAX_WEIGHT_BYTES:  # int8 also begins with a float32 graph

@@ -14,7 +14,9 @@ from onnxscript import opset18 as opset
 from torch import Tensor, nn
 
 from tacref.encoder.encoder import Encoder
-from tacref.encoder.preprocess import true_along
+from tacref.encoder.frozen.modules import FrozenBackbone
+from tacref.encoder.preprocess import Standardize, true_along
+from tacref_export.backbone import insert_backbone, opset_of, place_of_backbone
 from tacref_export.metadata import CONTEXT, INPUT, NEXT_CONTEXT, OUTPUT, context_rows
 
 OPSET = 18
@@ -58,6 +60,8 @@ def to_graph(encoder: Encoder, precision: Precision = "float32") -> Graph:
     Graph
         With T, H and W free.
     """
+    frozen = encoder.backbone if isinstance(encoder.backbone, FrozenBackbone) else None
+    file = None if frozen is None else frozen.file
     traced = _Streaming(_to_float16(encoder) if precision == "float16" else encoder).eval()
     with _quiet_exporter(), torch.no_grad():
         frames = _example(encoder)
@@ -67,11 +71,14 @@ def to_graph(encoder: Encoder, precision: Precision = "float32") -> Graph:
             traced,
             (frames, context),
             dynamo=True,
-            opset_version=OPSET,
+            opset_version=OPSET if file is None else max(OPSET, opset_of(file)),
             input_names=[INPUT, CONTEXT],
             output_names=[OUTPUT, NEXT_CONTEXT],
             dynamic_shapes=({0: "T", **picture}, {0: "C"}),
-            custom_translation_table={torch.ops.aten.floor_divide.default: _divide},
+            custom_translation_table={
+                torch.ops.aten.floor_divide.default: _divide,
+                torch.ops.tacref.backbone.default: place_of_backbone,
+            },
             verbose=False,
         )
     assert program is not None
@@ -79,6 +86,8 @@ def to_graph(encoder: Encoder, precision: Precision = "float32") -> Graph:
     model = program.model_proto
     model.ir_version = IR_VERSION
     layers = _layers(program.exported_program.graph, model)
+    if frozen is not None and file is not None:
+        insert_backbone(model, file, frozen.config.output, to_float16=precision == "float16")
     _name_rows(model)
     return Graph(model, _split_streaming(model), layers)
 
@@ -96,7 +105,10 @@ class _Streaming(nn.Module):
     def features(self, frames: Tensor) -> Tensor:
         """Map frames `(T, ...)` to what the head takes, `(T, width, ...)`."""
         pixels = self.encoder.preprocess(frames)
-        return self.encoder.backbone(pixels.to(next(self.encoder.head.parameters()).dtype))
+        dtype = next(self.encoder.head.parameters()).dtype
+        if isinstance(self.encoder.backbone, FrozenBackbone):  # its own graph converts them
+            return self.encoder.backbone(pixels)
+        return self.encoder.backbone(pixels.to(dtype))
 
     def forward(self, frames: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Embed the frames that had no full context before; also return the next context."""
@@ -135,6 +147,9 @@ def _to_float16(encoder: Encoder) -> Encoder:
     half = copy.deepcopy(encoder)
     half.backbone.half()
     half.head.half()
+    for module in half.modules():
+        if isinstance(module, FrozenBackbone | Standardize):  # averages and statistics
+            module.float()
     for module in list(half.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.GroupNorm):

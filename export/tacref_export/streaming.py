@@ -32,7 +32,7 @@ class EncoderStream:
 
     def __init__(self, runner: Runner, config: EncoderConfig, *, resize: bool = False) -> None:
         self._runner, self._config = runner, config
-        self._size = config.size if resize and config.takes_pictures else None
+        self._size = config.size if resize and config.squeezes_pictures else None
         self._after = max(0, config.offsets[-1])
         self._context: Any | None = None
         self._shape: tuple[int, ...] | None = None

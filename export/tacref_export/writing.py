@@ -102,7 +102,12 @@ def _describe(graph: "Graph", config: "EncoderConfig", run: Path, export: Export
     model.producer_name, model.producer_version = "tacref", tacref.__version__
     for part in (*model.graph.node, *model.graph.value_info):
         del part.metadata_props[:]  # the exporter writes local source paths into them
-    if config.takes_pictures:
+    if config.backbone is not None:
+        preprocessing = (
+            f"uint8 RGB; {config.backbone.preprocessing}; antialiased linear interpolation "
+            "(triangle filter in integers, rows first)"
+        )
+    elif config.takes_pictures:
         preprocessing = (
             f"uint8 RGB; resized to {config.size}x{config.size} bytes by antialiased linear "
             "interpolation (triangle filter in integers, rows first), aspect ratio not kept; /255; "

@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": "go the whole road on the built-in activity: train, evaluate, export, align",
     "verify": "check a loss: value, gradients, padding, extremes",
     "export": "write a run's encoder as one ONNX file, proven equal to torch",
+    "inspect-backbone": "say what an ONNX model takes and gives, as a backbone for training",
 }
 
 
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(name: str, arguments: Sequence[str]) -> int:
     @command(name)
     def load_and_run() -> int:  # loading may fail for want of a package, too
-        module = importlib.import_module(f"tacref.commands.{name}")
+        module = importlib.import_module(f"tacref.commands.{name.replace('-', '_')}")
         raise_waiting_signal()  # before anything is made
         status: int = module.main(arguments)
         return status

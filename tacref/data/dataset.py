@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from tacref.data.batch import PairBatch, stack_pairs
-from tacref.data.cache import MAX_CACHE_BYTES, ClipCache
+from tacref.data.cache import MAX_CACHE_BYTES, ClipCache, ClipIndex
 from tacref.data.clips import Clip
+from tacref.data.feature_cache import ViewFeatures
+from tacref.data.feature_sides import FeatureSideReader
 from tacref.data.scan import index_clips
 from tacref.data.sides import Side, SideReader
 
@@ -98,7 +100,8 @@ class PairDataset:
         self.on_bad_video = on_bad_video
         self.cache = ClipCache(cache_bytes, size)
         self.bad: dict[Path, str] = {}
-        self._reader = SideReader(
+        self._offsets, self._augment = tuple(offsets), augment
+        self._reader: SideReader | FeatureSideReader = SideReader(
             self.cache,
             offsets=offsets,
             frames=frames,
@@ -136,19 +139,9 @@ class PairDataset:
         results = index_clips(
             self.clips, keep_errors=self.on_bad_video == "skip", progress=progress
         )
-        indices = {}
-        for clip, result in zip(self.clips, results, strict=True):
-            if isinstance(result, str):
-                self.bad[clip.path] = result
-                self._activities[clip.activity].remove(clip)
-            else:
-                indices[clip.path] = result
-        for members in self._activities.values():
-            if len(members) < 2:
-                raise ValueError(
-                    f"fewer than two clips of an activity can be read: "
-                    f"{next(iter(self.bad.values()))}"
-                )
+        outcomes = dict(zip([clip.path for clip in self.clips], results, strict=True))
+        self._leave_out({p: each for p, each in outcomes.items() if isinstance(each, str)})
+        indices = {p: each for p, each in outcomes.items() if isinstance(each, ClipIndex)}
         first = next(iter(indices.values()))
         for other in indices.values():
             if other.width != first.width:
@@ -156,7 +149,50 @@ class PairDataset:
                     f"{other.clip.path}: has {other.width} features a frame, but "
                     f"{first.clip.name} has {first.width}"
                 )
+        assert isinstance(self._reader, SideReader)
         self._reader.use_indices(indices)
+
+    def use_features(self, features: ViewFeatures, bad: Mapping[Path, str]) -> None:
+        """Draw features from now on instead of pictures, after `check`.
+
+        Parameters
+        ----------
+        features : ViewFeatures
+            Of all clips except the bad ones.
+        bad : mapping of Path to str
+            What is wrong with each clip to leave out.
+
+        Raises
+        ------
+        ValueError
+            If fewer than two clips of an activity are left.
+        """
+        self._leave_out(bad)
+        indices = self._reader.indices
+        self._reader = FeatureSideReader(
+            features,
+            {clip.path: indices[clip.path] for clip in self.clips},
+            offsets=self._offsets,
+            frames=self.frames,
+            views=self.views,
+            augment=self._augment,
+        )
+
+    def _leave_out(self, bad: Mapping[Path, str]) -> None:
+        for members in self._activities.values():
+            for clip in [clip for clip in members if clip.path in bad]:
+                self.bad[clip.path] = bad[clip.path]
+                members.remove(clip)
+            if len(members) < 2:
+                raise ValueError(
+                    f"fewer than two clips of an activity can be read: "
+                    f"{next(iter(self.bad.values()))}"
+                )
+
+    @property
+    def features(self) -> ViewFeatures | None:
+        """The features that are drawn instead of frames, if there are any."""
+        return self._reader.features if isinstance(self._reader, FeatureSideReader) else None
 
     @property
     def short_clips(self) -> list[Path]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tacref.encoder.frames import FrameError, check_features
+from tacref.encoder.frozen.config import BackboneConfig
 from tacref.encoder.registry import ENCODERS, EncoderKind
 
 DIM = 128  # of embeddings, by default
@@ -25,7 +26,8 @@ class EncoderConfig:
     ----------
     name : str
         Of the encoder, one of `ENCODERS`: "small" is convolutional and for the CPU, "resnet50" the
-        LAV paper's, "features" a network on `(T, F)` arrays.
+        LAV paper's, "features" a network on `(T, F)` arrays, "frozen" one on the features of a
+        frozen backbone.
     offsets : tuple of int
         Context frames of frame t, as t + offset in frames; beyond the ends of a video, its first
         or last frame is repeated.
@@ -35,6 +37,8 @@ class EncoderConfig:
         Side in pixels of the square pictures for the backbone; 0 for features.
     channels : int
         Numbers per frame, F, of features; 3 for pictures.
+    backbone : BackboneConfig, optional
+        The frozen backbone of "frozen"; `size` is that of its preprocessing.
 
     Raises
     ------
@@ -47,6 +51,7 @@ class EncoderConfig:
     dim: int = DIM
     size: int = 0
     channels: int = 3
+    backbone: BackboneConfig | None = None
 
     def __post_init__(self) -> None:
         """Check all values."""
@@ -67,18 +72,36 @@ class EncoderConfig:
             raise ValueError(
                 f"size must be from {MIN_SIZE} to {MAX_SIZE} pixels, got {self.size!r}"
             )
+        self._check_backbone()
+
+    def _check_backbone(self) -> None:
+        if (self.backbone is not None) != self.kind.needs_backbone:
+            need = "needs" if self.kind.needs_backbone else "takes no"
+            raise ValueError(f"encoder {self.name!r} {need} backbone (--backbone FILE.onnx)")
+        if self.backbone is not None and self.size != self.backbone.preprocessing.size:
+            raise ValueError(
+                f"size must be that of the backbone's preprocessing, "
+                f"{self.backbone.preprocessing.size}, got {self.size!r}"
+            )
 
     @classmethod
     def default(cls, name: str, **changes: Any) -> "EncoderConfig":
         """Return the default configuration of an encoder, with `changes` made to it."""
         kind = ENCODERS.get(name)  # of an unknown name, the checks say more
         shape = {"offsets": (0,)} if kind is None else {"offsets": kind.offsets, "size": kind.size}
+        if (backbone := changes.get("backbone")) is not None:
+            shape["size"] = backbone.preprocessing.size
         return cls(name=name, **{**shape, **changes})
 
     @property
     def kind(self) -> EncoderKind:
         """The encoder's entry among `ENCODERS`."""
         return ENCODERS[self.name]
+
+    @property
+    def squeezes_pictures(self) -> bool:
+        """Whether all that is done with a picture's size is to resize it to `size` x `size`."""
+        return self.takes_pictures and self.backbone is None
 
     @property
     def takes_pictures(self) -> bool:
@@ -146,7 +169,12 @@ class EncoderConfig:
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain JSON values."""
-        return dataclasses.asdict(self) | {"offsets": list(self.offsets)}
+        own = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        own |= {"offsets": list(self.offsets)}
+        if self.backbone is None:
+            del own["backbone"]
+            return own
+        return own | {"backbone": self.backbone.to_json()}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "EncoderConfig":
@@ -158,11 +186,16 @@ class EncoderConfig:
             If a field is missing, unknown, or of the wrong type.
         """
         known = {field.name for field in dataclasses.fields(cls)}
-        if not isinstance(fields, dict) or set(fields) != known:
-            raise ValueError(f"encoder configuration must have the keys {sorted(known)}")
+        if not isinstance(fields, dict) or not known - {"backbone"} <= set(fields) <= known:
+            raise ValueError(
+                f"encoder configuration must have the keys {sorted(known - {'backbone'})}"
+            )
         if not isinstance(fields["offsets"], list):
             raise ValueError(f"offsets must be a list, got {fields['offsets']!r}")
-        return cls(**fields | {"offsets": tuple(fields["offsets"])})
+        changes: dict[str, Any] = {"offsets": tuple(fields["offsets"])}
+        if "backbone" in fields:
+            changes["backbone"] = BackboneConfig.from_json(fields["backbone"])
+        return cls(**fields | changes)
 
 
 def _as_whole_number(value: Any, name: str) -> int:

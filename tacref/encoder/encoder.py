@@ -8,6 +8,7 @@ from torch.nn import functional
 from tacref.encoder.backbones import read_weights
 from tacref.encoder.config import EncoderConfig
 from tacref.encoder.frames import check_embeddings
+from tacref.encoder.frozen.modules import FrozenBackbone, FrozenHead
 from tacref.encoder.registry import ENCODERS, Shape
 from tacref.encoder.weights import check_finite
 from tacref.memory import memory_errors
@@ -28,7 +29,9 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         self.register_buffer("offsets", torch.tensor(config.offsets), persistent=False)
-        shape = Shape(config.size, config.channels, len(config.offsets), config.dim)
+        shape = Shape(
+            config.size, config.channels, len(config.offsets), config.dim, config.backbone
+        )
         self.preprocess, self.backbone, self.head = config.kind.build(shape)
 
     def forward(self, frames: Tensor, windows: Tensor | None = None) -> Tensor:
@@ -37,7 +40,8 @@ class Encoder(nn.Module):
         Parameters
         ----------
         frames : Tensor, shape (M, H, W, 3) of uint8 or (M, F) of float32
-            Pictures as decoded (RGB), or feature rows. Each goes through the backbone once.
+            Pictures as decoded (RGB), or feature rows. Each goes through the backbone once. With a
+            frozen backbone, float32 rows are its features, computed earlier.
         windows : Tensor of int64, shape (..., K), optional
             Context frames of each embedding to compute, as indices into `frames`. By default
             `frames` is one video, and all its frames are embedded.
@@ -47,7 +51,9 @@ class Encoder(nn.Module):
         Tensor of float32, shape (..., d)
             Rows of unit length; shape (M, d) without `windows`.
         """
-        features = self.backbone(self.preprocess(frames))  # (M, width) or (M, width, h, w)
+        computed = self.config.backbone is not None and frames.is_floating_point()
+        # (M, width) or (M, width, h, w)
+        features = frames if computed else self.backbone(self.preprocess(frames))
         whole_video = windows is None
         if windows is None:
             positions = torch.ones_like(frames.flatten(1)[:, 0], dtype=torch.int64).cumsum(0)
@@ -58,7 +64,18 @@ class Encoder(nn.Module):
         embeddings = functional.normalize(self.head(features, rows, whole_video), dim=-1)
         return embeddings.reshape(*windows.shape[:-1], -1)
 
-    @torch.inference_mode()
+    def take_fixed_parts(self, other: "Encoder") -> None:
+        """Take from an encoder of the same architecture what training does not change.
+
+        That is the statistics that standardize features, and the file of a frozen backbone.
+        """
+        self.preprocess.load_state_dict(other.preprocess.state_dict())
+        if isinstance(self.head, FrozenHead) and isinstance(other.head, FrozenHead):
+            self.head.standardize.load_state_dict(other.head.standardize.state_dict())
+        ours, theirs = self.backbone, other.backbone
+        if isinstance(ours, FrozenBackbone) and isinstance(theirs, FrozenBackbone) and theirs.file:
+            ours.attach(theirs.file, theirs.runner)
+
     def embed(self, frames: np.ndarray) -> np.ndarray:
         """Embed one video, in evaluation mode, on the encoder's device.
 
@@ -81,11 +98,37 @@ class Encoder(nn.Module):
             If torch cannot allocate enough memory.
         """
         array = self.config.as_frames(frames)
-        if self.config.takes_pictures and self.offsets.device.type == "cpu":
+        if self.config.squeezes_pictures and self.offsets.device.type == "cpu":
             from tacref.kernels.resize import resize_all  # imports Numba
 
             # The same bytes as the encoder's own, and much faster than products of matrices.
             array = resize_all(array, self.config.size)
+        return self._embed(array)
+
+    def embed_features(self, features: np.ndarray) -> np.ndarray:
+        """Embed one video from the features of a frozen backbone, as `embed` from its frames.
+
+        Parameters
+        ----------
+        features : ndarray of float32, shape (T, F)
+            What the backbone gives for each frame.
+
+        Returns
+        -------
+        ndarray of float32, shape (T, d)
+            One unit vector per frame.
+
+        Raises
+        ------
+        ValueError
+            If an embedding is not of unit length; names the frame.
+        MemoryError
+            If torch cannot allocate enough memory.
+        """
+        return self._embed(features)
+
+    @torch.inference_mode()
+    def _embed(self, array: np.ndarray) -> np.ndarray:
         training = self.training
         self.eval()
         try:

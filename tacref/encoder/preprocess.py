@@ -24,7 +24,7 @@ def true_along(line: Tensor) -> Tensor:
     return positive | ~positive
 
 
-def resize_weights(line: Tensor, size: int, bits: int) -> Tensor:
+def resize_weights(line: Tensor, size: int, bits: int, side: Tensor | None = None) -> Tensor:
     """Antialiased linear interpolation along one axis, as a matrix.
 
     Parameters
@@ -36,6 +36,8 @@ def resize_weights(line: Tensor, size: int, bits: int) -> Tensor:
         Length after resizing.
     bits : int
         Each row of weights sums to 2^bits.
+    side : Tensor of int64, optional
+        Number of pixels in the middle that are resized; the others get no weight. By default all.
 
     Returns
     -------
@@ -44,9 +46,14 @@ def resize_weights(line: Tensor, size: int, bits: int) -> Tensor:
     """
     numbers = true_along(line).to(torch.int64).cumsum(0)
     n = numbers[-1]
+    if side is not None:
+        numbers, n = numbers - (n - side) // 2, side
     target = (2 * torch.arange(size, device=line.device) + 1)[:, None] * n
     distance = ((2 * numbers - 1) * size - target).abs()
-    part = (2 * n.clamp(min=size) - distance).clamp(min=0).cumsum(1)
+    part = (2 * n.clamp(min=size) - distance).clamp(min=0)
+    if side is not None:
+        part = part * ((numbers >= 1) & (numbers <= n)).to(torch.int64)
+    part = part.cumsum(1)
     whole = part[:, -1:]
     # Halves are rounded towards the middle.
     share = 2 ** (bits + 1) * part + (whole - (2 * part > whole).to(torch.int64))
@@ -89,20 +96,33 @@ class Pictures(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Map uint8 RGB `(M, H, W, 3)` to float32 `(M, 3, size, size)`."""
-        # At the right size, both matrices are the identity.
-        if torch.compiler.is_exporting() or frames.shape[1:3] != (self.size, self.size):
+        return (self.resize_all(frames) / 255.0 - self.mean) / self.std
+
+    def resize_all(self, frames: Tensor) -> Tensor:
+        """Map uint8 RGB `(M, H, W, 3)` to whole levels, float32 `(M, 3, size, size)`."""
+        if torch.compiler.is_exporting() or not self._is_identity(frames):
             with _full_precision(frames.device.type):
-                pixels = self._resize(frames)
-        else:
-            pixels = frames.to(torch.float32).permute(0, 3, 1, 2)
-        return (pixels / 255.0 - self.mean) / self.std
+                return self._resize(frames)
+        return frames.to(torch.float32).permute(0, 3, 1, 2)
+
+    def _is_identity(self, frames: Tensor) -> bool:
+        """Return whether both matrices of weights are the identity."""
+        return frames.shape[1:3] == (self.size, self.size)
+
+    def _weights(self, down: Tensor, across: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the weights of rows and columns, from one line of pixels along each axis."""
+        return (
+            resize_weights(down, self.size, ROW_BITS),
+            resize_weights(across, self.size, COLUMN_BITS),
+        )
 
     def _resize(self, frames: Tensor) -> Tensor:
         """Map to the bytes of `tacref.resizing`, as float32 `(M, 3, size, size)`."""
         # The smaller axis first, as onnxruntime copies the selection.
         down, across = frames.select(2, 0), frames.select(1, 0)
-        rows = resize_weights(down.select(2, 0)[0].to(torch.float32), self.size, ROW_BITS)
-        columns = resize_weights(across.select(2, 0)[0].to(torch.float32), self.size, COLUMN_BITS)
+        rows, columns = self._weights(
+            down.select(2, 0)[0].to(torch.float32), across.select(2, 0)[0].to(torch.float32)
+        )
         pixels = frames.to(torch.float32)
         lines = _weigh(rows, ROW_BITS - LEVEL_BITS) @ pixels.flatten(2)  # (M, size, 3 W)
         lines = (lines + 0.5).floor().unflatten(2, (-1, 3)).permute(0, 3, 1, 2)  # (M, 3, size, W)

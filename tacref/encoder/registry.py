@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from tacref.encoder.frozen.config import BackboneConfig
     from tacref.encoder.preprocess import Pictures, Standardize
 
 
@@ -26,12 +27,15 @@ class Shape(NamedTuple):
         Number K of context frames.
     dim : int
         Length d of an embedding.
+    backbone : BackboneConfig, optional
+        The frozen backbone.
     """
 
     size: int
     channels: int
     context: int
     dim: int
+    backbone: "BackboneConfig | None" = None
 
 
 class Parts(NamedTuple):
@@ -72,6 +76,8 @@ class EncoderKind:
     load_weights : callable, optional
         Loads a state dict that was read from a file (named for messages) into the backbone;
         raises a ValueError if it does not fit. Without it, the encoder takes no weight file.
+    needs_backbone : bool
+        True if it is built upon a frozen backbone, an ONNX file.
     """
 
     build: "Callable[[Shape], Parts]"
@@ -80,6 +86,7 @@ class EncoderKind:
     recipe: str
     channels_last: bool = False
     load_weights: "Callable[[nn.Module, dict[str, Tensor], str], None] | None" = None
+    needs_backbone: bool = False
 
     @property
     def takes_pictures(self) -> bool:
@@ -122,6 +129,14 @@ def _features(shape: Shape) -> Parts:
     return Parts(Standardize(shape.channels), Identity(shape.channels), head)
 
 
+def _frozen(shape: Shape) -> Parts:
+    from tacref.encoder.frozen.modules import FrozenBackbone, FrozenHead, FrozenPictures
+
+    assert shape.backbone is not None
+    head = FrozenHead(shape.backbone.width, shape.context, shape.dim)
+    return Parts(FrozenPictures(shape.backbone), FrozenBackbone(shape.backbone), head)
+
+
 # docs/benchmarks.md has the measurements behind offsets and recipes. Of those that take the same
 # clips, the first one is the default.
 ENCODERS: dict[str, EncoderKind] = {
@@ -138,6 +153,13 @@ ENCODERS: dict[str, EncoderKind] = {
     ),
     "features": EncoderKind(
         build=_features, offsets=(-40, -20, -10, 0, 10, 20, 40), size=0, recipe="features"
+    ),
+    "frozen": EncoderKind(
+        build=_frozen,
+        offsets=(-24, -6, -2, 0, 2, 6, 24),
+        size=224,
+        recipe="frozen",
+        needs_backbone=True,
     ),
 }
 

@@ -1,4 +1,7 @@
-"""Saving and loading an encoder: `encoder.safetensors` and `config.json` in a run's folder."""
+"""Saving and loading an encoder: `encoder.safetensors` and `config.json` in a run's folder.
+
+The file of a frozen backbone is there, too, as `backbone.onnx`.
+"""
 
 import hashlib
 import json
@@ -17,7 +20,7 @@ from tacref.memory import memory_errors
 from tacref.text_files import read_json
 
 FORMAT = 1
-WEIGHTS, CONFIG = "encoder.safetensors", "config.json"
+WEIGHTS, CONFIG, BACKBONE = "encoder.safetensors", "config.json", "backbone.onnx"
 # Hashes in config.json, one of which is that of the weights: there are two while weights are being
 # replaced, so that a run can be loaded even if the process is killed in between.
 HASHES = "weights_sha256"
@@ -47,6 +50,8 @@ def save_encoder(encoder: Encoder, folder: str | Path, **settings: Any) -> None:
         HASHES: [hashlib.sha256(weights).hexdigest()],
         **settings,
     }
+    if encoder.config.backbone is not None:
+        _save_backbone(encoder, folder / BACKBONE)
     if earlier := _earlier_hashes(folder):
         _write_config(folder, config | {HASHES: [*config[HASHES], *earlier]})
     with replacing(folder / WEIGHTS) as path:
@@ -60,7 +65,8 @@ def load_encoder(folder: str | Path, *, device: str = "cpu") -> Encoder:
     Parameters
     ----------
     folder : str or Path
-        A folder with `config.json` and `encoder.safetensors`.
+        A folder with `config.json` and `encoder.safetensors`, and `backbone.onnx` where the
+        encoder has a frozen backbone.
     device : str
         Torch device of the result.
 
@@ -104,7 +110,27 @@ def load_encoder(folder: str | Path, *, device: str = "cpu") -> Encoder:
         check_finite(state, str(path))
         encoder = Encoder(config)
         encoder.load_state_dict(state)
+        if config.backbone is not None:
+            _load_backbone(encoder, Path(folder) / BACKBONE)
         return encoder.to(torch_device).eval()
+
+
+def _save_backbone(encoder: Encoder, path: Path) -> None:
+    """Write the file of a frozen backbone, if it is not there: it does not change."""
+    from tacref.encoder.frozen.modules import FrozenBackbone
+
+    assert isinstance(encoder.backbone, FrozenBackbone)
+    if encoder.backbone.file is not None and not path.exists():
+        with replacing(path) as temporary:
+            temporary.write_bytes(encoder.backbone.file.content)
+
+
+def _load_backbone(encoder: Encoder, path: Path) -> None:
+    from tacref.encoder.frozen.model import BackboneFile
+    from tacref.encoder.frozen.modules import FrozenBackbone
+
+    assert isinstance(encoder.backbone, FrozenBackbone)
+    encoder.backbone.attach(BackboneFile(path))
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:

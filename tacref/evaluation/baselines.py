@@ -43,7 +43,8 @@ def untrained_encoder(encoder: "Encoder", config: dict[str, Any]) -> "Encoder":
     Parameters
     ----------
     encoder : Encoder
-        The trained encoder; the statistics that standardize features are copied from it.
+        The trained encoder; the statistics that standardize features are copied from it, and a
+        frozen backbone is its own.
     config : dict
         The run's config.json: seed, and weight file of the backbone. If that file is gone, the
         backbone starts from random weights.
@@ -63,5 +64,5 @@ def untrained_encoder(encoder: "Encoder", config: dict[str, Any]) -> "Encoder":
     untrained = build_encoder(
         encoder.config, seed=seed if isinstance(seed, int) else 0, weights=weights
     )
-    untrained.preprocess.load_state_dict(encoder.preprocess.state_dict())
+    untrained.take_fixed_parts(encoder)
     return untrained.to(encoder.offsets.device).eval()

@@ -56,6 +56,29 @@ def resize_all(frames: np.ndarray, size: int) -> np.ndarray:
     return np.stack([resize(frame, size) for frame in frames])
 
 
+def crop_center(frame: np.ndarray, size: int, crops_from: int) -> np.ndarray:
+    """Crop the square at the center that becomes `size` x `size` once a picture is resized.
+
+    Parameters
+    ----------
+    frame : ndarray of uint8, shape (H, W, 3)
+        Not modified.
+    size : int
+        Side of the square after resizing, >= 1.
+    crops_from : int
+        Length of the picture's shorter side after resizing, >= `size`.
+
+    Returns
+    -------
+    ndarray of uint8, shape (side, side, 3)
+        A view; not yet resized.
+    """
+    height, width, _ = frame.shape
+    side = max(1, (min(height, width) * size + crops_from // 2) // crops_from)
+    top, left = (height - side) // 2, (width - side) // 2
+    return frame[top : top + side, left : left + side]
+
+
 @lru_cache(maxsize=64)
 def _taps(n: int, size: int, bits: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return taps(n, size, 1 << bits)

@@ -90,7 +90,13 @@ def train(
         )
     check_device(ranks.device(settings.device))
     progress = progress and ranks.first
-    held_out = HeldOut(val, ranks, skip=settings.on_bad_video == "skip", progress=progress)
+    held_out = HeldOut(
+        val,
+        ranks,
+        skip=settings.on_bad_video == "skip",
+        progress=progress,
+        features=dataset.features,
+    )
     stepper = Stepper(encoder, settings, ranks)
     data = Path(notes["data"]) if notes.get("data") else run / "data"
     clips = [*dataset.clips, *(clip for members in val.values() for clip in members)]

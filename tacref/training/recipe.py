@@ -10,7 +10,7 @@ from typing import Any
 from tacref.text_files import read_json, read_toml
 from tacref.training.option import check_type
 from tacref.training.settings import SETTING_DEFAULTS, SETTINGS, Settings
-from tacref.training.task import KEYS, TASK
+from tacref.training.task import BACKBONE_KEYS, KEYS, TASK
 from tacref.variants import Regularization
 
 
@@ -102,7 +102,7 @@ def merge(recipe: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, An
         for key in Regularization._fields:
             merged.pop(key, None)
     if options.get("encoder", merged.get("encoder")) != merged.get("encoder"):
-        for key in ("offsets", "size", "view_weight"):  # of another encoder
+        for key in ("offsets", "size", "view_weight", *BACKBONE_KEYS):  # of another encoder
             merged.pop(key, None)
     return merged | dict(options)
 
@@ -160,6 +160,10 @@ def _of_run(config: Any) -> dict[str, Any]:
             "data": config["data"],
             "weights": config["weights"],
         }
+        if "backbone" in encoder:
+            kept = {name: config[name] for name in BACKBONE_KEYS if name in config}
+            output, grid = encoder["backbone"]["output"], encoder["backbone"]["grid"]
+            values |= kept | {"backbone_output": output, "backbone_grid": grid, "size": None}
     except (KeyError, TypeError, ValueError):
         raise ValueError("not the config.json of a training run") from None
     # None or 0: a weight file, the size of feature arrays or the data folder that was not given.

@@ -35,6 +35,7 @@ GROUPS = (
     OPTIMIZER := Group("optimizer"),
     LOSS := Group("loss"),
     ENCODER := Group("encoder"),
+    BACKBONE := Group("frozen backbone"),
     SPEED := Group("speed"),
     CHECKPOINTS := Group("checkpoints"),
 )

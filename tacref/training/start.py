@@ -10,14 +10,17 @@ import torch
 
 from tacref.data import Clip, PairDataset, check_phases, find_clips
 from tacref.data.copies import find_copies
-from tacref.encoder import EncoderConfig, build_encoder
+from tacref.encoder import Encoder, EncoderConfig, build_encoder
+from tacref.encoder.frozen.modules import FrozenBackbone, FrozenHead
 from tacref.encoder.preprocess import Standardize
 from tacref.encoder.registry import ENCODERS, default_encoder
 from tacref.encoder.storage import CONFIG, read_config
 from tacref.memory import memory_errors
+from tacref.training.backbone import BackboneChoice, choose_backbone, refuse_backbone
 from tacref.training.checkpoint import check_same
 from tacref.training.distributed import Ranks, process_group
 from tacref.training.folder import DATA
+from tacref.training.frozen_features import FrozenFeatures, Views
 from tacref.training.log import say
 from tacref.training.loop import train
 from tacref.training.recipe import combine, read_recipe, split_keys
@@ -37,6 +40,7 @@ class Plan:
     encoder: EncoderConfig
     data: Path | None
     weights: str | None
+    backbone: BackboneChoice | None
     clips: dict[str, list[Clip]]
     left_out: dict[Path, str]
 
@@ -86,7 +90,13 @@ def make_plan(options: Mapping[str, Any], run: Path, continues: bool, ranks: Ran
     device = "cuda" if torch.cuda.is_available() else "cpu"
     checked = Settings(**{"device": device} | settings)
     checked.check_shares(ranks.world)
-    shape = {key: task[key] for key in ("offsets", "size", "dim") if key in task}
+    shape: dict[str, Any] = {key: task[key] for key in ("offsets", "size", "dim") if key in task}
+    backbone = None
+    if ENCODERS[encoder].needs_backbone:
+        backbone = choose_backbone(task, None if saved is None else run)
+        shape["backbone"] = backbone.config
+    else:
+        refuse_backbone(encoder, {**recipe, **keys_of_options})
     return Plan(
         out=run,
         resume=continues,
@@ -95,6 +105,7 @@ def make_plan(options: Mapping[str, Any], run: Path, continues: bool, ranks: Ran
         encoder=EncoderConfig.default(encoder, **shape),
         data=None if explicit_keys["data"] is None else Path(explicit_keys["data"]),
         weights=task.get("weights"),
+        backbone=backbone,
         clips=clips,
         left_out=left_out,
     )
@@ -125,6 +136,8 @@ def _encoder_for(
     """Return the encoder's name, by default the one for these clips, if it can take them."""
     features = any(clip.kind == "features" for members in clips.values() for clip in members)
     encoder = keys.get("encoder")
+    if encoder is None and keys.get("backbone") is not None:
+        encoder = next(name for name, kind in ENCODERS.items() if kind.needs_backbone)
     if encoder is None:
         encoder = default_encoder(takes_pictures=not features)
     KEYS["encoder"].check(encoder)
@@ -151,7 +164,8 @@ def carry_out(plan: Plan, ranks: Ranks) -> Result:
         If the loss is no longer a finite number.
     """
     settings = plan.settings
-    size = f", --size (now {plan.encoder.size})" if plan.encoder.takes_pictures else ""
+    sized = plan.encoder.takes_pictures and plan.backbone is None
+    size = f", --size (now {plan.encoder.size})" if sized else ""
     advice = (
         f"less is needed with a lower --pairs (now {settings.pairs}), --frames (now "
         f"{settings.frames}){size} or a higher --accumulate (now {settings.accumulate})"
@@ -181,6 +195,8 @@ def _carry_out(plan: Plan, ranks: Ranks) -> Result:
             encoder = build_encoder(replace(plan.encoder, channels=width), seed=settings.seed)
         if isinstance(encoder.preprocess, Standardize):
             encoder.preprocess.fit(dataset.cache.load(clip.path) for clip in dataset.clips)
+        if plan.backbone is not None:
+            _use_frozen_features(plan, plan.backbone, encoder, dataset, val, ranks)
         return train(
             encoder,
             dataset,
@@ -192,7 +208,35 @@ def _carry_out(plan: Plan, ranks: Ranks) -> Result:
             title=_title(plan, dataset, val, data, ranks),
             data=None if plan.data is None else os.path.abspath(plan.data),
             weights=None if plan.weights is None else os.path.abspath(plan.weights),
+            **({} if plan.backbone is None else plan.backbone.notes),
         )
+
+
+def _use_frozen_features(
+    plan: Plan,
+    choice: BackboneChoice,
+    encoder: Encoder,
+    dataset: PairDataset,
+    val: dict[str, list[Clip]],
+    ranks: Ranks,
+) -> None:
+    """Compute the features of all clips, or find them in the cache, and train on them."""
+    assert isinstance(encoder.backbone, FrozenBackbone)
+    assert isinstance(encoder.head, FrozenHead)
+    encoder.backbone.attach(choice.file, choice.runner)
+    settings = plan.settings
+    views = Views(choice.views if settings.augment else 0, change=settings.views > 1)
+    source = FrozenFeatures(encoder, choice.cache, views, ranks)
+    held_out = [clip.path for members in val.values() for clip in members]
+    skip = settings.on_bad_video == "skip"
+    features = source.of(dataset.lengths, held_out, skip=skip, progress=ranks.first)
+    dataset.use_features(features, source.bad)
+    if ranks.first:
+        for message in source.bad.values():
+            say(f"left out: {message}")
+    encoder.head.standardize.fit(
+        features.load(clip.path, 0).astype("float32") for clip in dataset.clips
+    )
 
 
 def _title(

@@ -233,7 +233,9 @@ class Stepper:
 def threads_for(encoder: Encoder, settings: Settings) -> Iterator[None]:
     """Use one thread where matrices are so small that more would only wait for each other."""
     threads = torch.get_num_threads()
-    if not encoder.config.takes_pictures and settings.device == "cpu":
+    config = encoder.config
+    small = not config.takes_pictures or config.backbone is not None
+    if small and settings.device == "cpu":
         torch.set_num_threads(1)
     try:
         yield

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from tacref.encoder.config import DIM
+from tacref.encoder.frozen.config import MAX_GRID
 from tacref.encoder.registry import ENCODERS
-from tacref.training.option import keys_of, one_of, whole
-from tacref.training.settings import ENCODER, GENERAL, SETTINGS
+from tacref.training.option import at_most, keys_of, one_of, positive, whole
+from tacref.training.settings import BACKBONE, ENCODER, GENERAL, SETTINGS
 
 DEFAULT_OF_ENCODER = "by encoder"
 
@@ -49,8 +50,55 @@ class Task:
         metavar="FILE",
         default_words="drawn from the seed",
     )
+    backbone: str | None = BACKBONE.option(
+        "train the frozen encoder on the features of this ONNX picture model",
+        default=None,
+        metavar="FILE.onnx",
+        default_words="none",
+    )
+    backbone_output: str | None = BACKBONE.option(
+        "take this output of the backbone, or any value in its graph",
+        default=None,
+        metavar="NAME",
+        default_words="its only output",
+    )
+    backbone_preprocess: str | None = BACKBONE.option(
+        "read what pictures go through before the backbone from a preprocessor_config.json or TOML "
+        "file",
+        default=None,
+        metavar="FILE",
+        default_words="the metadata of its file",
+    )
+    backbone_grid: int = BACKBONE.option(
+        "average tokens and maps over at most N x N cells",
+        whole(1, MAX_GRID),
+        default=4,
+        metavar="N",
+    )
+    backbone_views: int = BACKBONE.option(
+        "compute features of N augmented views of each training clip, in addition to itself",
+        whole(0, 1000),
+        default=4,
+        metavar="N",
+    )
+    feature_cache: str | None = BACKBONE.option(
+        "keep features in this folder, for this and other runs",
+        default=None,
+        metavar="DIR",
+        default_words="tacref/features in the user's cache folder",
+        may_change=True,
+    )
+    feature_cache_gb: float = BACKBONE.option(
+        "keep at most this many gigabytes of features",
+        positive(),
+        at_most(1e6),
+        default=20.0,
+        metavar="GB",
+        may_change=True,
+    )
 
 
 TASK = keys_of(Task)
+BACKBONE_KEYS = tuple(name for name, key in TASK.items() if key.option.group == BACKBONE.name)
 KEYS = TASK | SETTINGS
 MAY_CHANGE = frozenset(name for name, key in KEYS.items() if key.option.may_change)

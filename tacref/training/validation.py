@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tacref.data import Clip, check_phases
+from tacref.data.feature_cache import ViewFeatures
 from tacref.encoder import Encoder
 from tacref.encoder.embedding import embed_clip, embed_shares
 from tacref.evaluation import kendall_tau
@@ -27,6 +30,8 @@ class HeldOut:
         default such a clip is an error.
     progress : bool
         Show a progress bar (on a terminal only).
+    features : ViewFeatures, optional
+        Of a frozen backbone: clips that it holds are not read.
 
     Attributes
     ----------
@@ -43,9 +48,11 @@ class HeldOut:
         *,
         skip: bool = False,
         progress: bool = False,
+        features: ViewFeatures | None = None,
     ) -> None:
         self.clips, self.ranks = dict(clips), ranks
         self.skip, self.progress = skip, progress
+        self.features = features
         self.bad: dict[Path, str] = {}
 
     def taus(self, encoder: Encoder) -> dict[str, float]:
@@ -66,6 +73,9 @@ class HeldOut:
 
         def embed(path: Path) -> Any:
             try:
+                if self.features is not None and path in self.features.files:
+                    rows = self.features.load(path, 0).astype(np.float32)
+                    return encoder.embed_features(rows)
                 return embed_clip(encoder, path)[0]
             except (ValueError, OSError) as error:
                 if not self.skip:

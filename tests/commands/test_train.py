@@ -216,7 +216,10 @@ def test_pictures(name, tmp_path):
         (["--variant", "new"], "variant must be one of paper, official, printed, laser, got 'new'"),
         (["--lr", "0"], "lr must be > 0 and <= 1000, got 0.0"),
         (["--weight-decay=-1"], "weight_decay must be finite and >= 0, got -1.0"),
-        (["--encoder", "huge"], "encoder must be one of small, resnet50, features, got 'huge'"),
+        (
+            ["--encoder", "huge"],
+            "encoder must be one of small, resnet50, features, frozen, got 'huge'",
+        ),
         (["--encoder", "small"], "encoder 'small' does not take"),
         (["--offsets", "0,x"], "--offsets"),
         (["--offsets", "3,1"], "offsets must be distinct and rising"),

@@ -67,8 +67,8 @@ def test_help_names_all_choices():
 
 def test_what_may_change_in_a_run_that_is_resumed():
     assert {
-        "compile", "data", "device", "evaluate_every", "keep", "on_bad_video", "save_every",
-        "save_minutes", "workers",
+        "compile", "data", "device", "evaluate_every", "feature_cache", "feature_cache_gb", "keep",
+        "on_bad_video", "save_every", "save_minutes", "workers",
     } == MAY_CHANGE  # fmt: skip
 
 

@@ -87,7 +87,10 @@ def test_the_config_of_a_run_older_than_a_setting(sequences, tmp_path):
         ("lr = '1e-3'", "lr must be a number, got '1e-3'"),
         ("augment = 1", "augment must be true or false, got 1"),
         ("offsets = [0.5]", "offsets must be a list of whole numbers, got [0.5]"),
-        ("encoder = 'tiny'", "encoder must be one of small, resnet50, features, got 'tiny'"),
+        (
+            "encoder = 'tiny'",
+            "encoder must be one of small, resnet50, features, frozen, got 'tiny'",
+        ),
         ("[loss]\ngamma = 1", "[loss] is a table"),
         ("steps = ", "mine.toml: not TOML"),
         ("lr = -1.0", "lr must be > 0"),

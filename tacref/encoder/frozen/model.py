@@ -1,0 +1,372 @@
+"""An ONNX picture model: reading it, checking what it takes and gives, running it."""
+
+import difflib
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tacref.encoder.frozen.config import BackboneConfig
+from tacref.encoder.frozen.preprocessing import (
+    EXAMPLE,
+    Preprocessing,
+    preprocessing_of_metadata,
+    read_preprocessing,
+)
+from tacref.memory import memory_errors
+from tacref.runtime import onnxruntime
+
+# A protobuf message, which an ONNX file is, is smaller than 2 GiB.
+MAX_MODEL_BYTES = (2 << 30) - (16 << 20)
+# Pictures that go through the backbone at once; their maps take the memory.
+PICTURES_PER_RUN = 16
+PREPROCESS_KEY = "preprocess"
+_FLOAT32 = 1  # TensorProto.FLOAT
+_FREE_BATCH = 'export it with a free first axis: torch.onnx.export(..., dynamic_shapes=({0: "N"},))'
+
+
+class Value(NamedTuple):
+    """An input or output: name, kind of number, and shape with names of free axes."""
+
+    name: str
+    kind: str
+    shape: tuple[int | str, ...] | None
+
+    def __str__(self) -> str:
+        """Return one line, such as `pixels: float32 (N, 3, 224, 224)`."""
+        shape = "of unknown shape" if self.shape is None else f"({', '.join(map(str, self.shape))})"
+        return f"{self.name}: {self.kind} {shape}"
+
+
+class BackboneFile:
+    """An ONNX picture model, read and checked as far as its graph tells.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file. Weights in files next to it are read into memory.
+
+    Attributes
+    ----------
+    content : bytes
+        The model as one ONNX file, without other files.
+    sha256 : str
+        Of `content`.
+    model : onnx.ModelProto
+        The same, parsed.
+    inputs, outputs : list of Value
+        What it takes and gives.
+    metadata : dict of str to str
+        Its metadata entries.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not an ONNX file, too large, or a file with its weights is missing.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        with memory_errors(f"{path}"):
+            self.model, self.content = _read(self.path)
+        self.sha256 = hashlib.sha256(self.content).hexdigest()
+        stored = {tensor.name for tensor in self.model.graph.initializer}
+        graph = self.model.graph
+        self.inputs = [_value(each) for each in graph.input if each.name not in stored]
+        self.outputs = [_value(each) for each in graph.output]
+        self.metadata = {entry.key: entry.value for entry in self.model.metadata_props}
+
+    def __deepcopy__(self, memo: Mapping[int, Any]) -> "BackboneFile":
+        """Return itself: it does not change."""
+        return self
+
+    @property
+    def layout(self) -> str:
+        """Return the layout of the input, "NCHW" or "NHWC".
+
+        Raises
+        ------
+        ValueError
+            If the model does not take one batch of pictures.
+        """
+        expected = "a backbone takes one float32 input of pictures, (N, 3, H, W) or (N, H, W, 3)"
+        listed = "; ".join(map(str, self.inputs)) or "none"
+        if len(self.inputs) != 1 or self.inputs[0].kind != "float32":
+            raise ValueError(f"{self.path}: not a picture model: {expected}; its inputs: {listed}")
+        shape = self.inputs[0].shape
+        if shape is None or len(shape) != 4 or 3 not in (shape[1], shape[3]):
+            raise ValueError(f"{self.path}: not a picture model: {expected}; its inputs: {listed}")
+        if isinstance(shape[0], int):
+            raise ValueError(
+                f"{self.path}: its batch is fixed at {shape[0]} ({listed}); {_FREE_BATCH}"
+            )
+        return "NCHW" if shape[1] == 3 else "NHWC"
+
+    def check_size(self, size: int) -> None:
+        """Refuse pictures that do not fit the input.
+
+        Raises
+        ------
+        ValueError
+            If the input has fixed sides that are not `size`.
+        """
+        layout, shape = self.layout, self.inputs[0].shape
+        assert shape is not None
+        sides = shape[2:] if layout == "NCHW" else shape[1:3]
+        if any(isinstance(side, int) and side != size for side in sides):
+            raise ValueError(
+                f"{self.path}: takes pictures of {sides[0]}x{sides[1]}, but the preprocessing "
+                f"gives {size}x{size}"
+            )
+
+    def output_name(self, name: str | None) -> str:
+        """Return the name of the output to take, by default the only one.
+
+        Parameters
+        ----------
+        name : str, optional
+            An output, or any value that is computed in the graph.
+
+        Raises
+        ------
+        ValueError
+            If it is not there (names the nearest one), or there are several to choose from.
+        """
+        if name is None:
+            if len(self.outputs) != 1:
+                listed = "; ".join(map(str, self.outputs))
+                raise ValueError(
+                    f"{self.path}: has {len(self.outputs)} outputs; backbone_output "
+                    f"(--backbone-output) chooses one: {listed}"
+                )
+            return self.outputs[0].name
+        computed = [output for node in self.model.graph.node for output in node.output if output]
+        if name not in computed:
+            names = [output.name for output in self.outputs]
+            near = difflib.get_close_matches(name, [*names, *computed], n=1, cutoff=0.4)
+            hint = f"the nearest name is {near[0]!r}; " if near else ""
+            raise ValueError(
+                f"{self.path}: has no output {name!r}; {hint}its outputs: {', '.join(names)}"
+            )
+        return name
+
+    def preprocessing(self, path: str | Path | None = None) -> Preprocessing:
+        """Return what pictures go through first, from a file or the model's metadata.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If neither says it, with an example; or what says it is wrong.
+        """
+        if path is not None:
+            return read_preprocessing(path)
+        if PREPROCESS_KEY in self.metadata:
+            return preprocessing_of_metadata(self.metadata[PREPROCESS_KEY], str(self.path))
+        example = " ".join(line.split("#")[0].strip() + "," for line in EXAMPLE.splitlines()
+                           if not line.startswith(" "))  # fmt: skip
+        raise ValueError(
+            f"{self.path}: does not say what pictures must go through before it; "
+            "--backbone-preprocess takes the model's preprocessor_config.json, or a TOML file with "
+            f"a line each of {example.rstrip(',')}"
+        )
+
+    def open(self, output: str) -> "BackboneRunner":
+        """Open it in onnxruntime, to compute one output.
+
+        Raises
+        ------
+        ValueError
+            If onnxruntime cannot open it.
+        MemoryError
+            If there is not enough memory.
+        """
+        ort = onnxruntime()
+        content = self.content
+        if output not in {each.name for each in self.model.graph.output}:
+            content = self.computing(output).SerializeToString()
+        options = ort.SessionOptions()
+        options.log_severity_level = 4
+        try:
+            with memory_errors(f"{self.path}, of {len(content)} bytes"):
+                session = ort.InferenceSession(
+                    content, options, providers=["CPUExecutionProvider"], enable_fallback=0
+                )
+        except MemoryError:
+            raise
+        except Exception as error:  # onnxruntime's kinds of error share no public base
+            raise ValueError(
+                f"{self.path}: onnxruntime cannot open it ({_one_line(error)})"
+            ) from None
+        return BackboneRunner(session, output, str(self.path))
+
+    def computing(self, output: str) -> Any:
+        """Return the model with one output, which may be any value in its graph."""
+        import onnx
+
+        model = onnx.ModelProto()
+        model.CopyFrom(self.model)
+        stated = [each for each in model.graph.output if each.name == output]
+        del model.graph.output[:]
+        model.graph.output.extend(stated or [onnx.ValueInfoProto(name=output)])
+        return model
+
+    def configure(
+        self,
+        *,
+        output: str | None = None,
+        preprocess: str | Path | None = None,
+        grid: int = 4,
+    ) -> "tuple[BackboneConfig, BackboneRunner]":
+        """Check that it can be used, and run it once to learn the shape of its output.
+
+        Parameters
+        ----------
+        output : str, optional
+            Name of the output to take, by default the only one.
+        preprocess : str or Path, optional
+            A file for `read_preprocessing`; by default the model's metadata tells.
+        grid : int
+            As in `BackboneConfig`.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If something is missing or does not fit.
+        """
+        layout, name = self.layout, self.output_name(output)
+        preprocessing = self.preprocessing(preprocess)
+        self.check_size(preprocessing.size)
+        runner = self.open(name)
+        size = preprocessing.size
+        sides = (3, size, size) if layout == "NCHW" else (size, size, 3)
+        values = runner.run(np.zeros((2, *sides), np.float32))
+        if values.ndim not in (2, 3, 4) or len(values) != 2 or values.dtype.kind != "f":
+            raise ValueError(
+                f"{self.path}: output {name} is {values.dtype} of shape {values.shape} for two "
+                "pictures; a backbone gives floats of shape (N, C), (N, tokens, C) or (N, C, h, w)"
+            )
+        config = BackboneConfig(
+            sha256=self.sha256,
+            input=self.inputs[0].name,
+            output=name,
+            layout=layout,
+            shape=tuple(map(int, values.shape[1:])),
+            grid=grid,
+            preprocessing=preprocessing,
+        )
+        return config, runner
+
+
+class BackboneRunner:
+    """Runs a backbone on the CPU; can be called from several threads.
+
+    Parameters
+    ----------
+    session : onnxruntime.InferenceSession
+        A session of the backbone.
+    output : str
+        Name of the output to compute.
+    source : str
+        Path of the file, for messages.
+    """
+
+    def __init__(self, session: Any, output: str, source: str) -> None:
+        self._session, self._output, self._source = session, output, source
+        self._input = session.get_inputs()[0].name
+
+    def run(self, pictures: np.ndarray) -> np.ndarray:
+        """Map float32 pictures, in the backbone's layout, to its output, some at a time.
+
+        Raises
+        ------
+        ValueError
+            If onnxruntime cannot run it.
+        MemoryError
+            If there is not enough memory.
+        """
+        parts = []
+        try:
+            with memory_errors(f"pictures of shape {pictures.shape}"):
+                for start in range(0, len(pictures), PICTURES_PER_RUN):
+                    some = np.ascontiguousarray(pictures[start : start + PICTURES_PER_RUN])
+                    parts += self._session.run([self._output], {self._input: some})
+        except MemoryError:
+            raise
+        except Exception as error:  # onnxruntime's kinds of error share no public base
+            raise ValueError(
+                f"{self._source}: onnxruntime cannot run it on pictures of shape "
+                f"{pictures.shape} ({_one_line(error)})"
+            ) from None
+        return np.concatenate(parts)
+
+    def __deepcopy__(self, memo: Mapping[int, Any]) -> "BackboneRunner":
+        """Return itself: a session has no state that differs between copies."""
+        return self
+
+
+def _read(path: Path) -> tuple[Any, bytes]:
+    """Return a model and its bytes as one file."""
+    import onnx
+
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such ONNX file")
+    if path.stat().st_size > MAX_MODEL_BYTES:
+        raise ValueError(_too_large(path, path.stat().st_size))
+    content = path.read_bytes()
+    try:
+        model = onnx.load_from_string(content)
+    except Exception:  # protobuf's kinds of error differ between its implementations
+        raise ValueError(f"{path}: damaged, or not an ONNX file") from None
+    if not model.graph.node or not model.graph.output:
+        raise ValueError(f"{path}: damaged, or not an ONNX file")
+    outside = [
+        {entry.key: entry.value for entry in tensor.external_data}
+        for tensor in model.graph.initializer
+        if tensor.data_location == onnx.TensorProto.EXTERNAL
+    ]
+    if not outside:
+        return model, content
+    files = {path.parent / entries.get("location", "") for entries in outside}
+    for file in sorted(files):
+        if not file.is_file():
+            raise FileNotFoundError(f"{path}: keeps its weights in {file.name}, which is not there")
+    size = len(content) + sum(file.stat().st_size for file in files)
+    if size > MAX_MODEL_BYTES:
+        raise ValueError(_too_large(path, size))
+    try:
+        model = onnx.load(path)
+    except Exception as error:
+        raise ValueError(f"{path}: its weights cannot be read ({_one_line(error)})") from None
+    return model, model.SerializeToString()
+
+
+def _too_large(path: Path, size: int) -> str:
+    return (
+        f"{path}: takes {size / 1e9:.1f} GB with its weights; at most "
+        f"{MAX_MODEL_BYTES / 1e9:.1f} GB fit the one file into which an encoder is exported"
+    )
+
+
+def _value(info: Any) -> Value:
+    import onnx
+
+    tensor = info.type.tensor_type
+    kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower().replace("undefined", "unknown")
+    kind = "float32" if tensor.elem_type == _FLOAT32 else kind
+    if not tensor.HasField("shape"):
+        return Value(info.name, kind, None)
+    shape = tuple(
+        dim.dim_value if dim.HasField("dim_value") else dim.dim_param or "?"
+        for dim in tensor.shape.dim
+    )
+    return Value(info.name, kind, shape)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
