@@ -144,8 +144,8 @@ def find_matches(
             found = find_paths_by_steps(x, y, checked, cost, int(matches), progress=update)
     if len(found) < matches:
         raise ValueError(
-            f"matches must be at most {len(found)}, as many as fit into y without overlap, got "
-            f"{matches}"
+            f"matches must be at most {len(found)}, as many as fit without overlap once the "
+            f"cheapest are taken, got {matches}"
         )
     step = float(np.median(np.diff(starts_y))) if len(y) > 1 else 1.0
     ends_y = np.append(starts_y[1:], starts_y[-1] + step)

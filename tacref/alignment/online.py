@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike
 
 from tacref.alignment.costs import mean_cost_of_all
 from tacref.alignment.distances import COSTS, check_cost, costs_of_pairs, half_unit_rows
-from tacref.checks import check_positive, read_array
+from tacref.checks import check_positive, in_one_line, read_array
 from tacref.kernels.dtw.steps import Moves
 from tacref.kernels.online import FRAMES_PER_BLOCK, advance, advance_steps, share_near
-from tacref.reference.checks import as_float64
+from tacref.reference.checks import as_float64, refuse
 from tacref.steps import check_steps
 
 # Ends of the alignment within this share of the reference count as near the best one.
@@ -127,6 +127,8 @@ class OnlineAligner:
         self._steps = check_steps(steps)
         self._reference = _blocks(array, dtype)
         self._phases = None if phases is None else list(phases)
+        if not isinstance(open_begin, bool | np.bool_):
+            raise ValueError(f"open_begin must be True or False, got {in_one_line(open_begin)}")
         self._open_begin = bool(open_begin)
         # Mean cost of two frames drawn at random; if all are alike, of a frame and zeros.
         spread = mean_cost_of_all(array, array, "sqeuclidean" if cost == "cosine" else cost)
@@ -291,6 +293,6 @@ def _blocks(array: np.ndarray, dtype: type) -> np.ndarray:
 
 
 def _check_size(array: np.ndarray, name: str) -> np.ndarray:
-    if not (np.abs(array) <= _MAX_ABSOLUTE_VALUE).all():  # false for NaN, too
-        raise ValueError(f"{name} must be finite and at most {_MAX_ABSOLUTE_VALUE:g}, got {array}")
+    fits = np.abs(array) <= _MAX_ABSOLUTE_VALUE  # false for NaN, too
+    refuse(array, ~fits, f"{name} must be finite and at most {_MAX_ABSOLUTE_VALUE:g}")
     return array

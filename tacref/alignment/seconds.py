@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from tacref.bands import Columns, band_columns, leaves_path
+from tacref.bands import Columns, leaves_path
 from tacref.checks import check_positive
 from tacref.ends import CLOSED, OpenEnds
-from tacref.reach import leads_through
+from tacref.reach import check_steps_reach, leads_through
 from tacref.steps import Steps
 
 # Times such as k / 30 are rounded: a difference this share above the band is still inside.
@@ -47,7 +47,8 @@ def seconds_columns(
     Raises
     ------
     ValueError
-        If times decrease, or the band is narrower than a frame or leaves no path.
+        If times decrease, the steps lead nowhere, or the band is narrower than a frame or leaves
+        no path.
     """
     seconds = check_positive(seconds, "band_seconds")
     for times, name in ((times_x, "times_x"), (times_y, "times_y")):
@@ -60,8 +61,9 @@ def seconds_columns(
     n, m = len(times_x), len(times_y)
     durations = float(times_x[-1] - times_x[0]), float(times_y[-1] - times_y[0])
     shorter = min(durations)
+    everything = check_steps_reach(steps, n, m, None, open_ends=open_ends)
     if shorter == 0:
-        return band_columns(n, m, None)
+        return everything
     frame_seconds = shorter / (max(n, m) - 1)
     if seconds < frame_seconds * (1 - _ROUNDING):
         raise ValueError(

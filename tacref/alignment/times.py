@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tacref.reference.checks import as_float64
+from tacref.reference.checks import as_float64, refuse
 
 
 def check_times(times: ArrayLike | None, count: int, name: str) -> np.ndarray:
@@ -17,6 +17,5 @@ def check_times(times: ArrayLike | None, count: int, name: str) -> np.ndarray:
     checked = np.arange(count, dtype=np.float64) if times is None else as_float64(times, name)
     if checked.shape != (count,):
         raise ValueError(f"{name} must have shape ({count},), one per frame, got {checked.shape}")
-    if not np.isfinite(checked).all():
-        raise ValueError(f"{name} must be finite, got {checked}")
+    refuse(checked, ~np.isfinite(checked), f"{name} must be finite")
     return checked

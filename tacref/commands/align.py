@@ -7,7 +7,7 @@ from pathlib import Path
 from tacref.alignment.deviations import DEFAULT_THRESHOLD
 from tacref.alignment.label_files import CLIP_FORMATS
 from tacref.commands.guard import command
-from tacref.commands.matching import add_matching, read_matching
+from tacref.commands.matching import add_matching, in_words_of_options, read_matching
 from tacref.commands.options import (
     Parser,
     add_clips,
@@ -115,10 +115,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     with new_folder(out) as folder:  # before the work, so that nobody else begins the same
         encoder = open_encoder(options.encoder, device=options.device)
         results: Results | PartResults
-        if options.part is None:
-            results = align_videos(encoder, request, folder, final_folder=out)
-        else:
-            results = align_part(encoder, request, folder, final_folder=out)
+        work = align_videos if options.part is None else align_part
+        try:
+            results: Results | PartResults = work(encoder, request, folder, final_folder=out)
+        except ValueError as error:
+            raise in_words_of_options(error) from None
     written = {"alignment": str(out / "alignment.json"), "report": str(out / "report.html")}
     if options.part is not None:
         written["table"] = str(out / "matches.csv")

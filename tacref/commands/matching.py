@@ -18,16 +18,15 @@ def add_matching(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--band",
         type=band_width,
-        metavar="N|SECONDSs",
-        help="match frames at most N frames of the shorter clip, or seconds (2s, 0.5s), from the "
-        "line between both clips' ends (default: any)",
+        metavar="FRAMES|2s",
+        help="match frames at most FRAMES frames of the shorter clip, or seconds (2s, 0.5s), from "
+        "the line between both clips' ends (default: no band)",
     )
     parser.add_argument(
         "--band-shape",
         choices=BAND_SHAPES,
-        default="diagonal",
-        help="diagonal: the band follows that line; offset: frame numbers differ by at most N; "
-        "itakura: N is the largest slope, such as 1.5 (default: diagonal)",
+        help="diagonal: the band follows that line; offset: frame numbers differ by at most "
+        "FRAMES; itakura: FRAMES is the largest slope, such as 1.5 (default: diagonal)",
     )
 
 
@@ -48,8 +47,8 @@ def add_steps(parser: argparse.ArgumentParser, rows: str, columns: str) -> None:
         type=step_list,
         default="any",
         metavar="STEPS",
-        help=f"go on by these steps: {', '.join(STEPS)}, or a list of {rows}, {columns} and weight "
-        'as in "1,1,1 1,2,1 2,1,1" (default: any)',
+        help=f"let a path take these steps: {', '.join(STEPS)}, or a list of {rows}, {columns} and "
+        'weight as in "1,1,1 1,2,1 2,1,1" (default: any)',
     )
 
 
@@ -62,7 +61,14 @@ def read_matching(options: argparse.Namespace) -> Matching:
         If two of them do not fit each other.
     """
     width, in_seconds = options.band or (None, False)
-    if width is not None and not in_seconds and options.band_shape != "itakura":
+    if options.band_shape is not None and width is None:
+        raise ValueError(f"--band-shape {options.band_shape} needs --band")
+    shape = options.band_shape or "diagonal"
+    if in_seconds and shape != "diagonal":
+        raise ValueError(f"--band in seconds takes --band-shape diagonal, got {shape}")
+    if in_seconds and width == 0:
+        raise ValueError("--band must be > 0 s, got 0s")
+    if width is not None and not in_seconds and shape != "itakura":
         if width != int(width):
             raise ValueError(
                 "--band must be a whole number of frames, or seconds as in 2s, unless --band-shape "
@@ -73,9 +79,18 @@ def read_matching(options: argparse.Namespace) -> Matching:
         cost=options.cost,
         steps=options.steps,
         band=None if in_seconds else width,
-        band_shape=options.band_shape,
+        band_shape=shape,
         band_seconds=width if in_seconds else None,
     )
+
+
+def in_words_of_options(error: ValueError) -> ValueError:
+    """Return an error of the library as one of the command: by the names of its options."""
+    message = str(error)
+    for name, option in (("band_seconds", "--band"), ("matches", "--part")):
+        if message.startswith(f"{name} must"):
+            return ValueError(message.replace(name, option, 1))
+    return error
 
 
 def band_width(text: str) -> Band:

@@ -14,6 +14,8 @@ from tacref.data.features import read_header
 
 # First bytes of JSON lines, perhaps after a byte order mark or blank lines. No video begins so.
 _STARTS_OF_JSON = (b"[", b"{", b" ", b"\t", b"\r", b"\n", b"\xef")
+# First bytes of numbers in other forms. No video begins so, either.
+_STARTS_OF_TEXT = tuple(bytes([byte]) for byte in b"0123456789+-.nN")
 _START_OF_NPY = b"\x93"
 # A longer line is not waited for.
 MAX_LINE_BYTES = 1 << 24
@@ -40,10 +42,18 @@ def rows_on(name: str, file: "io.BufferedReader[Any]") -> Iterator[tuple[np.ndar
     Raises
     ------
     ValueError
-        While it is read: if a row is not of finite numbers, has another length than the first
-        one, goes back in time or is cut off; names the row, counted from 0.
+        If nothing comes, or text of another form. While it is read: if a row is not of finite
+        numbers, has another length than the first one, goes back in time or is cut off; names the
+        row, counted from 0.
     """
     start = file.peek(1)[:1]
+    if not start:
+        raise ValueError(f"{name}: nothing came")
+    if start in _STARTS_OF_TEXT:
+        raise ValueError(
+            f"{name}: rows must be lines of JSON, as in [0.1, 0.2], or a .npy array, got text that "
+            f"begins with {start.decode()!r}"
+        )
     if start == _START_OF_NPY:
         return _checked(name, _npy_rows(name, file))
     return _checked(name, _json_rows(name, file)) if start in _STARTS_OF_JSON else None

@@ -56,8 +56,9 @@ def test_memory_that_is_really_out(exported):
     code = (
         "import resource, sys, numpy as np\n"
         "from tacref_export import EncoderSession\n"
-        "session = EncoderSession(sys.argv[1], threads=1, chunk=999)\n"
-        "frames = np.zeros((200, 360, 640, 3), np.uint8)\n"
+        "session = EncoderSession(sys.argv[1], threads=1, chunk=9999)\n"
+        "frames = np.zeros((4000, 32, 32, 3), np.uint8)\n"
+        "session.embed(frames[:3])\n"
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20),) * 2)\n"
         "try:\n"
@@ -69,4 +70,4 @@ def test_memory_that_is_really_out(exported):
         [sys.executable, "-c", code, str(exported["small"].path)],
         check=True, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
-    assert done.stdout == "not enough memory for frames of shape (200, 360, 640, 3)\n"
+    assert done.stdout == "not enough memory for frames of shape (4000, 32, 32, 3)\n"
