@@ -114,7 +114,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = Path(options.out)
     with new_folder(out) as folder:  # before the work, so that nobody else begins the same
         encoder = open_encoder(options.encoder, device=options.device)
-        results: Results | PartResults
         work = align_videos if options.part is None else align_part
         try:
             results: Results | PartResults = work(encoder, request, folder, final_folder=out)

@@ -156,7 +156,7 @@ ENCODERS: dict[str, EncoderKind] = {
     ),
     "frozen": EncoderKind(
         build=_frozen,
-        offsets=(-24, -6, -2, 0, 2, 6, 24),
+        offsets=(-40, -20, -10, 0, 10, 20, 40),
         size=224,
         recipe="frozen",
         needs_backbone=True,

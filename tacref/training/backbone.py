@@ -9,7 +9,8 @@ from typing import Any
 from tacref.data.feature_cache import FeatureCache, default_cache_folder
 from tacref.encoder import EncoderConfig
 from tacref.encoder.frozen.config import BackboneConfig
-from tacref.encoder.frozen.model import BackboneFile, BackboneRunner
+from tacref.encoder.frozen.model import BackboneFile
+from tacref.encoder.frozen.runner import BackboneRunner
 from tacref.encoder.storage import BACKBONE, CONFIG, read_config
 from tacref.training.task import BACKBONE_KEYS, KEYS, Task
 

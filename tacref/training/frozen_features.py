@@ -13,8 +13,8 @@ from tacref.data.augment import augment_pictures, change_view
 from tacref.data.feature_cache import FeatureCache, ViewFeatures, clip_digest
 from tacref.encoder import Encoder
 from tacref.encoder.frames import FrameError, check_features
-from tacref.encoder.frozen.model import PICTURES_PER_RUN
 from tacref.encoder.frozen.modules import FrozenBackbone, FrozenPictures
+from tacref.encoder.frozen.runner import PICTURES_PER_RUN
 from tacref.kernels.resize import crop_center, resize
 from tacref.terminal import progress_bar
 from tacref.training.distributed import Ranks

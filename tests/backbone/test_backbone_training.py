@@ -9,7 +9,7 @@ import pytest
 
 from tacref.commands import main
 from tacref.encoder import load_encoder
-from tacref.encoder.frozen.model import BackboneRunner
+from tacref.encoder.frozen.runner import BackboneRunner
 from tests.backbone.models import map_model, text_model, token_model, vector_model
 
 

@@ -1,10 +1,10 @@
-"""An ONNX picture model: reading it, checking what it takes and gives, running it."""
+"""An ONNX picture model as a backbone: what it takes and gives, and whether it can be used."""
 
 import difflib
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -15,29 +15,13 @@ from tacref.encoder.frozen.preprocessing import (
     preprocessing_of_metadata,
     read_preprocessing,
 )
+from tacref.encoder.frozen.reading import describe, read_model
+from tacref.encoder.frozen.runner import BackboneRunner, one_line
 from tacref.memory import memory_errors
 from tacref.runtime import onnxruntime
 
-# A protobuf message, which an ONNX file is, is smaller than 2 GiB.
-MAX_MODEL_BYTES = (2 << 30) - (16 << 20)
-# Pictures that go through the backbone at once; their maps take the memory.
-PICTURES_PER_RUN = 16
 PREPROCESS_KEY = "preprocess"
-_FLOAT32 = 1  # TensorProto.FLOAT
 _FREE_BATCH = 'export it with a free first axis: torch.onnx.export(..., dynamic_shapes=({0: "N"},))'
-
-
-class Value(NamedTuple):
-    """An input or output: name, kind of number, and shape with names of free axes."""
-
-    name: str
-    kind: str
-    shape: tuple[int | str, ...] | None
-
-    def __str__(self) -> str:
-        """Return one line, such as `pixels: float32 (N, 3, 224, 224)`."""
-        shape = "of unknown shape" if self.shape is None else f"({', '.join(map(str, self.shape))})"
-        return f"{self.name}: {self.kind} {shape}"
 
 
 class BackboneFile:
@@ -72,12 +56,12 @@ class BackboneFile:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         with memory_errors(f"{path}"):
-            self.model, self.content = _read(self.path)
+            self.model, self.content = read_model(self.path)
         self.sha256 = hashlib.sha256(self.content).hexdigest()
         stored = {tensor.name for tensor in self.model.graph.initializer}
         graph = self.model.graph
-        self.inputs = [_value(each) for each in graph.input if each.name not in stored]
-        self.outputs = [_value(each) for each in graph.output]
+        self.inputs = [describe(each) for each in graph.input if each.name not in stored]
+        self.outputs = [describe(each) for each in graph.output]
         self.metadata = {entry.key: entry.value for entry in self.model.metadata_props}
 
     def __deepcopy__(self, memo: Mapping[int, Any]) -> "BackboneFile":
@@ -176,7 +160,7 @@ class BackboneFile:
             f"a line each of {example.rstrip(',')}"
         )
 
-    def open(self, output: str) -> "BackboneRunner":
+    def open(self, output: str) -> BackboneRunner:
         """Open it in onnxruntime, to compute one output.
 
         Raises
@@ -201,7 +185,7 @@ class BackboneFile:
             raise
         except Exception as error:  # onnxruntime's kinds of error share no public base
             raise ValueError(
-                f"{self.path}: onnxruntime cannot open it ({_one_line(error)})"
+                f"{self.path}: onnxruntime cannot open it ({one_line(error)})"
             ) from None
         return BackboneRunner(session, output, str(self.path))
 
@@ -222,7 +206,7 @@ class BackboneFile:
         output: str | None = None,
         preprocess: str | Path | None = None,
         grid: int = 4,
-    ) -> "tuple[BackboneConfig, BackboneRunner]":
+    ) -> tuple[BackboneConfig, BackboneRunner]:
         """Check that it can be used, and run it once to learn the shape of its output.
 
         Parameters
@@ -261,112 +245,3 @@ class BackboneFile:
             preprocessing=preprocessing,
         )
         return config, runner
-
-
-class BackboneRunner:
-    """Runs a backbone on the CPU; can be called from several threads.
-
-    Parameters
-    ----------
-    session : onnxruntime.InferenceSession
-        A session of the backbone.
-    output : str
-        Name of the output to compute.
-    source : str
-        Path of the file, for messages.
-    """
-
-    def __init__(self, session: Any, output: str, source: str) -> None:
-        self._session, self._output, self._source = session, output, source
-        self._input = session.get_inputs()[0].name
-
-    def run(self, pictures: np.ndarray) -> np.ndarray:
-        """Map float32 pictures, in the backbone's layout, to its output, some at a time.
-
-        Raises
-        ------
-        ValueError
-            If onnxruntime cannot run it.
-        MemoryError
-            If there is not enough memory.
-        """
-        parts = []
-        try:
-            with memory_errors(f"pictures of shape {pictures.shape}"):
-                for start in range(0, len(pictures), PICTURES_PER_RUN):
-                    some = np.ascontiguousarray(pictures[start : start + PICTURES_PER_RUN])
-                    parts += self._session.run([self._output], {self._input: some})
-        except MemoryError:
-            raise
-        except Exception as error:  # onnxruntime's kinds of error share no public base
-            raise ValueError(
-                f"{self._source}: onnxruntime cannot run it on pictures of shape "
-                f"{pictures.shape} ({_one_line(error)})"
-            ) from None
-        return np.concatenate(parts)
-
-    def __deepcopy__(self, memo: Mapping[int, Any]) -> "BackboneRunner":
-        """Return itself: a session has no state that differs between copies."""
-        return self
-
-
-def _read(path: Path) -> tuple[Any, bytes]:
-    """Return a model and its bytes as one file."""
-    import onnx
-
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such ONNX file")
-    if path.stat().st_size > MAX_MODEL_BYTES:
-        raise ValueError(_too_large(path, path.stat().st_size))
-    content = path.read_bytes()
-    try:
-        model = onnx.load_from_string(content)
-    except Exception:  # protobuf's kinds of error differ between its implementations
-        raise ValueError(f"{path}: damaged, or not an ONNX file") from None
-    if not model.graph.node or not model.graph.output:
-        raise ValueError(f"{path}: damaged, or not an ONNX file")
-    outside = [
-        {entry.key: entry.value for entry in tensor.external_data}
-        for tensor in model.graph.initializer
-        if tensor.data_location == onnx.TensorProto.EXTERNAL
-    ]
-    if not outside:
-        return model, content
-    files = {path.parent / entries.get("location", "") for entries in outside}
-    for file in sorted(files):
-        if not file.is_file():
-            raise FileNotFoundError(f"{path}: keeps its weights in {file.name}, which is not there")
-    size = len(content) + sum(file.stat().st_size for file in files)
-    if size > MAX_MODEL_BYTES:
-        raise ValueError(_too_large(path, size))
-    try:
-        model = onnx.load(path)
-    except Exception as error:
-        raise ValueError(f"{path}: its weights cannot be read ({_one_line(error)})") from None
-    return model, model.SerializeToString()
-
-
-def _too_large(path: Path, size: int) -> str:
-    return (
-        f"{path}: takes {size / 1e9:.1f} GB with its weights; at most "
-        f"{MAX_MODEL_BYTES / 1e9:.1f} GB fit the one file into which an encoder is exported"
-    )
-
-
-def _value(info: Any) -> Value:
-    import onnx
-
-    tensor = info.type.tensor_type
-    kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower().replace("undefined", "unknown")
-    kind = "float32" if tensor.elem_type == _FLOAT32 else kind
-    if not tensor.HasField("shape"):
-        return Value(info.name, kind, None)
-    shape = tuple(
-        dim.dim_value if dim.HasField("dim_value") else dim.dim_param or "?"
-        for dim in tensor.shape.dim
-    )
-    return Value(info.name, kind, shape)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from tacref.encoder.frozen.config import BackboneConfig
-from tacref.encoder.frozen.model import BackboneFile, BackboneRunner
+from tacref.encoder.frozen.model import BackboneFile
+from tacref.encoder.frozen.runner import BackboneRunner
 from tacref.encoder.heads import LinearHead
 from tacref.encoder.preprocess import Pictures, Standardize, resize_weights, true_along
 from tacref.resizing import COLUMN_BITS, ROW_BITS
