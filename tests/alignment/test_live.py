@@ -127,7 +127,7 @@ def test_other_schemes(url):
 
 
 def test_no_video_on_standard_input():
-    assert read_from_stdin(b"").startswith(b"standard input: does not open (")
+    assert read_from_stdin(b"") == b"standard input: nothing came\n"
     assert read_from_stdin(b"text\n" * 9).startswith(b"standard input: does not open (")
 
 

@@ -146,7 +146,7 @@ def test_a_band_in_seconds():
 @pytest.mark.parametrize("steps", [[(2, 2, 1)], [(0, 1, 1)]])
 def test_a_band_in_seconds_that_steps_do_not_pass(steps):
     times = {"times_x": np.arange(40) / 10, "times_y": np.arange(20) / 10}
-    with pytest.raises(ValueError, match="leave no path for n = 40 and m = 20"):
+    with pytest.raises(ValueError, match=r"reach at least .* got m = 20|never go to another row"):
         align(
             np.zeros((40, 1)),
             np.zeros((20, 1)),
@@ -210,3 +210,12 @@ def test_refusals(function):
         function(x, y, steps="slope", open_begin="y", open_end="y")
     with pytest.raises(ValueError, match="open_end must be None or one of x, y, both, got 'z'"):
         function(x, y, steps="slope", open_end="z")
+
+
+@pytest.mark.parametrize(
+    ("n", "m", "steps"), [(1, 3, "slope"), (3, 1, "slope"), (1, 3, "asymmetric")]
+)
+def test_a_band_in_seconds_of_clips_without_duration_checks_the_steps(n, m, steps):
+    times = {"times_x": np.arange(n) / 10, "times_y": np.arange(m) / 10}
+    with pytest.raises(ValueError, match="reach at"):
+        align(np.zeros((n, 1)), np.zeros((m, 1)), steps=steps, band_seconds=1.0, **times)

@@ -262,7 +262,7 @@ def test_more_places_than_fit(tmp_path, capsys, fake_encoder):
     np.save(clips[0], np.float32([[0, 0], [1, 1]]))
     np.save(clips[1], np.float32([[0, 0], [1, 1]]))
     assert run(tmp_path, "--part", "2", clips=clips) == 2
-    assert "matches must be at most 1, as many as fit" in capsys.readouterr().err
+    assert "--part must be at most 1, as many as fit" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -272,7 +272,8 @@ def test_wrong_rows_are_one_line(clips, capsys):
         (as_lines(rows[:3]) + b"[1, \n", "row 3: not JSON ("),
         (as_npy(rows)[:-1], "row 29: cut off; the array has 30 rows of 2 numbers"),
         (b"[1, 2, 3]\n", "has rows of 3 numbers, but the reference 2"),
-        (b"nothing", "does not open ("),
+        (b"text", "does not open ("),
+        (b"1,2\n", "rows must be lines of JSON, as in [0.1, 0.2], or a .npy array, got text"),
     ):
         for given in (without_encoder(clips), ["-", *arguments(clips)[1:]]):
             if "has rows" in line and "--encoder" in given:

@@ -102,8 +102,17 @@ def test_times_of_the_lines():
 
 
 def test_what_is_no_row_is_left_to_others():
-    for data in (b"", b"\x1aE\xdf\xa3", b"G@", b"\0\0\0 ftyp", b"#EXTM3U", b"text", b"RIFF"):
+    for data in (b"\x1aE\xdf\xa3", b"G@", b"\0\0\0 ftyp", b"#EXTM3U", b"text", b"RIFF"):
         assert rows_on("pipe", io.BufferedReader(io.BytesIO(data))) is None
+
+
+def test_numbers_in_another_form_and_nothing_at_all():
+    for data, message in (
+        (b"", "nothing came"),
+        (b"1 2 3\n", r"lines of JSON, .* begins with '1'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            rows_on("pipe", io.BufferedReader(io.BytesIO(data)))
 
 
 HEADER = len(npy(ROWS)) - ROWS.nbytes
