@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tacref.data.phases import phase_labels, read_phase_file
 
@@ -55,32 +56,47 @@ def read_labels(
     return {clip: phase_labels(of_clip, lengths[clip]) for clip, of_clip in phases.items()}
 
 
-def transfer_labels(labels: Sequence[str | None], path: np.ndarray) -> list[str | None]:
+def transfer_labels(
+    labels: Sequence[str | None], path: ArrayLike, frames_y: int | None = None
+) -> list[str | None]:
     """Carry the labels of x along a path to y.
 
     Parameters
     ----------
     labels : sequence of str or None
         Phase of every frame of x, n of them; None for a frame without one.
-    path : ndarray of int64, shape (L, 2)
+    path : array_like of int, shape (L, 2)
         Pairs of frames (i, j), in order.
+    frames_y : int, optional
+        Number of frames of y. By default the path ends at the last ones of x and y.
 
     Returns
     -------
     list of str or None
-        For every frame of y up to the end of the path, the phase of the frame of x that matches it;
-        of several, the middle one. None before an open begin, and for a frame that is matched with
-        one without a phase.
+        For every frame of y, the phase of the frame of x that matches it; of several, the middle
+        one. None before an open begin, after an open end, and for a frame that is matched with one
+        without a phase.
 
     Raises
     ------
     ValueError
-        If there are not as many labels as x has frames.
+        If there are not as many labels as x has frames, `path` is no such array, or leads beyond
+        `frames_y`.
     """
-    if len(labels) != path[-1, 0] + 1:
-        raise ValueError(f"labels must be {path[-1, 0] + 1}, one per frame, got {len(labels)}")
-    begin = int(path[0, 1])
-    return [None] * begin + [labels[frame] for frame in matched_frames(path)[begin:]]
+    cells = np.asarray(path)
+    if cells.ndim != 2 or cells.shape[1] != 2 or not len(cells) or cells.dtype.kind not in "iu":
+        raise ValueError(
+            f"path must be whole numbers of shape (L, 2), got {cells.dtype} of shape {cells.shape}"
+        )
+    count, end = int(cells[-1, 0]) + 1, int(cells[-1, 1]) + 1
+    if len(labels) < count or (frames_y is None and len(labels) > count):
+        raise ValueError(f"labels must be {count}, one per frame, got {len(labels)}")
+    total = end if frames_y is None else frames_y
+    if total < end:
+        raise ValueError(f"frames_y must be at least {end}, where the path ends, got {frames_y!r}")
+    begin = int(cells[0, 1])
+    matched = [labels[frame] for frame in matched_frames(cells)[begin:]]
+    return [None] * begin + matched + [None] * (total - end)
 
 
 def matched_frames(path: np.ndarray, frames_y: int | None = None) -> np.ndarray:

@@ -77,7 +77,8 @@ class LabeledClips(Generic[Key]):
         clips = [
             clip
             for clip, path in self._resolved.items()
-            if stem in (Path(clip).stem, Path(clip).name, path.stem, path.name)
+            if stem
+            in (Path(clip).stem, Path(clip).name, path.stem, path.name, name_in_folder(path))
         ]
         folder = self._file.parent.resolve()
         near = [clip for clip in clips if self._resolved[clip].parent == folder]
@@ -100,6 +101,11 @@ class LabeledClips(Generic[Key]):
 
     def _path_from_file(self, clip: Key) -> str:
         return path_from(self._file.parent, self._resolved[clip])
+
+
+def name_in_folder(clip: Path) -> str:
+    """Return what a clip's label file is called where others have its name: `folder.name`."""
+    return f"{clip.parent.name}.{clip.name}"
 
 
 def path_from(folder: Path, clip: Path) -> str:

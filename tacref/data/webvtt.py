@@ -46,7 +46,9 @@ def read_webvtt(path: Path) -> LabelRows:
     lines = text.split("\n")
     if not _SIGNATURE.fullmatch(lines[0]):
         raise ValueError(f"{path}: line 1 must be WEBVTT, got {lines[0]!r}")
-    begin = next((k for k, line in enumerate(lines) if not line), len(lines))
+    # The header ends at an empty line, or where a cue begins.
+    ends = (k for k, line in enumerate(lines) if not line.strip() or "-->" in line)
+    begin = next(ends, len(lines))
     rows = []
     for first, block in _blocks(lines, begin):
         if _NOT_CUES.fullmatch(block[0]):
@@ -81,14 +83,19 @@ def webvtt_text(cues: Iterable[tuple[float, float, str]]) -> str:
 
 
 def _blocks(lines: list[str], begin: int) -> Iterable[tuple[int, list[str]]]:
-    """Yield the blocks between empty lines, with the number of their first line."""
+    """Yield blocks, with the number of their first line.
+
+    A block ends before an empty line, and before the times of another cue.
+    """
     block: list[str] = []
     for number, line in enumerate([*lines[begin:], ""], begin + 1):
-        if line:
-            block.append(line)
-        elif block:
+        is_empty = not line.strip()
+        begins_another = "-->" in line and any("-->" in each for each in block)
+        if block and (is_empty or begins_another):
             yield number - len(block), block
             block = []
+        if not is_empty:
+            block.append(line)
 
 
 def _seconds(clock: tuple[str | None, ...]) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tacref.alignment.label_files import CLIP_FORMATS, write_clip_labels, write_labels
-from tacref.data.labeled_clips import path_from
+from tacref.data.labeled_clips import name_in_folder, path_from
 from tacref.report.results import EmbeddedVideo
 
 MAX_NAME_BYTES = 255  # that file systems take
@@ -48,12 +48,16 @@ def write_all_labels(
         },
     )
     stems = Counter(path.resolve().stem for path in paths)
+    folders = Counter(name_in_folder(path.resolve()) for path in paths)
     for format in dict.fromkeys(formats):
         suffix, _ = CLIP_FORMATS[format]
         for number, (video, path) in enumerate(zip(videos, paths, strict=True), 1):
             stem = path.resolve().stem
-            name = stem if stems[stem] == 1 else video.name
-            if len(os.fsencode(name + suffix)) > MAX_NAME_BYTES:
+            in_folder = name_in_folder(path.resolve())
+            name = stem if stems[stem] == 1 else in_folder
+            if (name == in_folder and folders[name] > 1) or len(
+                os.fsencode(name + suffix)
+            ) > MAX_NAME_BYTES:
                 name = str(number)
             write_clip_labels(
                 folder / "phases" / f"{name}{suffix}",

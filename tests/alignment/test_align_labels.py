@@ -145,9 +145,15 @@ def test_two_clips_of_one_name(clips, capsys):
     paths = {clips / name: count for name, count in zip(names, (12, 24), strict=True)}
     assert list(read_labels(written, paths)) == list(paths)
     assert sorted(path.name for path in (clips / "out" / "phases").iterdir()) == [
-        "1: c.npy.vtt",
-        "2: c.npy.vtt",
+        "one.c.npy.vtt",
+        "two.c.npy.vtt",
     ]
+    # Each is read back onto its own clip.
+    second = clips / "out" / "phases" / "two.c.npy.vtt"
+    labels = read_labels(
+        second, paths, times={path: np.arange(n) / 25 for path, n in paths.items()}
+    )
+    assert list(labels) == [clips / "two" / "c.npy"]
 
 
 def test_clips_whose_names_leave_no_room_for_a_suffix(clips):

@@ -113,3 +113,18 @@ def test_frames_without_a_label_are_in_no_run(tmp_path):
     assert intervals(labels) == [(1, 3, "a"), (4, 5, "b")]
     write_labels(tmp_path / "phases.csv", {"c": labels})
     assert (tmp_path / "phases.csv").read_text() == HEADER + "c,1,3,a\nc,4,5,b\n"
+
+
+def test_an_open_path_is_transferred_to_all_frames():
+    path = [[0, 1], [1, 2]]  # a list, as users write it
+    assert transfer_labels(["a", "b"], path, 4) == [None, "a", "b", None]
+    assert transfer_labels(["a", "b", "c"], path, 4) == [None, "a", "b", None]  # an open end of x
+    assert transfer_labels(["a", "b"], path) == [None, "a", "b"]
+    with pytest.raises(ValueError, match="frames_y must be at least 3, where the path ends, got 2"):
+        transfer_labels(["a", "b"], path, 2)
+    with pytest.raises(
+        ValueError, match=r"path must be whole numbers of shape \(L, 2\), got float64"
+    ):
+        transfer_labels(["a"], [[0.0, 0.0]])
+    with pytest.raises(ValueError, match="labels must be 2, one per frame, got 3"):
+        transfer_labels(["a", "b", "c"], path)

@@ -76,3 +76,15 @@ def test_any_text_comes_back(tmp_path_factory, phases):
 def test_refusals(tmp_path, text, message):
     with pytest.raises(ValueError, match=message):
         read(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "WEBVTT\n\n00:00.000 --> 00:00.400\na\n00:00.400 --> 00:00.800\nb\n",
+        "WEBVTT\n00:00.000 --> 00:00.400\na\n\n00:00.400 --> 00:00.800\nb",
+        "WEBVTT\n \n00:00.000 --> 00:00.400\na\n\t\n00:00.400 --> 00:00.800\nb\n",
+    ],
+)
+def test_cues_without_an_empty_line_before_them(tmp_path, text):
+    assert [row[1:] for row in read(tmp_path, text)] == [(0.0, 0.4, "a"), (0.4, 0.8, "b")]
