@@ -15,12 +15,12 @@ COLUMNS = (
     "video",
     "start_frame",
     "end_frame",
-    "start_time",
-    "end_time",
+    "start_seconds",
+    "end_seconds",
     "reference_start_frame",
     "reference_end_frame",
-    "reference_start_time",
-    "reference_end_time",
+    "reference_start_seconds",
+    "reference_end_seconds",
     "mean_cost",
     "max_cost",
     "z",
@@ -41,12 +41,12 @@ def deviation_record(deviation: Deviation, alignment: Alignment) -> dict[str, An
     return {
         "start_frame": deviation.start_y,
         "end_frame": deviation.end_y,
-        "start_time": float(ends_y[deviation.start_y]),
-        "end_time": float(ends_y[deviation.end_y]),
+        "start_seconds": float(ends_y[deviation.start_y]),
+        "end_seconds": float(ends_y[deviation.end_y]),
         "reference_start_frame": deviation.start_x,
         "reference_end_frame": deviation.end_x,
-        "reference_start_time": float(ends_x[deviation.start_x]),
-        "reference_end_time": float(ends_x[deviation.end_x]),
+        "reference_start_seconds": float(ends_x[deviation.start_x]),
+        "reference_end_seconds": float(ends_x[deviation.end_x]),
         "mean_cost": deviation.mean_cost,
         "max_cost": deviation.max_cost,
         "z": deviation.z,
@@ -77,8 +77,8 @@ def deviation_lines(alignment: Alignment, deviations: Sequence[Deviation]) -> It
     """Yield a line of text for each deviation."""
     for each in (deviation_record(deviation, alignment) for deviation in deviations):
         yield (
-            f"deviation at {each['start_time']:.2f} to {each['end_time']:.2f} s (reference: "
-            f"{each['reference_start_time']:.2f} to {each['reference_end_time']:.2f} s): z "
+            f"deviation at {each['start_seconds']:.2f} to {each['end_seconds']:.2f} s (reference: "
+            f"{each['reference_start_seconds']:.2f} to {each['reference_end_seconds']:.2f} s): z "
             f"{each['z']:.1f}, mean cost {each['mean_cost']:.3g}"
         )
 

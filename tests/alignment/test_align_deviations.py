@@ -59,11 +59,12 @@ def test_written_shown_and_printed(clips, capsys):
     assert abs(start - frames[0]) <= 5
     assert abs(end - 1 - frames[-1]) <= 5
     for name in ("start", "end", "reference_start", "reference_end"):
-        assert float(row[f"{name}_time"]) == pytest.approx(int(row[f"{name}_frame"]) / 25, abs=1e-6)
+        assert float(row[f"{name}_seconds"]) == pytest.approx(int(row[f"{name}_frame"]) / 25, abs=1e-6)
     assert float(row["z"]) > 6
     assert float(row["mean_cost"]) <= float(row["max_cost"])
     assert line == (
-        f"  6.npy: deviation at {float(row['start_time']):.2f} to {float(row['end_time']):.2f} s "
+        f"  6.npy: deviation at {float(row['start_seconds']):.2f} to "
+        f"{float(row['end_seconds']):.2f} s "
         f"(reference: {start / 25:.2f} to {end / 25:.2f} s): z {float(row['z']):.1f}, mean cost "
         f"{float(row['mean_cost']):.3g}"
     )
