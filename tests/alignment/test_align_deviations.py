@@ -59,7 +59,9 @@ def test_written_shown_and_printed(clips, capsys):
     assert abs(start - frames[0]) <= 5
     assert abs(end - 1 - frames[-1]) <= 5
     for name in ("start", "end", "reference_start", "reference_end"):
-        assert float(row[f"{name}_seconds"]) == pytest.approx(int(row[f"{name}_frame"]) / 25, abs=1e-6)
+        assert float(row[f"{name}_seconds"]) == pytest.approx(
+            int(row[f"{name}_frame"]) / 25, abs=1e-6
+        )
     assert float(row["z"]) > 6
     assert float(row["mean_cost"]) <= float(row["max_cost"])
     assert line == (
