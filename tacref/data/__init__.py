@@ -6,6 +6,7 @@ from tacref.data.clips import Clip, LoadedClip, find_clips, iter_frames, load_cl
 from tacref.data.dataset import PairDataset
 from tacref.data.loader import iter_batches
 from tacref.data.phases import Phase, check_phases, phase_labels, read_phases
+from tacref.data.pose import pose_features
 from tacref.data.sampling import context_windows, segment_uniform
 from tacref.data.writing import write_video
 
@@ -24,6 +25,7 @@ __all__ = [
     "iter_frames",
     "load_clip",
     "phase_labels",
+    "pose_features",
     "read_phases",
     "segment_uniform",
     "write_video",
