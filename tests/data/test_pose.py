@@ -107,9 +107,10 @@ def test_gaps(rng, missing, expected, how):
 def test_confidence_0_is_not_seen_whatever_the_least(rng):
     joints, confidence = body(rng), np.zeros((12, 17))
     confidence[:, 1:] = 0.01
-    options = {"layout": "coco", "min_confidence": 0, "append_seen": True}
-    seen = pose_features(joints, confidence, **options)[:, 34:]
-    assert_array_equal(seen, np.repeat([[0.0] + [1.0] * 16], 12, axis=0))
+    for least in (0, 0.01):
+        options = {"layout": "coco", "min_confidence": least, "append_seen": True}
+        seen = pose_features(joints, confidence, **options)[:, 34:]
+        assert_array_equal(seen, np.repeat([[0.0] + [1.0] * 16], 12, axis=0))
 
 
 def test_joints_that_are_never_seen(rng):
@@ -130,12 +131,23 @@ def test_the_torso_is_robust(rng):
     assert_allclose(pose_features(joints, layout="coco"), expected, **ROUNDING)
 
 
+def test_the_path_is_relative_to_its_median(rng):
+    joints = body(rng)
+    joints[10:] += 1000
+    path = joints[:, 11:13].mean(axis=1)
+    features = pose_features(joints, layout="coco", scale=2.0, append_path=True)
+    assert_allclose(features[:, 34:], (path - np.median(path, axis=0)) / 2, rtol=1e-5, atol=1e-4)
+
+
 def test_the_torso_is_measured_where_it_is_seen():
     joints = np.full((9, 17, 2), np.nan)
     joints[:, 0] = 0
     joints[:, 11] = 0
     joints[:2, 5] = [[0, 2], [0, 4]]
     assert_allclose(pose_features(joints, layout="coco")[:2, 10:12], [[0, 2 / 3], [0, 4 / 3]])
+    joints[0, 6] = [0, 2]  # in the other frame, one shoulder is enough
+    assert_allclose(pose_features(joints, layout="coco")[:2, 12:14], [[0, 0.8], [0, 0.8]])
+    joints[0, 6] = np.nan
     joints[:, 11], joints[8, 11] = np.nan, 0  # never in the same frame: over all frames
     assert_allclose(pose_features(joints, layout="coco")[8, 10:12], [0, 1])
 
