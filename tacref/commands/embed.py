@@ -41,8 +41,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     clips, _ = named_clips(options.clips, min_clips=1)
     targets = [Path(options.out) / f"{clip.stem}.npz" for clip in clips]
+    originals = {clip.resolve() for clip in clips}
     for target, clip in zip(targets, clips, strict=True):
         check_new_file(target)
+        if target.resolve() in originals:
+            raise ValueError(
+                f"{target}: is a clip, which its embeddings would replace; name another folder"
+            )
         if targets.count(target) > 1:
             raise ValueError(f"{clip}: two clips would both be written to {target}")
     # Of several processes, torchrun's, each takes a share.

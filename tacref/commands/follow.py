@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser,
         "--encoder",
         required=False,
-        without=" (default: compare rows of numbers as they are; A is then a .npy)",
+        without=" (default: compare rows of numbers as they are; A is then a .npy or .npz)",
     )
     parser.add_argument(
         "--phases",
@@ -111,7 +111,8 @@ def _check_rows(options: Namespace) -> None:
     for clip in clips:
         if clip_kind(clip) != "features":
             raise ValueError(
-                f"{clip}: needs --encoder; without one, rows of numbers are compared, from .npy"
+                f"{clip}: needs --encoder; without one, rows of numbers are compared, from .npy "
+                "or .npz"
             )
 
 

@@ -94,7 +94,7 @@ def add_clips(parser: argparse.ArgumentParser) -> None:
         "clips",
         nargs="+",
         metavar="VIDEO",
-        help="take these videos, folders of frames or .npy; or one FOLDER of them",
+        help="take these videos, folders of frames, .npy or .npz; or one FOLDER of them",
     )
 
 

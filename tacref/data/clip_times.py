@@ -6,6 +6,7 @@ import numpy as np
 
 from tacref.data.cache import clip_length
 from tacref.data.clips import ASSUMED_FPS, clip_kind
+from tacref.data.features import feature_times
 from tacref.data.index import index_video
 from tacref.data.video import iter_video, open_video, video_stream
 
@@ -19,6 +20,8 @@ def clip_times(path: Path) -> np.ndarray:
         If the clip is missing, not a clip, or damaged, as far as that shows.
     """
     if path.is_dir() or clip_kind(path) == "features":
+        if not path.is_dir() and (times := feature_times(path)) is not None:
+            return times
         return np.arange(clip_length(path)) / ASSUMED_FPS
     index = index_video(path)
     if index.pts is not None:

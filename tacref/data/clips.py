@@ -1,6 +1,6 @@
 """Clips of any kind: finding them in a data set, and reading them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -8,14 +8,16 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from tacref.data import frames, video
-from tacref.data.features import load_features
+from tacref.data.arrays import ARCHIVE_SUFFIX, is_archive
+from tacref.data.features import iter_features
 from tacref.data.frames import iter_pictures, picture_files
 from tacref.data.video import iter_video
 
-# Frames per second of picture folders and feature arrays, which have no timestamps.
+# Frames per second of picture folders, and of feature arrays without times.
 ASSUMED_FPS = 25.0
 
 Kind = Literal["video", "frames", "features"]
+_ARRAY_SUFFIXES = frozenset((".npy", ARCHIVE_SUFFIX))
 _IGNORED_SUFFIXES = frozenset((".csv", ".json", ".md", ".tsv", ".txt", ".vtt"))
 # Files and folders of file managers and file systems, in lower case; others of them are hidden.
 _SYSTEM_NAMES = frozenset(("thumbs.db", "desktop.ini", "@eadir", "__macosx", "lost+found"))
@@ -28,7 +30,7 @@ class Clip:
     Parameters
     ----------
     path : Path
-        A video file, a folder of pictures or a `.npy` file.
+        A video file, a folder of pictures, or a `.npy` or `.npz` file.
     activity : str
         The activity that it shows; "" if the data set has no activity folders.
     kind : {"video", "frames", "features"}
@@ -62,7 +64,7 @@ def clip_kind(path: str | Path) -> Kind | None:
         holds_clips = any(entry.is_dir() or clip_kind(entry) for entry in _entries(path))
         return "frames" if picture_files(path) and not holds_clips else None
     suffix = path.suffix.lower()
-    if suffix == ".npy":
+    if suffix in _ARRAY_SUFFIXES:
         return "features"
     return "video" if suffix in video.SUFFIXES else None
 
@@ -93,8 +95,8 @@ def find_clips(
     FileNotFoundError
         If the data set or the split is missing.
     ValueError
-        If there are no clips, an activity has only one, a file is not a clip, or pictures and
-        features are mixed.
+        If there are no clips, an activity has only one, a file is not a clip, pictures and features
+        are mixed, or NAME.npy and NAME.npz are both there.
     """
     folder = Path(data_dir) / split
     for path, what in ((Path(data_dir), "data set"), (folder, "split")):
@@ -132,8 +134,22 @@ def find_clips(
             )
     kinds = {clip.kind for clips in clips_by_activity.values() for clip in clips}
     if "features" in kinds and len(kinds) > 1:
-        raise ValueError(f"{folder}: mixes feature arrays (.npy) with videos")
+        raise ValueError(f"{folder}: mixes feature arrays (.npy, .npz) with videos")
     return clips_by_activity
+
+
+def check_one_array_a_name(paths: Sequence[Path]) -> None:
+    """Refuse NAME.npy next to NAME.npz: one is likely a copy of the other.
+
+    Raises
+    ------
+    ValueError
+        If both are among the paths.
+    """
+    arrays = {path.with_suffix("") for path in paths if path.suffix.lower() == ".npy"}
+    for path in paths:
+        if is_archive(path) and path.with_suffix("") in arrays:
+            raise ValueError(f"{path}: {path.stem}.npy is there, too; remove one of them")
 
 
 def iter_frames(path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
@@ -142,14 +158,15 @@ def iter_frames(path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
     Parameters
     ----------
     path : str or Path
-        A video file, a folder of pictures or a `.npy` file.
+        A video file, a folder of pictures, or a `.npy` or `.npz` file.
 
     Returns
     -------
     iterator of (frame, timestamp)
         A picture, uint8 `(H, W, 3)` RGB, or a row of features, float32 `(F,)`; and its time in
-        seconds: from the file for a video, at 25 frames per second for folders and arrays. For a
-        video this is a `VideoFrames`, which also knows the pixel aspect ratio.
+        seconds: from the file for a video or an archive with times, at 25 frames per second for
+        folders and other arrays. For a video this is a `VideoFrames`, which also knows the pixel
+        aspect ratio.
 
     Raises
     ------
@@ -169,8 +186,8 @@ def iter_frames(path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
 
 
 def _iter_features(path: Path) -> Iterator[tuple[np.ndarray, float]]:
-    for index, row in enumerate(load_features(path)):
-        yield row, index / ASSUMED_FPS
+    for index, (row, time) in enumerate(iter_features(path)):
+        yield row, index / ASSUMED_FPS if time is None else time
 
 
 def load_clip(path: str | Path, size: int | None = None) -> LoadedClip:
@@ -179,7 +196,7 @@ def load_clip(path: str | Path, size: int | None = None) -> LoadedClip:
     Parameters
     ----------
     path : str or Path
-        A video file, a folder of pictures or a `.npy` file.
+        A video file, a folder of pictures, or a `.npy` or `.npz` file.
     size : int, optional
         Side in pixels of the square to which pictures are resized, as `tacref.resizing` defines.
         By default they are not resized.
@@ -217,7 +234,7 @@ def _entries(folder: Path) -> list[Path]:
 
 def _refuse(path: Path, bad: dict[Path, str] | None) -> None:
     """Record a file that is not a clip in `bad`, or raise if there is no `bad`."""
-    suffixes = sorted({".npy"} | video.SUFFIXES)
+    suffixes = sorted(_ARRAY_SUFFIXES | video.SUFFIXES)
     error = (
         f"{path}: not a clip: a video ({' '.join(suffixes)}) or a folder of pictures "
         f"({' '.join(sorted(frames.SUFFIXES))})"
@@ -235,6 +252,7 @@ def _clips(paths: list[Path], activity: str, bad: dict[Path, str] | None) -> lis
             _refuse(path, bad)
         else:
             clips.append(Clip(path, activity, kind))
+    check_one_array_a_name([clip.path for clip in clips])
     return clips
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import av
 
-from tacref.data.clips import clip_kind
+from tacref.data.arrays import archived_names, is_archive
+from tacref.data.clips import check_one_array_a_name, clip_kind
 from tacref.data.frames import picture_files
 from tacref.data.video import open_video, video_stream
 
@@ -32,7 +33,7 @@ def named_clips(names: Sequence[str], *, min_clips: int = 2) -> tuple[list[Path]
     FileNotFoundError
         If one is missing.
     ValueError
-        If there are fewer, or the folder cannot be read.
+        If there are fewer, the folder cannot be read, or it holds NAME.npy and NAME.npz.
     """
     for clip in names:
         if not Path(clip).exists():
@@ -51,12 +52,23 @@ def named_clips(names: Sequence[str], *, min_clips: int = 2) -> tuple[list[Path]
     clips = [
         path
         for path in sorted(folder.iterdir())
-        if not path.name.startswith(".") and clip_kind(path) is not None
+        if not path.name.startswith(".")
+        and clip_kind(path) is not None
+        and not _holds_embeddings(path)
     ]
+    check_one_array_a_name(clips)
     if len(clips) < min_clips:
         needs = "aligning needs at least two" if min_clips == 2 else "at least one is needed"
         raise ValueError(f"{folder}: holds {len(clips)} clips; {needs}")
     return clips, True
+
+
+def _holds_embeddings(path: Path) -> bool:
+    """Return whether a file is what `tacref embed` writes, perhaps next to the clips."""
+    try:
+        return is_archive(path) and "embeddings" in archived_names(path)
+    except ValueError:  # reported when it is read
+        return False
 
 
 def expected_frames(path: str | Path) -> int | None:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tacref.checks import in_one_line
+from tacref.data.arrays import read_header
 from tacref.data.clips import ASSUMED_FPS
-from tacref.data.features import read_header
 
 # First bytes of JSON lines, perhaps after a byte order mark or blank lines. No video begins so.
 _STARTS_OF_JSON = (b"[", b"{", b" ", b"\t", b"\r", b"\n", b"\xef")
