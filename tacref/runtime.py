@@ -3,6 +3,10 @@
 import os
 from types import ModuleType
 
+# Entry of a session's configuration: the folder with the weights of a model that is not opened by
+# its path.
+WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
+
 
 def onnxruntime() -> ModuleType:
     """Return the package, imported on the first call.

@@ -107,7 +107,7 @@ def _check_size(encoder: "Encoder", run: Path, precision: Precision) -> None:
 
     size = sum(value.numel() * value.element_size() for value in encoder.state_dict().values())
     if isinstance(encoder.backbone, FrozenBackbone) and encoder.backbone.file is not None:
-        size += len(encoder.backbone.file.content)
+        size += encoder.backbone.file.size
     if precision == "float16":
         size //= 2
     if size > MAX_WEIGHT_BYTES:  # int8 also begins with a float32 graph

@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     file = BackboneFile(options.file)
     report: dict[str, Any] = {
         "file": options.file,
-        "bytes": len(file.content),
+        "bytes": file.size,
         "sha256": file.sha256,
         "opsets": {each.domain or "ai.onnx": each.version for each in file.model.opset_import},
         "inputs": list(map(str, file.inputs)),

@@ -1,6 +1,7 @@
 """Saving and loading an encoder: `encoder.safetensors` and `config.json` in a run's folder.
 
-The file of a frozen backbone is there, too, as `backbone.onnx`.
+The file of a frozen backbone is there, too, as `backbone.onnx`; beyond 2 GiB, its weights are in
+`backbone.onnx.data`.
 """
 
 import hashlib
@@ -121,8 +122,7 @@ def _save_backbone(encoder: Encoder, path: Path) -> None:
 
     assert isinstance(encoder.backbone, FrozenBackbone)
     if encoder.backbone.file is not None and not path.exists():
-        with replacing(path) as temporary:
-            temporary.write_bytes(encoder.backbone.file.content)
+        encoder.backbone.file.save(path)
 
 
 def _load_backbone(encoder: Encoder, path: Path) -> None:

@@ -9,7 +9,6 @@ from onnx import helper
 
 from tacref.commands import main
 from tacref.encoder import EncoderConfig, build_encoder, load_encoder, save_encoder
-from tacref.encoder.frozen import reading
 from tacref.encoder.frozen.model import BackboneFile
 from tacref.kernels.resize import crop_center, resize
 from tacref_export import EncoderSession, export_encoder
@@ -153,22 +152,6 @@ def test_reduced_precision(tmp_path, data, make):
     half = onnx.load(tmp_path / "float16.onnx")
     kinds = {t.data_type for t in half.graph.initializer if t.name.startswith("backbone/")}
     assert onnx.TensorProto.FLOAT16 in kinds
-
-
-def test_models_beyond_two_gigabytes_are_refused(tmp_path, monkeypatch):
-    path = map_model(tmp_path / "b.onnx")
-    size = path.stat().st_size
-    monkeypatch.setattr(reading, "MAX_MODEL_BYTES", size - 1)
-    with pytest.raises(ValueError, match=r"b.onnx: takes 0.0 GB with its weights; at most 0.0 GB"):
-        BackboneFile(path)
-    monkeypatch.setattr(reading, "MAX_MODEL_BYTES", size)
-    whole = BackboneFile(path)
-    onnx.save_model(
-        whole.model, tmp_path / "s.onnx", save_as_external_data=True, size_threshold=0,
-        location="s.bin",
-    )  # fmt: skip
-    with pytest.raises(ValueError, match=r"s.onnx: takes .* fit the one file"):
-        BackboneFile(tmp_path / "s.onnx")
 
 
 def test_the_whole_road(tmp_path, data, capsys):

@@ -1,5 +1,6 @@
 """An ONNX picture model as a backbone: what it takes and gives, and whether it can be used."""
 
+import copy
 import difflib
 import hashlib
 from collections.abc import Mapping
@@ -17,8 +18,16 @@ from tacref.encoder.frozen.preprocessing import (
 )
 from tacref.encoder.frozen.reading import describe, read_model
 from tacref.encoder.frozen.runner import BackboneRunner, one_line
+from tacref.encoder.frozen.weights_file import (
+    Piece,
+    digest_of,
+    move_weights,
+    path_of_weights,
+    write_pieces,
+)
+from tacref.files import replacing
 from tacref.memory import memory_errors
-from tacref.runtime import onnxruntime
+from tacref.runtime import WEIGHTS_FOLDER, onnxruntime
 
 PREPROCESS_KEY = "preprocess"
 _FREE_BATCH = 'export it with a free first axis: torch.onnx.export(..., dynamic_shapes=({0: "N"},))'
@@ -30,16 +39,19 @@ class BackboneFile:
     Parameters
     ----------
     path : str or Path
-        The file. Weights in files next to it are read into memory.
+        The file. Weights in files next to it are read into memory, unless they do not fit one ONNX
+        file.
 
     Attributes
     ----------
-    content : bytes
-        The model as one ONNX file, without other files.
     sha256 : str
-        Of `content`.
+        Of the model as one ONNX file; beyond 2 GiB, of its graph and its weights.
+    size : int
+        Bytes of what `sha256` is of.
+    weights_outside : bool
+        True if `model` is without its weights, because they do not fit one ONNX file.
     model : onnx.ModelProto
-        The same, parsed.
+        The model.
     inputs, outputs : list of Value
         What it takes and gives.
     metadata : dict of str to str
@@ -48,16 +60,23 @@ class BackboneFile:
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If there is no such file, or one with its weights is missing.
     ValueError
-        If it is not an ONNX file, too large, or a file with its weights is missing.
+        If it is not an ONNX file, or its weights cannot be read.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         with memory_errors(f"{path}"):
-            self.model, self.content = read_model(self.path)
-        self.sha256 = hashlib.sha256(self.content).hexdigest()
+            self.model, self._content = read_model(self.path)
+        self.weights_outside = self._content is None
+        if self._content is not None:
+            self.size = len(self._content)
+            self.sha256 = hashlib.sha256(self._content).hexdigest()
+        else:
+            graph, pieces = self._with_weights_in("")  # whatever file holds them
+            self.size = len(graph) + sum(piece.length for piece in pieces)
+            self.sha256 = digest_of(graph, pieces)
         stored = {tensor.name for tensor in self.model.graph.initializer}
         graph = self.model.graph
         self.inputs = [describe(each) for each in graph.input if each.name not in stored]
@@ -171,13 +190,16 @@ class BackboneFile:
             If there is not enough memory.
         """
         ort = onnxruntime()
-        content = self.content
-        if output not in {each.name for each in self.model.graph.output}:
-            content = self.computing(output).SerializeToString()
         options = ort.SessionOptions()
         options.log_severity_level = 4
+        # onnxruntime finds weights by the path of the file, or in the folder that is named here.
+        content: bytes | str = str(self.path) if self._content is None else self._content
+        if output not in {each.name for each in self.model.graph.output}:
+            content = self.computing(output).SerializeToString()
+            if self.weights_outside:
+                options.add_session_config_entry(WEIGHTS_FOLDER, str(self.path.parent))
         try:
-            with memory_errors(f"{self.path}, of {len(content)} bytes"):
+            with memory_errors(f"{self.path}, of {self.size} bytes"):
                 session = ort.InferenceSession(
                     content, options, providers=["CPUExecutionProvider"], enable_fallback=0
                 )
@@ -189,12 +211,34 @@ class BackboneFile:
             ) from None
         return BackboneRunner(session, output, str(self.path))
 
+    def save(self, path: Path) -> None:
+        """Write a copy, of one file or of two: its weights are then in `path_of_weights`.
+
+        Raises
+        ------
+        OSError, ValueError
+            If it cannot be written, or its weights can no longer be read; no file is left.
+        """
+        content, pieces, weights = self._content, [], path_of_weights(path)
+        if content is None:
+            content, pieces = self._with_weights_in(weights.name)
+        with replacing(path) as graph:
+            graph.write_bytes(content)
+            if pieces:  # in place before the graph that needs them
+                with replacing(weights) as temporary, temporary.open("wb") as file:
+                    write_pieces(pieces, file)
+
+    def _with_weights_in(self, name: str) -> tuple[bytes, list[Piece]]:
+        """Return the graph whose weights are in one file of this name, and that file's content."""
+        model = copy.deepcopy(self.model)
+        pieces = move_weights(model, self.path.parent, name)
+        return model.SerializeToString(), pieces
+
     def computing(self, output: str) -> Any:
         """Return the model with one output, which may be any value in its graph."""
         import onnx
 
-        model = onnx.ModelProto()
-        model.CopyFrom(self.model)
+        model = copy.deepcopy(self.model)
         stated = [each for each in model.graph.output if each.name == output]
         del model.graph.output[:]
         model.graph.output.extend(stated or [onnx.ValueInfoProto(name=output)])

@@ -1,11 +1,16 @@
-"""Reading an ONNX file whole: the model, its weights, and what its inputs and outputs are."""
+"""Reading an ONNX file: the model, its weights, and what its inputs and outputs are."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tacref.encoder.frozen.runner import one_line
+from tacref.encoder.frozen.weights_file import (
+    bytes_of_weights,
+    check_places,
+    outside_tensors,
+)
 
-# A protobuf message, which an ONNX file is, is smaller than 2 GiB.
+# Of weights in one ONNX file: it is a protobuf message, which is smaller than 2 GiB.
 MAX_MODEL_BYTES = (2 << 30) - (16 << 20)
 _FLOAT32 = 1  # TensorProto.FLOAT
 
@@ -23,22 +28,28 @@ class Value(NamedTuple):
         return f"{self.name}: {self.kind} {shape}"
 
 
-def read_model(path: Path) -> tuple[Any, bytes]:
-    """Return a model and its bytes as one file.
+def read_model(path: Path) -> tuple[Any, bytes | None]:
+    """Return a model, and its bytes as one file if they fit one.
+
+    If they do not, its weights are not read: the model says in which files they are.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file, or one with its weights is missing.
     ValueError
-        If it is not an ONNX file, or too large.
+        If it is not an ONNX file, or its weights cannot be read.
     """
     import onnx
 
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such ONNX file")
     if path.stat().st_size > MAX_MODEL_BYTES:
-        raise ValueError(_too_large(path, path.stat().st_size))
+        raise ValueError(
+            f"{path}: takes {path.stat().st_size / 1e9:.1f} GB, and an ONNX file holds at most "
+            f"{MAX_MODEL_BYTES / 1e9:.1f}; save it with its weights in a file next to it "
+            "(external data)"
+        )
     content = path.read_bytes()
     try:
         model = onnx.load_from_string(content)
@@ -46,32 +57,23 @@ def read_model(path: Path) -> tuple[Any, bytes]:
         raise ValueError(f"{path}: damaged, or not an ONNX file") from None
     if not model.graph.node or not model.graph.output:
         raise ValueError(f"{path}: damaged, or not an ONNX file")
-    outside = [
-        {entry.key: entry.value for entry in tensor.external_data}
-        for tensor in model.graph.initializer
-        if tensor.data_location == onnx.TensorProto.EXTERNAL
-    ]
+    outside = outside_tensors(model)
     if not outside:
         return model, content
-    files = {path.parent / entries.get("location", "") for entries in outside}
-    for file in sorted(files):
-        if not file.is_file():
-            raise FileNotFoundError(f"{path}: keeps its weights in {file.name}, which is not there")
-    size = len(content) + sum(file.stat().st_size for file in files)
-    if size > MAX_MODEL_BYTES:
-        raise ValueError(_too_large(path, size))
+    check_places(path, model)
+    if bytes_of_weights(model, path.parent) > MAX_MODEL_BYTES:
+        stored = {tensor.name for tensor in model.graph.initializer}
+        if strays := [tensor.name for tensor in outside if tensor.name not in stored]:
+            raise ValueError(
+                f"{path}: keeps {strays[0]!r}, which is not one of its graph's weights "
+                "(initializers), in another file; beyond 2 GiB, only those may be there"
+            )
+        return model, None
     try:
         model = onnx.load(path)
     except Exception as error:
         raise ValueError(f"{path}: its weights cannot be read ({one_line(error)})") from None
     return model, model.SerializeToString()
-
-
-def _too_large(path: Path, size: int) -> str:
-    return (
-        f"{path}: takes {size / 1e9:.1f} GB with its weights; at most "
-        f"{MAX_MODEL_BYTES / 1e9:.1f} GB fit the one file into which an encoder is exported"
-    )
 
 
 def describe(info: Any) -> Value:
