@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -60,12 +60,65 @@ def new_file(path: str | Path) -> Iterator[Path]:
     with _temporary_file(path) as temporary:
         yield temporary
         temporary.chmod(0o666 & ~_umask())
-        try:
-            os.link(temporary, path)
-        except OSError as error:
-            if isinstance(error, FileExistsError) or path.exists():
-                raise ValueError(f"{path}: exists already; name another or remove it") from None
-            os.rename(temporary, path)  # on a file system without hard links
+        _name_new_file(temporary, path)
+
+
+@contextmanager
+def files_together(paths: Sequence[Path], *, replace: bool) -> Iterator[Path]:
+    """Give a temporary folder, and move files from it to their paths if the block succeeds.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files to make, all in one folder, which is made if necessary. They are moved in this order,
+        so one that others need comes first.
+    replace : bool
+        Whether files that exist are replaced.
+
+    Yields
+    ------
+    Path
+        Where to write them under their own names. Removed with its content in the end.
+
+    Raises
+    ------
+    ValueError
+        If one exists and is not to be replaced; none is moved then.
+    """
+    parent = paths[-1].parent
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = _make_temporary_folder(parent, _temporary_prefix(paths[-1], paths[-1].stem))
+    try:
+        with _full_disk_names(paths[-1]):
+            yield folder
+        _move(folder, paths, replace)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@uninterrupted
+def _move(folder: Path, paths: Sequence[Path], replace: bool) -> None:
+    moved: list[Path] = []
+    try:
+        for path in paths:
+            if replace:
+                os.replace(folder / path.name, path)
+            else:
+                _name_new_file(folder / path.name, path)
+                moved.append(path)
+    except BaseException:
+        for path in moved:
+            path.unlink()
+        raise
+
+
+def _name_new_file(temporary: Path, path: Path) -> None:
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if isinstance(error, FileExistsError) or path.exists():
+            raise ValueError(f"{path}: exists already; name another or remove it") from None
+        os.rename(temporary, path)  # on a file system without hard links
 
 
 @contextmanager

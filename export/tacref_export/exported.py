@@ -17,6 +17,7 @@ from tacref_export.metadata import (
     streaming_form,
 )
 from tacref_export.providers import open_session
+from tacref_export.weights import checked_weights
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,9 @@ class ExportedFile:
     model : bytes
         Streaming form of the model.
     size : int
-        Size of the file in bytes.
+        Size in bytes of the file, and of the one with its weights if there is one.
+    weights : Path or None
+        The file with its weights, if they are not in the model.
     metadata : dict of str to str
         Metadata, keys without the prefix `tacref.`.
     config : EncoderConfig
@@ -42,6 +45,7 @@ class ExportedFile:
     path: Path
     model: bytes
     size: int
+    weights: Path | None
     metadata: dict[str, str]
     config: EncoderConfig
     measurements: dict[str, Any]
@@ -73,6 +77,7 @@ class ExportedFile:
             self.path,
             self.model,
             providers,
+            weights_folder=None if self.weights is None else self.weights.parent,
             allow_cpu=allow_cpu,
             tf32=tf32,
             cuda_graph=cuda_graph,
@@ -99,9 +104,9 @@ def read_exported(path: str | Path) -> ExportedFile:
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If there is no such file, or the one with its weights is missing.
     ValueError
-        If it is not an encoder exported by tacref, or was changed since it was written.
+        If it is not an encoder exported by tacref, or it or its weights were changed since.
     MemoryError
         If there is not enough memory.
     """
@@ -113,10 +118,12 @@ def read_exported(path: str | Path) -> ExportedFile:
     with memory_errors(f"{path}, of {path.stat().st_size} bytes"):
         model = path.read_bytes()
         metadata = read_metadata(path, model)
+        weights = checked_weights(path, model, metadata)
         return ExportedFile(
             path,
             streaming_form(path, model, metadata),
-            len(model),
+            len(model) + (0 if weights is None else weights.stat().st_size),
+            weights,
             metadata,
             read_config(path, metadata),
             read_measurements(path, metadata),

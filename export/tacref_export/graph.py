@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import onnx
@@ -38,11 +39,14 @@ class Graph:
     layers : dict of str to str
         Name of each module to the ONNX value that it computes, in order of computation; without the
         values that optimization removed.
+    folder : Path, optional
+        Folder of the file with the weights that are not in `model`.
     """
 
     model: onnx.ModelProto
     streaming: bytes
     layers: dict[str, str]
+    folder: Path | None = None
 
 
 def to_graph(encoder: Encoder, precision: Precision = "float32") -> Graph:

@@ -31,7 +31,7 @@ def check_pixels(encoder: Encoder, graph: Graph, videos: Sequence[Video]) -> Non
         return
     name = graph.layers["preprocess"]
     model = onnx.utils.Extractor(graph.model).extract_model([INPUT], [name])
-    session = open_graph(model.SerializeToString())
+    session = open_graph(model.SerializeToString(), graph.folder)
     for video in videos:
         (pixels,) = session.run([name], {INPUT: video.frames})
         with torch.inference_mode():
@@ -69,7 +69,7 @@ def first_difference(encoder: Encoder, graph: Graph, frames: np.ndarray, precisi
     model.CopyFrom(graph.model)
     values = dict.fromkeys(names.values())
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in values)
-    session = open_graph(model.SerializeToString(), optimize=False)
+    session = open_graph(model.SerializeToString(), graph.folder, optimize=False)
     outputs = dict(zip(values, session.run(list(values), {INPUT: frames}), strict=True))
     for layer, name in names.items():
         difference = _relative(outputs[name], expected[layer])

@@ -25,6 +25,8 @@ _MEASUREMENTS = {
     "parity": ("max_abs", "min_cosine", "streaming"),
     "tau": ("float32", "int8", "clips"),
 }
+# Of an encoder whose weights are in a file next to the graph.
+WEIGHTS = "weights"
 INPUT, OUTPUT = "frames", "embeddings"
 CONTEXT, NEXT_CONTEXT = "context", "next_context"
 _METADATA_FIELD = 14  # metadata_props of ModelProto, in onnx.proto
@@ -150,8 +152,8 @@ def content_hash(model: bytes) -> str:
     return digest.hexdigest()
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Yield number, start, start of the content and end of each field."""
+def fields(message: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """Yield number, start, start of the content and end of each field of a message."""
     position = 0
     while position < len(message):
         start = position
@@ -175,13 +177,13 @@ def _fields(message: bytes) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _metadata_fields(model: bytes) -> Iterator[tuple[int, int, int]]:
-    for number, start, content, end in _fields(model):
+    for number, start, content, end in fields(model):
         if number == _METADATA_FIELD:
             yield start, content, end
 
 
 def _entry(message: bytes) -> tuple[str, str]:
-    texts = {number: message[content:end] for number, _, content, end in _fields(message)}
+    texts = {number: message[content:end] for number, _, content, end in fields(message)}
     return texts.get(1, b"").decode(), texts.get(2, b"").decode()
 
 

@@ -17,6 +17,7 @@ from tacref.encoder.embedding import Embedder, check_frame
 from tacref.encoder.encoder import Encoder
 from tacref.encoder.frames import FrameError
 from tacref.memory import memory_errors
+from tacref.runtime import WEIGHTS_FOLDER
 from tacref_export.binding import ArrayRunner
 from tacref_export.graph import Graph
 from tacref_export.metadata import INPUT, OUTPUT, context_rows
@@ -161,8 +162,9 @@ def measure_parity(encoder: Embedder, graph: Graph, videos: Sequence[Video]) -> 
     """
     model = graph.model.SerializeToString()
     try:
-        plain, optimized = open_graph(model, optimize=False), open_graph(model)
-        runner = ArrayRunner(open_graph(model + graph.streaming))
+        plain = open_graph(model, graph.folder, optimize=False)
+        optimized = open_graph(model, graph.folder)
+        runner = ArrayRunner(open_graph(model + graph.streaming, graph.folder))
     except MemoryError:
         raise
     except Exception as error:  # onnxruntime's kinds of error share no public base
@@ -208,12 +210,14 @@ def measure_parity(encoder: Embedder, graph: Graph, videos: Sequence[Video]) -> 
     return measured
 
 
-def open_graph(model: bytes, *, optimize: bool = True) -> Any:
-    """Open a serialized model in onnxruntime, on the CPU."""
+def open_graph(model: bytes, folder: Path | None = None, *, optimize: bool = True) -> Any:
+    """Open a serialized model, perhaps with weights in a file of a folder, on the CPU."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.log_severity_level = 4
+    if folder is not None:
+        options.add_session_config_entry(WEIGHTS_FOLDER, str(folder))
     if not optimize:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     with memory_errors(f"a session of {len(model)} bytes"):

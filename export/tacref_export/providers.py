@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tacref.memory import memory_errors
+from tacref.runtime import WEIGHTS_FOLDER
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -66,6 +67,7 @@ def open_session(
     model: bytes,
     providers: Sequence[str],
     *,
+    weights_folder: Path | None = None,
     allow_cpu: bool,
     tf32: bool,
     cuda_graph: bool,
@@ -81,6 +83,8 @@ def open_session(
         A serialized model.
     providers : sequence of {"cpu", "cuda", "tensorrt"}
         In order of preference.
+    weights_folder : Path, optional
+        Folder of the file with its weights, if they are not in the model.
     allow_cpu : bool
         Whether the CPU may run all or part of it if a provider is not available.
     tf32, cuda_graph : bool
@@ -120,9 +124,9 @@ def open_session(
     options.log_severity_level = 4  # errors are raised below
     options.enable_mem_pattern = False  # it would keep memory for each number of frames
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-    # The content hash does not cover weights in other files, so none are read.
+    # Weights in other files are read only if they were checked: hashes cover no others.
     options.add_session_config_entry(
-        "session.model_external_initializers_file_folder_path", os.devnull
+        WEIGHTS_FOLDER, os.devnull if weights_folder is None else str(weights_folder)
     )
     with_options = [(PROVIDERS[name], _options(name, tf32, cuda_graph)) for name in requested]
     try:

@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import hashlib
 import json
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -38,18 +39,22 @@ class Export:
         Difference from torch on each video.
     tau : TauLoss, optional
         Loss in Kendall's tau, for int8.
+    weights : Path, optional
+        Path of the file with its weights, if one file cannot hold them.
     """
 
     path: Path
     precision: Precision
     parity: "tuple[Parity, ...]"
     tau: "TauLoss | None" = None
+    weights: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {
             "file": str(self.path),
-            "bytes": self.path.stat().st_size,
+            **({"weights": str(self.weights)} if self.weights else {}),
+            "bytes": sum(path.stat().st_size for path in (self.path, self.weights) if path),
             "precision": self.precision,
             "parity": [dataclasses.asdict(each) for each in self.parity],
             **({"tau": dataclasses.asdict(self.tau)} if self.tau else {}),
@@ -67,6 +72,8 @@ def write(
 ) -> None:
     """Write the file with its metadata, and check it by opening it as a user would.
 
+    With weights in a file of their own, it is written next to them, to be moved together.
+
     Raises
     ------
     ParityError
@@ -81,7 +88,11 @@ def write(
     _describe(graph, encoder.config, run, export)
     _annotate(graph.model, HASH, "")
     graph.model.metadata_props[-1].value = content_hash(graph.model.SerializeToString())
-    with (replacing if force else new_file)(export.path) as temporary:
+    with ExitStack() as stack:
+        if graph.folder is not None:
+            temporary = graph.folder / export.path.name
+        else:
+            temporary = stack.enter_context((replacing if force else new_file)(export.path))
         temporary.write_bytes(graph.model.SerializeToString())
         with EncoderSession(temporary) as session:
             rows = session.embed(video.frames)
@@ -97,6 +108,7 @@ def _describe(graph: "Graph", config: "EncoderConfig", run: Path, export: Export
     import tacref
     from tacref.encoder.storage import WEIGHTS
     from tacref_export.metadata import FORMAT
+    from tacref_export.weights import stated_weights
 
     model = graph.model
     model.producer_name, model.producer_version = "tacref", tacref.__version__
@@ -127,6 +139,7 @@ def _describe(graph: "Graph", config: "EncoderConfig", run: Path, export: Export
         "torch": torch.__version__,
         "onnxruntime": onnxruntime.__version__,
         "streaming": base64.b64encode(graph.streaming).decode(),
+        **stated_weights(graph.folder, export.weights),
     }.items():
         _annotate(model, key, value)
 

@@ -53,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.json:
         print(json.dumps(report))
         return 0
-    print(f"{options.out}: {precision}, {report['bytes'] / 1e6:.1f} MB; difference from torch")
+    files = " and ".join(str(path) for path in (options.out, made.weights) if path)
+    print(f"{files}: {precision}, {report['bytes'] / 1e6:.1f} MB; difference from torch")
     print("\n".join(f"  {each}" for each in made.parity))
     cosine = min(each.min_cosine for each in made.parity)
     streaming = max(each.streaming for each in made.parity)

@@ -118,3 +118,18 @@ def text_model(path):
     return save(
         path, nodes, {"words": draw(9, 10, 4)}, [ids], [floats("y", "N", "L", 4)], preprocess=None
     )
+
+
+def large_model(path, *, location="weights.bin", one_file=True, **how):
+    """The model of `in_one_file`, with its weights in other files."""
+    model = onnx.load(in_one_file(path, **how))
+    path.unlink()
+    onnx.save_model(
+        model, path, save_as_external_data=True, all_tensors_to_one_file=one_file,
+        size_threshold=100, location=location,
+    )  # fmt: skip
+    return path
+
+
+def in_one_file(path, *, make=token_model, one_file=True, **how):
+    return make(path, **({"width": 24} if make is token_model else {}) | how)

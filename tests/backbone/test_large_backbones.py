@@ -11,25 +11,14 @@ from tacref.commands import main
 from tacref.encoder import load_encoder
 from tacref.encoder.frozen import reading
 from tacref.encoder.frozen.model import BackboneFile
-from tests.backbone.models import map_model, token_model
+from tests.backbone.models import large_model, map_model, token_model
 
-FEW_BYTES = 6000  # of weights that are allowed in one file; `large_model` has more
+FEW_BYTES = 6000  # that one file may hold; `large_model` has more
 
 
 @pytest.fixture
 def small_bound(monkeypatch):
     monkeypatch.setattr(reading, "MAX_MODEL_BYTES", FEW_BYTES)
-
-
-def large_model(path, *, location="weights.bin", one_file=True, make=token_model, **how):
-    """The same model as `make`'s, with its weights in other files."""
-    model = onnx.load(make(path, **({"width": 24} | how)))
-    path.unlink()
-    onnx.save_model(
-        model, path, save_as_external_data=True, all_tensors_to_one_file=one_file,
-        size_threshold=100, location=location,
-    )  # fmt: skip
-    return path
 
 
 def pictures(count=3):

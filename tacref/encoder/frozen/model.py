@@ -219,7 +219,8 @@ class BackboneFile:
         OSError, ValueError
             If it cannot be written, or its weights can no longer be read; no file is left.
         """
-        content, pieces, weights = self._content, [], path_of_weights(path)
+        content, weights = self._content, path_of_weights(path)
+        pieces: list[Piece] = []
         if content is None:
             content, pieces = self._with_weights_in(weights.name)
         with replacing(path) as graph:
