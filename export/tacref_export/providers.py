@@ -1,23 +1,14 @@
 """Where a session runs: as requested and verified, without silent fallback."""
 
-import contextlib
-import ctypes
-import io
 import os
-import sys
 from collections.abc import Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 from tacref.memory import memory_errors
+from tacref.providers import PROVIDERS, cuda_options, missing_parts
 from tacref.runtime import WEIGHTS_FOLDER
-
-PROVIDERS = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-}
 
 MAX_THREADS = 1024  # onnxruntime starts any number, whatever the machine has
 
@@ -145,39 +136,6 @@ def open_session(
     return session
 
 
-def missing_parts(provider: str) -> str:
-    """Return what a provider lacks on this machine; "" if nothing is known to be missing."""
-    import onnxruntime as ort
-
-    if PROVIDERS[provider] not in ort.get_available_providers():
-        return (
-            f"this onnxruntime {ort.__version__} was built without it; pip uninstall onnxruntime, "
-            "then pip install onnxruntime-gpu"
-        )
-    if provider == "cpu":
-        return ""
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints missing libraries
-        ort.preload_dlls()
-    major = str(getattr(ort, "cuda_version", "") or "").partition(".")[0]
-    install = "pip install 'onnxruntime-gpu[cuda,cudnn]'"
-    parts = [("NVIDIA driver", "cuda", "1", "install it from nvidia.com")]
-    if major:
-        parts += [
-            (f"CUDA {major} libraries", name, major, install)
-            for name in ("cublasLt", "cublas", "cudart")
-        ]
-    parts.append(("cuDNN 9", "cudnn", "9", install))
-    if provider == "tensorrt":
-        parts.append(("TensorRT 10", "nvinfer", "10", f"pip install tensorrt-cu{major}"))
-    missing: dict[str, tuple[list[str], str]] = {}
-    for part, name, major, install in parts:
-        if not _loads(name, major):
-            missing.setdefault(part, ([], install))[0].append(_file(name, major))
-    return "; ".join(
-        f"no {part} ({', '.join(files)}: {install})" for part, (files, install) in missing.items()
-    )
-
-
 def placement(session: Any) -> dict[str, list[str]]:
     """Return the operators that each provider runs, after optimization.
 
@@ -223,25 +181,5 @@ _CPU_INSTEAD = "--device cpu runs all of it on the CPU (in Python, allow_cpu=Tru
 
 def _options(provider: str, tf32: bool, cuda_graph: bool) -> dict[str, str]:
     if provider == "cuda":
-        return {
-            # By default it measures all algorithms again for each number of frames.
-            "cudnn_conv_algo_search": "HEURISTIC",
-            "use_tf32": str(int(tf32)),
-            "enable_cuda_graph": str(int(cuda_graph)),
-        }
+        return cuda_options(tf32=tf32) | {"enable_cuda_graph": str(int(cuda_graph))}
     return {"trt_cuda_graph_enable": str(cuda_graph)}
-
-
-def _file(name: str, major: str) -> str:
-    if sys.platform == "win32":
-        special = {"cuda": "nvcuda.dll", "nvinfer": f"nvinfer_{major}.dll"}
-        return special.get(name, f"{name}64_{major}.dll")
-    return f"lib{name}.so.{major}"
-
-
-def _loads(name: str, major: str) -> bool:
-    try:
-        ctypes.CDLL(_file(name, major))
-    except OSError:
-        return False
-    return True

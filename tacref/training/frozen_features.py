@@ -14,11 +14,13 @@ from tacref.data.feature_cache import FeatureCache, ViewFeatures, clip_digest
 from tacref.encoder import Encoder
 from tacref.encoder.frames import FrameError, check_features
 from tacref.encoder.frozen.modules import FrozenBackbone, FrozenPictures
-from tacref.encoder.frozen.runner import PICTURES_PER_RUN
+from tacref.encoder.frozen.runner import PICTURES_PER_RUN, check_gpu_output
 from tacref.kernels.resize import crop_center, resize
 from tacref.terminal import progress_bar
 from tacref.training.distributed import Ranks
 from tacref.training.log import say
+
+_PICTURES_TO_COMPARE = 4  # on the GPU and on the CPU, before the GPU is used
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,24 @@ class FrozenFeatures:
         Of training clips; of held-out ones, view 0 alone is computed.
     ranks : Ranks
         The processes; each computes its share.
+    device : str
+        The torch device of this process. If it is a GPU, the backbone runs there, too, if
+        onnxruntime can and gives what it gives on the CPU; a line says so, or why not.
     """
 
-    def __init__(self, encoder: Encoder, cache: FeatureCache, views: Views, ranks: Ranks) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        cache: FeatureCache,
+        views: Views,
+        ranks: Ranks,
+        device: str = "cpu",
+    ) -> None:
         assert isinstance(encoder.preprocess, FrozenPictures)
         assert isinstance(encoder.backbone, FrozenBackbone)
+        place = torch.device(device)
+        # Its number until the backbone is opened there: not before a picture must go through it.
+        self._gpu_to_try = (place.index or 0) if place.type == "cuda" else None
         self._pictures, self._backbone = encoder.preprocess, encoder.backbone
         self._cache, self._views, self._ranks = cache, views, ranks
         self.bad: dict[Path, str] = {}
@@ -118,7 +133,11 @@ class FrozenFeatures:
                     self._cache.make_room({path for each in files.values() for path in each})
             return files, bad, computed
 
-        shares = self._ranks.gather_results(compute)
+        on_cpu = self._backbone.runner
+        try:
+            shares = self._ranks.gather_results(compute)
+        finally:
+            self._backbone.runner = on_cpu  # what is on a GPU would take memory from training
         files = {clip: each for share, _, _ in shares for clip, each in share.items()}
         self.bad = {clip: reason for _, bad, _ in shares for clip, reason in bad.items()}
         if self._ranks.first:
@@ -187,5 +206,23 @@ class FrozenFeatures:
     @torch.inference_mode()
     def _run(self, pictures: np.ndarray) -> np.ndarray:
         levels = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float()
-        features: np.ndarray = self._backbone(self._pictures.standardize(levels)).numpy()
+        standardized = self._pictures.standardize(levels)
+        if self._gpu_to_try is not None:
+            gpu, self._gpu_to_try = self._gpu_to_try, None
+            self._try_gpu(gpu, standardized[:_PICTURES_TO_COMPARE].numpy())
+        features: np.ndarray = self._backbone(standardized).numpy()
         return features
+
+    def _try_gpu(self, gpu: int, pictures: np.ndarray) -> None:
+        """Run the backbone on a GPU from now on, or say why it stays on the CPU."""
+        backbone = self._backbone
+        assert backbone.file is not None
+        assert backbone.runner is not None
+        try:
+            runner = backbone.file.open(backbone.config.output, gpu=gpu)
+            check_gpu_output(runner, backbone.runner, pictures)
+        except (ValueError, MemoryError) as error:
+            say(f"the backbone runs on the CPU: {error}")
+        else:
+            backbone.runner = runner
+            say(f"the backbone runs on cuda:{gpu}")

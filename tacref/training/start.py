@@ -226,7 +226,9 @@ def _use_frozen_features(
     encoder.backbone.attach(choice.file, choice.runner)
     settings = plan.settings
     views = Views(choice.views if settings.augment else 0, change=settings.views > 1)
-    source = FrozenFeatures(encoder, choice.cache, views, ranks)
+    source = FrozenFeatures(
+        encoder, choice.cache, views, ranks, device=ranks.device(settings.device)
+    )
     held_out = [clip.path for members in val.values() for clip in members]
     skip = settings.on_bad_video == "skip"
     features = source.of(dataset.lengths, held_out, skip=skip, progress=ranks.first)

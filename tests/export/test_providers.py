@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import onnxruntime
 import pytest
 
+from tacref import providers as ground
 from tacref.commands import main
 from tacref_export import EncoderSession
 from tacref_export import providers as module
@@ -51,15 +52,15 @@ def test_each_missing_part_by_name(monkeypatch):
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: everything)
     monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: print("noise"), raising=False)
     monkeypatch.setattr(onnxruntime, "cuda_version", "13.0", raising=False)
-    monkeypatch.setattr(module, "_loads", lambda name, major: name != "cudnn")
+    monkeypatch.setattr(ground, "_loads", lambda name, major: name != "cudnn")
     assert module.missing_parts("cuda") == (
         "no cuDNN 9 (libcudnn.so.9: pip install 'onnxruntime-gpu[cuda,cudnn]')"
     )
-    monkeypatch.setattr(module, "_loads", lambda name, major: not name.startswith("cubl"))
+    monkeypatch.setattr(ground, "_loads", lambda name, major: not name.startswith("cubl"))
     assert module.missing_parts("cuda").startswith(
         "no CUDA 13 libraries (libcublasLt.so.13, libcublas.so.13: pip install"
     )
-    monkeypatch.setattr(module, "_loads", lambda name, major: name != "nvinfer")
+    monkeypatch.setattr(ground, "_loads", lambda name, major: name != "nvinfer")
     assert module.missing_parts("cuda") == ""
     assert module.missing_parts("tensorrt").startswith("no TensorRT 10 (libnvinfer.so.10")
 

@@ -17,7 +17,7 @@ from tacref.encoder.frozen.preprocessing import (
     read_preprocessing,
 )
 from tacref.encoder.frozen.reading import describe, read_model
-from tacref.encoder.frozen.runner import BackboneRunner, one_line
+from tacref.encoder.frozen.runner import BackboneRunner, open_runner
 from tacref.encoder.frozen.weights_file import (
     Piece,
     digest_of,
@@ -27,7 +27,6 @@ from tacref.encoder.frozen.weights_file import (
 )
 from tacref.files import replacing
 from tacref.memory import memory_errors
-from tacref.runtime import WEIGHTS_FOLDER, onnxruntime
 
 PREPROCESS_KEY = "preprocess"
 _FREE_BATCH = 'export it with a free first axis: torch.onnx.export(..., dynamic_shapes=({0: "N"},))'
@@ -179,37 +178,23 @@ class BackboneFile:
             f"a line each of {example.rstrip(',')}"
         )
 
-    def open(self, output: str) -> BackboneRunner:
-        """Open it in onnxruntime, to compute one output.
+    def open(self, output: str, *, gpu: int | None = None) -> BackboneRunner:
+        """Open it in onnxruntime, to compute one output, on the CPU or a GPU.
 
         Raises
         ------
         ValueError
-            If onnxruntime cannot open it.
+            If onnxruntime cannot open it, or cannot use the GPU.
         MemoryError
             If there is not enough memory.
         """
-        ort = onnxruntime()
-        options = ort.SessionOptions()
-        options.log_severity_level = 4
         # onnxruntime finds weights by the path of the file, or in the folder that is named here.
         content: bytes | str = str(self.path) if self._content is None else self._content
+        folder = None
         if output not in {each.name for each in self.model.graph.output}:
             content = self.computing(output).SerializeToString()
-            if self.weights_outside:
-                options.add_session_config_entry(WEIGHTS_FOLDER, str(self.path.parent))
-        try:
-            with memory_errors(f"{self.path}, of {self.size} bytes"):
-                session = ort.InferenceSession(
-                    content, options, providers=["CPUExecutionProvider"], enable_fallback=0
-                )
-        except MemoryError:
-            raise
-        except Exception as error:  # onnxruntime's kinds of error share no public base
-            raise ValueError(
-                f"{self.path}: onnxruntime cannot open it ({one_line(error)})"
-            ) from None
-        return BackboneRunner(session, output, str(self.path))
+            folder = self.path.parent if self.weights_outside else None
+        return open_runner(content, output, str(self.path), weights_folder=folder, gpu=gpu)
 
     def save(self, path: Path) -> None:
         """Write a copy, of one file or of two: its weights are then in `path_of_weights`.
