@@ -19,8 +19,7 @@ from tacref.encoder.storage import CONFIG, read_config
 from tacref.files import replacing
 from tacref.memory import memory_errors
 from tacref.training.log import say
-from tacref.training.settings import SETTING_DEFAULTS
-from tacref.training.task import MAY_CHANGE
+from tacref.training.task import DEFAULTS, FILES, MAY_CHANGE
 
 CHECKPOINT_FOLDER, BEST_FOLDER = "checkpoints", "best"
 FORMAT = 1
@@ -159,17 +158,19 @@ def load_checkpoint(
 
 
 def check_same(saved: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> None:
-    """Refuse to continue with a setting that would have given another run.
+    """Refuse to continue with a key of a recipe that would have given another run.
 
-    A setting that `saved` lacks was introduced after the run, which used its default.
+    A key that `saved` lacks has its default: it was not given, or was introduced after the run.
 
     Raises
     ------
     ValueError
-        If one differs; the message names it.
+        If one differs; the message names it and both values.
     """
-    saved = SETTING_DEFAULTS | dict(saved)
+    saved = DEFAULTS | dict(saved)
     for key, value in settings.items():
+        if key in FILES and value is not None:
+            value = os.path.abspath(value)
         if key in saved and saved[key] != value and key not in MAY_CHANGE:
             raise ValueError(
                 f"{key} cannot change when a run is resumed: it is {saved[key]!r} in {where}, "

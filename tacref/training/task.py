@@ -6,7 +6,7 @@ from tacref.encoder.config import DIM
 from tacref.encoder.frozen.config import MAX_GRID
 from tacref.encoder.registry import ENCODERS
 from tacref.training.option import at_most, keys_of, one_of, positive, whole
-from tacref.training.settings import BACKBONE, ENCODER, GENERAL, SETTINGS
+from tacref.training.settings import BACKBONE, ENCODER, GENERAL, SETTING_DEFAULTS, SETTINGS
 
 DEFAULT_OF_ENCODER = "by encoder"
 
@@ -101,4 +101,7 @@ class Task:
 TASK = keys_of(Task)
 BACKBONE_KEYS = tuple(name for name, key in TASK.items() if key.option.group == BACKBONE.name)
 KEYS = TASK | SETTINGS
+DEFAULTS = {name: key.default for name, key in TASK.items()} | SETTING_DEFAULTS
+# Paths; in a run's config.json they are absolute.
+FILES = frozenset(("weights", "backbone", "backbone_preprocess"))
 MAY_CHANGE = frozenset(name for name, key in KEYS.items() if key.option.may_change)

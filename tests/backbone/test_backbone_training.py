@@ -91,6 +91,30 @@ def test_a_run_goes_on_with_its_own_backbone(tmp_path, train, capsys):
     assert "another backbone than the run began with, or changed" in capsys.readouterr().err
 
 
+def test_the_backbone_of_a_run_cannot_change(tmp_path, train, capsys, monkeypatch):
+    model = token_model(tmp_path / "b.onnx")
+    (tmp_path / "p.toml").write_text("size = 32\n", "utf-8")
+    assert train("run", "--backbone", str(model)) == 0
+    run = tmp_path / "run"
+    for option, value, before, now in (
+        ("--backbone", str(tmp_path / "c.onnx"), str(model), str(tmp_path / "c.onnx")),
+        ("--backbone-output", "placed", "y", "placed"),
+        ("--backbone-preprocess", str(tmp_path / "p.toml"), None, str(tmp_path / "p.toml")),
+        ("--backbone-grid", "3", 4, 3),
+        ("--backbone-views", "5", 2, 5),
+        ("--weights", str(tmp_path / "w.pth"), None, str(tmp_path / "w.pth")),
+    ):
+        capsys.readouterr()
+        assert main(["train", "--resume", str(run), option, value]) == 2
+        name = option[2:].replace("-", "_")
+        said = (
+            f"{name} cannot change when a run is resumed: it is {before!r} in {run / 'config.json'}"
+        )
+        assert f"{said}, got {now!r}\n" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--resume", str(run), "--backbone", "b.onnx"]) == 0  # the same file
+
+
 def test_a_run_is_repeated_from_its_config(tmp_path, train):
     model = str(token_model(tmp_path / "b.onnx"))
     assert train("one", "--backbone", model, "--backbone-grid", "2") == 0

@@ -190,6 +190,14 @@ def test_data_that_only_moved(whole, stopped, sequences, tmp_path):
         (["--lr", "0.5"], "lr cannot change when a run is resumed: it is 0.001 in"),
         (["--dim", "8"], "dim cannot change when a run is resumed: it is 16 in"),
         (["--steps", "99"], "steps cannot change when a run is resumed: it is 12 in"),
+        (["--offsets=0"], "offsets cannot change when a run is resumed: it is (-2, 0, 2) in"),
+        (
+            ["--encoder", "small"],
+            "encoder cannot change when a run is resumed: it is 'features' in",
+        ),
+        (["--weights", "w.pth"], "weights cannot change when a run is resumed: it is None in"),
+        (["--backbone", "b.onnx"], "backbone cannot change when a run is resumed: it is None in"),
+        (["--backbone-grid", "2"], "backbone_grid cannot change when a run is resumed: it is 4 in"),
         (["--out", "other"], "no --out, --recipe"),
         (["--device", "warp"], "device 'warp'"),
     ],
@@ -210,6 +218,18 @@ def test_a_checkpoint_of_another_encoder(whole, stopped, sequences, tmp_path, ca
     capsys.readouterr()
     assert train("--resume", stopped) == 2
     assert "is of another encoder, with dim = 8, not 16" in capsys.readouterr().err
+
+
+def test_arrays_of_another_width(stopped, sequences, tmp_path, capsys):
+    data = tmp_path / "moved"
+    shutil.copytree(sequences, data)
+    for clip in data.glob("*/*.npy"):  # of as many bytes
+        rows = np.load(clip)
+        np.save(clip, np.concatenate([rows, rows], axis=1).astype(np.float16))
+    assert train("--resume", stopped, "--data", data) == 2
+    error = capsys.readouterr().err
+    assert "is of another encoder, with channels = 8, not 16" in error
+    assert error.count("\n") == 1
 
 
 def test_a_checkpoint_of_other_settings(whole, stopped, capsys):
