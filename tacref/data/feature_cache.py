@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from tacref.data.cells import WHOLE, CellGrid, Crop
 from tacref.files import replacing
 
 # Part of every key: another number, where frames are decoded or arrays are stored in another way.
-_VERSION = 1
+_VERSION = 2
 _LARGEST_FLOAT16 = float(np.finfo(np.float16).max)
 
 
@@ -94,18 +95,33 @@ class ViewFeatures:
     ----------
     files : mapping of Path to list of Path
         For each clip, the file of each of its views; view 0 is the clip unchanged.
+    grid : CellGrid
+        The cells that are kept in the files, and those to average over.
     """
 
-    def __init__(self, files: Mapping[Path, list[Path]]) -> None:
-        self.files = dict(files)
+    def __init__(self, files: Mapping[Path, list[Path]], grid: CellGrid) -> None:
+        self.files, self.grid = dict(files), grid
         self._rows: dict[Path, np.ndarray] = {}
 
     def views(self, clip: Path) -> int:
         """Return the number of views of a clip."""
         return len(self.files[clip])
 
-    def load(self, clip: Path, view: int) -> np.ndarray:
-        """Return the features of a view, `(T, F)`, mapped into memory.
+    def load(
+        self, clip: Path, view: int, *, frames: np.ndarray | None = None, crop: Crop = WHOLE
+    ) -> np.ndarray:
+        """Return the features of a view, float32 `(T, F)`.
+
+        Parameters
+        ----------
+        clip : Path
+            A clip.
+        view : int
+            Which of its views.
+        frames : ndarray of int, optional
+            The frames to load; by default all.
+        crop : Crop
+            The part of the pictures that the cells share.
 
         Raises
         ------
@@ -121,11 +137,12 @@ class ViewFeatures:
                     f"{path}: the features of {clip} cannot be read ({error}); they are computed "
                     "again when the run is continued"
                 ) from None
-        return self._rows[path]
+        rows = self._rows[path]
+        return self.grid.average(rows if frames is None else rows[frames], crop)
 
-    def __reduce__(self) -> tuple[type["ViewFeatures"], tuple[dict[Path, list[Path]]]]:
+    def __reduce__(self) -> tuple[type["ViewFeatures"], tuple[dict[Path, list[Path]], CellGrid]]:
         """Pickle the paths alone, not the features."""
-        return ViewFeatures, (self.files,)
+        return ViewFeatures, (self.files, self.grid)
 
 
 def open_features(path: Path) -> np.ndarray:

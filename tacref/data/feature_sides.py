@@ -7,6 +7,7 @@ import numpy as np
 
 from tacref.data.augment import stretch_offsets
 from tacref.data.cache import ClipIndex
+from tacref.data.cells import WHOLE, draw_crop
 from tacref.data.clips import Clip
 from tacref.data.feature_cache import ViewFeatures
 from tacref.data.sampling import context_windows, segment_uniform
@@ -29,7 +30,8 @@ class FeatureSideReader:
     views : int
         Views of each clip to draw.
     augment : bool
-        Whether to draw among all views, and offsets as at another speed; else view 0 is taken.
+        Whether to draw among all views, and of two views each, offsets as at another speed and
+        parts of the pictures; else view 0 is taken as it is.
     """
 
     def __init__(
@@ -58,12 +60,13 @@ class FeatureSideReader:
         sides = []
         for view in self._draw_views(clip, rng):
             times = segment_uniform(length, self.frames, rng)
-            offsets = self.offsets
+            offsets, crop = self.offsets, WHOLE
             if self.views > 1 and self.augment:
                 offsets = stretch_offsets(offsets, self.frames, rng)
+                crop = draw_crop(rng)
             context = context_windows(times, offsets, length)
             distinct, windows = np.unique(context, return_inverse=True)
-            rows = self.features.load(clip.path, view)[distinct].astype(np.float32)
+            rows = self.features.load(clip.path, view, frames=distinct, crop=crop)
             sides.append(Side(clip, rows, windows.reshape(context.shape), times, length))
         return sides
 

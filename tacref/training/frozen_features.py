@@ -10,6 +10,7 @@ import torch
 
 from tacref.data import iter_frames
 from tacref.data.augment import augment_pictures, change_view
+from tacref.data.cells import CellGrid
 from tacref.data.feature_cache import FeatureCache, ViewFeatures, clip_digest
 from tacref.encoder import Encoder
 from tacref.encoder.frames import FrameError, check_features
@@ -149,10 +150,11 @@ class FrozenFeatures:
                 f"computed in {time.perf_counter() - start:.0f} s, {len(paths) - computed} from "
                 f"the cache; {size / 1e6:.0f} MB in {self._cache.folder}"
             )
-        return ViewFeatures(files)
+        config = self._backbone.config
+        return ViewFeatures(files, CellGrid(config.kept_cells, config.cells))
 
     def _check_room(self, frames: int) -> None:
-        size = 2 * frames * self._backbone.width * (1 + self._views.count)
+        size = 2 * frames * self._backbone.config.kept_width * (1 + self._views.count)
         if size > self._cache.max_bytes:
             raise ValueError(
                 f"features of {frames} frames in {1 + self._views.count} views take "
@@ -182,7 +184,7 @@ class FrozenFeatures:
         return paths, len(missing)
 
     def _is_whole(self, path: Path) -> bool:
-        return self._cache.holds(path, self._backbone.width)
+        return self._cache.holds(path, self._backbone.config.kept_width)
 
     def _what(self, view: int) -> dict[str, object]:
         """Return what a view's features depend on in addition to the clip."""
@@ -210,7 +212,8 @@ class FrozenFeatures:
         if self._gpu_to_try is not None:
             gpu, self._gpu_to_try = self._gpu_to_try, None
             self._try_gpu(gpu, standardized[:_PICTURES_TO_COMPARE].numpy())
-        features: np.ndarray = self._backbone(standardized).numpy()
+        output = self._backbone.run(standardized)
+        features: np.ndarray = self._backbone.pool_kept(output).numpy()
         return features
 
     def _try_gpu(self, gpu: int, pictures: np.ndarray) -> None:

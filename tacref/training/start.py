@@ -236,9 +236,7 @@ def _use_frozen_features(
     if ranks.first:
         for message in source.bad.values():
             say(f"left out: {message}")
-    encoder.head.standardize.fit(
-        features.load(clip.path, 0).astype("float32") for clip in dataset.clips
-    )
+    encoder.head.standardize.fit(features.load(clip.path, 0) for clip in dataset.clips)
 
 
 def _title(

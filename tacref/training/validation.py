@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tacref.data import Clip, check_phases
 from tacref.data.feature_cache import ViewFeatures
 from tacref.encoder import Encoder
@@ -74,8 +72,7 @@ class HeldOut:
         def embed(path: Path) -> Any:
             try:
                 if self.features is not None and path in self.features.files:
-                    rows = self.features.load(path, 0).astype(np.float32)
-                    return encoder.embed_features(rows)
+                    return encoder.embed_features(self.features.load(path, 0))
                 return embed_clip(encoder, path)[0]
             except (ValueError, OSError) as error:
                 if not self.skip:

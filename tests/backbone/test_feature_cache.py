@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
+from tacref.data.cells import CellGrid
 from tacref.data.feature_cache import (
     FeatureCache,
     ViewFeatures,
@@ -83,7 +84,7 @@ def test_features_that_were_removed_are_named(tmp_path):
     cache = FeatureCache(tmp_path, 1 << 20)
     path = cache.path("a", view=0)
     cache.write(path, np.zeros((2, 2), np.float32))
-    features = ViewFeatures({tmp_path / "clip.mp4": [path]})
+    features = ViewFeatures({tmp_path / "clip.mp4": [path]}, CellGrid((1, 2), (1, 2)))
     features.load(tmp_path / "clip.mp4", 0)
     fresh = pickle.loads(pickle.dumps(features))
     path.unlink()

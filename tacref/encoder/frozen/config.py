@@ -11,6 +11,9 @@ LAYOUTS = ("NCHW", "NHWC")
 MAX_GRID, MAX_FEATURES = 64, 1_000_000
 # Class and register tokens, which stand for no place in the picture; they come first.
 MAX_PREFIX_TOKENS = 9
+# Cells that are kept along each side for one cell of the grid, so that parts of pictures can be
+# drawn in training.
+_KEPT_PER_CELL = 2
 
 
 @dataclass(frozen=True)
@@ -113,14 +116,27 @@ class BackboneConfig:
     @property
     def cells(self) -> tuple[int, int]:
         """Return rows and columns of the grid of averages."""
+        return self._cells(self.grid)
+
+    @property
+    def kept_cells(self) -> tuple[int, int]:
+        """Return rows and columns of the finer grid that is kept for training."""
+        return self._cells(_KEPT_PER_CELL * self.grid)
+
+    def _cells(self, most: int) -> tuple[int, int]:
         if not self.keeps_place:
             return 1, 1
-        return min(self.sides[0], self.grid), min(self.sides[1], self.grid)
+        return min(self.sides[0], most), min(self.sides[1], most)
 
     @property
     def width(self) -> int:
         """Return the number of features per frame."""
         return self.cells[0] * self.cells[1] * self.channels
+
+    @property
+    def kept_width(self) -> int:
+        """Return the number of features per frame that are kept for training."""
+        return self.kept_cells[0] * self.kept_cells[1] * self.channels
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain JSON values."""

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from tacref.data.cells import cell_averages
 from tacref.encoder.frozen.config import BackboneConfig
 from tacref.encoder.frozen.model import BackboneFile
 from tacref.encoder.frozen.runner import BackboneRunner
@@ -87,9 +88,9 @@ class FrozenBackbone(nn.Module):
         self.width = config.width
         self.file: BackboneFile | None = None
         self.runner: BackboneRunner | None = None
-        (height, width), (rows, columns) = config.sides, config.cells
-        self.register_buffer("rows", _averages(height, rows), persistent=False)
-        self.register_buffer("columns", _averages(width, columns), persistent=False)
+        rows, columns = self._averages(config.cells)
+        self.register_buffer("rows", rows, persistent=False)
+        self.register_buffer("columns", columns, persistent=False)
 
     def attach(self, file: BackboneFile, runner: BackboneRunner | None = None) -> None:
         """Take the backbone from its file, and the session that has been opened of it, if any.
@@ -128,6 +129,18 @@ class FrozenBackbone(nn.Module):
 
     def pool(self, output: Tensor) -> Tensor:
         """Average an output over cells, which are rows after rows, C features each."""
+        return self._pool(output, self.rows, self.columns)
+
+    def pool_kept(self, output: Tensor) -> Tensor:
+        """Average an output over the finer grid that is kept for training."""
+        return self._pool(output, *self._averages(self.config.kept_cells))
+
+    def _averages(self, cells: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        height, width = self.config.sides
+        rows, columns = cell_averages(height, cells[0]), cell_averages(width, cells[1])
+        return torch.from_numpy(rows), torch.from_numpy(columns)
+
+    def _pool(self, output: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         config = self.config
         if config.form == "vector":
             return output
@@ -139,17 +152,8 @@ class FrozenBackbone(nn.Module):
         elif not config.channels_last:
             output = output.permute(0, 2, 3, 1)
         output = output.permute(0, 3, 1, 2)  # (M, C, h, w)
-        cells = self.rows @ output @ self.columns.T
+        cells = rows @ output @ columns.T
         return cells.permute(0, 2, 3, 1).flatten(1)
-
-
-def _averages(length: int, cells: int) -> Tensor:
-    """Return the matrix that averages a line over cells of equal length, `(cells, length)`."""
-    edges = torch.arange(cells + 1, dtype=torch.float64) * length / cells
-    places = torch.arange(length, dtype=torch.float64)
-    start = torch.maximum(edges[:-1, None], places)
-    end = torch.minimum(edges[1:, None], places + 1)
-    return ((end - start).clamp(min=0) * cells / length).to(torch.float32)
 
 
 class FrozenHead(nn.Module):
