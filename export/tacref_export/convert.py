@@ -134,9 +134,10 @@ def _fits_one_file(encoder: "Encoder", run: Path, precision: Precision) -> bool:
     file = _backbone_file(encoder)
     size = sum(value.numel() * value.element_size() for value in encoder.state_dict().values())
     size += 0 if file is None else file.size
-    if precision == "float16" and (file is None or not file.weights_outside):
+    outside = file is not None and file.weights_outside
+    if precision == "float16" and not outside:
         size //= 2
-    if size <= MAX_WEIGHT_BYTES:  # int8 also begins with a float32 graph
+    if size <= MAX_WEIGHT_BYTES and not outside:  # int8 also begins with a float32 graph
         return True
     takes = (
         f"{run}: its weights take {size / 1e9:.1f} GB as an ONNX graph, which holds at most "

@@ -24,6 +24,9 @@ from tacref.training.task import DEFAULTS, FILES, MAY_CHANGE
 CHECKPOINT_FOLDER, BEST_FOLDER = "checkpoints", "best"
 FORMAT = 1
 _HOW_TO_REPEAT = "--recipe with its config.json and a new --out repeats the run"
+# Temporary files that a killed process leaves, each with a dot before it.
+_HALF_WRITTEN = ("step-*.pt", "encoder-*.safetensors", "config-*.json", "metrics-*.jsonl",
+                 "backbone-*.onnx", "backbone.onnx-*.data")  # fmt: skip
 _STATE_KEYS = frozenset(
     ("format", "step", "model", "optimizer", "scaler", "encoder", "settings", "data", "best",
      "seconds", "tau_untrained", "skipped")
@@ -86,7 +89,7 @@ def newest_checkpoint(run: Path) -> Path | None:
         replace the trained encoder.
     """
     for folder in (run, run / BEST_FOLDER, run / CHECKPOINT_FOLDER):
-        for name in ("step-*.pt", "encoder-*.safetensors", "config-*.json", "metrics-*.jsonl"):
+        for name in _HALF_WRITTEN:
             for leftover in folder.glob(f".{name}"):
                 leftover.unlink()
     for path in reversed(checkpoints(run)):

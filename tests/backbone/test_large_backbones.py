@@ -168,13 +168,34 @@ def test_what_one_file_cannot_hold(tmp_path, monkeypatch):
         BackboneFile(path)
 
 
-def test_constants_in_another_file_are_refused(tmp_path, small_bound):
-    path = large_model(tmp_path / "b.onnx")
-    model = onnx.load(path, load_external_data=False)
-    tensor = onnx.TensorProto(name="kept", data_type=1, dims=[1], data_location=1)
+def constant(name):
+    tensor = onnx.TensorProto(name=name, data_type=1, dims=[1], data_location=1)
     tensor.external_data.add(key="location", value="weights.bin")
     tensor.external_data.add(key="length", value="4")
-    model.graph.node.insert(0, onnx.helper.make_node("Constant", [], ["k0"], value=tensor))
+    return onnx.helper.make_node("Constant", [], [f"{name}0"], value=tensor)
+
+
+def in_a_node(model):
+    model.graph.node.insert(0, constant("kept"))
+
+
+def in_a_branch(model):
+    branch = onnx.helper.make_graph([constant("kept")], "branch", [], [])
+    model.graph.node.append(
+        onnx.helper.make_node("If", ["yes"], [], then_branch=branch, else_branch=branch)
+    )
+
+
+def in_a_function(model):
+    function = onnx.helper.make_function("own", "F", [], ["kept0"], [constant("kept")], [], ["a"])
+    model.functions.append(function)
+
+
+@pytest.mark.parametrize("add", [in_a_node, in_a_branch, in_a_function])
+def test_constants_in_another_file_are_refused(tmp_path, small_bound, add):
+    path = large_model(tmp_path / "b.onnx")
+    model = onnx.load(path, load_external_data=False)
+    add(model)
     path.write_bytes(model.SerializeToString())
     with pytest.raises(ValueError, match=r"keeps 'kept', which is not one of its graph's weights"):
         BackboneFile(path)

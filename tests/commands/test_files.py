@@ -4,7 +4,14 @@ import errno
 
 import pytest
 
-from tacref.files import check_new_file, check_new_folder, new_file, new_folder, replacing
+from tacref.files import (
+    check_new_file,
+    check_new_folder,
+    files_together,
+    new_file,
+    new_folder,
+    replacing,
+)
 
 
 def test_replacing_writes_and_replaces(tmp_path):
@@ -46,6 +53,43 @@ def test_new_folder(tmp_path):
     with pytest.raises(RuntimeError, match="disk"):
         fail()
     assert [file.name for file in tmp_path.iterdir()] == ["deep"]
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_files_together(tmp_path, replace):
+    paths = [tmp_path / "new" / name for name in ("data", "graph")]
+    with files_together(paths, replace=replace) as folder:
+        for path in paths:
+            (folder / path.name).write_text(path.name)
+        (folder / "other").touch()
+        assert not any(path.exists() for path in paths)
+    assert sorted(paths[0].parent.iterdir()) == paths
+    assert [path.read_text() for path in paths] == ["data", "graph"]
+
+    def fail():
+        with files_together(paths, replace=replace) as folder:
+            (folder / "data").write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert sorted(paths[0].parent.iterdir()) == paths
+    assert [path.read_text() for path in paths] == ["data", "graph"]
+
+
+def test_files_together_replace_none_that_is_there(tmp_path):
+    paths = [tmp_path / name for name in ("data", "graph")]
+    paths[1].write_text("theirs")
+
+    def write():
+        with files_together(paths, replace=False) as folder:
+            for path in paths:
+                (folder / path.name).write_text("ours")
+
+    with pytest.raises(ValueError, match="graph: exists already; name another or remove it"):
+        write()
+    assert list(tmp_path.iterdir()) == [paths[1]]
+    assert paths[1].read_text() == "theirs"
 
 
 def test_existing_folder_is_refused(tmp_path):

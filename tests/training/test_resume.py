@@ -66,6 +66,8 @@ def test_damaged_checkpoints_are_set_aside(whole, stopped, capsys):
     (folder / "step-000006.pt").write_bytes(newer)
     (folder / ".step-000008-abc.pt").write_bytes(b"half")
     (stopped / ".metrics-abc.jsonl").write_text('{"step": 1')
+    (stopped / ".backbone-abc.onnx").write_bytes(b"half")
+    (stopped / ".backbone.onnx-abc.data").write_bytes(b"half")
     assert train("--resume", stopped, "--json") == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["resumed_at"] == 3

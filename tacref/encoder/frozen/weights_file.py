@@ -16,7 +16,7 @@ SUFFIX = ".data"
 MIN_TENSOR_BYTES = 1024
 _ALIGNMENT = 4096  # of a tensor, so that onnxruntime can map it into memory
 _BLOCK_BYTES = 1 << 24  # copied at once
-_DEFAULT, _EXTERNAL = 0, 1  # TensorProto.DataLocation
+_EXTERNAL = 1  # TensorProto.EXTERNAL
 
 
 class Place(NamedTuple):
@@ -67,7 +67,11 @@ def path_of_weights(path: Path) -> Path:
 
 def outside_tensors(model: Any) -> list[Any]:
     """Return the tensors of a model whose bytes are in other files, wherever it uses them."""
-    return [tensor for tensor in _tensors_of(model) if tensor.data_location == _EXTERNAL]
+    tensors = list(_tensors_of_graph(model.graph))
+    for function in model.functions:
+        for node in function.node:
+            tensors += _tensors_of_node(node)
+    return [tensor for tensor in tensors if tensor.data_location == _EXTERNAL]
 
 
 def check_places(path: Path, model: Any) -> None:
@@ -181,17 +185,19 @@ def digest_of(graph: bytes, pieces: Sequence[Piece]) -> str:
     return digest.hexdigest()
 
 
-def _tensors_of(message: Any) -> Iterator[Any]:
-    """Yield the tensors of a model, a graph, a function or a node, and of those within it."""
-    for name in ("graph", "g", "t"):
-        if name in message.DESCRIPTOR.fields_by_name and message.HasField(name):
-            inner = getattr(message, name)
-            if name == "t":
-                yield inner
-            else:
-                yield from _tensors_of(inner)
-    yield from getattr(message, "initializer", ())
-    yield from getattr(message, "tensors", ())
-    for name in ("functions", "node", "attribute", "graphs"):
-        for inner in getattr(message, name, ()):
-            yield from _tensors_of(inner)
+def _tensors_of_graph(graph: Any) -> Iterator[Any]:
+    """Yield the tensors of a graph, also those of graphs within it."""
+    yield from graph.initializer
+    for node in graph.node:
+        yield from _tensors_of_node(node)
+
+
+def _tensors_of_node(node: Any) -> Iterator[Any]:
+    for attribute in node.attribute:
+        if attribute.HasField("t"):
+            yield attribute.t
+        yield from attribute.tensors
+        if attribute.HasField("g"):
+            yield from _tensors_of_graph(attribute.g)
+        for graph in attribute.graphs:
+            yield from _tensors_of_graph(graph)
