@@ -44,7 +44,7 @@ LIBRARIES = {
     "torchvision": {
         "packages": [TORCHVISION],
         "before": DECLARE,
-        "replaced": {'resnet50(weights="IMAGENET1K_V2")': "resnet18()"},
+        "replaced": {"models.resnet50(weights=weights)": "models.resnet18()"},
         "file": "resnet50.onnx",
         "output": "map",
         "preprocess": "size = 224\nresize = 232\n",
