@@ -1,7 +1,9 @@
-"""For all tests: one hypothesis profile, signals as usual, and where the real recordings are."""
+"""For all tests: one hypothesis profile, signals as usual, real recordings, other packages."""
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,3 +27,22 @@ def shared_data():
     if not folder.is_dir():
         pytest.skip(f"no real recordings at {folder}; TACREF_SHARED names their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def install(tmp_path_factory):
+    """Return a function that installs packages in a new folder, for tests marked `download`.
+
+    It takes arguments of `pip install` and returns the folder. Skips unless TACREF_DOWNLOADS=1.
+    """
+    if os.environ.get("TACREF_DOWNLOADS") != "1":
+        pytest.skip("it downloads packages; TACREF_DOWNLOADS=1 lets it")
+
+    def run(*arguments):
+        folder = tmp_path_factory.mktemp("packages")
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        target = ["--only-binary", ":all:", "--target", str(folder)]
+        subprocess.run([*pip, *target, *arguments], check=True, timeout=280)
+        return folder
+
+    return run
