@@ -1,6 +1,7 @@
 """Pairs of clips for training, drawn by seed and step."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,7 @@ class PairDataset:
         self.cache = ClipCache(cache_bytes, size)
         self.bad: dict[Path, str] = {}
         self._offsets, self._augment = tuple(offsets), augment
+        self._noise: np.ndarray | None = None
         self._reader: SideReader | FeatureSideReader = SideReader(
             self.cache,
             offsets=offsets,
@@ -178,6 +180,16 @@ class PairDataset:
             augment=self._augment,
         )
 
+    def use_noise(self, deviations: np.ndarray) -> None:
+        """Add noise to features from now on.
+
+        Parameters
+        ----------
+        deviations : ndarray of float32, shape (F,)
+            Standard deviation of the noise for each feature; where all are 0, none is added.
+        """
+        self._noise = deviations if deviations.any() else None
+
     def _leave_out(self, bad: Mapping[Path, str]) -> None:
         for members in self._activities.values():
             for clip in [clip for clip in members if clip.path in bad]:
@@ -236,13 +248,25 @@ class PairDataset:
         for attempt in range(_MAX_ATTEMPTS):
             rng = np.random.default_rng([self.seed, step, slot, attempt])
             try:
-                x, y = (self._reader.read(clip, rng) for clip in self._draw_pair(rng))
+                x, y = (self._read(clip, rng) for clip in self._draw_pair(rng))
                 return list(zip(x, y, strict=True))
             except (ValueError, OSError) as error:
                 if self.on_bad_video == "fail":
                     raise
                 skipped.append(str(error))
         raise ValueError(f"no pair of clips can be read; the last time: {skipped[-1]}")
+
+    def _read(self, clip: Clip, rng: np.random.Generator) -> list[Side]:
+        """Draw and read the views of a clip, with noise if there is any."""
+        sides, deviations = self._reader.read(clip, rng), self._noise
+        if deviations is None:
+            return sides
+
+        def add_noise(frames: np.ndarray) -> np.ndarray:
+            noisy: np.ndarray = frames + deviations * rng.standard_normal(frames.shape, np.float32)
+            return noisy
+
+        return [replace(side, frames=add_noise(side.frames)) for side in sides]
 
     def _draw_pair(self, rng: np.random.Generator) -> tuple[Clip, Clip]:
         number = int(rng.integers(sum(map(len, self._activities.values()))))

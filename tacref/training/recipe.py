@@ -102,7 +102,13 @@ def merge(recipe: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, An
         for key in Regularization._fields:
             merged.pop(key, None)
     if options.get("encoder", merged.get("encoder")) != merged.get("encoder"):
-        for key in ("offsets", "size", "view_weight", *BACKBONE_KEYS):  # of another encoder
+        for key in (
+            "offsets",
+            "size",
+            "view_weight",
+            "noise",
+            *BACKBONE_KEYS,
+        ):  # of another encoder
             merged.pop(key, None)
     return merged | dict(options)
 

@@ -84,6 +84,13 @@ class Settings:
         "colors, angle, scale, place and speed",
         default=True,
     )
+    noise: float = DATA.option(
+        "add noise to features, this many of the deviations that they have over the training set",
+        not_negative(),
+        at_most(MAX_FLOAT),
+        default=0.0,
+        default_words="the recipe's",
+    )
     on_bad_video: str = DATA.option(
         "end at a clip that cannot be read, or skip it",
         one_of(ON_BAD_VIDEO),

@@ -85,14 +85,17 @@ def make_plan(options: Mapping[str, Any], run: Path, continues: bool, ranks: Ran
         options=keys_of_options,
     )
     settings, task = split_keys(keys)
-    if not ENCODERS[encoder].takes_pictures and (weight := keys.get("view_weight")):
+    kind = ENCODERS[encoder]
+    if not kind.takes_pictures and (weight := keys.get("view_weight")):
         raise ValueError(f"view_weight is for pictures, not for feature arrays, got {weight!r}")
+    if kind.takes_pictures and not kind.needs_backbone and (noise := keys.get("noise")):
+        raise ValueError(f"noise is for features, not for pictures, got {noise!r}")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     checked = Settings(**{"device": device} | settings)
     checked.check_shares(ranks.world)
     shape: dict[str, Any] = {key: task[key] for key in ("offsets", "size", "dim") if key in task}
     backbone = None
-    if ENCODERS[encoder].needs_backbone:
+    if kind.needs_backbone:
         backbone = choose_backbone(task, None if saved is None else run)
         shape["backbone"] = backbone.config
     else:
@@ -195,6 +198,7 @@ def _carry_out(plan: Plan, ranks: Ranks) -> Result:
             encoder = build_encoder(replace(plan.encoder, channels=width), seed=settings.seed)
         if isinstance(encoder.preprocess, Standardize):
             encoder.preprocess.fit(dataset.cache.load(clip.path) for clip in dataset.clips)
+            dataset.use_noise(settings.noise * encoder.preprocess.std.numpy())
         if plan.backbone is not None:
             _use_frozen_features(plan, plan.backbone, encoder, dataset, val, ranks)
         return train(
@@ -237,6 +241,7 @@ def _use_frozen_features(
         for message in source.bad.values():
             say(f"left out: {message}")
     encoder.head.standardize.fit(features.load(clip.path, 0) for clip in dataset.clips)
+    dataset.use_noise(settings.noise * encoder.head.standardize.std.numpy())
 
 
 def _title(

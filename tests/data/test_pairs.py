@@ -271,3 +271,31 @@ def test_pair_dataset_refuses(options, message):
 def test_batch_refuses_a_negative_step(features):
     with pytest.raises(ValueError, match="step must be >= 0, got -1"):
         PairDataset(features, offsets=(0,)).batch(-1)
+
+
+def test_noise_has_the_deviations_that_are_asked_for(features):
+    deviations = np.array([0, 0.5, 3], np.float32)
+    plain = PairDataset(features, offsets=OFFSETS, frames=40, pairs=40)
+    noisy = PairDataset(features, offsets=OFFSETS, frames=40, pairs=40)
+    noisy.use_noise(deviations)
+    # The first clip is drawn before any noise, so its frames are the same in both.
+    x, y = plain.batch(0), noisy.batch(0)
+    first = x.windows[0, 0].max() + 1
+    np.testing.assert_array_equal(x.windows[0, 0], y.windows[0, 0])
+    assert y.frames.dtype == np.float32
+    np.testing.assert_array_equal(x.frames[:first, 0], y.frames[:first, 0])
+    noises = []
+    for step in range(40):
+        x, y = plain.batch(step), noisy.batch(step)
+        first = x.windows[0, 0].max() + 1
+        noises.append(y.frames[:first] - x.frames[:first])
+    noise = np.concatenate(noises).astype(np.float64)
+    assert abs(noise.mean(0)).max() < 0.3
+    np.testing.assert_allclose(noise.std(0), deviations, rtol=0.1)
+    assert abs(np.corrcoef(noise[:, 1:].T)[0, 1]) < 0.1
+    assert abs(np.corrcoef(noise[:-1, 1], noise[1:, 1])[0, 1]) < 0.1
+    again = PairDataset(features, offsets=OFFSETS, frames=40, pairs=40)
+    again.use_noise(deviations)
+    assert_batches_equal(again.batch(3), noisy.batch(3))
+    again.use_noise(0 * deviations)
+    assert_batches_equal(again.batch(3), plain.batch(3))

@@ -59,6 +59,7 @@ def test_another_encoder_does_not_take_over_two_views():
     assert recipe["view_weight"] > 0
     assert "view_weight" not in merge(recipe, {"encoder": "resnet50"})
     assert merge(recipe, {"encoder": "resnet50", "view_weight": 2.0})["view_weight"] == 2.0
+    assert "noise" not in merge({"encoder": "features", "noise": 0.1}, {"encoder": "small"})
 
 
 def test_the_config_of_a_run_older_than_a_setting(sequences, tmp_path):

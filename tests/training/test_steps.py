@@ -104,6 +104,24 @@ def test_views_of_dataset_and_settings_agree(tmp_path):
             train(build_encoder(config), dataset, {}, tmp_path / "run", settings)
 
 
+def test_noise_is_for_features(sequences, tmp_path, capsys):
+    folder = tmp_path / "run"
+    clips = make_dataset(tmp_path / "data", train=2, val=2, size=32)
+    assert main(["train", "--data", str(clips), "--out", str(folder), "--noise", "0.1"]) == 2
+    assert "noise is for features, not for pictures, got 0.1" in capsys.readouterr().err
+    assert not folder.exists()
+    options = ["--data", str(sequences), "--steps", "2", "--seed", "1"]
+    losses = []
+    for noise in ("0", "0.5", "0.5"):
+        out = tmp_path / f"{len(losses)}"
+        assert main(["train", *options, "--out", str(out), "--noise", noise]) == 0
+        assert json.loads((out / "config.json").read_text())["training"]["noise"] == float(noise)
+        losses.append(losses_of(out))
+    assert losses[0] != losses[1] == losses[2]
+    with pytest.raises(ValueError, match=r"noise must be finite and >= 0, got -1\.0"):
+        Settings(steps=1, lr=1.0, pairs=1, noise=-1.0)
+
+
 def test_views_are_refused(sequences, tmp_path, capsys):
     options = ["--data", str(sequences), "--out", str(tmp_path / "run"), "--view-weight", "1"]
     assert main(["train", *options]) == 2
