@@ -11,9 +11,9 @@ LAYOUTS = ("NCHW", "NHWC")
 MAX_GRID, MAX_FEATURES = 64, 1_000_000
 # Class and register tokens, which stand for no place in the picture; they come first.
 MAX_PREFIX_TOKENS = 9
-# Cells that are kept along each side for one cell of the grid, so that parts of pictures can be
-# drawn in training.
-_KEPT_PER_CELL = 2
+# Features are kept in at least as many cells along each side, a multiple of the grid's, so that
+# parts of pictures can be drawn in training.
+_LEAST_KEPT_CELLS = 7
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ class BackboneConfig:
 
     @property
     def kept_cells(self) -> tuple[int, int]:
-        """Return rows and columns of the finer grid that is kept for training."""
-        return self._cells(_KEPT_PER_CELL * self.grid)
+        """Return rows and columns of the grid that is kept for training, as fine or finer."""
+        return self._cells(-(-_LEAST_KEPT_CELLS // self.grid) * self.grid)
 
     def _cells(self, most: int) -> tuple[int, int]:
         if not self.keeps_place:
