@@ -15,6 +15,7 @@ from numpy.lib import format as npy
 ARCHIVE_SUFFIX = ".npz"
 # Arrays of an archive that is a clip.
 FEATURES, TIMES = "features", "times"
+_FEATURES_FILE, _TIMES_FILE = f"{FEATURES}.npy", f"{TIMES}.npy"
 # Version 3 differs from 2 in the encoding of names, which arrays of numbers do not have.
 _HEADERS = {
     (1, 0): npy.read_array_header_1_0,
@@ -139,8 +140,8 @@ def open_array(path: str | Path) -> Iterator[StoredArray]:
         damaged.
     """
     if is_archive(path):
-        with _open_archive(path) as archive, archive.open(f"{FEATURES}.npy") as member:
-            yield StoredArray(path, member, archive.getinfo(f"{FEATURES}.npy").file_size)
+        with _open_archive(path) as archive, archive.open(_FEATURES_FILE) as member:
+            yield StoredArray(path, member, archive.getinfo(_FEATURES_FILE).file_size)
         return
     try:
         with open(path, "rb") as file:
@@ -181,10 +182,9 @@ def stated_times(path: str | Path, length: int) -> np.ndarray | None:
     if not is_archive(path):
         return None
     with _open_archive(path) as archive:
-        member = f"{TIMES}.npy"
-        if member not in archive.namelist():
+        if _TIMES_FILE not in archive.namelist():
             return None
-        with archive.open(member) as file:
+        with archive.open(_TIMES_FILE) as file:
             shape, _, dtype = _read_any_header(f"{path}: {TIMES}", file)
             if shape != (length,) or dtype.kind not in "fiu":
                 raise ValueError(
@@ -222,13 +222,13 @@ def archived_names(path: str | Path) -> list[str]:
 @contextmanager
 def _open_archive(path: str | Path) -> Iterator[zipfile.ZipFile]:
     """Open an archive that holds features, perhaps times, and nothing else."""
-    names = archived_names(path)
-    if sorted(names) not in ([FEATURES], [FEATURES, TIMES]):
-        raise ValueError(
-            f"{path}: must hold an array {FEATURES} (T, F), may hold {TIMES} (T,), and nothing "
-            f"else; holds {', '.join(names) or 'nothing'}"
-        )
     with _reporting_damage(path), zipfile.ZipFile(path) as archive:
+        members = archive.namelist()
+        if sorted(members) not in ([_FEATURES_FILE], [_FEATURES_FILE, _TIMES_FILE]):
+            raise ValueError(
+                f"{path}: must hold {_FEATURES_FILE} (T, F), may hold {_TIMES_FILE} (T,), and "
+                f"nothing else; holds {', '.join(members) or 'nothing'}"
+            )
         yield archive
 
 

@@ -83,10 +83,14 @@ class CellGrid(NamedTuple):
         ndarray of float32, shape (T, F')
             Cells are rows after rows, C features each, as in `features`.
         """
+        features = features.astype(np.float32)
+        if self.kept == self.cells and crop == WHOLE:
+            return features
         rows, columns = (
             cell_averages(kept, cells, *part)
             for kept, cells, part in zip(self.kept, self.cells, crop, strict=True)
         )
-        places = features.reshape(len(features), self.kept[0] * self.kept[1], -1)
-        averages = np.kron(rows, columns) @ places.astype(np.float32)
-        return averages.reshape(len(features), -1)
+        T, (height, width) = len(features), self.kept
+        lines = rows @ features.reshape(T, height, -1)  # (T, rows, width C)
+        cells = columns @ lines.reshape(T, len(rows), width, -1)  # (T, rows, columns, C)
+        return cells.reshape(T, -1)

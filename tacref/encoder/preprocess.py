@@ -147,10 +147,15 @@ class Standardize(nn.Module):
         self.register_buffer("std", torch.ones(channels))
 
     @torch.no_grad()
-    def fit(self, clips: Iterable[np.ndarray]) -> None:
-        """Compute mean and deviation over all frames of clips `(T, F)`; 1 for a constant feature.
+    def fit(self, clips: Iterable[np.ndarray]) -> np.ndarray:
+        """Compute mean and deviation over all frames of clips `(T, F)`.
 
         Clip by clip (Chan et al. 1979), so that they need not all be in memory.
+
+        Returns
+        -------
+        ndarray of float32, shape (F,)
+            The deviations: 0 for a constant feature, which is then divided by 1.
         """
         count, mean, squares = 0, np.zeros(len(self.mean)), np.zeros(len(self.mean))
         for clip in clips:
@@ -160,9 +165,10 @@ class Standardize(nn.Module):
             mean += step * (len(clip) / total)
             count = total
         std = np.sqrt(squares / count)
-        std[std <= 1e-6 * np.maximum(np.abs(mean), 1e-12)] = 1.0
+        std[std <= 1e-6 * np.maximum(np.abs(mean), 1e-12)] = 0.0
         self.mean.copy_(torch.from_numpy(mean))
-        self.std.copy_(torch.from_numpy(std))
+        self.std.copy_(torch.from_numpy(np.where(std == 0, 1.0, std)))
+        return std.astype(np.float32)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Map `(M, F)` to float32 `(M, F)`."""

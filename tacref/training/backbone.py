@@ -69,11 +69,11 @@ def choose_backbone(task: Mapping[str, Any], resumed: Path | None) -> BackboneCh
         "feature_cache": _absolute(values["feature_cache"]),
         "feature_cache_gb": values["feature_cache_gb"],
     }
-    folder = values["feature_cache"]
-    cache = FeatureCache(
-        default_cache_folder() if folder is None else folder,
-        int(values["feature_cache_gb"] * 1e9),
-    )
+    folder = Path(values["feature_cache"] or default_cache_folder())
+    for existing in (folder, *folder.parents):
+        if existing.exists() and not existing.is_dir():
+            raise ValueError(f"feature_cache {str(folder)!r}: {existing} is a file")
+    cache = FeatureCache(folder, int(values["feature_cache_gb"] * 1e9))
     if resumed is not None:
         file, config = _of_run(resumed)
         runner = file.open(config.output)

@@ -11,6 +11,7 @@ import torch
 from tacref.data import Clip, PairDataset, check_phases, find_clips
 from tacref.data.copies import find_copies
 from tacref.encoder import Encoder, EncoderConfig, build_encoder
+from tacref.encoder.device import check_device
 from tacref.encoder.frozen.modules import FrozenBackbone, FrozenHead
 from tacref.encoder.preprocess import Standardize
 from tacref.encoder.registry import ENCODERS, default_encoder
@@ -89,7 +90,9 @@ def make_plan(options: Mapping[str, Any], run: Path, continues: bool, ranks: Ran
     if not kind.takes_pictures and (weight := keys.get("view_weight")):
         raise ValueError(f"view_weight is for pictures, not for feature arrays, got {weight!r}")
     if kind.takes_pictures and not kind.needs_backbone and (noise := keys.get("noise")):
-        raise ValueError(f"noise is for features, not for pictures, got {noise!r}")
+        raise ValueError(
+            f"noise is for the encoders features and frozen, not for {encoder!r}, got {noise!r}"
+        )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     checked = Settings(**{"device": device} | settings)
     checked.check_shares(ranks.world)
@@ -182,7 +185,9 @@ def _carry_out(plan: Plan, ranks: Ranks) -> Result:
     encoder = None  # built before the data is read, so that a bad weight file is found at once
     if plan.encoder.takes_pictures or plan.weights is not None:
         encoder = build_encoder(plan.encoder, seed=settings.seed, weights=plan.weights)
-    with process_group(ranks, ranks.device(settings.device)):
+    device = ranks.device(settings.device)
+    check_device(device)
+    with process_group(ranks, device):
         data = plan.data or out / DATA
         if plan.data is None and ranks.first and not data.exists():
             _render(data, settings.seed)
@@ -197,8 +202,8 @@ def _carry_out(plan: Plan, ranks: Ranks) -> Result:
             width = dataset.cache.load(dataset.clips[0].path).shape[1]
             encoder = build_encoder(replace(plan.encoder, channels=width), seed=settings.seed)
         if isinstance(encoder.preprocess, Standardize):
-            encoder.preprocess.fit(dataset.cache.load(clip.path) for clip in dataset.clips)
-            dataset.use_noise(settings.noise * encoder.preprocess.std.numpy())
+            arrays = (dataset.cache.load(clip.path) for clip in dataset.clips)
+            dataset.use_noise(settings.noise * encoder.preprocess.fit(arrays))
         if plan.backbone is not None:
             _use_frozen_features(plan, plan.backbone, encoder, dataset, val, ranks)
         return train(
@@ -240,8 +245,8 @@ def _use_frozen_features(
     if ranks.first:
         for message in source.bad.values():
             say(f"left out: {message}")
-    encoder.head.standardize.fit(features.load(clip.path, 0) for clip in dataset.clips)
-    dataset.use_noise(settings.noise * encoder.head.standardize.std.numpy())
+    arrays = (features.load(clip.path, 0) for clip in dataset.clips)
+    dataset.use_noise(settings.noise * encoder.head.standardize.fit(arrays))
 
 
 def _title(

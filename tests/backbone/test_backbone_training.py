@@ -160,6 +160,8 @@ def test_a_damaged_clip_is_left_out_where_that_is_asked(tmp_path, train, data, c
         (["--backbone", "{}", "--backbone-preprocess", "none.toml"], "none.toml"),
         (["--backbone", "none.onnx"], "none.onnx: no such ONNX file"),
         (["--backbone", "{}", "--feature-cache-gb", "1e-6"], "and feature_cache_gb allows 1e-06"),
+        (["--backbone", "{}", "--feature-cache", "{}"], "b.onnx is a file"),
+        (["--backbone", "{}", "--device", "cuda:77"], "'cuda:77': torch cannot compute on it here"),
         (["--backbone", "{}", "--weights", "w.pth"], "weights are for the resnet50 encoder"),
         (["--backbone", "{}", "--freeze-backbone"], "whose backbone has no weights"),
     ],

@@ -64,11 +64,14 @@ def test_times_may_be_whole_numbers(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({}, "must hold an array features .* holds nothing$"),
-        ({"rows": ROWS}, r"may hold times \(T,\), and nothing else; holds rows$"),
-        ({"times": TIMES}, "holds times$"),
-        ({"features": ROWS, "times": TIMES, "fps": np.array(25)}, "holds features, times, fps$"),
-        ({"embeddings": ROWS, "timestamps": TIMES}, "holds embeddings, timestamps$"),
+        ({}, "must hold features.npy .* holds nothing$"),
+        ({"rows": ROWS}, r"may hold times.npy \(T,\), and nothing else; holds rows.npy$"),
+        ({"times": TIMES}, "holds times.npy$"),
+        (
+            {"features": ROWS, "times": TIMES, "fps": np.array(25)},
+            "times.npy, fps.npy$",
+        ),
+        ({"embeddings": ROWS, "timestamps": TIMES}, "holds embeddings.npy, timestamps.npy$"),
         ({"features": ROWS[0]}, r"features: must hold numbers of shape \(T, F\), got float64"),
         ({"features": np.array([[{}]])}, "features: must hold numbers of .* got object"),
         ({"features": np.array([["a"]])}, "got <U1"),
@@ -98,11 +101,11 @@ def test_other_archives_are_refused(tmp_path, arrays, message):
             read(path)
 
 
-def archive(**members):
+def archive(suffix=".npy", **members):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as file:
         for name, content in members.items():
-            file.writestr(name + ".npy", content)
+            file.writestr(name + suffix, content)
     return stream.getvalue()
 
 
@@ -117,6 +120,7 @@ def array(values):
     [
         (b"", "damaged, or not a .npz archive"),
         (b"text", "damaged, or not a .npz archive"),
+        (archive(suffix="", features=array(ROWS)), "must hold features.npy .*; holds features$"),
         (array(ROWS), "damaged, or not a .npz archive"),
         (archive(features=array(ROWS))[:-30], "damaged, or not a .npz archive"),
         (archive(features=array(ROWS)[:-8]), "features: not a plain .npy array, or cut off: holds"),

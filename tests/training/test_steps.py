@@ -108,7 +108,8 @@ def test_noise_is_for_features(sequences, tmp_path, capsys):
     folder = tmp_path / "run"
     clips = make_dataset(tmp_path / "data", train=2, val=2, size=32)
     assert main(["train", "--data", str(clips), "--out", str(folder), "--noise", "0.1"]) == 2
-    assert "noise is for features, not for pictures, got 0.1" in capsys.readouterr().err
+    message = "noise is for the encoders features and frozen, not for 'small', got 0.1"
+    assert message in capsys.readouterr().err
     assert not folder.exists()
     options = ["--data", str(sequences), "--steps", "2", "--seed", "1"]
     losses = []
