@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tacref.losses.torch_operator import Operator, primals
+from tacref.losses.torch_operator import Operator, primals, unwatched
 
 # One a tensor; None is zeros.
 Directions = Sequence[Any]
@@ -119,6 +119,9 @@ def scaled(grad: Tensor | None, gradients: Sequence[Tensor]) -> Directions:
     if grad is None:
         return (None,) * len(gradients)
     factor = grad.to(gradients[0].dtype)[:, None, None]
+    if not torch.is_grad_enabled() and grad.device.type == "cpu" and unwatched([grad, *gradients]):
+        # By NumPy, as torch shares this with its threads, and waits for those that have no core.
+        return [torch.from_numpy(factor.numpy() * gradient.numpy()) for gradient in gradients]
     return [factor * gradient for gradient in gradients]
 
 
