@@ -49,7 +49,7 @@ def soft_dtw_hvp(
         lambda queue: soft_dtw_hessian.hvp_items(
             D_array, Z_array, valid_x, valid_y, gamma, band, values, HZ, queue
         ),
-        len(D),
+        len(D_array),
         useful_threads(valid_x * valid_y, torch.get_num_threads()),
     )
     for b in extreme.out_of_range(values, gamma, valid_x, valid_y, band):
@@ -100,9 +100,9 @@ def contrastive_idm(
     x_array, valid = _contiguous(x), _valid("lengths", lengths, x, 1)
     form = _form(sigma, margin, VARIANTS[variant])
     arguments = (valid, *_source_frames(times, video_lengths, VARIANTS[variant]))
-    values = np.empty(len(x))
+    values = np.empty(len(x_array))
     grad = np.empty_like(x_array if with_grad else x_array[:0])
-    left = np.arange(len(x))
+    left = np.arange(len(x_array))
     # Roots of distances near 0 have slopes that show each error of them.
     if x_array.dtype == np.float64 or not form.of_roots:
         left = _idm(x_array, *arguments, form, values, grad)
@@ -150,9 +150,9 @@ def _valid(name: str, lengths: Tensor, tensor: Tensor, dim: int) -> np.ndarray:
     """
     valid, n = lengths.numpy(), tensor.shape[dim]
     # As unsigned numbers, those below 1 become the largest.
-    if valid.shape != (len(tensor),) or (valid - 1).view(np.uint64).max() >= n:
+    if valid.shape != (tensor.shape[0],) or (valid - 1).view(np.uint64).max() >= n:
         raise ValueError(
-            f"{name} must be {len(tensor)} numbers from 1 to {n}, got {valid.tolist()}"
+            f"{name} must be {tensor.shape[0]} numbers from 1 to {n}, got {valid.tolist()}"
         )
     return valid
 
