@@ -103,7 +103,7 @@ def idm_items(
             height = min(ROWS, count - first)
             strip_distances(
                 strip, flat, first * width, width, height, transposed, columns_width, first,
-                count, d,
+                count, d, True,
             )  # fmt: skip
             value += _weigh(
                 strip, slopes, first, height, count, times[b], video_lengths[b], form, doubt

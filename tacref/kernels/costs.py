@@ -3,12 +3,14 @@
 import numpy as np
 
 from tacref.compiled import njit
-from tacref.kernels.simd import LANES, broadcast, load, scatter, splat, store
+from tacref.kernels.simd import LANES, begin_sum, broadcast, end_sum, load, scatter, splat
 
 # Rows of a strip.
 ROWS = 64
 # From one anti-diagonal of a strip to the next: not a power of two, which would crowd the cache.
 STRIDE = ROWS + LANES
+# Numbers that are added up before they are added to a gradient of float32.
+TERMS = 16
 # Columns that are computed together; arrays are padded to a multiple of it.
 COLUMNS = 3 * LANES
 
@@ -208,7 +210,7 @@ def add_weighted_differences(
         Numbers a padded row has, a multiple of 2 LANES.
     """
     for i in range(first, last, 4):
-        # Beyond the last row, that row again: it is computed twice, and written as the same.
+        # Beyond the last row, that row again, which is not added then.
         i1, i2, i3 = min(i + 1, last - 1), min(i + 2, last - 1), min(i + 3, last - 1)
         w0, w1 = origin + i * row_step, origin + i1 * row_step
         w2, w3 = origin + i2 * row_step, origin + i3 * row_step
@@ -223,29 +225,33 @@ def add_weighted_differences(
             u0, u1 = load(x, r1), load(x, r1 + LANES)
             v0, v1 = load(x, r2), load(x, r2 + LANES)
             z0, z1 = load(x, r3), load(x, r3 + LANES)
-            a0, a1 = load(out, r0), load(out, r0 + LANES)
-            b0, b1 = load(out, r1), load(out, r1 + LANES)
-            c0, c1 = load(out, r2), load(out, r2 + LANES)
-            d0, d1 = load(out, r3), load(out, r3 + LANES)
-            for j in range(low, high):
-                y0, y1 = load(y, j * width + k), load(y, j * width + k + LANES)
-                step = j * column_step
-                w = broadcast(weights, w0 + step)
-                a0, a1 = a0 + w * (t0 - y0), a1 + w * (t1 - y1)
-                w = broadcast(weights, w1 + step)
-                b0, b1 = b0 + w * (u0 - y0), b1 + w * (u1 - y1)
-                w = broadcast(weights, w2 + step)
-                c0, c1 = c0 + w * (v0 - y0), c1 + w * (v1 - y1)
-                w = broadcast(weights, w3 + step)
-                d0, d1 = d0 + w * (z0 - y0), d1 + w * (z1 - y1)
-            store(out, r0, a0)
-            store(out, r0 + LANES, a1)
-            store(out, r1, b0)
-            store(out, r1 + LANES, b1)
-            store(out, r2, c0)
-            store(out, r2 + LANES, c1)
-            store(out, r3, d0)
-            store(out, r3 + LANES, d1)
+            for near in range(low, high, TERMS):
+                a0, a1 = begin_sum(out, r0), begin_sum(out, r0 + LANES)
+                b0, b1 = begin_sum(out, r1), begin_sum(out, r1 + LANES)
+                c0, c1 = begin_sum(out, r2), begin_sum(out, r2 + LANES)
+                d0, d1 = begin_sum(out, r3), begin_sum(out, r3 + LANES)
+                for j in range(near, min(near + TERMS, high)):
+                    y0, y1 = load(y, j * width + k), load(y, j * width + k + LANES)
+                    step = j * column_step
+                    w = broadcast(weights, w0 + step)
+                    a0, a1 = a0 + w * (t0 - y0), a1 + w * (t1 - y1)
+                    w = broadcast(weights, w1 + step)
+                    b0, b1 = b0 + w * (u0 - y0), b1 + w * (u1 - y1)
+                    w = broadcast(weights, w2 + step)
+                    c0, c1 = c0 + w * (v0 - y0), c1 + w * (v1 - y1)
+                    w = broadcast(weights, w3 + step)
+                    d0, d1 = d0 + w * (z0 - y0), d1 + w * (z1 - y1)
+                end_sum(out, r0, a0)
+                end_sum(out, r0 + LANES, a1)
+                if i1 > i:
+                    end_sum(out, r1, b0)
+                    end_sum(out, r1 + LANES, b1)
+                if i2 > i1:
+                    end_sum(out, r2, c0)
+                    end_sum(out, r2 + LANES, c1)
+                if i3 > i2:
+                    end_sum(out, r3, d0)
+                    end_sum(out, r3 + LANES, d1)
 
 
 @njit(cache=True)

@@ -181,6 +181,40 @@ def store(typing: Any, array: Any, start: Any, values: Any) -> Any:
 
 
 @intrinsic
+def begin_sum(typing: Any, array: Any, start: Any) -> Any:
+    """Return what to add to before `end_sum`: the numbers of `load`, or zeros of float32.
+
+    Many small numbers are so summed among themselves in float32, and lose fewer digits.
+    """
+    single = array.dtype == types.float32
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if single:
+            return ir.Constant(_SINGLES, [0.0] * LANES)
+        pointer = _pointer(context, builder, sig.args[0], *args, _DOUBLES)
+        return builder.load(pointer, align=8)
+
+    return (single_vector if single else vector)(array, types.intp), emit
+
+
+@intrinsic
+def end_sum(typing: Any, array: Any, start: Any, values: Any) -> Any:
+    """Write what was begun by `begin_sum`, and has been added to."""
+    single = array.dtype == types.float32
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        stored, align = (_SINGLES, 4) if single else (_DOUBLES, 8)
+        pointer = _pointer(context, builder, sig.args[0], *args[:2], stored)
+        total = args[2]
+        if single:
+            total = builder.fadd(builder.load(pointer, align=align), total)
+        builder.store(total, pointer, align=align)
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp, values), emit
+
+
+@intrinsic
 def widened(typing: Any, a: Any) -> Any:
     """Return the vector's numbers in float64."""
 

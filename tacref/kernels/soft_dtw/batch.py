@@ -5,11 +5,12 @@ import numpy as np
 from tacref.compiled import njit
 from tacref.kernels.costs import ROWS
 from tacref.kernels.soft_dtw.items import (
-    MAX_FRAMES_OF_SINGLES,
-    MIN_DIMENSIONS_OF_SINGLES,
+    MAX_FRAMES,
+    cost_bound,
     cost_items,
     embedding_items,
-    singles_suffice,
+    may_be_rough,
+    singles_hold,
 )
 from tacref.kernels.soft_dtw.pair import solve
 from tacref.kernels.soft_dtw.problem import (
@@ -18,6 +19,7 @@ from tacref.kernels.soft_dtw.problem import (
     cost_problem,
     embedding_problem,
     fill_problem,
+    made_rough,
     new_scratch,
     new_sums,
     reset,
@@ -76,8 +78,7 @@ def of_embeddings(
         _of_embeddings(*arguments, values, gradients, threads)
         return values
     left = np.arange(len(x))
-    shortest = np.maximum(lengths_x, lengths_y).min()
-    if x.shape[2] >= MIN_DIMENSIONS_OF_SINGLES and shortest <= MAX_FRAMES_OF_SINGLES:
+    if np.maximum(lengths_x, lengths_y).min() <= MAX_FRAMES:
         left = _of_embeddings(*arguments, values, gradients, threads)
     if len(left):
         doubles = x[left].astype(np.float64), y[left].astype(np.float64)
@@ -137,9 +138,13 @@ def _of_embeddings(
     for b in range(len(x)):
         n, m = int(lengths_x[b]), int(lengths_y[b])
         problem = _new_problem(x[b, :n], y[b, :m], gamma, band)
-        if len(left_out) and not singles_suffice(problem):
-            left_out[b] = True
-            continue
+        if len(left_out):
+            bound = cost_bound(problem)
+            if not singles_hold(problem, bound):
+                left_out[b] = True
+                continue
+            if may_be_rough(problem, bound):
+                problem = made_rough(problem)
         width = row_width(problem.d)
         half_grad_x = np.zeros(n * width, x.dtype)
         half_grads_y = np.zeros((threads, m * width), x.dtype)

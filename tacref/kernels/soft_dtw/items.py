@@ -13,6 +13,7 @@ from tacref.kernels.soft_dtw.problem import (
     cost_problem,
     embedding_problem,
     fill_problem,
+    made_rough,
     new_scratch,
     new_sums,
     reset,
@@ -20,14 +21,18 @@ from tacref.kernels.soft_dtw.problem import (
 )
 from tacref.kernels.threads import take_item, take_next_item
 
-# Where distances of float32 are exact enough: errors of costs, over gamma, then move the gradient
-# by less than 1e-6 of its largest entry. Costs, in units of gamma, at most; frames at most; and
-# dimensions at least, as rounding errors of few dimensions do not cancel.
-MAX_COST_OF_SINGLES = 44.0
-MAX_FRAMES_OF_SINGLES = 512
-MIN_DIMENSIONS_OF_SINGLES = 32
-# Squares of smaller numbers would lose digits in float32.
-MIN_GAMMA_OF_SINGLES = 1e-20
+# Of embeddings of float32, softmin weights and gradients are kept in float32 up to these costs and
+# this many frames; all else is computed in float64.
+MAX_COST = 1e30
+MAX_FRAMES = 1024
+# Distances are, too, where it moves the gradient by less than 1e-6 of its largest entry. Their
+# errors are divided by gamma, and add up along the path: this bounds its length in units of gamma,
+# if all costs were the largest. Few dimensions do not cancel errors, and very small squares lose
+# digits.
+MAX_ROUGH_PATH = 44.0 * 128
+MIN_ROUGH_FRAMES = 32
+MIN_ROUGH_DIMENSIONS = 64
+MIN_ROUGH_GAMMA = 1e-20
 
 
 @njit(nogil=True, cache=True)
@@ -76,10 +81,14 @@ def embedding_items(
     half_grad_x, half_grad_y = np.zeros(n * width, x.dtype), np.zeros(m * width, x.dtype)
     while b < len(x):
         problem = fill_problem(space, x[b], y[b], lengths_x[b], lengths_y[b])
-        if len(left_out) > 0 and not singles_suffice(problem):
-            left_out[b] = True
-            b = take_next_item(queue)
-            continue
+        if len(left_out) > 0:
+            bound = cost_bound(problem)
+            if not singles_hold(problem, bound):
+                left_out[b] = True
+                b = take_next_item(queue)
+                continue
+            if may_be_rough(problem, bound):
+                problem = made_rough(problem)
         reset(sums, problem.n, problem.m)
         values[b] = solve(
             problem, sums, scratch, with_grad, space.D, half_grad_x, half_grad_y, 0, 1
@@ -130,18 +139,29 @@ def cost_items(
 
 
 @njit(cache=True)
-def singles_suffice(problem: Problem) -> bool:
-    """Whether distances in float32 move the gradient by less than 1e-6 of its largest entry.
-
-    The lengths of the embeddings, all finite, bound the costs.
-    """
-    if max(problem.n, problem.m) > MAX_FRAMES_OF_SINGLES or problem.d < MIN_DIMENSIONS_OF_SINGLES:
-        return False
+def cost_bound(problem: Problem) -> float:
+    """Return what no cost is above, by the lengths of the embeddings; inf, if one is not finite."""
     width = row_width(problem.d)
     length_x = _longest(problem.x, problem.n * width, width)
     length_y = _longest(problem.y, problem.m * width, width)
-    bound = (length_x + length_y) ** 2
-    return problem.gamma >= MIN_GAMMA_OF_SINGLES and bound <= MAX_COST_OF_SINGLES * problem.gamma
+    return (length_x + length_y) ** 2
+
+
+@njit(cache=True)
+def singles_hold(problem: Problem, bound: float) -> bool:
+    """Whether softmin weights and gradients may be kept in float32."""
+    return bound <= MAX_COST and max(problem.n, problem.m) <= MAX_FRAMES
+
+
+@njit(cache=True)
+def may_be_rough(problem: Problem, bound: float) -> bool:
+    """Whether distances in float32 move the gradient by less than 1e-6 of its largest entry."""
+    frames = max(problem.n, problem.m, MIN_ROUGH_FRAMES)
+    return (
+        problem.d >= MIN_ROUGH_DIMENSIONS
+        and problem.gamma >= MIN_ROUGH_GAMMA
+        and bound * frames <= MAX_ROUGH_PATH * problem.gamma
+    )
 
 
 @njit(cache=True)

@@ -23,7 +23,10 @@ from tacref.kernels.soft_dtw.strip import DONE, OUTSIDE, SLOT
 
 
 class Problem(NamedTuple):
-    """A pair: its costs `D` `(n, m)`, or else embeddings, padded, flat, float32 or float64."""
+    """A pair: its costs `D` `(n, m)`, or else embeddings, padded, flat, float32 or float64.
+
+    `rough` tells that distances of embeddings of float32 may be rounded to it on the way.
+    """
 
     of_costs: bool
     D: np.ndarray
@@ -35,6 +38,7 @@ class Problem(NamedTuple):
     d: int
     gamma: float
     band: int
+    rough: bool
 
 
 class Sums(NamedTuple):
@@ -140,8 +144,9 @@ def fill_strip(strip: np.ndarray, problem: Problem, s: int) -> None:
         width, y_width = row_width(problem.d), len(problem.yT) // problem.d
         x_start = offset * width
         strip_distances(
-            strip, problem.x, x_start, width, rows, problem.yT, y_width, start, stop, problem.d
-        )
+            strip, problem.x, x_start, width, rows, problem.yT, y_width, start, stop, problem.d,
+            problem.rough,
+        )  # fmt: skip
     if problem.band >= 0:
         forbid(strip, rows, start, stop, offset, problem.band)
 
@@ -150,7 +155,7 @@ def fill_strip(strip: np.ndarray, problem: Problem, s: int) -> None:
 def cost_problem(D: np.ndarray, n: int, m: int, gamma: float, band: int) -> Problem:
     """Return the problem of n rows and m columns of a cost matrix."""
     nothing = np.empty(0)
-    return Problem(True, D, nothing, nothing, nothing, n, m, 1, gamma, band)
+    return Problem(True, D, nothing, nothing, nothing, n, m, 1, gamma, band, False)
 
 
 @njit(cache=True)
@@ -169,6 +174,7 @@ def embedding_problem(x: np.ndarray, y: np.ndarray, gamma: float, band: int) -> 
         d,
         gamma,
         band,
+        False,
     )
 
 
@@ -186,4 +192,15 @@ def fill_problem(space: Problem, x: np.ndarray, y: np.ndarray, n: int, m: int) -
     # Columns beyond the last are computed, too; NaN of an item before must not lie there.
     for k in range(space.d if m < space.m else 0):
         space.yT[k * y_width + m : (k + 1) * y_width] = 0.0
-    return Problem(False, space.D, flat_x, flat_y, space.yT, n, m, space.d, space.gamma, space.band)
+    return Problem(
+        False, space.D, flat_x, flat_y, space.yT, n, m, space.d, space.gamma, space.band, False
+    )
+
+
+@njit(cache=True)
+def made_rough(problem: Problem) -> Problem:
+    """Return the problem, with distances rounded to float32 on the way."""
+    return Problem(
+        False, problem.D, problem.x, problem.y, problem.yT, problem.n, problem.m, problem.d,
+        problem.gamma, problem.band, True,
+    )  # fmt: skip
