@@ -92,37 +92,13 @@ def squared_distances_widened(
     stop: int,
     d: int,
 ) -> None:
-    """Write ||x_i - y_j||^2 to a strip, computed in float64; as `squared_distances_of_singles`."""
-    for j in range(start, stop, COLUMNS):
-        for i in range(0, rows, 4):
-            a0 = a1 = a2 = b0 = b1 = b2 = c0 = c1 = c2 = d0 = d1 = d2 = splat(0.0)
-            row0 = x_start + i * x_width
-            # Beyond the last row, that row again.
-            row1 = x_start + min(i + 1, rows - 1) * x_width
-            row2 = x_start + min(i + 2, rows - 1) * x_width
-            row3 = x_start + min(i + 3, rows - 1) * x_width
-            for k in range(d):
-                y0 = widened(load(yT, k * y_width + j))
-                y1 = widened(load(yT, k * y_width + j + LANES))
-                y2 = widened(load(yT, k * y_width + j + 2 * LANES))
-                u = widened(broadcast(x, row0 + k))
-                t0, t1, t2 = u - y0, u - y1, u - y2
-                a0, a1, a2 = a0 + t0 * t0, a1 + t1 * t1, a2 + t2 * t2
-                u = widened(broadcast(x, row1 + k))
-                t0, t1, t2 = u - y0, u - y1, u - y2
-                b0, b1, b2 = b0 + t0 * t0, b1 + t1 * t1, b2 + t2 * t2
-                u = widened(broadcast(x, row2 + k))
-                t0, t1, t2 = u - y0, u - y1, u - y2
-                c0, c1, c2 = c0 + t0 * t0, c1 + t1 * t1, c2 + t2 * t2
-                u = widened(broadcast(x, row3 + k))
-                t0, t1, t2 = u - y0, u - y1, u - y2
-                d0, d1, d2 = d0 + t0 * t0, d1 + t1 * t1, d2 + t2 * t2
-            index = (i + j - start) * STRIDE + i
-            for v0, v1, v2 in ((a0, a1, a2), (b0, b1, b2), (c0, c1, c2), (d0, d1, d2)):
-                scatter(strip, index, STRIDE, v0)
-                scatter(strip, index + LANES * STRIDE, STRIDE, v1)
-                scatter(strip, index + 2 * LANES * STRIDE, STRIDE, v2)
-                index += STRIDE + 1  # the cell below lies on the next anti-diagonal
+    """Write ||x_i - y_j||^2 to a strip, as `squared_distances_of_singles`, computed in float64."""
+    wide_x, wide_yT = np.empty(rows * x_width), np.empty(len(yT))
+    for k in range(len(wide_x)):
+        wide_x[k] = x[x_start + k]
+    for k in range(len(yT)):
+        wide_yT[k] = yT[k]
+    squared_distances(strip, wide_x, 0, x_width, rows, wide_yT, y_width, start, stop, d)
 
 
 def strip_distances(*arguments: Any) -> None:
