@@ -87,7 +87,7 @@ def _shuffle(builder: Any, a: Any, b: Any, lanes: Any) -> Any:
 
 
 def _pointer(
-    context: Any, builder: Any, array_type: Any, array: Any, start: Any, vectors: Any
+    vectors: Any, context: Any, builder: Any, array_type: Any, array: Any, start: Any
 ) -> Any:
     data = context.make_array(array_type)(context, builder, array).data
     return builder.bitcast(builder.gep(data, [start]), vectors.as_pointer())
@@ -153,7 +153,7 @@ def load(typing: Any, array: Any, start: Any) -> Any:
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         stored = _SINGLES if single else _DOUBLES
-        pointer = _pointer(context, builder, sig.args[0], *args, stored)
+        pointer = _pointer(stored, context, builder, sig.args[0], *args)
         return builder.load(pointer, align=4 if single else 8)
 
     return (single_vector if single else vector)(array, types.intp), emit
@@ -169,7 +169,7 @@ def store(typing: Any, array: Any, start: Any, values: Any) -> Any:
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         stored = _SINGLES if single else _DOUBLES
-        pointer = _pointer(context, builder, sig.args[0], *args[:2], stored)
+        pointer = _pointer(stored, context, builder, sig.args[0], *args[:2])
         rounded = single and sig.args[2] == vector
         numbers = builder.fptrunc(args[2], stored) if rounded else args[2]
         builder.store(numbers, pointer, align=4 if single else 8)
@@ -191,7 +191,7 @@ def begin_sum(typing: Any, array: Any, start: Any) -> Any:
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         if single:
             return ir.Constant(_SINGLES, [0.0] * LANES)
-        pointer = _pointer(context, builder, sig.args[0], *args, _DOUBLES)
+        pointer = _pointer(_DOUBLES, context, builder, sig.args[0], *args)
         return builder.load(pointer, align=8)
 
     return (single_vector if single else vector)(array, types.intp), emit
@@ -204,7 +204,7 @@ def end_sum(typing: Any, array: Any, start: Any, values: Any) -> Any:
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         stored, align = (_SINGLES, 4) if single else (_DOUBLES, 8)
-        pointer = _pointer(context, builder, sig.args[0], *args[:2], stored)
+        pointer = _pointer(stored, context, builder, sig.args[0], *args[:2])
         total = args[2]
         if single:
             total = builder.fadd(builder.load(pointer, align=align), total)

@@ -81,17 +81,12 @@ def of_embeddings(
     if np.maximum(lengths_x, lengths_y).min() <= MAX_FRAMES:
         left = _of_embeddings(*arguments, values, gradients, threads)
     if len(left):
-        doubles = x[left].astype(np.float64), y[left].astype(np.float64)
-        wide = None if gradients is None else tuple(map(np.empty_like, doubles))
+        wide_x, wide_y = x[left].astype(np.float64), y[left].astype(np.float64)
+        wide = None if gradients is None else (np.empty_like(wide_x), np.empty_like(wide_y))
         values[left] = of_embeddings(
-            *doubles,
-            lengths_x[left],
-            lengths_y[left],
-            gamma,
-            band,
-            *(wide or (None, None)),
-            threads,
-        )
+            wide_x, wide_y, lengths_x[left], lengths_y[left], gamma, band,
+            None if wide is None else wide[0], None if wide is None else wide[1], threads,
+        )  # fmt: skip
         for gradient, exact in zip(gradients or (), wide or (), strict=True):
             gradient[left] = exact
     return values

@@ -99,17 +99,17 @@ def contrastive_idm(
     """Return values `(B,)` in float64, and the gradient of x, or an empty tensor."""
     x_array, valid = _contiguous(x), _valid("lengths", lengths, x, 1)
     form = _form(sigma, margin, VARIANTS[variant])
-    arguments = (valid, *_source_frames(times, video_lengths, VARIANTS[variant]))
+    frames, video_frames = _source_frames(times, video_lengths, VARIANTS[variant])
     values = np.empty(len(x_array))
     grad = np.empty_like(x_array if with_grad else x_array[:0])
     left = np.arange(len(x_array))
     # Roots of distances near 0 have slopes that show each error of them.
     if x_array.dtype == np.float64 or not form.of_roots:
-        left = _idm(x_array, *arguments, form, values, grad)
+        left = _idm(x_array, valid, frames, video_frames, form, values, grad)
     if len(left):
         doubles = x_array[left].astype(np.float64)
         exact = np.empty(len(left)), np.empty_like(doubles if with_grad else doubles[:0])
-        _idm(doubles, *(each[left] for each in arguments), form, *exact)
+        _idm(doubles, valid[left], frames[left], video_frames[left], form, *exact)
         values[left] = exact[0]
         if with_grad:
             grad[left] = exact[1]
