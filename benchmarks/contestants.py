@@ -114,7 +114,7 @@ OURS, TORCH, OURS_LAV, TORCH_LAV = (
         BOTH,
         ANYWHERE,
         tensors=True,
-        note=f"{SQUARED}; float64 throughout",
+        note=f"{SQUARED}; float64, but for what docs/losses.md says of float32",
     )
     for loss, attribute in (("SoftDTWLoss", None), ("LAVLoss", "loss"))
     for backend in (None, "torch")

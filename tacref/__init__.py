@@ -6,8 +6,6 @@
 import importlib
 from types import ModuleType
 
-from tacref import forks as forks  # notes forks from now on
-
 __version__ = "0.1.0"
 
 _SUBPACKAGES = ("alignment", "data", "encoder", "evaluation", "losses", "reference", "report")

@@ -58,7 +58,8 @@ def njit(*, cache: bool = False, **options: Any) -> Callable[[F], F]:
     """
 
     def decorate(function: F) -> F:
-        kernel: Any = numba.njit(**options)(function)
+        # Nothing calls kernels from C; its wrapper would take a tenth of the time to compile.
+        kernel: Any = numba.njit(**{"no_cfunc_wrapper": True, **options})(function)
         if cache and kernel is not function:  # it is the function with NUMBA_DISABLE_JIT
             kernel._cache = _KernelCache(function)
         return cast(F, kernel)

@@ -1,6 +1,7 @@
 """Numbers that threads tell each other: reads and writes that other memory accesses respect.
 
-What a thread wrote before `publish` is seen by a thread whose `observe` or `claim` sees the number.
+What a thread wrote before `publish` or `add` is seen by a thread whose `observe`, `claim` or `add`
+sees the number.
 """
 
 from typing import Any
@@ -54,3 +55,14 @@ def claim(typing: Any, array: Any, index: Any) -> Any:
         return builder.extract_value(exchanged, 1)
 
     return types.boolean(array, types.intp), emit
+
+
+@intrinsic
+def add(typing: Any, array: Any, index: Any, number: Any) -> Any:
+    """Add to `array[index]`, of int64, and return what it was before."""
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = _pointer(context, builder, sig.args[0], *args[:2])
+        return builder.atomic_rmw("add", pointer, args[2], "acq_rel")
+
+    return types.int64(array, types.intp, types.int64), emit

@@ -16,9 +16,13 @@ from tacref.kernels.costs import (
     diagonals,
     move_rows,
     padded,
-    squared_distances,
 )
 from tacref.kernels.simd import LANES
+from tacref.kernels.single_costs import strip_distances
+from tacref.kernels.threads import take_item, take_next_item
+
+# Share of the margin within which a distance of float32 may lie on its other side.
+MARGIN_OF_SINGLES = 1e-6
 
 
 class Form(NamedTuple):
@@ -40,12 +44,12 @@ def idm_items(
     video_lengths: np.ndarray,
     form: Form,
     with_grad: bool,
-    start: int,
-    stop: int,
     values: np.ndarray,
     grad: np.ndarray,
+    left_out: np.ndarray,
+    queue: np.ndarray,
 ) -> None:
-    """Write values, and with `with_grad` gradients, of the items `start` to `stop`.
+    """Write values, and with `with_grad` gradients, of the items that this thread takes.
 
     Each pair of frames is taken once, with weight 2.
 
@@ -61,69 +65,92 @@ def idm_items(
         Of equation 7.
     with_grad : bool
         Whether gradients are written.
-    start, stop : int
-        First item, and one beyond the last.
     values : ndarray of float64, shape (B,)
         Written.
     grad : ndarray, shape and dtype of x
         Written; empty without `with_grad`.
+    left_out : ndarray of bool, shape (B,)
+        Of embeddings of float32, the items for which that is not enough: a distance is too near to
+        the margin, or the value is not finite. True is written there. Empty for float64.
+    queue : ndarray of int64
+        As for `take_item`.
     """
+    b = take_item(queue)
+    if b >= len(x):
+        return
     n, d = x.shape[1], x.shape[2]
     width, columns_width = padded(d, 2 * LANES), padded(n, COLUMNS) + COLUMNS
-    flat, out = np.zeros((padded(n, 4) + 4) * width), np.zeros((padded(n, 4) + 4) * width)
-    transposed = np.zeros(d * columns_width)
+    padded_rows, out = (
+        np.zeros(n * width if width > d else 0, x.dtype),
+        np.zeros(n * width, x.dtype),
+    )
+    transposed = np.zeros(d * columns_width, x.dtype)
     strip = np.empty(diagonals(n) * STRIDE)
+    slopes = np.empty(diagonals(n) * STRIDE, x.dtype)
+    doubt = MARGIN_OF_SINGLES * form.margin if len(left_out) > 0 else -1.0
     # Of one type, as in `add_gradients`.
     next_row, next_column = int(STRIDE + 1), int(STRIDE)
-    for b in range(start, stop):
+    while b < len(x):
         count = lengths[b]
-        copy_rows(x[b], count, flat, width)
+        flat = padded_rows
+        if width > d:
+            copy_rows(x[b], count, flat, width)
+        else:
+            flat = x[b].reshape(-1)
         copy_columns(x[b], count, transposed, columns_width)
         value = 0.0
         for first in range(0, count, ROWS):
             height = min(ROWS, count - first)
-            squared_distances(
+            strip_distances(
                 strip, flat, first * width, width, height, transposed, columns_width, first,
-                count, d,
+                count, d, True,
             )  # fmt: skip
-            value += _weigh(strip, first, height, count, times[b], video_lengths[b], form)
+            value += _weigh(
+                strip, slopes, first, height, count, times[b], video_lengths[b], form, doubt
+            )
             if with_grad:
                 origin = -first * (next_row + next_column)
                 add_weighted_differences(
-                    strip, origin, next_row, next_column, flat, flat, out, first, first + height,
+                    slopes, origin, next_row, next_column, flat, flat, out, first, first + height,
                     first, count, width,
                 )  # fmt: skip
                 add_weighted_differences(
-                    strip, origin, next_column, next_row, flat, flat, out, first, count, first,
+                    slopes, origin, next_column, next_row, flat, flat, out, first, count, first,
                     first + height, width,
                 )  # fmt: skip
         # Pairs (i, j) and (j, i), and over n^2 for a mean.
         scale = 2.0 / count**2 if form.mean_over_pairs else 2.0
         values[b] = scale * value
-        if with_grad:
+        if len(left_out) > 0 and not math.isfinite(value):
+            left_out[b] = True
+            out[:] = 0.0
+        elif with_grad:
             move_rows(out, 2.0 * scale, count, width, grad[b])
+        b = take_next_item(queue)
 
 
 @njit(cache=True)
 def _weigh(
     strip: np.ndarray,
+    slopes: np.ndarray,
     first: int,
     height: int,
     count: int,
     times: np.ndarray,
     video_length: float,
     form: Form,
+    doubt: float,
 ) -> float:
-    """Return the sum over a strip's pairs i < j; write its slopes in place of the distances."""
+    """Return the sum over a strip's pairs i < j; write its slopes in the strip's layout.
+
+    The sum is NaN if a distance that counts is within `doubt` of the margin.
+    """
     value = 0.0
     for i in range(height):
         # 0 but for a frame that is not finite: NaN, and so is the value.
         value += strip[2 * i * STRIDE + i]
-        # Up to 3 more rows and columns are read together with those that count.
         for j in range(i + 1):
-            strip[(i + j) * STRIDE + i] = 0.0
-        for j in range(count - first, count - first + 4):
-            strip[(i + j) * STRIDE + i] = 0.0
+            slopes[(i + j) * STRIDE + i] = 0.0
         for j in range(i + 1, count - first):
             index = (i + j) * STRIDE + i
             distance = math.sqrt(strip[index]) if form.of_roots else strip[index]
@@ -135,6 +162,8 @@ def _weigh(
                 near_weight = 1.0 / rising if form.near_weight_falls else 1.0
                 value += near_weight * distance  # eq. 7, near
                 slope = near_weight
+            elif abs(distance - form.margin) <= doubt:
+                value = np.nan
             elif not distance >= form.margin:  # at the kink the derivative is 0; NaN goes on
                 far_weight = rising if form.far_weight_rises else 1.0 / rising
                 value += far_weight * (form.margin - distance)  # eq. 7, far
@@ -142,5 +171,5 @@ def _weigh(
             if form.of_roots:
                 # d sqrt(D) / dD = 1 / (2 sqrt(D)); where D = 0, 0 is taken.
                 slope = slope / (2.0 * distance) if distance != 0.0 else 0.0
-            strip[index] = slope
+            slopes[index] = slope
     return value

@@ -3,12 +3,14 @@
 import numpy as np
 
 from tacref.compiled import njit
-from tacref.kernels.simd import LANES, load, scatter, splat, store
+from tacref.kernels.simd import LANES, begin_sum, broadcast, end_sum, load, scatter, splat
 
 # Rows of a strip.
 ROWS = 64
 # From one anti-diagonal of a strip to the next: not a power of two, which would crowd the cache.
 STRIDE = ROWS + LANES
+# Numbers that are added up before they are added to a gradient of float32.
+TERMS = 16
 # Columns that are computed together; arrays are padded to a multiple of it.
 COLUMNS = 3 * LANES
 
@@ -27,7 +29,7 @@ def diagonals(columns: int) -> int:
 
 @njit(cache=True)
 def copy_rows(source: np.ndarray, count: int, out: np.ndarray, width: int) -> None:
-    """Write rows `(count, d)` to flat float64 `(count, width)`, width >= d."""
+    """Write rows `(count, d)` to flat `(count, width)`, width >= d."""
     d = source.shape[1]
     for i in range(count):
         row, target = source[i], out[i * width : i * width + d]
@@ -39,10 +41,11 @@ def copy_rows(source: np.ndarray, count: int, out: np.ndarray, width: int) -> No
 def move_rows(sums: np.ndarray, scale: float, count: int, width: int, out: np.ndarray) -> None:
     """Write `scale` times the flat rows `(count, width)` to the first of `out`; zero all others."""
     d = out.shape[1]
+    factor = sums.dtype.type(scale)
     for i in range(count):
         row, target = sums[i * width : i * width + d], out[i]
         for k in range(d):
-            target[k] = scale * row[k]
+            target[k] = factor * row[k]
     out[count:] = 0.0
     sums[:] = 0.0
 
@@ -61,6 +64,13 @@ def copy_columns(source: np.ndarray, count: int, out: np.ndarray, width: int) ->
     for j in range(whole, count):
         for k in range(source.shape[1]):
             out[k * width + j] = source[j, k]
+
+
+@njit(cache=True)
+def clear_corners(strip: np.ndarray, rows: int, columns: int) -> None:
+    """Write +inf to the corners of a strip that are outside the matrix, before its cells."""
+    strip[: rows * STRIDE] = np.inf
+    strip[columns * STRIDE : (columns + rows + LANES) * STRIDE] = np.inf
 
 
 @njit(cache=True)
@@ -114,9 +124,10 @@ def squared_distances(
     Parameters
     ----------
     strip : ndarray of float64
-        Written, STRIDE numbers an anti-diagonal; up to COLUMNS - 1 columns beyond `stop`, too.
+        Written, STRIDE numbers an anti-diagonal; up to COLUMNS - 1 columns beyond `stop`, and up
+        to 3 rows beyond the last, too.
     x : ndarray of float64
-        Embeddings of the strip's rows, flat `(rows, x_width)`, padded to a multiple of 4 rows.
+        Embeddings of the strip's rows, flat, `x_width` numbers a row.
     x_start, x_width : int
         Where in `x` the strip's first row begins, and how far it is from one row to the next.
     rows : int
@@ -134,21 +145,24 @@ def squared_distances(
         for i in range(0, rows, 4):
             a0 = a1 = a2 = b0 = b1 = b2 = c0 = c1 = c2 = d0 = d1 = d2 = splat(0.0)
             row0 = x_start + i * x_width
-            row1, row2, row3 = row0 + x_width, row0 + 2 * x_width, row0 + 3 * x_width
+            # Beyond the last row, that row again.
+            row1 = x_start + min(i + 1, rows - 1) * x_width
+            row2 = x_start + min(i + 2, rows - 1) * x_width
+            row3 = x_start + min(i + 3, rows - 1) * x_width
             for k in range(d):
                 y0 = load(yT, k * y_width + j)
                 y1 = load(yT, k * y_width + j + LANES)
                 y2 = load(yT, k * y_width + j + 2 * LANES)
-                u = splat(x[row0 + k])
+                u = broadcast(x, row0 + k)
                 t0, t1, t2 = u - y0, u - y1, u - y2
                 a0, a1, a2 = a0 + t0 * t0, a1 + t1 * t1, a2 + t2 * t2
-                u = splat(x[row1 + k])
+                u = broadcast(x, row1 + k)
                 t0, t1, t2 = u - y0, u - y1, u - y2
                 b0, b1, b2 = b0 + t0 * t0, b1 + t1 * t1, b2 + t2 * t2
-                u = splat(x[row2 + k])
+                u = broadcast(x, row2 + k)
                 t0, t1, t2 = u - y0, u - y1, u - y2
                 c0, c1, c2 = c0 + t0 * t0, c1 + t1 * t1, c2 + t2 * t2
-                u = splat(x[row3 + k])
+                u = broadcast(x, row3 + k)
                 t0, t1, t2 = u - y0, u - y1, u - y2
                 d0, d1, d2 = d0 + t0 * t0, d1 + t1 * t1, d2 + t2 * t2
             index = (i + j - start) * STRIDE + i
@@ -176,16 +190,18 @@ def add_weighted_differences(
 ) -> None:
     """Add sum_j w(i, j) (x_i - y_j) to row i of `out`.
 
+    All arrays are of float64, or all of float32.
+
     Parameters
     ----------
-    weights : ndarray of float64
+    weights : ndarray
         The weights: w(i, j) lies at `origin + i * row_step + j * column_step`.
     origin, row_step, column_step : int
         See `weights`.
-    x, y : ndarray of float64
+    x, y : ndarray
         Embeddings, flat, `width` numbers a row.
-    out : ndarray of float64
-        Added to, in the layout of `x`; up to 3 rows beyond `last` are changed, too.
+    out : ndarray
+        Added to, in the layout and dtype of `x`.
     first, last : int
         The first row i, and one beyond the last.
     start, stop : int
@@ -194,50 +210,55 @@ def add_weighted_differences(
         Numbers a padded row has, a multiple of 2 LANES.
     """
     for i in range(first, last, 4):
-        w0 = origin + i * row_step
-        w1, w2, w3 = w0 + row_step, w0 + 2 * row_step, w0 + 3 * row_step
+        # Beyond the last row, that row again, which is not added then.
+        i1, i2, i3 = min(i + 1, last - 1), min(i + 2, last - 1), min(i + 3, last - 1)
+        w0, w1 = origin + i * row_step, origin + i1 * row_step
+        w2, w3 = origin + i2 * row_step, origin + i3 * row_step
         low, high = start, stop
-        while low < high and _all_zero(weights, w0 + low * column_step, row_step):
+        while low < high and _all_zero(weights, low * column_step, w0, w1, w2, w3):
             low += 1
-        while low < high and _all_zero(weights, w0 + (high - 1) * column_step, row_step):
+        while low < high and _all_zero(weights, (high - 1) * column_step, w0, w1, w2, w3):
             high -= 1
         for k in range(0, width, 2 * LANES) if low < high else range(0):
-            r0 = i * width + k
-            r1, r2, r3 = r0 + width, r0 + 2 * width, r0 + 3 * width
+            r0, r1, r2, r3 = i * width + k, i1 * width + k, i2 * width + k, i3 * width + k
             t0, t1 = load(x, r0), load(x, r0 + LANES)
             u0, u1 = load(x, r1), load(x, r1 + LANES)
             v0, v1 = load(x, r2), load(x, r2 + LANES)
             z0, z1 = load(x, r3), load(x, r3 + LANES)
-            a0, a1 = load(out, r0), load(out, r0 + LANES)
-            b0, b1 = load(out, r1), load(out, r1 + LANES)
-            c0, c1 = load(out, r2), load(out, r2 + LANES)
-            d0, d1 = load(out, r3), load(out, r3 + LANES)
-            for j in range(low, high):
-                y0, y1 = load(y, j * width + k), load(y, j * width + k + LANES)
-                step = j * column_step
-                w = splat(weights[w0 + step])
-                a0, a1 = a0 + w * (t0 - y0), a1 + w * (t1 - y1)
-                w = splat(weights[w1 + step])
-                b0, b1 = b0 + w * (u0 - y0), b1 + w * (u1 - y1)
-                w = splat(weights[w2 + step])
-                c0, c1 = c0 + w * (v0 - y0), c1 + w * (v1 - y1)
-                w = splat(weights[w3 + step])
-                d0, d1 = d0 + w * (z0 - y0), d1 + w * (z1 - y1)
-            store(out, r0, a0)
-            store(out, r0 + LANES, a1)
-            store(out, r1, b0)
-            store(out, r1 + LANES, b1)
-            store(out, r2, c0)
-            store(out, r2 + LANES, c1)
-            store(out, r3, d0)
-            store(out, r3 + LANES, d1)
+            for near in range(low, high, TERMS):
+                a0, a1 = begin_sum(out, r0), begin_sum(out, r0 + LANES)
+                b0, b1 = begin_sum(out, r1), begin_sum(out, r1 + LANES)
+                c0, c1 = begin_sum(out, r2), begin_sum(out, r2 + LANES)
+                d0, d1 = begin_sum(out, r3), begin_sum(out, r3 + LANES)
+                for j in range(near, min(near + TERMS, high)):
+                    y0, y1 = load(y, j * width + k), load(y, j * width + k + LANES)
+                    step = j * column_step
+                    w = broadcast(weights, w0 + step)
+                    a0, a1 = a0 + w * (t0 - y0), a1 + w * (t1 - y1)
+                    w = broadcast(weights, w1 + step)
+                    b0, b1 = b0 + w * (u0 - y0), b1 + w * (u1 - y1)
+                    w = broadcast(weights, w2 + step)
+                    c0, c1 = c0 + w * (v0 - y0), c1 + w * (v1 - y1)
+                    w = broadcast(weights, w3 + step)
+                    d0, d1 = d0 + w * (z0 - y0), d1 + w * (z1 - y1)
+                end_sum(out, r0, a0)
+                end_sum(out, r0 + LANES, a1)
+                if i1 > i:
+                    end_sum(out, r1, b0)
+                    end_sum(out, r1 + LANES, b1)
+                if i2 > i1:
+                    end_sum(out, r2, c0)
+                    end_sum(out, r2 + LANES, c1)
+                if i3 > i2:
+                    end_sum(out, r3, d0)
+                    end_sum(out, r3 + LANES, d1)
 
 
 @njit(cache=True)
-def _all_zero(weights: np.ndarray, index: int, step: int) -> bool:
+def _all_zero(weights: np.ndarray, step: int, w0: int, w1: int, w2: int, w3: int) -> bool:
     return (
-        weights[index] == 0.0
-        and weights[index + step] == 0.0
-        and weights[index + 2 * step] == 0.0
-        and weights[index + 3 * step] == 0.0
+        weights[w0 + step] == 0.0
+        and weights[w1 + step] == 0.0
+        and weights[w2 + step] == 0.0
+        and weights[w3 + step] == 0.0
     )

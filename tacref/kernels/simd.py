@@ -20,19 +20,25 @@ intrinsic: Any = numba.extending.intrinsic
 
 LANES = 8
 _DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
+_SINGLES = ir.VectorType(ir.FloatType(), LANES)
 _INTEGERS = ir.VectorType(ir.IntType(64), LANES)
-_INDICES = ir.VectorType(ir.IntType(32), LANES)
 _INDEX = ir.IntType(32)
 # A product and a sum may become one fused operation; nothing else may change.
 _FLAGS = ("contract",)
 
 
 class _Vector(types.Type):
-    def __init__(self) -> None:
-        super().__init__(name=f"float64x{LANES}")
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name)
 
 
-vector = _Vector()
+class _SingleVector(types.Type):
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name)
+
+
+vector = _Vector(f"float64x{LANES}")
+single_vector = _SingleVector(f"float32x{LANES}")
 
 
 @register_model(_Vector)
@@ -41,19 +47,27 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, frontend_type, _DOUBLES)
 
 
+@register_model(_SingleVector)
+class _SingleVectorModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, frontend_type: Any) -> None:
+        super().__init__(manager, frontend_type, _SINGLES)
+
+
 def _define(op: Callable[..., Any], emit: Callable[..., Any]) -> None:
     """Give the vectors a binary operator."""
 
     @infer_global(op)
     class _Operator(AbstractTemplate):
         def generic(self, args: Any, kws: Any) -> Any:
-            if tuple(args) == (vector, vector):
-                return signature(vector, vector, vector)
+            if tuple(args) in ((vector, vector), (single_vector, single_vector)):
+                return signature(args[0], *args)
             return None
 
-    @lower_builtin(op, vector, vector)
     def _lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return emit(builder, *args)
+
+    for each in (vector, single_vector):
+        lower_builtin(op, each, each)(_lower)
 
 
 _define(operator.add, lambda builder, a, b: builder.fadd(a, b, flags=_FLAGS))
@@ -66,9 +80,17 @@ def _constant(number: float) -> ir.Constant:
     return ir.Constant(_DOUBLES, [float(number)] * LANES)
 
 
-def _pointer(context: Any, builder: Any, array_type: Any, array: Any, start: Any) -> Any:
+def _shuffle(builder: Any, a: Any, b: Any, lanes: Any) -> Any:
+    """Return these lanes of two vectors, those of `b` counted on from those of `a`."""
+    lanes = list(lanes)
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_INDEX, len(lanes)), lanes))
+
+
+def _pointer(
+    vectors: Any, context: Any, builder: Any, array_type: Any, array: Any, start: Any
+) -> Any:
     data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [start]), _DOUBLES.as_pointer())
+    return builder.bitcast(builder.gep(data, [start]), vectors.as_pointer())
 
 
 def _unary(name: str, builder: Any, argument: Any) -> Any:
@@ -79,37 +101,127 @@ def _unary(name: str, builder: Any, argument: Any) -> Any:
     return builder.call(function, [argument])
 
 
+def _filled(builder: Any, number: Any, vectors: Any) -> Any:
+    nothing = ir.Constant(vectors, ir.Undefined)
+    first = builder.insert_element(nothing, number, ir.Constant(_INDEX, 0))
+    return _shuffle(builder, first, nothing, [0] * vectors.count)
+
+
 @intrinsic
 def splat(typing: Any, number: Any) -> Any:
     """Return the vector that has this number in every lane."""
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        nothing = ir.Constant(_DOUBLES, ir.Undefined)
-        first = builder.insert_element(nothing, args[0], ir.Constant(_INDEX, 0))
-        return builder.shuffle_vector(first, nothing, ir.Constant(_INDICES, [0] * LANES))
+        return _filled(builder, args[0], _DOUBLES)
 
     return vector(types.float64), emit
 
 
 @intrinsic
-def load(typing: Any, array: Any, start: Any) -> Any:
-    """Return `array[start : start + LANES]` of a contiguous float64 array, not checked."""
+def splat_single(typing: Any, number: Any) -> Any:
+    """Return the vector that has this number, rounded to float32, in every lane."""
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.load(_pointer(context, builder, sig.args[0], *args), align=8)
+        return _filled(builder, args[0], _SINGLES)
 
-    return vector(array, types.intp), emit
+    return single_vector(types.float32), emit
+
+
+@intrinsic
+def broadcast(typing: Any, array: Any, index: Any) -> Any:
+    """Return the vector that has `array[index]`, of a contiguous array, in every lane, not checked.
+
+    The vector is one of the array's type.
+    """
+    single = array.dtype == types.float32
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        number = builder.load(builder.gep(data, [args[1]]))
+        return _filled(builder, number, _SINGLES if single else _DOUBLES)
+
+    return (single_vector if single else vector)(array, types.intp), emit
+
+
+@intrinsic
+def load(typing: Any, array: Any, start: Any) -> Any:
+    """Return `array[start : start + LANES]` of a contiguous float array, not checked.
+
+    The vector is one of the array's type.
+    """
+    single = array.dtype == types.float32
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        stored = _SINGLES if single else _DOUBLES
+        pointer = _pointer(stored, context, builder, sig.args[0], *args)
+        return builder.load(pointer, align=4 if single else 8)
+
+    return (single_vector if single else vector)(array, types.intp), emit
 
 
 @intrinsic
 def store(typing: Any, array: Any, start: Any, values: Any) -> Any:
-    """Write `array[start : start + LANES]` of a contiguous float64 array, not checked."""
+    """Write `array[start : start + LANES]` of a contiguous float array, not checked.
+
+    Numbers of float64 are rounded, if the array's are of float32.
+    """
+    single = array.dtype == types.float32
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        builder.store(args[2], _pointer(context, builder, sig.args[0], *args[:2]), align=8)
+        stored = _SINGLES if single else _DOUBLES
+        pointer = _pointer(stored, context, builder, sig.args[0], *args[:2])
+        rounded = single and sig.args[2] == vector
+        numbers = builder.fptrunc(args[2], stored) if rounded else args[2]
+        builder.store(numbers, pointer, align=4 if single else 8)
         return context.get_dummy_value()
 
-    return types.none(array, types.intp, vector), emit
+    if values != vector and not (single and values == single_vector):
+        return None
+    return types.none(array, types.intp, values), emit
+
+
+@intrinsic
+def begin_sum(typing: Any, array: Any, start: Any) -> Any:
+    """Return what to add to before `end_sum`: the numbers of `load`, or zeros of float32.
+
+    Many small numbers are so summed among themselves in float32, and lose fewer digits.
+    """
+    single = array.dtype == types.float32
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if single:
+            return ir.Constant(_SINGLES, [0.0] * LANES)
+        pointer = _pointer(_DOUBLES, context, builder, sig.args[0], *args)
+        return builder.load(pointer, align=8)
+
+    return (single_vector if single else vector)(array, types.intp), emit
+
+
+@intrinsic
+def end_sum(typing: Any, array: Any, start: Any, values: Any) -> Any:
+    """Write what was begun by `begin_sum`, and has been added to."""
+    single = array.dtype == types.float32
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        stored, align = (_SINGLES, 4) if single else (_DOUBLES, 8)
+        pointer = _pointer(stored, context, builder, sig.args[0], *args[:2])
+        total = args[2]
+        if single:
+            total = builder.fadd(builder.load(pointer, align=align), total)
+        builder.store(total, pointer, align=align)
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp, values), emit
+
+
+@intrinsic
+def widened(typing: Any, a: Any) -> Any:
+    """Return the vector's numbers in float64."""
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.fpext(args[0], _DOUBLES) if sig.args[0] == single_vector else args[0]
+
+    return vector(a), emit
 
 
 @intrinsic

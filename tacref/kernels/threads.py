@@ -2,13 +2,10 @@
 
 import ctypes
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
-from itertools import pairwise
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -16,8 +13,7 @@ from llvmlite.binding import add_symbol
 from numba import types
 
 from tacref.compiled import njit
-from tacref.forks import forked
-from tacref.kernels.atomics import observe
+from tacref.kernels.atomics import add, observe
 
 # With fewer cells a thread costs more time to start than it saves.
 MIN_CELLS_PER_THREAD = 1 << 12
@@ -28,25 +24,18 @@ MAX_SPARE_ARRAYS = 2 * (os.cpu_count() or 1)
 LOOKS_BEFORE_SLEEP = 1 << 12
 SLEEP = 1 if os.name == "nt" else 20  # in the unit of the system's function: ms or microseconds
 _spare: list[np.ndarray] = []
-_pool: ThreadPoolExecutor | None = None
-
-
-def _forget_threads() -> None:
-    # A forked process has none of its parent's threads.
-    global _pool
-    _pool = None
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_threads)
+_helpers: "_Helpers"
+# What a queue of items holds: the next one's number, how many are done, and whether to stop.
+_NEXT, _DONE, _HALT = 0, 1, 2
 
 
 @contextmanager
-def borrowed(size: int) -> Iterator[np.ndarray]:
-    """Lend a float64 array of at least this size; later calls reuse small ones.
+def borrowed(size: int, dtype: Any = np.float64) -> Iterator[np.ndarray]:
+    """Lend an array of at least this size, of float64 or float32; later calls reuse small ones.
 
     New memory costs more than the computation in it: the system fills each page with zeros first.
     """
+    size = -(-size * np.dtype(dtype).itemsize // 8)
     try:  # not a look first: another thread may take the last one
         array = _spare.pop()
     except IndexError:
@@ -54,7 +43,7 @@ def borrowed(size: int) -> Iterator[np.ndarray]:
     if len(array) < size:
         array = np.empty(size)
     try:
-        yield array
+        yield array.view(dtype)
     finally:
         if len(array) <= MAX_SPARE_SIZE and len(_spare) < MAX_SPARE_ARRAYS:
             _spare.append(array)
@@ -65,82 +54,116 @@ def useful_threads(cells: np.ndarray, threads: int) -> int:
     return max(1, min(threads, int(cells.sum()) // MIN_CELLS_PER_THREAD))
 
 
-def run_parts(work: Callable[[int, int], None], costs: np.ndarray, threads: int) -> None:
-    """Call `work(start, stop)` on consecutive parts of the items, each on a thread.
+class _Job:
+    """Items that a call shares with other threads; once it needs none, `work` is None."""
 
-    Where torch has loaded GNU OpenMP, its threads do the work. They spin for a while after each
-    operation, so a pool's threads would compete with them for the cores.
+    def __init__(self, work: Callable[[np.ndarray], None], queue: np.ndarray) -> None:
+        self.work: Callable[[np.ndarray], None] | None = work
+        self.queue = queue
+        self.errors: list[BaseException] = []
+
+    def help(self) -> None:
+        """Do what items there are left; a thread that comes late finds none."""
+        work = self.work
+        if work is None:
+            return
+        try:
+            work(self.queue)
+        except BaseException as error:
+            self.errors.append(error)
+            self.queue[_HALT] = 1
+
+
+def run_items(work: Callable[[np.ndarray], None], items: int, threads: int) -> None:
+    """Call `work(queue)` here and on other threads, each of which takes items until none is left.
+
+    No thread is waited for that has taken none, as on a busy machine it may come late.
 
     Parameters
     ----------
     work : callable
-        Does items `start` to `stop`; releases the GIL.
-    costs : ndarray, shape (B,)
-        How long each item takes, in any unit; the parts take about the same time.
+        Does items as `take_item` hands them out; releases the GIL.
+    items : int
+        How many there are.
     threads : int
-        The largest number of parts.
+        The largest number of threads, this one among them.
 
     Raises
     ------
     OSError
         If the system has no more threads to give.
+    MemoryError
+        If a thread finds no memory.
     """
-    if threads == 1:
-        work(0, len(costs))
+    queue = np.zeros(_HALT + 1, np.int64)
+    helpers = min(threads, items) - 1
+    if helpers < 1:
+        work(queue)
         return
-    sums = np.cumsum(costs)
-    cuts = np.searchsorted(sums, sums[-1] * np.arange(1, threads) / threads, side="left") + 1
-    bounds = sorted({0, len(costs), *cuts.tolist()})
-    unclaimed = iter(list(pairwise(bounds)))
-    errors: list[BaseException] = []
-
-    def claim(_: object = None) -> None:
-        try:
-            for part in unclaimed:  # one thread at a time advances it, under the GIL
-                work(*part)
-        except BaseException as error:
-            errors.append(error)
-
-    parallel = None if forked() else _openmp()
-    if parallel is not None:
-        parallel(_CALLBACK(claim), None, len(bounds) - 1, 0)
-    else:
-        pending = []
-        try:
-            for _ in bounds[2:]:
-                pending.append(_threads().submit(claim))
-            claim()
-        except RuntimeError as error:
-            raise OSError(f"{error}, of {len(bounds) - 1} that share a batch") from error
-        finally:
-            for _ in unclaimed:  # after an error nobody needs these parts
-                pass
-            for future in pending:
-                future.result()
-    if errors:
-        raise errors[0]
+    job = _Job(work, queue)
+    try:
+        _helpers.call(job, helpers)
+    except RuntimeError as error:
+        raise OSError(f"{error}, of {helpers + 1} that share a batch") from error
+    try:
+        work(queue)
+        _await_items(queue, items)
+    finally:
+        queue[_NEXT] = items  # after an error nobody needs them
+        job.work = None
+    if job.errors:
+        raise job.errors[0]
 
 
-_CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+class _Helpers:
+    """Threads that sleep until there is a job, and end with the process."""
+
+    def __init__(self) -> None:
+        self._job: _Job | None = None
+        self.wakes: SimpleQueue[None] = SimpleQueue()
+        self._started = 0
+        self._starting = threading.Lock()
+
+    def call(self, job: _Job, count: int) -> None:
+        """Let so many threads know of a job."""
+        with self._starting:
+            while self._started < count:
+                threading.Thread(target=self._serve, daemon=True, name="tacref").start()
+                self._started += 1
+        self._job = job
+        # A thread that has not come yet to the call before will come to this one.
+        for _ in range(count - self.wakes.qsize()):
+            self.wakes.put(None)
+
+    def _serve(self) -> None:
+        while True:
+            self.wakes.get()
+            if self._job is not None:
+                self._job.help()
 
 
-@cache
-def _openmp() -> Any:
-    """Return GNU OpenMP's function that calls another on several threads, if it is loaded."""
-    if sys.platform != "linux":
-        return None
-    function = getattr(ctypes.CDLL(None), "GOMP_parallel", None)
-    if function is not None:
-        function.argtypes = [_CALLBACK, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
-        function.restype = None
-    return function
+def _new_helpers() -> None:
+    global _helpers
+    _helpers = _Helpers()
 
 
-def _threads() -> ThreadPoolExecutor:
-    global _pool
-    if _pool is None:
-        _pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="tacref")
-    return _pool
+_new_helpers()
+if hasattr(os, "register_at_fork"):
+    # A forked process has none of its parent's threads.
+    os.register_at_fork(after_in_child=_new_helpers)
+
+
+@njit(cache=True)
+def take_item(queue: np.ndarray) -> int:
+    """Return the number of an item that no other thread has; beyond the last, there are no more."""
+    return int(add(queue, _NEXT, 1))
+
+
+@njit(cache=True)
+def take_next_item(queue: np.ndarray) -> int:
+    """Say that the item taken before is done, and take another."""
+    add(queue, _DONE, 1)
+    return int(add(queue, _NEXT, 1))
 
 
 def run_together(work: Callable[[int, int], None], threads: int, halt: np.ndarray) -> None:
@@ -227,3 +250,9 @@ def await_progress(progress: np.ndarray, index: int, needed: int) -> None:
 def halted(progress: np.ndarray) -> bool:
     """Whether a thread has failed, so that there is no more to wait for."""
     return bool(observe(progress, len(progress) - 1) != 0)
+
+
+@njit(nogil=True, cache=True)
+def _await_items(queue: np.ndarray, items: int) -> None:
+    """Wait until all items are done, or a thread has failed."""
+    await_progress(queue, _DONE, items)

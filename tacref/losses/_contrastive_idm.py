@@ -23,10 +23,10 @@ def contrastive_idm(
 ) -> Tensor:
     """Contrastive-IDM of a batch of embeddings (equation 7).
 
-    Near frames of a video are drawn together, and frames more than sigma apart in time are
-    pushed apart, up to a margin. Computed in float64 whatever the dtype of `x` (in float32 on a
-    device without float64). At the kinks the derivative is 0: where a distance equals the margin,
-    and, for "laser", where it is 0.
+    Near frames of a video are drawn together, and frames more than sigma apart in time are pushed
+    apart, up to a margin. Computed in float64 whatever the dtype (in float32 on a device without
+    float64), but for what docs/losses.md says of float32 on the CPU. At the kinks the derivative is
+    0: where a distance equals the margin, and, for "laser", where it is 0.
 
     Parameters
     ----------

@@ -56,8 +56,8 @@ def lav_loss(
 ) -> LAVTerms:
     """LAV loss of a batch of pairs of videos (equation 8).
 
-    Computed in float64 whatever the dtype of the embeddings (in float32 on a device without
-    float64).
+    Computed in float64 whatever the dtype (in float32 on a device without float64), but for what
+    docs/losses.md says of float32 on the CPU.
 
     Parameters
     ----------

@@ -30,8 +30,8 @@ def soft_dtw_divergence(
     """Soft-DTW between two videos less the mean of soft-DTW of each with itself, of a batch.
 
     `dtw_gamma(X, Y) - (dtw_gamma(X, X) + dtw_gamma(Y, Y)) / 2`, on squared Euclidean costs.
-    Computed in float64 whatever the dtype of the embeddings (in float32 on a device without
-    float64).
+    Computed in float64 whatever the dtype (in float32 on a device without float64), but for what
+    docs/losses.md says of float32 on the CPU.
 
     Parameters
     ----------

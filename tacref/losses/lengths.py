@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,10 @@ def check_lengths(lengths: Lengths | None, rows: Tensor, name: str, dim: int = 1
     if lengths is None:
         if traced():  # counted from the tensor, as another one may come
             return torch.ones_like(rows.select(3 - dim, 0), dtype=torch.int64).sum(1)
-        with _outside_transforms():
+        if torch.compiler.is_compiling():
             return torch.full((B,), n, dtype=torch.int64, device=rows.device)
+        with _outside_transforms():
+            return _all_rows(B, n, rows.device)
     tensor = _as_tensor(lengths, name)
     _check_whole(tensor, (B,), name)
     numbers = known_numbers(lengths)
@@ -38,6 +41,12 @@ def check_lengths(lengths: Lengths | None, rows: Tensor, name: str, dim: int = 1
     if numbers is not None and not (int(numbers.min()) >= 1 and int(numbers.max()) <= n):
         raise ValueError(f"{name} must be from 1 to {n}, got {numbers.tolist()}")
     return tensor.to(rows.device, torch.int64)
+
+
+@lru_cache(maxsize=16)
+def _all_rows(B: int, n: int, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):  # for calls outside of it, too
+        return torch.full((B,), n, dtype=torch.int64, device=device)
 
 
 def valid_rows(lengths: Tensor, n: int) -> Tensor:

@@ -6,8 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tacref.losses.torch_operator import Operator, primals
+from tacref.losses.torch_operator import Operator, primals, unwatched
 
+# Torch shares operations on more numbers than this with its threads.
+TORCH_GRAIN = 1 << 15
 # One a tensor; None is zeros.
 Directions = Sequence[Any]
 
@@ -119,6 +121,8 @@ def scaled(grad: Tensor | None, gradients: Sequence[Tensor]) -> Directions:
     if grad is None:
         return (None,) * len(gradients)
     factor = grad.to(gradients[0].dtype)[:, None, None]
+    if _torch_would_share(gradients) and unwatched([grad, *gradients]):
+        return [torch.from_numpy(factor.numpy() * gradient.numpy()) for gradient in gradients]
     return [factor * gradient for gradient in gradients]
 
 
@@ -126,3 +130,15 @@ def add(*terms: Tensor | None) -> Tensor | None:
     """Return the sum of the terms that there are."""
     present = [term for term in terms if term is not None]
     return sum(present[1:], present[0]) if present else None
+
+
+def _torch_would_share(tensors: Sequence[Tensor]) -> bool:
+    """Whether torch would share an operation, not to be differentiated, with other threads.
+
+    It waits for all of them, also for those that have no core on a busy machine.
+    """
+    return (
+        not torch.is_grad_enabled()
+        and tensors[0].device.type == "cpu"
+        and max(tensor.numel() for tensor in tensors) > TORCH_GRAIN
+    )

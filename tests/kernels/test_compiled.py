@@ -35,7 +35,7 @@ def package(tmp_path):
     for folder in ("kernels", "reference"):
         (root / folder).mkdir(parents=True)
         (root / folder / "__init__.py").touch()
-    for name in ("__init__.py", "compiled.py", "forks.py", "memory.py"):
+    for name in ("__init__.py", "compiled.py", "memory.py"):
         shutil.copy(PACKAGE / name, root / name)
     (root / "kernels" / "inner.py").write_text(INNER.format(factor=2))
     (root / "kernels" / "outer.py").write_text(OUTER)

@@ -75,39 +75,55 @@ def test_a_waiting_thread_leaves_its_core_to_others():
     assert spent[0] < 0.5
 
 
-def parts_done(count, parts):
+def items_done(count, workers):
     done = np.zeros(count, int)
-    lock = threading.Lock()
 
-    def work(start, stop):
-        with lock:
-            done[start:stop] += 1
+    def work(queue):
+        item = threads.take_item(queue)
+        while item < count:
+            done[item] += 1
+            item = threads.take_next_item(queue)
 
-    threads.run_parts(work, np.arange(1, count + 1), parts)
+    threads.run_items(work, count, workers)
     return done
 
 
-@pytest.mark.parametrize("with_openmp", [True, False])
-@pytest.mark.parametrize(("count", "parts"), [(1, 1), (1, 4), (5, 2), (40, 3)])
-def test_every_item_is_done_once(monkeypatch, with_openmp, count, parts):
-    if not with_openmp:
-        monkeypatch.setattr(threads, "_openmp", lambda: None)
-    assert (parts_done(count, parts) == 1).all()
+@pytest.mark.parametrize(("count", "workers"), [(1, 1), (1, 4), (5, 2), (40, 3)])
+def test_every_item_is_done_once(count, workers):
+    assert (items_done(count, workers) == 1).all()
 
 
-@pytest.mark.parametrize("with_openmp", [True, False])
-def test_errors_of_threads_are_raised(monkeypatch, with_openmp):
-    if not with_openmp:
-        monkeypatch.setattr(threads, "_openmp", lambda: None)
+def test_items_do_not_wait_for_a_thread_that_does_not_run(monkeypatch):
+    monkeypatch.setattr(threads, "_helpers", threads._Helpers())
+    monkeypatch.setattr(threads._Helpers, "_serve", lambda helpers: time.sleep(60))
+    for _ in range(10):
+        assert (items_done(8, 3) == 1).all()
+    assert threads._helpers.wakes.qsize() == 2  # not more with each call
+    assert threads._helpers._job.work is None  # which would keep tensors
 
-    def work(start, stop):
-        if start > 0:
+
+def test_errors_of_threads_are_raised():
+    def work(queue):
+        if threads.take_item(queue) > 0:
             raise RuntimeError("planted")
+        threads.take_next_item(queue)
+        raise RuntimeError("planted")
 
     with pytest.raises(RuntimeError, match="planted"):
-        threads.run_parts(work, np.ones(8), 2)
+        threads.run_items(work, 8, 2)
+    helped = threading.Event()
+
+    def fails_elsewhere(queue):
+        if threading.current_thread().name == "tacref":
+            threads.take_item(queue)
+            helped.set()
+            raise MemoryError("planted")
+        assert helped.wait(60)
+
+    with pytest.raises(MemoryError, match="planted"):
+        threads.run_items(fails_elsewhere, 8, 2)
     with pytest.raises(RuntimeError, match="planted"):
-        threads.run_together(lambda thread, count: work(thread, count), 2, np.zeros(1, int))
+        threads.run_together(lambda thread, count: work(np.zeros(3, int)), 2, np.zeros(1, int))
 
 
 FORK = """
@@ -254,15 +270,14 @@ def test_a_thread_that_fails_does_not_keep_the_others():
     assert done.stdout == "done\n", done.stderr
 
 
-def test_a_pool_without_threads_is_an_error(monkeypatch):
-    monkeypatch.setattr(threads, "_openmp", lambda: None)
+def test_too_few_threads_for_a_batch_are_an_error(monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(threads, "_pool", None)
+        patch.setattr(threads, "_helpers", threads._Helpers())
 
         def start(thread):
             raise RuntimeError("can't start new thread")
 
         patch.setattr(threading.Thread, "start", start)
         with pytest.raises(OSError, match="can't start new thread, of 3 that share a batch"):
-            parts_done(8, 3)
-    assert (parts_done(8, 3) == 1).all()
+            items_done(8, 3)
+    assert (items_done(8, 3) == 1).all()

@@ -3,7 +3,15 @@
 import numpy as np
 
 from tacref.compiled import njit
-from tacref.kernels.costs import ROWS, move_rows
+from tacref.kernels.costs import ROWS
+from tacref.kernels.soft_dtw.items import (
+    MAX_FRAMES,
+    cost_bound,
+    cost_items,
+    embedding_items,
+    may_be_rough,
+    singles_hold,
+)
 from tacref.kernels.soft_dtw.pair import solve
 from tacref.kernels.soft_dtw.problem import (
     Problem,
@@ -11,13 +19,14 @@ from tacref.kernels.soft_dtw.problem import (
     cost_problem,
     embedding_problem,
     fill_problem,
+    made_rough,
     new_scratch,
     new_sums,
     reset,
     row_width,
     strip_weights,
 )
-from tacref.kernels.threads import borrowed, run_parts, run_together, useful_threads
+from tacref.kernels.threads import borrowed, run_items, run_together, useful_threads
 
 # From this many strips per thread on, all threads work on one pair at a time, not on a pair each.
 MIN_STRIPS_PER_THREAD = 8
@@ -40,6 +49,8 @@ def of_embeddings(
 ) -> np.ndarray:
     """Return soft-DTW of embeddings with squared Euclidean costs; write its gradients.
 
+    Embeddings of float32 are compared in float32 where that is exact enough; all else is float64.
+
     Parameters
     ----------
     x, y : ndarray of float32 or float64, shapes (B, n, d) and (B, m, d)
@@ -61,35 +72,86 @@ def of_embeddings(
         Values; +inf where the band leaves no path.
     """
     values = np.empty(len(x))
-    cells = lengths_x * lengths_y
-    with_grad = grad_x is not None
-    if grad_x is None or grad_y is None:
-        grad_x = grad_y = np.empty((0, 0, 0), x.dtype)
+    gradients = None if grad_x is None or grad_y is None else (grad_x, grad_y)
+    arguments = x, y, lengths_x, lengths_y, gamma, band
+    if x.dtype == np.float64:
+        _of_embeddings(*arguments, values, gradients, threads)
+        return values
+    left = np.arange(len(x))
+    if np.maximum(lengths_x, lengths_y).min() <= MAX_FRAMES:
+        left = _of_embeddings(*arguments, values, gradients, threads)
+    if len(left):
+        wide_x, wide_y = x[left].astype(np.float64), y[left].astype(np.float64)
+        wide = None if gradients is None else (np.empty_like(wide_x), np.empty_like(wide_y))
+        values[left] = of_embeddings(
+            wide_x, wide_y, lengths_x[left], lengths_y[left], gamma, band,
+            None if wide is None else wide[0], None if wide is None else wide[1], threads,
+        )  # fmt: skip
+        for gradient, exact in zip(gradients or (), wide or (), strict=True):
+            gradient[left] = exact
+    return values
+
+
+def _of_embeddings(
+    x: np.ndarray,
+    y: np.ndarray,
+    lengths_x: np.ndarray,
+    lengths_y: np.ndarray,
+    gamma: float,
+    band: int,
+    values: np.ndarray,
+    gradients: tuple[np.ndarray, np.ndarray] | None,
+    threads: int,
+) -> np.ndarray:
+    """Write values and gradients, computed in the dtype of x; return the items that need float64.
+
+    Parameters
+    ----------
+    x, y, lengths_x, lengths_y, gamma, band, threads
+        As for `of_embeddings`.
+    values : ndarray of float64, shape (B,)
+        Written.
+    gradients : tuple of ndarray, or None
+        Of x and y; written.
+    """
+    left_out = np.zeros(len(x) if x.dtype == np.float32 else 0, np.bool_)
+    nothing = np.empty((0, 0, 0), x.dtype)
+    grad_x, grad_y = gradients or (nothing, nothing)
+    with_grad = gradients is not None
     if not threads_share_pairs(lengths_x, lengths_y, threads):
         size = weights_size(x.shape[1], y.shape[1], with_grad)
 
-        def items(start: int, stop: int) -> None:
-            with borrowed(size) as weights:
-                _embedding_items(
-                    x, y, lengths_x, lengths_y, gamma, band, with_grad, start, stop, values, grad_x,
-                    grad_y, weights,
+        def items(queue: np.ndarray) -> None:
+            with borrowed(size, x.dtype) as weights:
+                embedding_items(
+                    x, y, lengths_x, lengths_y, gamma, band, with_grad, values,
+                    grad_x, grad_y, left_out, weights, queue,
                 )  # fmt: skip
 
-        run_parts(items, cells, useful_threads(cells, threads))
-        return values
+        run_items(items, len(x), useful_threads(lengths_x * lengths_y, threads))
+        return np.flatnonzero(left_out)
     for b in range(len(x)):
         n, m = int(lengths_x[b]), int(lengths_y[b])
         problem = _new_problem(x[b, :n], y[b, :m], gamma, band)
-        half_grad_x, half_grads_y = np.zeros_like(problem.x), np.zeros((threads, len(problem.y)))
+        if len(left_out):
+            bound = cost_bound(problem)
+            if not singles_hold(problem, bound):
+                left_out[b] = True
+                continue
+            if may_be_rough(problem, bound):
+                problem = made_rough(problem)
+        width = row_width(problem.d)
+        half_grad_x = np.zeros(n * width, x.dtype)
+        half_grads_y = np.zeros((threads, m * width), x.dtype)
         values[b] = _solve_on_threads(
             problem, with_grad, problem.D, half_grad_x, half_grads_y, threads
         )
         if with_grad:
             half_grad_y = half_grads_y.sum(0)
             for half, grad, rows in ((half_grad_x, grad_x, n), (half_grad_y, grad_y, m)):
-                grad[b, :rows] = 2.0 * half.reshape(-1, row_width(problem.d))[:rows, : problem.d]
+                grad[b, :rows] = 2.0 * half.reshape(-1, width)[:rows, : problem.d]
                 grad[b, rows:] = 0.0
-    return values
+    return np.flatnonzero(left_out)
 
 
 def of_costs(
@@ -118,20 +180,18 @@ def of_costs(
         Values; +inf where no path is free.
     """
     values = np.empty(len(D))
-    cells = lengths_x * lengths_y
     with_grad = E is not None
     out = np.empty((0, 0, 0), D.dtype) if E is None else E
     if not threads_share_pairs(lengths_x, lengths_y, threads):
         size = weights_size(D.shape[1], D.shape[2], with_grad)
 
-        def items(start: int, stop: int) -> None:
+        def items(queue: np.ndarray) -> None:
             with borrowed(size) as weights:
-                _cost_items(
-                    D, lengths_x, lengths_y, gamma, band, with_grad, start, stop, values, out,
-                    weights,
-                )  # fmt: skip
+                cost_items(
+                    D, lengths_x, lengths_y, gamma, band, with_grad, values, out, weights, queue
+                )
 
-        run_parts(items, cells, useful_threads(cells, threads))
+        run_items(items, len(D), useful_threads(lengths_x * lengths_y, threads))
         return values
     for b in range(len(D)):
         problem = cost_problem(D[b], int(lengths_x[b]), int(lengths_y[b]), gamma, band)
@@ -175,7 +235,7 @@ def _solve_on_threads(
     size = weights_size(-(-problem.n // threads), problem.m, with_grad)
 
     def part(thread: int, threads: int) -> None:
-        with borrowed(size) as weights:
+        with borrowed(size, half_grads_y.dtype) as weights:
             values[thread] = _pair_part(
                 problem, sums, with_grad, E, half_grad_x, half_grads_y[thread], weights, thread,
                 threads,
@@ -184,89 +244,6 @@ def _solve_on_threads(
     run_together(part, threads, sums.progress[:, -1])
     # The thread that has the last strip has the value.
     return float(values[~np.isnan(values)].sum()) if not np.isnan(values).all() else np.nan
-
-
-@njit(nogil=True, cache=True)
-def _embedding_items(
-    x: np.ndarray,
-    y: np.ndarray,
-    lengths_x: np.ndarray,
-    lengths_y: np.ndarray,
-    gamma: float,
-    band: int,
-    with_grad: bool,
-    start: int,
-    stop: int,
-    values: np.ndarray,
-    grad_x: np.ndarray,
-    grad_y: np.ndarray,
-    weights: np.ndarray,
-) -> None:
-    """Write values, and perhaps gradients, of some items of a batch of embeddings.
-
-    Parameters
-    ----------
-    x, y, lengths_x, lengths_y, gamma, band
-        As for `of_embeddings`.
-    with_grad : bool
-        Whether gradients are written.
-    start, stop : int
-        The first item, and one beyond the last.
-    values : ndarray of float64, shape (B,)
-        Written.
-    grad_x, grad_y : ndarray, shapes and dtype of x and y
-        Written; empty without `with_grad`.
-    weights : ndarray of float64
-        Memory of at least `weights_size(n, m, with_grad)`.
-    """
-    n, m, d = x.shape[1], y.shape[1], x.shape[2]
-    width = row_width(d)
-    space = embedding_problem(x[0], y[0], gamma, band)
-    sums, scratch = new_sums(n, m), new_scratch(weights, m)
-    half_grad_x, half_grad_y = np.zeros_like(space.x), np.zeros_like(space.y)
-    for b in range(start, stop):
-        problem = fill_problem(space, x[b], y[b], lengths_x[b], lengths_y[b])
-        reset(sums, problem.n, problem.m)
-        values[b] = solve(
-            problem, sums, scratch, with_grad, space.D, half_grad_x, half_grad_y, 0, 1
-        )
-        if with_grad:
-            move_rows(half_grad_x, 2.0, problem.n, width, grad_x[b])
-            move_rows(half_grad_y, 2.0, problem.m, width, grad_y[b])
-
-
-@njit(nogil=True, cache=True)
-def _cost_items(
-    D: np.ndarray,
-    lengths_x: np.ndarray,
-    lengths_y: np.ndarray,
-    gamma: float,
-    band: int,
-    with_grad: bool,
-    start: int,
-    stop: int,
-    values: np.ndarray,
-    E: np.ndarray,
-    weights: np.ndarray,
-) -> None:
-    """Write values, and perhaps gradients, of some items of a batch of costs.
-
-    Parameters
-    ----------
-    D, lengths_x, lengths_y, gamma, band
-        As for `of_costs`.
-    with_grad, start, stop, values, weights
-        As for `_embedding_items`.
-    E : ndarray, shape and dtype of D
-        Written; empty without `with_grad`.
-    """
-    n, m = D.shape[1], D.shape[2]
-    sums, scratch = new_sums(n, m), new_scratch(weights, m)
-    for b in range(start, stop):
-        problem = cost_problem(D[b], lengths_x[b], lengths_y[b], gamma, band)
-        reset(sums, problem.n, problem.m)
-        out = E[b] if with_grad else E[:0].reshape(0, 0)
-        values[b] = solve(problem, sums, scratch, with_grad, out, problem.x, problem.y, 0, 1)
 
 
 @njit(cache=True)

@@ -17,6 +17,7 @@ from tacref.kernels.soft_dtw.problem import (
     window,
 )
 from tacref.kernels.soft_dtw.strip import DONE, SLOT, forward, value
+from tacref.kernels.threads import take_item, take_next_item
 
 
 @njit(nogil=True, cache=True)
@@ -27,12 +28,11 @@ def hvp_items(
     lengths_y: np.ndarray,
     gamma: float,
     band: int,
-    start: int,
-    stop: int,
     values: np.ndarray,
     HZ: np.ndarray,
+    queue: np.ndarray,
 ) -> None:
-    """Write values and products for some items of a batch.
+    """Write values and products for the items of a batch that this thread takes.
 
     Parameters
     ----------
@@ -44,25 +44,29 @@ def hvp_items(
         Smoothing.
     band : int
         Cells with |i - j| > band are forbidden; -1: none.
-    start, stop : int
-        The first item, and one beyond the last.
     values : ndarray of float64, shape (B,)
         Written: soft-DTW.
     HZ : ndarray of float64, shape (B, n, m)
         Zeros; written: the Hessian times Z.
+    queue : ndarray of int64
+        As for `take_item`.
     """
+    b = take_item(queue)
+    if b == len(D):
+        return
     n, m = D.shape[1], D.shape[2]
     sums = new_sums(n, m)
     scratch = Scratch(
         np.empty(strip_weights(m)),
-        np.empty(diagonals(m) * STRIDE),
+        np.full(diagonals(m) * STRIDE, np.inf),
+        np.empty(0),
         np.empty(6 * SLOT),
         np.empty((0, 2), np.int64),
     )
     slopes = np.empty((strips(n) + 1, m + 1))
     flow = np.empty((strips(n) + 1, 4, m + 2))
     T = np.empty((diagonals(m) + 2) * STRIDE)
-    for b in range(start, stop):
+    while b < len(D):
         problem = cost_problem(D[b], lengths_x[b], lengths_y[b], gamma, band)
         reset(sums, problem.n, problem.m)
         count = strips(problem.n)
@@ -86,6 +90,7 @@ def hvp_items(
                 scratch.weights, T, flow[s + 1], flow[s], scratch.strip, height, first, last, gamma
             )
             copy_strip(scratch.strip, height, first, last, s * ROWS, HZ[b])
+        b = take_next_item(queue)
 
 
 @njit(cache=True)
@@ -107,7 +112,7 @@ def _strip_slopes(
     Parameters
     ----------
     problem, scratch
-        The pair, and memory in which the softmin weights are left.
+        The pair, and memory in which the softmin weights are left, divided by their sum.
     Z : ndarray of float64, shape (n, m)
         Direction.
     s : int
@@ -137,13 +142,17 @@ def _strip_slopes(
         for i in range(first, min(rows - 1, k) + 1, LANES):
             index = 3 * k * STRIDE + i
             here = k * STRIDE + LANES + i
+            w_diagonal, w_up = load(scratch.weights, index), load(scratch.weights, index + STRIDE)
+            w_left = load(scratch.weights, index + 2 * STRIDE)
+            share = splat(1.0) / (w_diagonal + (w_up + w_left))
+            p_diagonal, p_up, p_left = w_diagonal * share, w_up * share, w_left * share
+            store(scratch.weights, index, p_diagonal)
+            store(scratch.weights, index + STRIDE, p_up)
+            store(scratch.weights, index + 2 * STRIDE, p_left)
             # eq. 2, differentiated: the slope of a softmin is the mean of the slopes
             slope = load(scratch.strip, k * STRIDE + i) + (
-                load(scratch.weights, index) * load(T, here - 1)
-                + (
-                    load(scratch.weights, index + STRIDE) * load(T, here + STRIDE - 1)
-                    + load(scratch.weights, index + 2 * STRIDE) * load(T, here + STRIDE)
-                )
+                p_diagonal * load(T, here - 1)
+                + (p_up * load(T, here + STRIDE - 1) + p_left * load(T, here + STRIDE))
             )
             store(T, here + 2 * STRIDE, slope)
         if k >= rows - 1:

@@ -121,7 +121,7 @@ def run_backward(
         backward(
             scratch.weights,
             first_weight,
-            scratch.strip,
+            scratch.E,
             sums.flow[s + 1, 0],
             sums.flow[s + 1, 1],
             sums.flow[s, 0],
@@ -136,7 +136,7 @@ def run_backward(
             s,
         )
         if problem.of_costs:
-            copy_strip(scratch.strip, rows, start, stop, s * ROWS, E)
+            copy_strip(scratch.E, rows, start, stop, s * ROWS, E)
         else:
             add_gradients(problem, scratch, half_grad_x, half_grad_y, s * ROWS, rows, start)
 
@@ -152,7 +152,7 @@ def add_gradients(
     start: int,
 ) -> None:
     """Add what E of a strip gives to the embeddings: sum_j E_ij (x_i - y_j), likewise for y."""
-    strip, reach, width = scratch.strip, scratch.reach, row_width(problem.d)
+    E, reach, width = scratch.E, scratch.reach, row_width(problem.d)
     # E(i, j) lies at origin + i (STRIDE + 1) + j STRIDE. Numbers of one type: for a constant, Numba
     # would compile what takes it once more.
     next_row, next_column = int(STRIDE + 1), int(STRIDE)
@@ -161,16 +161,12 @@ def add_gradients(
     lowest, highest = reach[0]
     for block in range(1, blocks):
         lowest, highest = min(lowest, reach[block, 0]), max(highest, reach[block, 1])
-    # Four columns are taken together: what may lie beyond the last one does not count.
-    for j in range(highest, highest + 3):
-        for i in range(rows):
-            strip[(i + j) * STRIDE + i] = 0.0
     for block in range(blocks):
         first = offset + block * LANES
         stop = min(first + LANES, offset + rows)
         columns = start + reach[block, 0], start + reach[block, 1]
         add_weighted_differences(
-            strip, origin, next_row, next_column, problem.x, problem.y, half_grad_x, first, stop,
+            E, origin, next_row, next_column, problem.x, problem.y, half_grad_x, first, stop,
             columns[0], columns[1], width,
         )  # fmt: skip
     for j in range(lowest, highest, 4):
@@ -180,8 +176,8 @@ def add_gradients(
                 first = min(first, block * LANES)
                 stop = min(rows, (block + 1) * LANES)
         add_weighted_differences(
-            strip, origin, next_column, next_row, problem.y, problem.x, half_grad_y, start + j,
-            start + j + 4, offset + first, offset + stop, width,
+            E, origin, next_column, next_row, problem.y, problem.x, half_grad_y, start + j,
+            start + min(j + 4, highest), offset + first, offset + stop, width,
         )  # fmt: skip
 
 

@@ -9,20 +9,24 @@ from tacref.kernels.costs import (
     COLUMNS,
     ROWS,
     STRIDE,
+    clear_corners,
     copy_columns,
     copy_costs,
     copy_rows,
     diagonals,
     forbid,
     padded,
-    squared_distances,
 )
 from tacref.kernels.simd import LANES
+from tacref.kernels.single_costs import strip_distances
 from tacref.kernels.soft_dtw.strip import DONE, OUTSIDE, SLOT
 
 
 class Problem(NamedTuple):
-    """A pair: its costs `D` `(n, m)`, or else embeddings, padded, flat, float64."""
+    """A pair: its costs `D` `(n, m)`, or else embeddings, padded, flat, float32 or float64.
+
+    `rough` tells that distances of embeddings of float32 may be rounded to it on the way.
+    """
 
     of_costs: bool
     D: np.ndarray
@@ -34,6 +38,7 @@ class Problem(NamedTuple):
     d: int
     gamma: float
     band: int
+    rough: bool
 
 
 class Sums(NamedTuple):
@@ -49,10 +54,11 @@ class Sums(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """What a thread has for itself."""
+    """What a thread has for itself; arrays are of float64, `weights` and `E` may be of float32."""
 
     weights: np.ndarray
     strip: np.ndarray
+    E: np.ndarray
     ring: np.ndarray
     reach: np.ndarray
 
@@ -98,10 +104,14 @@ def new_sums(n: int, m: int) -> Sums:
 
 @njit(cache=True)
 def new_scratch(weights: np.ndarray, m: int) -> Scratch:
-    """Return a thread's scratch for pairs of up to m columns, around its array of weights."""
+    """Return a thread's scratch for pairs of up to m columns, around its array of weights.
+
+    E of a strip is of the dtype of the weights.
+    """
     return Scratch(
         weights,
-        np.empty(diagonals(m) * STRIDE),
+        np.full(diagonals(m) * STRIDE, np.inf),
+        np.empty(diagonals(m) * STRIDE, weights.dtype),
         np.empty(9 * SLOT),
         np.empty((ROWS // LANES, 2), np.int64),
     )
@@ -126,16 +136,17 @@ def reset(sums: Sums, n: int, m: int) -> None:
 def fill_strip(strip: np.ndarray, problem: Problem, s: int) -> None:
     """Write the costs of strip s; what is outside is +inf."""
     rows, start, stop = window(s, problem.n, problem.m, problem.band)
-    strip[: diagonals(stop - start) * STRIDE] = np.inf
+    clear_corners(strip, rows, stop - start)
     offset = s * ROWS
     if problem.of_costs:
         copy_costs(problem.D, strip, rows, start, stop, offset)
     else:
         width, y_width = row_width(problem.d), len(problem.yT) // problem.d
         x_start = offset * width
-        squared_distances(
-            strip, problem.x, x_start, width, rows, problem.yT, y_width, start, stop, problem.d
-        )
+        strip_distances(
+            strip, problem.x, x_start, width, rows, problem.yT, y_width, start, stop, problem.d,
+            problem.rough,
+        )  # fmt: skip
     if problem.band >= 0:
         forbid(strip, rows, start, stop, offset, problem.band)
 
@@ -144,7 +155,7 @@ def fill_strip(strip: np.ndarray, problem: Problem, s: int) -> None:
 def cost_problem(D: np.ndarray, n: int, m: int, gamma: float, band: int) -> Problem:
     """Return the problem of n rows and m columns of a cost matrix."""
     nothing = np.empty(0)
-    return Problem(True, D, nothing, nothing, nothing, n, m, 1, gamma, band)
+    return Problem(True, D, nothing, nothing, nothing, n, m, 1, gamma, band, False)
 
 
 @njit(cache=True)
@@ -155,27 +166,41 @@ def embedding_problem(x: np.ndarray, y: np.ndarray, gamma: float, band: int) -> 
     return Problem(
         False,
         np.empty((0, 0)),
-        np.zeros(padded(n, 4) * width),
-        np.zeros((padded(m, 4) + 4) * width),
-        np.zeros(d * (padded(m, COLUMNS) + COLUMNS)),
+        np.zeros(n * width if width > d else 0, x.dtype),
+        np.zeros(m * width if width > d else 0, x.dtype),
+        np.zeros(d * (padded(m, COLUMNS) + COLUMNS), x.dtype),
         n,
         m,
         d,
         gamma,
         band,
+        False,
     )
 
 
 @njit(cache=True)
 def fill_problem(space: Problem, x: np.ndarray, y: np.ndarray, n: int, m: int) -> Problem:
-    """Return the problem of n rows of x and m rows of y, in the arrays of `space`."""
+    """Return the problem of n rows of x and m rows of y, C-contiguous, in the arrays of `space`."""
     width, y_width = row_width(space.d), len(space.yT) // space.d
-    copy_rows(x, n, space.x, width)
-    copy_rows(y, m, space.y, width)
+    flat_x, flat_y = space.x, space.y
+    if width > space.d:
+        copy_rows(x, n, flat_x, width)
+        copy_rows(y, m, flat_y, width)
+    else:
+        flat_x, flat_y = x.reshape(-1), y.reshape(-1)
     copy_columns(y, m, space.yT, y_width)
     # Columns beyond the last are computed, too; NaN of an item before must not lie there.
     for k in range(space.d if m < space.m else 0):
         space.yT[k * y_width + m : (k + 1) * y_width] = 0.0
     return Problem(
-        False, space.D, space.x, space.y, space.yT, n, m, space.d, space.gamma, space.band
+        False, space.D, flat_x, flat_y, space.yT, n, m, space.d, space.gamma, space.band, False
     )
+
+
+@njit(cache=True)
+def made_rough(problem: Problem) -> Problem:
+    """Return the problem, with distances rounded to float32 on the way."""
+    return Problem(
+        False, problem.D, problem.x, problem.y, problem.yT, problem.n, problem.m, problem.d,
+        problem.gamma, problem.band, True,
+    )  # fmt: skip

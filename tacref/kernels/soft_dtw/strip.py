@@ -27,6 +27,7 @@ from tacref.kernels.simd import (
     power_of_two,
     splat,
     store,
+    widened,
 )
 from tacref.kernels.threads import await_progress
 
@@ -69,9 +70,9 @@ def forward(
         Sums in the row above, column j at j + 1.
     mantissa, exponents : ndarray of float64, shape (m + 1,)
         Written: sums in the strip's last row, likewise.
-    weights : ndarray of float64
-        Written from `weights_start` on, if `keep_weights`: softmin weights, 3 STRIDE an
-        anti-diagonal, of the diagonal, the upper and the left predecessor.
+    weights : ndarray
+        Written from `weights_start` on, if `keep_weights`: softmin weights, not yet divided by
+        their sum, 3 STRIDE an anti-diagonal, of the diagonal, the upper and the left predecessor.
     weights_start, keep_weights
         See `weights`.
     rows, start, stop : int
@@ -140,11 +141,11 @@ def forward(
             store(ring_mantissa, slot + LANES + i, total * growth)
             store(ring_exponent, slot + LANES + i, maximum(e - octaves, outside))
             if keep_weights:
+                # Shares of their sum only where mass comes: most cells get none.
                 index = weights_start + 3 * k * STRIDE + i
-                share = one / total
-                store(weights, index, w_diagonal * share)
-                store(weights, index + STRIDE, w_up * share)
-                store(weights, index + 2 * STRIDE, w_left * share)
+                store(weights, index, w_diagonal)
+                store(weights, index + STRIDE, w_up)
+                store(weights, index + 2 * STRIDE, w_left)
         if k >= rows - 1:
             j = start + k - rows + 1
             mantissa[j + 1] = ring_mantissa[slot + LANES + rows - 1]
@@ -203,7 +204,7 @@ def backward(
     ----------
     weights, weights_start
         Softmin weights, as `forward` kept them.
-    E : ndarray of float64
+    E : ndarray
         Written in the layout of a strip: the mass of each cell (equation 4).
     below_diagonal, below_up : ndarray of float64, shape (m + 2,)
         What the cells of the next strip's first row pass to their diagonal and their upper
@@ -230,7 +231,7 @@ def backward(
     ring[:] = 0.0
     reach[:, 0] = columns
     reach[:, 1] = 0
-    negligible, zero = splat(negligible_mass), splat(0.0)
+    negligible, zero, one = splat(negligible_mass), splat(0.0), splat(1.0)
     for k in range(rows + columns - 2, -1, -1):
         slot, last, before = k % 3 * SLOT, (k + 1) % 3 * SLOT, (k + 2) % 3 * SLOT
         turn = rows + columns - 2 - k
@@ -251,10 +252,14 @@ def backward(
             )
             if any_above(mass, negligible):
                 index = weights_start + 3 * k * STRIDE + i
+                w_diagonal = widened(load(weights, index))
+                w_up = widened(load(weights, index + STRIDE))
+                w_left = widened(load(weights, index + 2 * STRIDE))
+                share = one / (w_diagonal + (w_up + w_left))
                 store(E, k * STRIDE + i, mass)
-                store(ring_diagonal, slot + i, mass * load(weights, index))
-                store(ring_up, slot + i, mass * load(weights, index + STRIDE))
-                store(ring_left, slot + i, mass * load(weights, index + 2 * STRIDE))
+                store(ring_diagonal, slot + i, mass * (w_diagonal * share))
+                store(ring_up, slot + i, mass * (w_up * share))
+                store(ring_left, slot + i, mass * (w_left * share))
                 block = i // LANES
                 reach[block, 0] = max(0, k - i - LANES + 1)
                 reach[block, 1] = max(reach[block, 1], min(columns, k - i + 1))

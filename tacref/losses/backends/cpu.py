@@ -10,7 +10,7 @@ from torch import Tensor
 from tacref.kernels import contrastive_idm as idm_kernels
 from tacref.kernels.soft_dtw import batch as soft_dtw_batch
 from tacref.kernels.soft_dtw import hessian as soft_dtw_hessian
-from tacref.kernels.threads import run_parts, useful_threads
+from tacref.kernels.threads import run_items, useful_threads
 from tacref.losses.backends import extreme
 from tacref.variants import VARIANTS, Variant
 
@@ -45,11 +45,11 @@ def soft_dtw_hvp(
     D_array, Z_array = _contiguous(D.double()), _contiguous(Z.double())
     valid_x, valid_y = _valid("lengths_x", lengths_x, D, 1), _valid("lengths_y", lengths_y, D, 2)
     values, HZ = np.empty(len(D_array)), np.zeros_like(D_array)
-    run_parts(
-        lambda start, stop: soft_dtw_hessian.hvp_items(
-            D_array, Z_array, valid_x, valid_y, gamma, band, start, stop, values, HZ
+    run_items(
+        lambda queue: soft_dtw_hessian.hvp_items(
+            D_array, Z_array, valid_x, valid_y, gamma, band, values, HZ, queue
         ),
-        valid_x * valid_y,
+        len(D_array),
         useful_threads(valid_x * valid_y, torch.get_num_threads()),
     )
     for b in extreme.out_of_range(values, gamma, valid_x, valid_y, band):
@@ -98,19 +98,46 @@ def contrastive_idm(
 ) -> tuple[Tensor, Tensor]:
     """Return values `(B,)` in float64, and the gradient of x, or an empty tensor."""
     x_array, valid = _contiguous(x), _valid("lengths", lengths, x, 1)
-    source = _source_frames(times, video_lengths, VARIANTS[variant])
     form = _form(sigma, margin, VARIANTS[variant])
+    frames, video_frames = _source_frames(times, video_lengths, VARIANTS[variant])
+    values = np.empty(len(x_array))
     grad = np.empty_like(x_array if with_grad else x_array[:0])
-    cells = valid**2
-    values = np.empty(len(x))
-    run_parts(
-        lambda start, stop: idm_kernels.idm_items(
-            x_array, valid, *source, form, with_grad, start, stop, values, grad
-        ),
-        cells,
-        useful_threads(cells, torch.get_num_threads()),
-    )
+    left = np.arange(len(x_array))
+    # Roots of distances near 0 have slopes that show each error of them.
+    if x_array.dtype == np.float64 or not form.of_roots:
+        left = _idm(x_array, valid, frames, video_frames, form, values, grad)
+    if len(left):
+        doubles = x_array[left].astype(np.float64)
+        exact = np.empty(len(left)), np.empty_like(doubles if with_grad else doubles[:0])
+        _idm(doubles, valid[left], frames[left], video_frames[left], form, *exact)
+        values[left] = exact[0]
+        if with_grad:
+            grad[left] = exact[1]
     return torch.from_numpy(values), torch.from_numpy(grad) if with_grad else x.new_empty(0)
+
+
+def _idm(
+    x: np.ndarray,
+    valid: np.ndarray,
+    times: np.ndarray,
+    video_lengths: np.ndarray,
+    form: idm_kernels.Form,
+    values: np.ndarray,
+    grad: np.ndarray,
+) -> np.ndarray:
+    """Write values and gradients, computed in the dtype of x; return the items that need float64.
+
+    The parameters are those of `idm_items`; `grad` is empty where it is not wanted.
+    """
+    left_out = np.zeros(len(x) if x.dtype == np.float32 else 0, np.bool_)
+    run_items(
+        lambda queue: idm_kernels.idm_items(
+            x, valid, times, video_lengths, form, len(grad) > 0, values, grad, left_out, queue
+        ),
+        len(x),
+        useful_threads(valid**2, torch.get_num_threads()),
+    )
+    return np.flatnonzero(left_out)
 
 
 def _valid(name: str, lengths: Tensor, tensor: Tensor, dim: int) -> np.ndarray:
@@ -123,9 +150,9 @@ def _valid(name: str, lengths: Tensor, tensor: Tensor, dim: int) -> np.ndarray:
     """
     valid, n = lengths.numpy(), tensor.shape[dim]
     # As unsigned numbers, those below 1 become the largest.
-    if valid.shape != (len(tensor),) or (valid - 1).view(np.uint64).max() >= n:
+    if valid.shape != (tensor.shape[0],) or (valid - 1).view(np.uint64).max() >= n:
         raise ValueError(
-            f"{name} must be {len(tensor)} numbers from 1 to {n}, got {valid.tolist()}"
+            f"{name} must be {tensor.shape[0]} numbers from 1 to {n}, got {valid.tolist()}"
         )
     return valid
 
