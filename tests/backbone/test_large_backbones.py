@@ -115,6 +115,15 @@ def test_nothing_half_written(tmp_path, small_bound):
     assert list((tmp_path / "copy").iterdir()) == []
 
 
+def test_no_weights_without_their_graph(tmp_path, small_bound):
+    (tmp_path / "large").mkdir()
+    file = BackboneFile(large_model(tmp_path / "large" / "b.onnx"))
+    (tmp_path / "copy" / "c.onnx").mkdir(parents=True)  # where no file can be moved
+    with pytest.raises(IsADirectoryError):
+        file.save(tmp_path / "copy" / "c.onnx")
+    assert [path.name for path in (tmp_path / "copy").iterdir()] == ["c.onnx"]
+
+
 def rename_weights(path, location):
     model = onnx.load(path, load_external_data=False)
     for tensor in model.graph.initializer:
