@@ -1,5 +1,6 @@
 """Exported encoders beyond what one ONNX file holds: a graph and one file of weights."""
 
+import errno
 import json
 import os
 import shutil
@@ -130,6 +131,45 @@ def test_the_command_says_what_it_wrote(tmp_path, capsys):
     EncoderSession(out)
 
 
+def test_force_replaces_both_files_or_none(copied, tmp_path, monkeypatch):
+    large_run(tmp_path, make=map_model, channels=64)
+    folder = copied.parent
+    old = {path.name: path.read_bytes() for path in folder.iterdir()}
+    real, failed = os.replace, []
+
+    def replace(source, path):
+        if path == copied and not failed:
+            failed.append(path)
+            raise OSError(errno.EIO, "broken")
+        real(source, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", replace)
+        with pytest.raises(OSError, match="broken"):
+            export_encoder(tmp_path / "run", copied, force=True)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == old
+    EncoderSession(copied)
+
+
+def test_force_leaves_no_weights_of_the_replaced_file(copied, tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "MAX_MODEL_BYTES", 1 << 30)
+    monkeypatch.setattr(convert, "MAX_WEIGHT_BYTES", 1 << 30)
+    save_run(tmp_path / "run", BackboneFile(token_model(tmp_path / "b.onnx")))
+    with monkeypatch.context() as patch:
+        patch.setattr(EncoderSession, "embed", lambda self, frames: np.zeros((len(frames), 128)))
+        with pytest.raises(ParityError):
+            export_encoder(tmp_path / "run", copied, force=True)
+    EncoderSession(copied)  # as it was
+    (copied.parent / "other.onnx.data").touch()
+    assert export_encoder(tmp_path / "run", copied, force=True).weights is None
+    assert {path.name for path in copied.parent.iterdir()} == {"e.onnx", "other.onnx.data"}
+    EncoderSession(copied)
+    copied.unlink()
+    copied.with_name("e.onnx.data").touch()  # not of a file that is replaced
+    export_encoder(tmp_path / "run", copied, force=True)
+    assert copied.with_name("e.onnx.data").exists()
+
+
 @pytest.mark.parametrize("precision", ["float16", "int8"])
 def test_other_precisions_are_refused(tmp_path, data, capsys, precision):
     large_run(tmp_path)
@@ -137,7 +177,9 @@ def test_other_precisions_are_refused(tmp_path, data, capsys, precision):
     option = {"float16": "--fp16", "int8": "--int8"}[precision]
     out = tmp_path / "out" / "e.onnx"
     assert main(["export", str(tmp_path / "run"), "-o", str(out), option, "--clips", *clips]) == 2
-    assert "with weights in another file it must be float32" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "with weights in another file it must be float32: leave out precision='" in said
+    assert f"={precision!r} ({option})\n" in said
     assert not out.parent.exists()
 
 
