@@ -11,6 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 
+import tacref_export.weights
 from tacref.commands import main
 from tacref.encoder.frozen import reading
 from tacref.encoder.frozen.model import BackboneFile
@@ -202,6 +203,69 @@ def test_weights_that_are_not_those_of_the_graph(copied):
         assert "its weights in e.onnx.data are damaged, or of another export" in refused(copied)
     weights.unlink()
     assert "e.onnx.data, which is not there" in refused(copied, FileNotFoundError)
+
+
+def linked(folder, files):
+    """Make a folder with links of these names; return that to the graph."""
+    folder.mkdir()
+    for name, target in files.items():
+        (folder / name).symlink_to(target)
+    return folder / "e.onnx"
+
+
+def test_links_into_one_folder_are_followed(copied, tmp_path, monkeypatch):
+    frames = np.zeros((3, 40, 40, 3), np.uint8)
+    expected = EncoderSession(copied).embed(frames)
+    weights = copied.with_name("e.onnx.data")
+    shutil.copy(copied, tmp_path / "hash")
+    (tmp_path / "volume").mkdir()  # as Kubernetes mounts one
+    shutil.copytree(copied.parent, tmp_path / "volume" / "..2026")
+    (tmp_path / "volume" / "..data").symlink_to("..2026")
+    for name in ("e.onnx", "e.onnx.data"):
+        (tmp_path / "volume" / name).symlink_to(f"..data/{name}")
+    both = linked(tmp_path / "both", {"e.onnx": copied, "e.onnx.data": weights})
+    renamed = linked(tmp_path / "renamed", {"e.onnx.data": weights}).with_name("v.onnx")
+    renamed.symlink_to(copied)  # a graph may have any name
+    (tmp_path / "graph").mkdir()
+    shutil.copy(weights, tmp_path / "graph")
+    graph = tmp_path / "graph" / "e.onnx"
+    graph.symlink_to(tmp_path / "hash")
+    (tmp_path / "folder").symlink_to(copied.parent)
+    for path in (
+        tmp_path / "volume" / "e.onnx", both, renamed, graph, tmp_path / "folder" / "e.onnx",
+    ):  # fmt: skip
+        np.testing.assert_array_equal(EncoderSession(path).embed(frames), expected)
+        inspect(path)
+    monkeypatch.chdir(both.parent)
+    np.testing.assert_array_equal(EncoderSession("e.onnx").embed(frames), expected)
+
+
+def test_other_links_to_weights_are_refused_before_they_are_read(copied, tmp_path, monkeypatch):
+    weights = copied.with_name("e.onnx.data")
+    blobs, elsewhere = tmp_path / "blobs", tmp_path / "elsewhere"
+    for folder in (blobs, elsewhere):
+        folder.mkdir()
+    shutil.copy(copied, blobs / "1a")
+    shutil.copy(weights, blobs / "2b")
+    shutil.copy(weights, elsewhere)
+    monkeypatch.setattr(tacref_export.weights, "_digest", None)
+    for path, target in (
+        (linked(tmp_path / "a", {"e.onnx": blobs / "1a", "e.onnx.data": blobs / "2b"}), "2b"),
+        (
+            linked(tmp_path / "b", {"e.onnx": copied, "e.onnx.data": elsewhere / weights.name}),
+            "elsewhere/e.onnx.data",
+        ),
+    ):
+        said = refused(path)
+        assert f"{path}: its weights in e.onnx.data are a symbolic link to {tmp_path}" in said
+        assert f"{target}; the two files belong in one folder, under their own names" in said
+        assert "\n" not in said
+    weights.rename(copied.with_name("other"))
+    weights.symlink_to("other")
+    assert "are a symbolic link to" in refused(copied)
+    weights.unlink()
+    weights.symlink_to(elsewhere / weights.name)
+    assert "are a symbolic link to" in refused(copied)
 
 
 def seal(path, change):
