@@ -67,6 +67,9 @@ def new_file(path: str | Path) -> Iterator[Path]:
 def files_together(paths: Sequence[Path], *, replace: bool) -> Iterator[Path]:
     """Give a temporary folder, and move files from it to their paths if the block succeeds.
 
+    All are moved or none is: if one cannot be moved, what was at the paths before is there again.
+    Only a process that is killed in between can leave some of each.
+
     Parameters
     ----------
     paths : sequence of Path
@@ -98,18 +101,34 @@ def files_together(paths: Sequence[Path], *, replace: bool) -> Iterator[Path]:
 
 @uninterrupted
 def _move(folder: Path, paths: Sequence[Path], replace: bool) -> None:
+    before = Path(tempfile.mkdtemp(dir=folder))
     moved: list[Path] = []
     try:
         for path in paths:
             if replace:
+                _keep(path, before / path.name)
                 os.replace(folder / path.name, path)
             else:
                 _name_new_file(folder / path.name, path)
-                moved.append(path)
+            moved.append(path)
     except BaseException:
-        for path in moved:
-            path.unlink()
+        for path in paths:
+            if os.path.lexists(before / path.name):
+                os.replace(before / path.name, path)
+            elif path in moved:
+                path.unlink()
         raise
+
+
+def _keep(path: Path, kept: Path) -> None:
+    """Give what is at a path a second name, or only that one where there are no hard links."""
+    if not path.is_symlink():
+        if not path.is_file():  # a folder is not replaced
+            return
+        with suppress(OSError):
+            os.link(path, kept)
+            return
+    os.rename(path, kept)
 
 
 def _name_new_file(temporary: Path, path: Path) -> None:

@@ -49,7 +49,8 @@ def export_encoder(
         Clips for the proof, instead of the built-in activity. int8 needs at least two of one
         activity to measure its ranges and its loss in Kendall's tau.
     force : bool
-        Whether to replace `path`, and the file with its weights, if they exist.
+        Whether to replace `path`, and the file with its weights, if they exist. If the new encoder
+        fits one file, the weights of the replaced one are removed.
 
     Returns
     -------
@@ -80,12 +81,16 @@ def export_encoder(
     for clip in clips:
         if not Path(clip).exists():
             raise FileNotFoundError(f"{clip}: no such file or folder")
+    replaces = path.exists()
     with memory_errors(f"the export of {run}"), ExitStack() as stack:
         with lasting_interrupts():
             encoder, folder = _open(Path(run), path, precision, stack, force=force)
             graph, videos, export = _convert(encoder, path, precision, clips, folder)
         with lasting_interrupts():
             write(graph, encoder, Path(run), export, videos[0], force=force)
+    stale = path_of_weights(path)
+    if replaces and export.weights is None and stale.is_file():
+        stale.unlink()
     return export
 
 
@@ -146,7 +151,11 @@ def _fits_one_file(encoder: "Encoder", run: Path, precision: Precision) -> bool:
     if file is None:
         raise ValueError(takes)
     if precision != "float32":
-        raise ValueError(f"{takes}; with weights in another file it must be float32")
+        option = {"float16": "--fp16", "int8": "--int8"}[precision]
+        raise ValueError(
+            f"{takes}; with weights in another file it must be float32: leave out "
+            f"precision={precision!r} ({option})"
+        )
     return False
 
 

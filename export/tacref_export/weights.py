@@ -27,6 +27,9 @@ def stated_weights(folder: Path | None, weights: Path | None) -> dict[str, str]:
 def checked_weights(path: Path, model: bytes, metadata: dict[str, str]) -> Path | None:
     """Return the file with the weights of an exported graph, or None if they are in it.
 
+    If graph and weights are symbolic links into one folder, it is the file there: onnxruntime reads
+    no weights through a link.
+
     Parameters
     ----------
     path : Path
@@ -41,7 +44,8 @@ def checked_weights(path: Path, model: bytes, metadata: dict[str, str]) -> Path 
     FileNotFoundError
         If the file with its weights is missing.
     ValueError
-        If that is another one than the metadata states, or in another folder.
+        If that is another one than the metadata states, in another folder, or a link to there or
+        to another name.
     """
     if WEIGHTS not in metadata:
         return None
@@ -58,6 +62,13 @@ def checked_weights(path: Path, model: bytes, metadata: dict[str, str]) -> Path 
         raise FileNotFoundError(
             f"{path}: keeps its weights in {name}, which is not there; the two files belong in one "
             "folder"
+        )
+    weights = weights.resolve()
+    folders = (path.parent.resolve(), path.resolve().parent)
+    if weights.name != name or weights.parent not in folders:
+        raise ValueError(
+            f"{path}: its weights in {name} are a symbolic link to {weights}; the two files belong "
+            "in one folder, under their own names: copy them there, or link to both"
         )
     if weights.stat().st_size != size or _digest(weights) != digest:
         raise ValueError(

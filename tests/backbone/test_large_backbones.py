@@ -115,6 +115,15 @@ def test_nothing_half_written(tmp_path, small_bound):
     assert list((tmp_path / "copy").iterdir()) == []
 
 
+def test_no_weights_without_their_graph(tmp_path, small_bound):
+    (tmp_path / "large").mkdir()
+    file = BackboneFile(large_model(tmp_path / "large" / "b.onnx"))
+    (tmp_path / "copy" / "c.onnx").mkdir(parents=True)  # where no file can be moved
+    with pytest.raises(IsADirectoryError):
+        file.save(tmp_path / "copy" / "c.onnx")
+    assert [path.name for path in (tmp_path / "copy").iterdir()] == ["c.onnx"]
+
+
 def rename_weights(path, location):
     model = onnx.load(path, load_external_data=False)
     for tensor in model.graph.initializer:
@@ -136,6 +145,65 @@ def test_weights_outside_the_folder_are_refused(tmp_path, monkeypatch, bound, lo
     rename_weights(path, location)
     with pytest.raises(ValueError, match=r"b\.onnx: keeps weights in '.*', and only files in its"):
         BackboneFile(path)
+
+
+@pytest.mark.parametrize("bound", [FEW_BYTES, 1 << 20])
+@pytest.mark.parametrize("link", ["weights", "both", "folder"])
+@pytest.mark.parametrize("output", [[], ["--backbone-output", "placed"]])
+def test_weights_that_are_a_link_are_refused(tmp_path, monkeypatch, capsys, bound, link, output):
+    monkeypatch.setattr(reading, "MAX_MODEL_BYTES", bound)
+    stored, linked = tmp_path / "stored", tmp_path / "linked"
+    for folder in (stored, linked):
+        folder.mkdir()
+    large_model(stored / "b.onnx")
+    location = "weights.bin"
+    if link == "both":  # as in the cache of Hugging Face
+        (linked / "b.onnx").symlink_to(stored / "b.onnx")
+    else:
+        shutil.copy(stored / "b.onnx", linked)
+    if link == "folder":
+        (linked / "sub").symlink_to(stored)
+        location = "sub/weights.bin"
+        rename_weights(linked / "b.onnx", location)
+    else:
+        (linked / location).symlink_to(stored / location)
+    assert main(["inspect-backbone", str(linked / "b.onnx"), *output]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert f"b.onnx: keeps its weights in {location}, which is a symbolic link; replace" in line
+    assert "copy of what it points to, or download the model with `hf download --local-dir`" in line
+    shutil.rmtree(stored)
+    with pytest.raises(FileNotFoundError):
+        BackboneFile(linked / "b.onnx")
+
+
+@pytest.mark.parametrize("bound", [FEW_BYTES, 1 << 20])
+def test_other_links_are_followed(tmp_path, monkeypatch, bound):
+    monkeypatch.setattr(reading, "MAX_MODEL_BYTES", bound)
+    (tmp_path / "stored").mkdir()
+    path = large_model(tmp_path / "stored" / "b.onnx")
+    expected = BackboneFile(path).sha256
+    (tmp_path / "folder").symlink_to(path.parent)
+    (tmp_path / "graph").mkdir()
+    (tmp_path / "graph" / "b.onnx").symlink_to(path)
+    shutil.copy(path.with_name("weights.bin"), tmp_path / "graph")
+    for linked in (tmp_path / "folder" / "b.onnx", tmp_path / "graph" / "b.onnx"):
+        file = BackboneFile(linked)
+        assert file.sha256 == expected
+        for output in ("y", "placed"):
+            file.configure(output=output)
+    monkeypatch.setattr(reading, "MAX_MODEL_BYTES", 1 << 20)
+    whole = map_model(tmp_path / "stored" / "whole.onnx")
+    (tmp_path / "whole.onnx").symlink_to(whole)
+    assert BackboneFile(tmp_path / "whole.onnx").sha256 == BackboneFile(whole).sha256
+
+
+def test_weights_below_the_folder(tmp_path, small_bound):
+    path = large_model(tmp_path / "b.onnx")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "weights.bin").rename(tmp_path / "sub" / "weights.bin")
+    rename_weights(path, "sub/weights.bin")
+    for output in ("y", "placed"):
+        BackboneFile(path).configure(output=output)
 
 
 def test_weights_that_are_missing_or_cut_off(tmp_path, small_bound):

@@ -1,5 +1,6 @@
 """Exported encoders beyond what one ONNX file holds: a graph and one file of weights."""
 
+import errno
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 
+import tacref_export.weights
 from tacref.commands import main
 from tacref.encoder.frozen import reading
 from tacref.encoder.frozen.model import BackboneFile
@@ -130,6 +132,45 @@ def test_the_command_says_what_it_wrote(tmp_path, capsys):
     EncoderSession(out)
 
 
+def test_force_replaces_both_files_or_none(copied, tmp_path, monkeypatch):
+    large_run(tmp_path, make=map_model, channels=64)
+    folder = copied.parent
+    old = {path.name: path.read_bytes() for path in folder.iterdir()}
+    real, failed = os.replace, []
+
+    def replace(source, path):
+        if path == copied and not failed:
+            failed.append(path)
+            raise OSError(errno.EIO, "broken")
+        real(source, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", replace)
+        with pytest.raises(OSError, match="broken"):
+            export_encoder(tmp_path / "run", copied, force=True)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == old
+    EncoderSession(copied)
+
+
+def test_force_leaves_no_weights_of_the_replaced_file(copied, tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "MAX_MODEL_BYTES", 1 << 30)
+    monkeypatch.setattr(convert, "MAX_WEIGHT_BYTES", 1 << 30)
+    save_run(tmp_path / "run", BackboneFile(token_model(tmp_path / "b.onnx")))
+    with monkeypatch.context() as patch:
+        patch.setattr(EncoderSession, "embed", lambda self, frames: np.zeros((len(frames), 128)))
+        with pytest.raises(ParityError):
+            export_encoder(tmp_path / "run", copied, force=True)
+    EncoderSession(copied)  # as it was
+    (copied.parent / "other.onnx.data").touch()
+    assert export_encoder(tmp_path / "run", copied, force=True).weights is None
+    assert {path.name for path in copied.parent.iterdir()} == {"e.onnx", "other.onnx.data"}
+    EncoderSession(copied)
+    copied.unlink()
+    copied.with_name("e.onnx.data").touch()  # not of a file that is replaced
+    export_encoder(tmp_path / "run", copied, force=True)
+    assert copied.with_name("e.onnx.data").exists()
+
+
 @pytest.mark.parametrize("precision", ["float16", "int8"])
 def test_other_precisions_are_refused(tmp_path, data, capsys, precision):
     large_run(tmp_path)
@@ -137,7 +178,9 @@ def test_other_precisions_are_refused(tmp_path, data, capsys, precision):
     option = {"float16": "--fp16", "int8": "--int8"}[precision]
     out = tmp_path / "out" / "e.onnx"
     assert main(["export", str(tmp_path / "run"), "-o", str(out), option, "--clips", *clips]) == 2
-    assert "with weights in another file it must be float32" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "with weights in another file it must be float32: leave out precision='" in said
+    assert f"={precision!r} ({option})\n" in said
     assert not out.parent.exists()
 
 
@@ -160,6 +203,69 @@ def test_weights_that_are_not_those_of_the_graph(copied):
         assert "its weights in e.onnx.data are damaged, or of another export" in refused(copied)
     weights.unlink()
     assert "e.onnx.data, which is not there" in refused(copied, FileNotFoundError)
+
+
+def linked(folder, files):
+    """Make a folder with links of these names; return that to the graph."""
+    folder.mkdir()
+    for name, target in files.items():
+        (folder / name).symlink_to(target)
+    return folder / "e.onnx"
+
+
+def test_links_into_one_folder_are_followed(copied, tmp_path, monkeypatch):
+    frames = np.zeros((3, 40, 40, 3), np.uint8)
+    expected = EncoderSession(copied).embed(frames)
+    weights = copied.with_name("e.onnx.data")
+    shutil.copy(copied, tmp_path / "hash")
+    (tmp_path / "volume").mkdir()  # as Kubernetes mounts one
+    shutil.copytree(copied.parent, tmp_path / "volume" / "..2026")
+    (tmp_path / "volume" / "..data").symlink_to("..2026")
+    for name in ("e.onnx", "e.onnx.data"):
+        (tmp_path / "volume" / name).symlink_to(f"..data/{name}")
+    both = linked(tmp_path / "both", {"e.onnx": copied, "e.onnx.data": weights})
+    renamed = linked(tmp_path / "renamed", {"e.onnx.data": weights}).with_name("v.onnx")
+    renamed.symlink_to(copied)  # a graph may have any name
+    (tmp_path / "graph").mkdir()
+    shutil.copy(weights, tmp_path / "graph")
+    graph = tmp_path / "graph" / "e.onnx"
+    graph.symlink_to(tmp_path / "hash")
+    (tmp_path / "folder").symlink_to(copied.parent)
+    for path in (
+        tmp_path / "volume" / "e.onnx", both, renamed, graph, tmp_path / "folder" / "e.onnx",
+    ):  # fmt: skip
+        np.testing.assert_array_equal(EncoderSession(path).embed(frames), expected)
+        inspect(path)
+    monkeypatch.chdir(both.parent)
+    np.testing.assert_array_equal(EncoderSession("e.onnx").embed(frames), expected)
+
+
+def test_other_links_to_weights_are_refused_before_they_are_read(copied, tmp_path, monkeypatch):
+    weights = copied.with_name("e.onnx.data")
+    blobs, elsewhere = tmp_path / "blobs", tmp_path / "elsewhere"
+    for folder in (blobs, elsewhere):
+        folder.mkdir()
+    shutil.copy(copied, blobs / "1a")
+    shutil.copy(weights, blobs / "2b")
+    shutil.copy(weights, elsewhere)
+    monkeypatch.setattr(tacref_export.weights, "_digest", None)
+    for path, target in (
+        (linked(tmp_path / "a", {"e.onnx": blobs / "1a", "e.onnx.data": blobs / "2b"}), "2b"),
+        (
+            linked(tmp_path / "b", {"e.onnx": copied, "e.onnx.data": elsewhere / weights.name}),
+            "elsewhere/e.onnx.data",
+        ),
+    ):
+        said = refused(path)
+        assert f"{path}: its weights in e.onnx.data are a symbolic link to {tmp_path}" in said
+        assert f"{target}; the two files belong in one folder, under their own names" in said
+        assert "\n" not in said
+    weights.rename(copied.with_name("other"))
+    weights.symlink_to("other")
+    assert "are a symbolic link to" in refused(copied)
+    weights.unlink()
+    weights.symlink_to(elsewhere / weights.name)
+    assert "are a symbolic link to" in refused(copied)
 
 
 def seal(path, change):

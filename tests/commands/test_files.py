@@ -1,6 +1,7 @@
 """Files and folders appear whole or not at all."""
 
 import errno
+import os
 
 import pytest
 
@@ -90,6 +91,75 @@ def test_files_together_replace_none_that_is_there(tmp_path):
         write()
     assert list(tmp_path.iterdir()) == [paths[1]]
     assert paths[1].read_text() == "theirs"
+
+
+def fail_at(monkeypatch, name, *, links):
+    """Let nothing be moved to a name, except back, and maybe let there be no hard links."""
+    real, failed = os.replace, []
+
+    def replace(source, path):
+        if path.name == name and not failed:
+            failed.append(path)
+            raise OSError(errno.EIO, "broken")
+        real(source, path)
+
+    def link(*arguments, **options):
+        raise OSError(errno.EPERM, "no hard links")
+
+    monkeypatch.setattr(os, "replace", replace)
+    if not links:
+        monkeypatch.setattr(os, "link", link)
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("fails", ["data", "graph"])
+@pytest.mark.parametrize("there", [(), ("data",), ("graph",), ("data", "graph"), ("linked",)])
+def test_files_together_replace_all_or_none(tmp_path, monkeypatch, there, fails, links):
+    paths = [tmp_path / "out" / name for name in ("data", "graph")]
+    paths[0].parent.mkdir()
+    for name in there:
+        if name == "linked":
+            (tmp_path / "linked").write_text("old linked")
+            paths[0].symlink_to(tmp_path / "linked")
+        else:
+            (tmp_path / "out" / name).write_text(f"old {name}")
+
+    def content():
+        return {
+            path.name: (path.is_symlink(), path.read_text()) for path in paths[0].parent.iterdir()
+        }
+
+    def write():
+        with files_together(paths, replace=True) as folder:
+            for path in paths:
+                (folder / path.name).write_text(f"new {path.name}")
+
+    old = content()
+    with monkeypatch.context() as patch:
+        fail_at(patch, fails, links=links)
+        with pytest.raises(OSError, match="broken"):
+            write()
+        assert content() == old
+        write()
+    assert content() == {"data": (False, "new data"), "graph": (False, "new graph")}
+    assert all(path.stat().st_nlink == 1 for path in paths)
+
+
+def test_files_together_replace_no_folder(tmp_path):
+    paths = [tmp_path / name for name in ("data", "graph")]
+    paths[0].write_text("old")
+    (paths[1] / "deep").mkdir(parents=True)
+
+    def write():
+        with files_together(paths, replace=True) as folder:
+            for path in paths:
+                (folder / path.name).write_text("new")
+
+    with pytest.raises(IsADirectoryError):
+        write()
+    assert sorted(tmp_path.iterdir()) == paths
+    assert paths[0].read_text() == "old"
+    assert (paths[1] / "deep").is_dir()
 
 
 def test_existing_folder_is_refused(tmp_path):

@@ -38,7 +38,7 @@ def test_links_lead_somewhere(page):
 def test_every_option_of_the_documents_exists(capsys):
     from tacref.commands import COMMANDS, main
 
-    known = {"--help", "--json"}
+    known = {"--help", "--json", "--local-dir"}  # the last is of `hf download`
     for name in COMMANDS:
         with pytest.raises(SystemExit):
             main([name, "--help"])

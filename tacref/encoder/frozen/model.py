@@ -199,6 +199,11 @@ class BackboneFile:
     def save(self, path: Path) -> None:
         """Write a copy, of one file or of two: its weights are then in `path_of_weights`.
 
+        Parameters
+        ----------
+        path : Path
+            The graph's file, which does not exist yet.
+
         Raises
         ------
         OSError, ValueError
@@ -208,11 +213,16 @@ class BackboneFile:
         pieces: list[Piece] = []
         if content is None:
             content, pieces = self._with_weights_in(weights.name)
-        with replacing(path) as graph:
-            graph.write_bytes(content)
-            if pieces:  # in place before the graph that needs them
-                with replacing(weights) as temporary, temporary.open("wb") as file:
-                    write_pieces(pieces, file)
+        try:
+            with replacing(path) as graph:
+                graph.write_bytes(content)
+                if pieces:  # in place before the graph that needs them
+                    with replacing(weights) as temporary, temporary.open("wb") as file:
+                        write_pieces(pieces, file)
+        except BaseException:
+            if pieces and not path.is_file():
+                weights.unlink(missing_ok=True)
+            raise
 
     def _with_weights_in(self, name: str) -> tuple[bytes, list[Piece]]:
         """Return the graph whose weights are in one file of this name, and that file's content."""

@@ -75,14 +75,15 @@ def outside_tensors(model: Any) -> list[Any]:
 
 
 def check_places(path: Path, model: Any) -> None:
-    """Refuse a model whose weights are not in files of its own folder, or not there.
+    """Refuse a model whose weights are not in files of its own folder or below, or not there.
 
     Raises
     ------
     FileNotFoundError
         If a file with weights is missing.
     ValueError
-        If one is named by an absolute path or one that leads out of the folder, or is too short.
+        If one is named by an absolute path or one that leads out of the folder, is reached through
+        a symbolic link, or is too short.
     """
     for tensor in outside_tensors(model):
         entries = {entry.key: entry.value for entry in tensor.external_data}
@@ -95,6 +96,14 @@ def check_places(path: Path, model: Any) -> None:
         file = path.parent / location
         if not file.is_file():
             raise FileNotFoundError(f"{path}: keeps its weights in {location}, which is not there")
+        # onnx refuses links, and onnxruntime follows some: here they are all refused.
+        within = Path(location)
+        if any((path.parent / part).is_symlink() for part in (within, *within.parents[:-1])):
+            raise ValueError(
+                f"{path}: keeps its weights in {location}, which is a symbolic link; replace the "
+                "link by a copy of what it points to, or download the model with "
+                "`hf download --local-dir`"
+            )
         place = place_of(tensor, path.parent)
         if min(place.offset, place.length) < 0:
             raise ValueError(f"{path}: damaged: {tensor.name} is nowhere in {location}")
