@@ -86,7 +86,7 @@ def test_it_is_used_where_it_agrees(session, compute, capsys):
     assert (options["device_id"], options["use_tf32"]) == ("1", "0")
     for one, other in zip(rows, expected, strict=True):
         assert not np.array_equal(one, other)  # what was computed there
-        np.testing.assert_allclose(one, other, rtol=2e-3, atol=1e-4)  # as float16
+        np.testing.assert_allclose(one, other, rtol=2e-3, atol=5e-4)  # as float16
     count = len(session.opened)
     compute("cuda:1")  # from the cache: one session on the CPU, which tells the shape
     assert len(session.opened) == count + 1

@@ -93,10 +93,13 @@ def test_low_precision_is_rounded_once(loss, backend, dtype):
         values, *gradients = value_and_gradients(loss, inputs, backend=backend)
     exact = value_and_gradients(loss, [z.double() for z in inputs], backend=backend)
     right, *right_gradients = (z.to(dtype) for z in exact)
-    torch.testing.assert_close(values, right, rtol=0, atol=0)
-    several = loss.terms > 1 and dtype == torch.float32
+    single = dtype == torch.float32
+    # Kernels of its own, for embeddings (docs/losses.md): values within 1e-7, gradients 1e-6.
+    own_kernels = single and backend == "cpu"
+    torch.testing.assert_close(values, right, rtol=2e-7 if own_kernels else 0, atol=0)
+    share = 1e-6 if own_kernels else 4 * 2**-24 if single and loss.terms > 1 else 0
     for gradient, expected in zip(gradients, right_gradients, strict=True):
-        atol = 4 * 2**-24 * expected.abs().max().item() if several else 0
+        atol = share * expected.abs().max().item()
         torch.testing.assert_close(gradient, expected, rtol=0, atol=atol)
 
 
