@@ -7,10 +7,12 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
 from tacref.commands import main
 from tests.training.training_data import OPTIONS
@@ -18,6 +20,9 @@ from tests.training.training_data import OPTIONS
 data, out, wanted = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 arguments = ["train", "--data", data, *OPTIONS, "--steps", "200", "--save-every", "3"]
 torch.set_num_threads(1)  # forking is safe with one thread alone
+# Its default lock is shared with forked processes: one that is killed while it holds it would leave
+# it taken for all that come after.
+tqdm.set_lock(threading.RLock())
 
 assert main([*arguments, "--out", str(out / "warm"), "--steps", "2"]) == 0  # loads all code
 start = time.perf_counter()
