@@ -28,29 +28,24 @@ _FLAGS = ("contract",)
 
 
 class _Vector(types.Type):
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, stored: Any, align: int) -> None:
         super().__init__(name=name)
+        self.stored, self.align = stored, align
 
 
-class _SingleVector(types.Type):
-    def __init__(self, name: str) -> None:
-        super().__init__(name=name)
-
-
-vector = _Vector(f"float64x{LANES}")
-single_vector = _SingleVector(f"float32x{LANES}")
+vector = _Vector(f"float64x{LANES}", _DOUBLES, 8)
+single_vector = _Vector(f"float32x{LANES}", _SINGLES, 4)
 
 
 @register_model(_Vector)
 class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, frontend_type: Any) -> None:
-        super().__init__(manager, frontend_type, _DOUBLES)
+        super().__init__(manager, frontend_type, frontend_type.stored)
 
 
-@register_model(_SingleVector)
-class _SingleVectorModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, frontend_type: Any) -> None:
-        super().__init__(manager, frontend_type, _SINGLES)
+def _vector_of(array: Any) -> _Vector:
+    """Return the type of vectors of an array's numbers."""
+    return single_vector if array.dtype == types.float32 else vector
 
 
 def _define(op: Callable[..., Any], emit: Callable[..., Any]) -> None:
@@ -133,14 +128,14 @@ def broadcast(typing: Any, array: Any, index: Any) -> Any:
 
     The vector is one of the array's type.
     """
-    single = array.dtype == types.float32
+    kind = _vector_of(array)
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         data = context.make_array(sig.args[0])(context, builder, args[0]).data
         number = builder.load(builder.gep(data, [args[1]]))
-        return _filled(builder, number, _SINGLES if single else _DOUBLES)
+        return _filled(builder, number, kind.stored)
 
-    return (single_vector if single else vector)(array, types.intp), emit
+    return kind(array, types.intp), emit
 
 
 @intrinsic
@@ -149,14 +144,13 @@ def load(typing: Any, array: Any, start: Any) -> Any:
 
     The vector is one of the array's type.
     """
-    single = array.dtype == types.float32
+    kind = _vector_of(array)
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        stored = _SINGLES if single else _DOUBLES
-        pointer = _pointer(stored, context, builder, sig.args[0], *args)
-        return builder.load(pointer, align=4 if single else 8)
+        pointer = _pointer(kind.stored, context, builder, sig.args[0], *args)
+        return builder.load(pointer, align=kind.align)
 
-    return (single_vector if single else vector)(array, types.intp), emit
+    return kind(array, types.intp), emit
 
 
 @intrinsic
@@ -165,17 +159,16 @@ def store(typing: Any, array: Any, start: Any, values: Any) -> Any:
 
     Numbers of float64 are rounded, if the array's are of float32.
     """
-    single = array.dtype == types.float32
+    kind = _vector_of(array)
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        stored = _SINGLES if single else _DOUBLES
-        pointer = _pointer(stored, context, builder, sig.args[0], *args[:2])
-        rounded = single and sig.args[2] == vector
-        numbers = builder.fptrunc(args[2], stored) if rounded else args[2]
-        builder.store(numbers, pointer, align=4 if single else 8)
+        pointer = _pointer(kind.stored, context, builder, sig.args[0], *args[:2])
+        rounded = sig.args[2] != kind
+        numbers = builder.fptrunc(args[2], kind.stored) if rounded else args[2]
+        builder.store(numbers, pointer, align=kind.align)
         return context.get_dummy_value()
 
-    if values != vector and not (single and values == single_vector):
+    if values not in (vector, kind):
         return None
     return types.none(array, types.intp, values), emit
 
@@ -186,29 +179,28 @@ def begin_sum(typing: Any, array: Any, start: Any) -> Any:
 
     Many small numbers are so summed among themselves in float32, and lose fewer digits.
     """
-    single = array.dtype == types.float32
+    kind = _vector_of(array)
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        if single:
+        if kind == single_vector:
             return ir.Constant(_SINGLES, [0.0] * LANES)
-        pointer = _pointer(_DOUBLES, context, builder, sig.args[0], *args)
-        return builder.load(pointer, align=8)
+        pointer = _pointer(kind.stored, context, builder, sig.args[0], *args)
+        return builder.load(pointer, align=kind.align)
 
-    return (single_vector if single else vector)(array, types.intp), emit
+    return kind(array, types.intp), emit
 
 
 @intrinsic
 def end_sum(typing: Any, array: Any, start: Any, values: Any) -> Any:
     """Write what was begun by `begin_sum`, and has been added to."""
-    single = array.dtype == types.float32
+    kind = _vector_of(array)
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        stored, align = (_SINGLES, 4) if single else (_DOUBLES, 8)
-        pointer = _pointer(stored, context, builder, sig.args[0], *args[:2])
+        pointer = _pointer(kind.stored, context, builder, sig.args[0], *args[:2])
         total = args[2]
-        if single:
-            total = builder.fadd(builder.load(pointer, align=align), total)
-        builder.store(total, pointer, align=align)
+        if kind == single_vector:
+            total = builder.fadd(builder.load(pointer, align=kind.align), total)
+        builder.store(total, pointer, align=kind.align)
         return context.get_dummy_value()
 
     return types.none(array, types.intp, values), emit
