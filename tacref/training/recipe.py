@@ -13,6 +13,9 @@ from tacref.training.settings import SETTING_DEFAULTS, SETTINGS, Settings
 from tacref.training.task import BACKBONE_KEYS, KEYS, TASK
 from tacref.variants import Regularization
 
+# Keys that are not taken over from a recipe of another encoder.
+_OF_ENCODER = ("offsets", "size", "view_weight", "noise", *BACKBONE_KEYS)
+
 
 def read_recipe(name: str | Path) -> dict[str, Any]:
     """Read a recipe.
@@ -102,13 +105,7 @@ def merge(recipe: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, An
         for key in Regularization._fields:
             merged.pop(key, None)
     if options.get("encoder", merged.get("encoder")) != merged.get("encoder"):
-        for key in (
-            "offsets",
-            "size",
-            "view_weight",
-            "noise",
-            *BACKBONE_KEYS,
-        ):  # of another encoder
+        for key in _OF_ENCODER:
             merged.pop(key, None)
     return merged | dict(options)
 
