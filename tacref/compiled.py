@@ -10,6 +10,7 @@ user's cache folder. If none of them can be written, each process compiles anew.
 """
 
 import contextlib
+import functools
 import hashlib
 import logging
 import os
@@ -18,7 +19,6 @@ import re
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -29,6 +29,7 @@ import numpy as np
 from numba.core import config
 from numba.core.caching import FunctionCache
 from numba.core.compiler import CompileResult
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 from numba.misc.appdirs import AppDirs
 
@@ -37,6 +38,7 @@ from tacref.memory import check_address_space
 
 # Bytes that SciPy's BLAS and its threads map; without them it ends the process or never returns.
 _BLAS_SPACE = 256 << 20
+_BLAS_IMPORTER = "numba.np.arraymath"
 MAX_OLD_FOLDERS = 8  # of other sources and versions, kept in addition to the one in use
 _FOLDER_PREFIX, _FILE_SUFFIX = "tacref-kernels-", ".nbc"
 _PACKAGE = Path(__file__).parent
@@ -67,6 +69,28 @@ def njit(*, cache: bool = False, **options: Any) -> Callable[[F], F]:
     return decorate
 
 
+def inner(function: F) -> F:
+    """Compile a function into the kernels that call it; called from Python, it is not compiled.
+
+    Code by which Python calls it would take a fifth of the time to compile.
+    """
+    return cast(F, function if config.DISABLE_JIT else _Inner(function))  # type: ignore[attr-defined]
+
+
+class _Inner:
+    """What Numba takes for a compiled function, and Python for the function as it is written."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        kernel: Any = njit(cache=True, no_cpython_wrapper=True)(function)
+        self._kernel = kernel
+        self._numba_type_: Any = kernel._numba_type_
+
+    def __call__(self, *args: Any) -> Any:
+        # Numba would jump to the code that is not there.
+        return self._kernel.py_func(*args)
+
+
 class _KernelCache(FunctionCache):
     """Where Numba loads and saves the compiled code of one kernel."""
 
@@ -83,7 +107,15 @@ class _KernelCache(FunctionCache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the code that an earlier process kept, or None."""
-        _refresh(target_context)
+        payload = self._kept(sig, target_context)
+        if payload is None:
+            _reserve_blas()
+            return None
+        # Numba's own cache loads all that it can compile, first, which takes longer than the rest.
+        rtsys.initialize(target_context)
+        return CompileResult._rebuild(target_context, *payload)
+
+    def _kept(self, sig: Any, target_context: Any) -> Any:
         if not self._enabled or self._sources is None:
             return None
         key = self._index_key(sig, target_context.codegen())
@@ -92,7 +124,7 @@ class _KernelCache(FunctionCache):
             payload = _read(folder / self._file_name(key), key)
             if payload is not None:
                 _mark_used(folder)
-                return CompileResult._rebuild(target_context, *payload)
+                return payload
         return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
@@ -124,11 +156,10 @@ class _KernelCache(FunctionCache):
         return f"{self._name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:24]}{_FILE_SUFFIX}"
 
 
-def _refresh(target_context: Any) -> None:
-    """Load what Numba loads before its first compiled function."""
-    if "numba.np.arraymath" not in sys.modules:  # it imports SciPy's BLAS
+def _reserve_blas() -> None:
+    """Raise an error if there is no space for what Numba imports before it compiles."""
+    if _BLAS_IMPORTER not in sys.modules:
         check_address_space(_BLAS_SPACE, "the BLAS of SciPy")
-    target_context.refresh()
 
 
 def _sources() -> str | None:
@@ -161,7 +192,7 @@ def _modules(parent: Traversable, folder: str) -> Iterator[tuple[str, Traversabl
             yield f"{folder}/{entry.name}", entry
 
 
-_imported_sources: Callable[[], str | None] = cache(_sources)
+_imported_sources: Callable[[], str | None] = functools.cache(_sources)
 
 
 def _folder(sources: str | None) -> str:
@@ -189,6 +220,8 @@ def _read(path: Path, key: Any) -> Any:
         return None
     if hashlib.sha256(content).digest() != checksum:
         return None
+    if _BLAS_IMPORTER.encode() in content:  # which is imported, too, with such code
+        _reserve_blas()
     try:
         saved_key, payload = pickle.loads(content)
     except Exception:  # undamaged, but of classes that no longer exist
@@ -229,7 +262,7 @@ def _remove_old(root: Path, current: str) -> None:
                 folder.rmdir()
 
 
-@cache
+@functools.cache
 def _mark_used(folder: Path) -> None:
     with contextlib.suppress(OSError):
         os.utime(folder)

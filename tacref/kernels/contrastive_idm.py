@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tacref.compiled import njit
+from tacref.compiled import inner, njit
 from tacref.kernels.costs import (
     COLUMNS,
     ROWS,
@@ -129,7 +129,7 @@ def idm_items(
         b = take_next_item(queue)
 
 
-@njit(cache=True)
+@inner
 def _weigh(
     strip: np.ndarray,
     slopes: np.ndarray,

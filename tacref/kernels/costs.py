@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tacref.compiled import njit
+from tacref.compiled import inner, njit
 from tacref.kernels.simd import LANES, begin_sum, broadcast, end_sum, load, scatter, splat
 
 # Rows of a strip.
@@ -15,19 +15,19 @@ TERMS = 16
 COLUMNS = 3 * LANES
 
 
-@njit(cache=True)
+@inner
 def padded(count: int, step: int) -> int:
     """Return the next multiple of `step`."""
     return (count + step - 1) // step * step
 
 
-@njit(cache=True)
+@inner
 def diagonals(columns: int) -> int:
     """Return how many anti-diagonals are allocated for a strip with this many columns."""
     return padded(columns, COLUMNS) + ROWS + 4
 
 
-@njit(cache=True)
+@inner
 def copy_rows(source: np.ndarray, count: int, out: np.ndarray, width: int) -> None:
     """Write rows `(count, d)` to flat `(count, width)`, width >= d."""
     d = source.shape[1]
@@ -37,7 +37,7 @@ def copy_rows(source: np.ndarray, count: int, out: np.ndarray, width: int) -> No
             target[k] = row[k]
 
 
-@njit(cache=True)
+@inner
 def move_rows(sums: np.ndarray, scale: float, count: int, width: int, out: np.ndarray) -> None:
     """Write `scale` times the flat rows `(count, width)` to the first of `out`; zero all others."""
     d = out.shape[1]
@@ -66,14 +66,14 @@ def copy_columns(source: np.ndarray, count: int, out: np.ndarray, width: int) ->
             out[k * width + j] = source[j, k]
 
 
-@njit(cache=True)
+@inner
 def clear_corners(strip: np.ndarray, rows: int, columns: int) -> None:
     """Write +inf to the corners of a strip that are outside the matrix, before its cells."""
     strip[: rows * STRIDE] = np.inf
     strip[columns * STRIDE : (columns + rows + LANES) * STRIDE] = np.inf
 
 
-@njit(cache=True)
+@inner
 def copy_costs(
     D: np.ndarray, strip: np.ndarray, rows: int, start: int, stop: int, offset: int
 ) -> None:
@@ -83,7 +83,7 @@ def copy_costs(
             strip[(i + j - start) * STRIDE + i] = D[offset + i, j]
 
 
-@njit(cache=True)
+@inner
 def copy_strip(
     strip: np.ndarray, rows: int, start: int, stop: int, offset: int, out: np.ndarray
 ) -> None:
@@ -93,7 +93,7 @@ def copy_strip(
             out[offset + i, j] = strip[(i + j - start) * STRIDE + i]
 
 
-@njit(cache=True)
+@inner
 def forbid(strip: np.ndarray, rows: int, start: int, stop: int, offset: int, band: int) -> None:
     """Write +inf where |i - j| > band; the strip's first row is `offset`."""
     for i in range(rows):
@@ -104,7 +104,7 @@ def forbid(strip: np.ndarray, rows: int, start: int, stop: int, offset: int, ban
             strip[(i + j - start) * STRIDE + i] = np.inf
 
 
-@njit(cache=True)
+@inner
 def squared_distances(
     strip: np.ndarray,
     x: np.ndarray,
@@ -173,7 +173,7 @@ def squared_distances(
                 index += STRIDE + 1  # the cell below lies on the next anti-diagonal
 
 
-@njit(cache=True)
+@inner
 def add_weighted_differences(
     weights: np.ndarray,
     origin: int,
@@ -254,7 +254,7 @@ def add_weighted_differences(
                     end_sum(out, r3 + LANES, d1)
 
 
-@njit(cache=True)
+@inner
 def _all_zero(weights: np.ndarray, step: int, w0: int, w1: int, w2: int, w3: int) -> bool:
     return (
         weights[w0 + step] == 0.0

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tacref.compiled import njit
+from tacref.compiled import inner, njit
 from tacref.kernels.dtw.cost import EUCLIDEAN, L1
 from tacref.kernels.dtw.steps import Moves
 
@@ -110,7 +110,7 @@ def advance_steps(
     return best, best_cost
 
 
-@njit(cache=True)
+@inner
 def _frame_costs(block: np.ndarray, frame: np.ndarray, kind: int, costs: np.ndarray) -> None:
     """Write the costs of a frame and each of a block's reference frames, `(d, width)`."""
     d, width = block.shape

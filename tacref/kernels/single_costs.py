@@ -6,7 +6,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from tacref.compiled import njit
+from tacref.compiled import inner
 from tacref.kernels.costs import COLUMNS, STRIDE, squared_distances
 from tacref.kernels.simd import (
     LANES,
@@ -22,7 +22,7 @@ from tacref.kernels.simd import (
 BLOCK = 8
 
 
-@njit(cache=True)
+@inner
 def squared_distances_of_singles(
     strip: np.ndarray,
     x: np.ndarray,
@@ -79,7 +79,7 @@ def squared_distances_of_singles(
                 index += STRIDE + 1  # the cell below lies on the next anti-diagonal
 
 
-@njit(cache=True)
+@inner
 def squared_distances_widened(
     strip: np.ndarray,
     x: np.ndarray,

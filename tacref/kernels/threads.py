@@ -12,7 +12,7 @@ import numpy as np
 from llvmlite.binding import add_symbol
 from numba import types
 
-from tacref.compiled import njit
+from tacref.compiled import inner, njit
 from tacref.kernels.atomics import add, observe
 
 # With fewer cells a thread costs more time to start than it saves.
@@ -153,13 +153,13 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_new_helpers)
 
 
-@njit(cache=True)
+@inner
 def take_item(queue: np.ndarray) -> int:
     """Return the number of an item that no other thread has; beyond the last, there are no more."""
     return int(add(queue, _NEXT, 1))
 
 
-@njit(cache=True)
+@inner
 def take_next_item(queue: np.ndarray) -> int:
     """Say that the item taken before is done, and take another."""
     add(queue, _DONE, 1)
@@ -233,7 +233,7 @@ _sleep: Any = types.ExternalFunction("tacref_sleep", types.void(types.uint32))
 add_symbol("tacref_sleep", _address_of_sleep())
 
 
-@njit(cache=True)
+@inner
 def await_progress(progress: np.ndarray, index: int, needed: int) -> None:
     """Wait until another thread has published `needed` or more, or the last number is not 0."""
     last = len(progress) - 1
@@ -246,7 +246,7 @@ def await_progress(progress: np.ndarray, index: int, needed: int) -> None:
             _sleep(SLEEP)
 
 
-@njit(cache=True)
+@inner
 def halted(progress: np.ndarray) -> bool:
     """Whether a thread has failed, so that there is no more to wait for."""
     return bool(observe(progress, len(progress) - 1) != 0)

@@ -9,12 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numba import njit
 from numpy.testing import assert_array_equal
 
 from tacref.alignment import sweep as sweeps
 from tacref.alignment.sweep import make_borders, make_pair, no_storage, run_sweep, whole_area
 from tacref.kernels.costs import ROWS, STRIDE
-from tacref.kernels.dtw.tile import DIAGONALS, SLOT, forward
+from tacref.kernels.dtw import tile
+from tacref.kernels.dtw.tile import DIAGONALS, SLOT
+
+
+@njit
+def forward(strip, above, edge, rows, start, stop, ring, keep, bits, bits_start):
+    tile.forward(strip, above, edge, rows, start, stop, ring, keep, bits, bits_start)
 
 
 def value(x, y, threads):

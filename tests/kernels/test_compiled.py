@@ -278,8 +278,57 @@ def test_all_kernels_are_compiled_by_the_one_decorator():
             names = {alias.name for alias in getattr(node, "names", []) if hasattr(alias, "name")}
             if isinstance(node, ast.ImportFrom) and node.module == "tacref.compiled":
                 folders.add(path.relative_to(PACKAGE).parts[0])
-                assert names == {"njit"}
+                assert names <= {"inner", "njit"}
             elif isinstance(node, ast.ImportFrom) and str(node.module).startswith("numba"):
                 assert not names & makers, path
         assert path.name == "compiled.py" or not any(f"numba.{name}(" in text for name in makers)
     assert folders == {"kernels", "reference"}  # of which `_sources` takes all files
+
+
+def test_inner_functions_are_compiled_into_kernels_and_run_by_python_as_they_are(roots):
+    def half(x):
+        return x / 2
+
+    inner = compiled.inner(half)
+
+    def quarter(x):
+        return inner(x) / 2
+
+    outer = compiled.njit(cache=True)(quarter)
+    assert (inner(3), inner.__name__, inner.__doc__) == (1.5, "half", half.__doc__)
+    assert outer(3) == 0.75
+    assert len(kept(roots[0])) == 2  # that of `half` too, for other kernels
+
+
+def test_kept_code_runs_without_what_numba_compiles_with(tmp_path):
+    """A first call finds its code within milliseconds: nothing else may be imported for it."""
+    program = (
+        "import sys, torch\n"
+        "from tacref.losses import LAVLoss, SoftDTWLoss\n"
+        "x = torch.ones(2, 5, 3, requires_grad=True)\n"
+        "SoftDTWLoss(gamma=0.1)(x, x).sum().backward()\n"
+        "LAVLoss()(x, x)[0].backward()\n"
+        "print('numba.np.arraymath' in sys.modules, 'tacref.reference' in sys.modules)\n"
+    )
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_DISABLE_JIT": "0"}
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True,
+            check=True, timeout=300,
+        ).stdout
+        for _ in range(2)
+    ]  # fmt: skip
+    assert said == ["True False\n", "False False\n"]
+
+
+def test_code_that_imports_blas_is_not_loaded_where_there_is_no_space_for_it(roots, monkeypatch):
+    def check(size, what):
+        raise MemoryError(what)
+
+    monkeypatch.setattr(compiled, "check_address_space", check)
+    monkeypatch.delitem(sys.modules, "numba.np.arraymath")
+    content = b"cnumba.np.arraymath\n"
+    roots[0].mkdir()
+    (roots[0] / "code").write_bytes(hashlib.sha256(content).digest() + content)
+    with pytest.raises(MemoryError, match="BLAS"):
+        compiled._read(roots[0] / "code", None)

@@ -75,14 +75,24 @@ def test_a_waiting_thread_leaves_its_core_to_others():
     assert spent[0] < 0.5
 
 
+@njit
+def take_item(queue):
+    return threads.take_item(queue)
+
+
+@njit
+def take_next_item(queue):
+    return threads.take_next_item(queue)
+
+
 def items_done(count, workers):
     done = np.zeros(count, int)
 
     def work(queue):
-        item = threads.take_item(queue)
+        item = take_item(queue)
         while item < count:
             done[item] += 1
-            item = threads.take_next_item(queue)
+            item = take_next_item(queue)
 
     threads.run_items(work, count, workers)
     return done
@@ -104,9 +114,9 @@ def test_items_do_not_wait_for_a_thread_that_does_not_run(monkeypatch):
 
 def test_errors_of_threads_are_raised():
     def work(queue):
-        if threads.take_item(queue) > 0:
+        if take_item(queue) > 0:
             raise RuntimeError("planted")
-        threads.take_next_item(queue)
+        take_next_item(queue)
         raise RuntimeError("planted")
 
     with pytest.raises(RuntimeError, match="planted"):
@@ -115,7 +125,7 @@ def test_errors_of_threads_are_raised():
 
     def fails_elsewhere(queue):
         if threading.current_thread().name == "tacref":
-            threads.take_item(queue)
+            take_item(queue)
             helped.set()
             raise MemoryError("planted")
         assert helped.wait(60)

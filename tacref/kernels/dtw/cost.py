@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tacref.compiled import njit
+from tacref.compiled import inner
 from tacref.kernels.costs import COLUMNS, ROWS, STRIDE, squared_distances
 from tacref.kernels.dtw.pair import Pair
 from tacref.kernels.dtw.tile import TILE
@@ -12,7 +12,7 @@ from tacref.kernels.simd import LANES, load, maximum, scatter, splat
 SQEUCLIDEAN, EUCLIDEAN, L1 = 0, 1, 2
 
 
-@njit(cache=True)
+@inner
 def tile_costs(pair: Pair, first: int, rows: int, start: int, stop: int, strip: np.ndarray) -> None:
     """Write the costs of a tile: `rows` rows from `first`, the columns `start` to `stop`."""
     y_start = start // TILE * TILE
@@ -37,7 +37,7 @@ def tile_costs(pair: Pair, first: int, rows: int, start: int, stop: int, strip: 
             strip[(r + j - start) * STRIDE + r] = np.inf
 
 
-@njit(cache=True)
+@inner
 def _absolute_differences(
     strip: np.ndarray,
     x: np.ndarray,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tacref.compiled import njit
+from tacref.compiled import inner, njit
 from tacref.kernels.costs import copy_strip
 from tacref.kernels.dtw.cost import tile_costs
 from tacref.kernels.dtw.pair import Pair
@@ -111,7 +111,7 @@ def sweep_strip(
                 R[row, column] = R[row, width + column]
 
 
-@njit(cache=True)
+@inner
 def _accumulate_row(
     moves: Moves,
     begins: Begins,
@@ -160,13 +160,13 @@ def _accumulate_row(
     _step_along(moves, buffers.R[above + r], margin, costs, choices, width)
 
 
-@njit(cache=True)
+@inner
 def _begin(total: float, totals: np.ndarray, choices: np.ndarray, t: int) -> None:
     if total < np.inf and total <= totals[t]:
         totals[t], choices[t] = total, BEGIN
 
 
-@njit(cache=True)
+@inner
 def _step_along(
     moves: Moves,
     line: np.ndarray,
@@ -188,7 +188,7 @@ def _step_along(
                     line[margin + t], choices[t] = total, k
 
 
-@njit(cache=True)
+@inner
 def _keep(
     pair: Pair,
     choices: np.ndarray,

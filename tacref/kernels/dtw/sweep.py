@@ -12,7 +12,7 @@ are left out, as forbidden. That changes no bit of any R up to the bound, nor of
 
 import numpy as np
 
-from tacref.compiled import njit
+from tacref.compiled import inner, njit
 from tacref.kernels.atomics import claim, observe, publish
 from tacref.kernels.costs import COLUMNS, ROWS
 from tacref.kernels.dtw.cost import tile_costs
@@ -68,7 +68,7 @@ def sweep(
             return WAITING
 
 
-@njit(cache=True)
+@inner
 def _follow(
     pair: Pair,
     area: Area,
@@ -116,7 +116,7 @@ def _follow(
     return tiles
 
 
-@njit(cache=True)
+@inner
 def _enter(area: Area, row: np.ndarray, left: np.ndarray, s: int, edge: np.ndarray) -> None:
     """Fill in the edge left of a strip."""
     start, first = area.starts[s], area.row_start + s * ROWS
@@ -130,7 +130,7 @@ def _enter(area: Area, row: np.ndarray, left: np.ndarray, s: int, edge: np.ndarr
         edge[0] = row[start]
 
 
-@njit(cache=True)
+@inner
 def _leave_out(
     row: np.ndarray, edge: np.ndarray, rows: int, start: int, stop: int, bound: float
 ) -> int:
@@ -152,7 +152,7 @@ def _leave_out(
     return begin
 
 
-@njit(cache=True)
+@inner
 def _store(
     pair: Pair,
     storage: Storage,

@@ -12,7 +12,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 
-from tacref.compiled import njit
+from tacref.compiled import inner
 from tacref.kernels.costs import COLUMNS, ROWS, STRIDE
 from tacref.kernels.simd import LANES, load, store, vector
 
@@ -51,7 +51,7 @@ def at_most(typing: Any, a: Any, b: Any) -> Any:
     return types.uint8(vector, vector), emit
 
 
-@njit(cache=True)
+@inner
 def forward(
     strip: np.ndarray,
     row: np.ndarray,
@@ -99,7 +99,7 @@ def forward(
             edge[k - columns + 2] = ring[slot + LANES + k - columns + 1]
 
 
-@njit(cache=True)
+@inner
 def back(
     bits: np.ndarray,
     bits_start: int,

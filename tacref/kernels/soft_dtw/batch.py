@@ -5,12 +5,12 @@ import numpy as np
 from tacref.compiled import njit
 from tacref.kernels.costs import ROWS
 from tacref.kernels.soft_dtw.items import (
+    DISTANCES,
     MAX_FRAMES,
-    cost_bound,
+    NONE,
     cost_items,
     embedding_items,
-    may_be_rough,
-    singles_hold,
+    precision,
 )
 from tacref.kernels.soft_dtw.pair import solve
 from tacref.kernels.soft_dtw.problem import (
@@ -19,12 +19,12 @@ from tacref.kernels.soft_dtw.problem import (
     cost_problem,
     embedding_problem,
     fill_problem,
-    made_rough,
     new_scratch,
     new_sums,
     reset,
     row_width,
     strip_weights,
+    with_rough,
 )
 from tacref.kernels.threads import borrowed, run_items, run_together, useful_threads
 
@@ -132,14 +132,12 @@ def _of_embeddings(
         return np.flatnonzero(left_out)
     for b in range(len(x)):
         n, m = int(lengths_x[b]), int(lengths_y[b])
-        problem = _new_problem(x[b, :n], y[b, :m], gamma, band)
+        problem, kept = _new_problem(x[b, :n], y[b, :m], gamma, band)
         if len(left_out):
-            bound = cost_bound(problem)
-            if not singles_hold(problem, bound):
+            if kept == NONE:
                 left_out[b] = True
                 continue
-            if may_be_rough(problem, bound):
-                problem = made_rough(problem)
+            problem = with_rough(problem, kept == DISTANCES)
         width = row_width(problem.d)
         half_grad_x = np.zeros(n * width, x.dtype)
         half_grads_y = np.zeros((threads, m * width), x.dtype)
@@ -230,7 +228,8 @@ def _solve_on_threads(
     threads: int,
 ) -> float:
     """Return the value of a pair, each thread taking every `threads`-th strip; write gradients."""
-    sums = _new_sums(problem.n, problem.m)
+    sums = new_sums(problem.n, problem.m)
+    reset(sums, problem.n, problem.m)
     values = np.full(threads, np.nan)
     size = weights_size(-(-problem.n // threads), problem.m, with_grad)
 
@@ -247,15 +246,10 @@ def _solve_on_threads(
 
 
 @njit(cache=True)
-def _new_problem(x: np.ndarray, y: np.ndarray, gamma: float, band: int) -> Problem:
-    return fill_problem(embedding_problem(x, y, gamma, band), x, y, len(x), len(y))
-
-
-@njit(cache=True)
-def _new_sums(n: int, m: int) -> Sums:
-    sums = new_sums(n, m)
-    reset(sums, n, m)
-    return sums
+def _new_problem(x: np.ndarray, y: np.ndarray, gamma: float, band: int) -> tuple[Problem, int]:
+    """Return a pair's problem, and what of it may be computed in float32."""
+    problem = fill_problem(embedding_problem(x, y, gamma, band), x, y, len(x), len(y))
+    return problem, precision(problem)
 
 
 @njit(nogil=True, cache=True)

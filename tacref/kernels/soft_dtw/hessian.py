@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tacref.compiled import njit
+from tacref.compiled import inner, njit
 from tacref.kernels.costs import ROWS, STRIDE, copy_costs, copy_strip, diagonals
 from tacref.kernels.simd import LANES, load, splat, store
 from tacref.kernels.soft_dtw.problem import (
@@ -93,7 +93,7 @@ def hvp_items(
         b = take_next_item(queue)
 
 
-@njit(cache=True)
+@inner
 def _strip_slopes(
     problem: Problem,
     scratch: Scratch,
@@ -159,7 +159,7 @@ def _strip_slopes(
             slopes[start + k - rows + 2] = T[(k + 2) * STRIDE + LANES + rows - 1]
 
 
-@njit(cache=True)
+@inner
 def _backward_slopes(
     weights: np.ndarray,
     T: np.ndarray,

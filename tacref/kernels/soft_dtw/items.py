@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tacref.compiled import njit
+from tacref.compiled import inner, njit
 from tacref.kernels.costs import move_rows
 from tacref.kernels.simd import LANES, load, splat, store, widened
 from tacref.kernels.soft_dtw.pair import solve
@@ -13,11 +13,11 @@ from tacref.kernels.soft_dtw.problem import (
     cost_problem,
     embedding_problem,
     fill_problem,
-    made_rough,
     new_scratch,
     new_sums,
     reset,
     row_width,
+    with_rough,
 )
 from tacref.kernels.threads import take_item, take_next_item
 
@@ -33,6 +33,8 @@ MAX_ROUGH_PATH = 44.0 * 128
 MIN_ROUGH_FRAMES = 32
 MIN_ROUGH_DIMENSIONS = 64
 MIN_ROUGH_GAMMA = 1e-20
+# What of a problem is computed in float32: nothing; weights and gradients; distances, too.
+NONE, WEIGHTS, DISTANCES = 0, 1, 2
 
 
 @njit(nogil=True, cache=True)
@@ -82,13 +84,12 @@ def embedding_items(
     while b < len(x):
         problem = fill_problem(space, x[b], y[b], lengths_x[b], lengths_y[b])
         if len(left_out) > 0:
-            bound = cost_bound(problem)
-            if not singles_hold(problem, bound):
+            kept = precision(problem)
+            if kept == NONE:
                 left_out[b] = True
                 b = take_next_item(queue)
                 continue
-            if may_be_rough(problem, bound):
-                problem = made_rough(problem)
+            problem = with_rough(problem, kept == DISTANCES)
         reset(sums, problem.n, problem.m)
         values[b] = solve(
             problem, sums, scratch, with_grad, space.D, half_grad_x, half_grad_y, 0, 1
@@ -138,33 +139,27 @@ def cost_items(
         b = take_next_item(queue)
 
 
-@njit(cache=True)
-def cost_bound(problem: Problem) -> float:
-    """Return what no cost is above, by the lengths of the embeddings; inf, if one is not finite."""
+@inner
+def precision(problem: Problem) -> int:
+    """Return how much of a problem of float32 may be computed in it: NONE, WEIGHTS or DISTANCES."""
     width = row_width(problem.d)
     length_x = _longest(problem.x, problem.n * width, width)
     length_y = _longest(problem.y, problem.m * width, width)
-    return (length_x + length_y) ** 2
-
-
-@njit(cache=True)
-def singles_hold(problem: Problem, bound: float) -> bool:
-    """Whether softmin weights and gradients may be kept in float32."""
-    return bound <= MAX_COST and max(problem.n, problem.m) <= MAX_FRAMES
-
-
-@njit(cache=True)
-def may_be_rough(problem: Problem, bound: float) -> bool:
-    """Whether distances in float32 move the gradient by less than 1e-6 of its largest entry."""
-    frames = max(problem.n, problem.m, MIN_ROUGH_FRAMES)
-    return (
+    most = (length_x + length_y) ** 2  # no cost is above it; inf, if one is not finite
+    frames = max(problem.n, problem.m)
+    if not most <= MAX_COST or frames > MAX_FRAMES:
+        return NONE
+    path = most * max(frames, MIN_ROUGH_FRAMES)
+    if (
         problem.d >= MIN_ROUGH_DIMENSIONS
         and problem.gamma >= MIN_ROUGH_GAMMA
-        and bound * frames <= MAX_ROUGH_PATH * problem.gamma
-    )
+        and path <= MAX_ROUGH_PATH * problem.gamma
+    ):
+        return DISTANCES
+    return WEIGHTS
 
 
-@njit(cache=True)
+@inner
 def _longest(rows: np.ndarray, size: int, width: int) -> float:
     """Return the length of the longest row; inf, if one is not finite."""
     longest = 0.0
@@ -175,7 +170,9 @@ def _longest(rows: np.ndarray, size: int, width: int) -> float:
             part = load(rows, k)
             squares = squares + widened(part * part)
         store(lanes, 0, squares)
-        square = lanes.sum()
+        square = 0.0  # by hand: Numba's own sum would import SciPy
+        for lane in range(LANES):
+            square += lanes[lane]
         if not square < np.inf:
             return np.inf
         longest = max(longest, square)

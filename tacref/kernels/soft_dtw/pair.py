@@ -7,7 +7,7 @@ So a pair takes O(ROWS (n + m) + n m / ROWS) memory.
 
 import numpy as np
 
-from tacref.compiled import njit
+from tacref.compiled import inner, njit
 from tacref.kernels.costs import ROWS, STRIDE, add_weighted_differences, copy_strip
 from tacref.kernels.simd import LANES
 from tacref.kernels.soft_dtw.problem import (
@@ -141,7 +141,7 @@ def run_backward(
             add_gradients(problem, scratch, half_grad_x, half_grad_y, s * ROWS, rows, start)
 
 
-@njit(cache=True)
+@inner
 def add_gradients(
     problem: Problem,
     scratch: Scratch,

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tacref.compiled import njit
+from tacref.compiled import inner
 from tacref.kernels.costs import (
     COLUMNS,
     ROWS,
@@ -63,19 +63,19 @@ class Scratch(NamedTuple):
     reach: np.ndarray
 
 
-@njit(cache=True)
+@inner
 def strips(n: int) -> int:
     """Return how many strips n rows have."""
     return (n + ROWS - 1) // ROWS
 
 
-@njit(cache=True)
+@inner
 def row_width(d: int) -> int:
     """Return how many numbers a padded row of d has."""
     return padded(d, 2 * LANES)
 
 
-@njit(cache=True)
+@inner
 def window(s: int, n: int, m: int, band: int) -> tuple[int, int, int]:
     """Return the rows of strip s, and its columns within a band, first and one beyond the last."""
     rows = min(ROWS, n - s * ROWS)
@@ -84,13 +84,13 @@ def window(s: int, n: int, m: int, band: int) -> tuple[int, int, int]:
     return rows, max(0, s * ROWS - band), min(m, s * ROWS + rows + band)
 
 
-@njit(cache=True)
+@inner
 def strip_weights(m: int) -> int:
     """Return how many softmin weights a strip of m columns has."""
     return 3 * STRIDE * diagonals(m)
 
 
-@njit(cache=True)
+@inner
 def new_sums(n: int, m: int) -> Sums:
     """Return sums for pairs of up to n by m, to be reset."""
     count = strips(n) + 1
@@ -102,7 +102,7 @@ def new_sums(n: int, m: int) -> Sums:
     )
 
 
-@njit(cache=True)
+@inner
 def new_scratch(weights: np.ndarray, m: int) -> Scratch:
     """Return a thread's scratch for pairs of up to m columns, around its array of weights.
 
@@ -117,7 +117,7 @@ def new_scratch(weights: np.ndarray, m: int) -> Scratch:
     )
 
 
-@njit(cache=True)
+@inner
 def reset(sums: Sums, n: int, m: int) -> None:
     """Set the sums to the origin alone, and the flows to the unit that enters the last cell."""
     sums.mantissas[:] = 1.0
@@ -132,7 +132,7 @@ def reset(sums: Sums, n: int, m: int) -> None:
     sums.progress[:, -1] = 0
 
 
-@njit(cache=True)
+@inner
 def fill_strip(strip: np.ndarray, problem: Problem, s: int) -> None:
     """Write the costs of strip s; what is outside is +inf."""
     rows, start, stop = window(s, problem.n, problem.m, problem.band)
@@ -151,14 +151,14 @@ def fill_strip(strip: np.ndarray, problem: Problem, s: int) -> None:
         forbid(strip, rows, start, stop, offset, problem.band)
 
 
-@njit(cache=True)
+@inner
 def cost_problem(D: np.ndarray, n: int, m: int, gamma: float, band: int) -> Problem:
     """Return the problem of n rows and m columns of a cost matrix."""
     nothing = np.empty(0)
     return Problem(True, D, nothing, nothing, nothing, n, m, 1, gamma, band, False)
 
 
-@njit(cache=True)
+@inner
 def embedding_problem(x: np.ndarray, y: np.ndarray, gamma: float, band: int) -> Problem:
     """Return a problem of embeddings of up to these shapes, which `fill_problem` fills."""
     (n, d), m = x.shape, len(y)
@@ -178,7 +178,7 @@ def embedding_problem(x: np.ndarray, y: np.ndarray, gamma: float, band: int) -> 
     )
 
 
-@njit(cache=True)
+@inner
 def fill_problem(space: Problem, x: np.ndarray, y: np.ndarray, n: int, m: int) -> Problem:
     """Return the problem of n rows of x and m rows of y, C-contiguous, in the arrays of `space`."""
     width, y_width = row_width(space.d), len(space.yT) // space.d
@@ -197,10 +197,10 @@ def fill_problem(space: Problem, x: np.ndarray, y: np.ndarray, n: int, m: int) -
     )
 
 
-@njit(cache=True)
-def made_rough(problem: Problem) -> Problem:
-    """Return the problem, with distances rounded to float32 on the way."""
+@inner
+def with_rough(problem: Problem, rough: bool) -> Problem:
+    """Return the problem, with distances rounded to float32 on the way or not."""
     return Problem(
         False, problem.D, problem.x, problem.y, problem.yT, problem.n, problem.m, problem.d,
-        problem.gamma, problem.band, True,
+        problem.gamma, problem.band, rough,
     )  # fmt: skip

@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from tacref.compiled import njit
+from tacref.compiled import inner
 from tacref.kernels.atomics import publish
 from tacref.kernels.costs import ROWS, STRIDE
 from tacref.kernels.simd import (
@@ -42,7 +42,7 @@ DONE = 1 << 62
 _LN2_HIGH, _LN2_LOW = 0.6931471803691238, 1.9082149292705877e-10  # 20 bits end in 0
 
 
-@njit(cache=True)
+@inner
 def forward(
     strip: np.ndarray,
     above_mantissa: np.ndarray,
@@ -153,7 +153,7 @@ def forward(
     publish(progress, s + 1, DONE)
 
 
-@njit(cache=True)
+@inner
 def _series(t):  # type: ignore[no-untyped-def]
     """Return (1 - exp(-t)) / t for |t| <= 1/2, by its series."""
     total = splat(1.0 / 87178291200.0)
@@ -172,7 +172,7 @@ def _series(t):  # type: ignore[no-untyped-def]
     return splat(1.0) - t * total
 
 
-@njit(cache=True)
+@inner
 def value(mantissa: float, exponents: float, gamma: float) -> float:
     """Return the soft minimum that a sum over alignments stands for."""
     if exponents < 0.5 * OUTSIDE:
@@ -180,7 +180,7 @@ def value(mantissa: float, exponents: float, gamma: float) -> float:
     return -gamma * (math.log(mantissa) + exponents * math.log(2.0))
 
 
-@njit(cache=True)
+@inner
 def backward(
     weights: np.ndarray,
     weights_start: int,

@@ -2,6 +2,7 @@
 
 import math
 from functools import lru_cache
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -10,14 +11,20 @@ from torch import Tensor
 from tacref.kernels import contrastive_idm as idm_kernels
 from tacref.kernels.soft_dtw import batch as soft_dtw_batch
 from tacref.kernels.soft_dtw import hessian as soft_dtw_hessian
+from tacref.kernels.soft_dtw.range import out_of_range
 from tacref.kernels.threads import run_items, useful_threads
-from tacref.losses.backends import extreme
 from tacref.variants import VARIANTS, Variant
 
 
 def refusal(device: torch.device) -> str | None:
     """Say why these kernels cannot compute on a device."""
     return None if device.type == "cpu" else f"needs tensors on the CPU, got {device}"
+
+
+def _extreme() -> ModuleType:
+    from tacref.losses.backends import extreme  # imports the reference, which few calls need
+
+    return extreme
 
 
 def soft_dtw(
@@ -30,9 +37,9 @@ def soft_dtw(
     values = soft_dtw_batch.of_costs(
         D_array, valid_x, valid_y, gamma, band, E, torch.get_num_threads()
     )
-    for b in extreme.out_of_range(values, gamma, valid_x, valid_y, band):
+    for b in out_of_range(values, gamma, valid_x, valid_y, band):
         inside = b, slice(valid_x[b]), slice(valid_y[b])
-        values[b], item, _ = extreme.soft_dtw(D_array[inside], gamma, band)
+        values[b], item, _ = _extreme().soft_dtw(D_array[inside], gamma, band)
         if E is not None:
             E[inside] = item
     return torch.from_numpy(values), D.new_empty(0) if E is None else torch.from_numpy(E)
@@ -52,9 +59,9 @@ def soft_dtw_hvp(
         len(D_array),
         useful_threads(valid_x * valid_y, torch.get_num_threads()),
     )
-    for b in extreme.out_of_range(values, gamma, valid_x, valid_y, band):
+    for b in out_of_range(values, gamma, valid_x, valid_y, band):
         inside = b, slice(valid_x[b]), slice(valid_y[b])
-        HZ[inside] = extreme.soft_dtw_hvp(D_array[inside], Z_array[inside], gamma, band)
+        HZ[inside] = _extreme().soft_dtw_hvp(D_array[inside], Z_array[inside], gamma, band)
     return torch.from_numpy(HZ).to(D.dtype)
 
 
@@ -75,9 +82,9 @@ def soft_dtw_of_embeddings(
     values = soft_dtw_batch.of_embeddings(
         x_array, y_array, valid_x, valid_y, gamma, band, grad_x, grad_y, torch.get_num_threads()
     )
-    for b in extreme.out_of_range(values, gamma, valid_x, valid_y, band):
+    for b in out_of_range(values, gamma, valid_x, valid_y, band):
         n, m = valid_x[b], valid_y[b]
-        exact = extreme.soft_dtw_of_embeddings(x_array[b, :n], y_array[b, :m], gamma, band)
+        exact = _extreme().soft_dtw_of_embeddings(x_array[b, :n], y_array[b, :m], gamma, band)
         values[b] = exact[0]
         if grad_x is not None and grad_y is not None:
             grad_x[b, :n], grad_y[b, :m] = exact[1:]

@@ -14,8 +14,6 @@ from tacref.reference._soft_dtw import backward, forward
 from tacref.reference.costs import embedding_gradients, squared_distances
 from tacref.reference.directional import backward_tangent, tangent
 
-# R / gamma up to which exponents are exact, with room for sums that exceed their result.
-_MAX_EXPONENT = 2.0**50
 # Costs so large that sums of them may overflow.
 _MAX_SUMMABLE_COST = 1e290
 # A power of 2 that makes them smaller, without rounding.
@@ -28,24 +26,6 @@ class Solved(NamedTuple):
     value: float
     E: np.ndarray
     weights: np.ndarray
-
-
-def out_of_range(
-    values: np.ndarray, gamma: float, lengths_x: np.ndarray, lengths_y: np.ndarray, band: int
-) -> np.ndarray:
-    """Return the items whose values the kernels may have wrong.
-
-    These are values that are not finite or very large; and where there is only one path, values
-    smaller than gamma, as the kernels' values are rounded in units of gamma.
-    """
-    size = np.abs(values)
-    if gamma >= 1e-290 and gamma <= size.min() and size.max() < _MAX_EXPONENT * gamma:
-        return np.empty(0, np.int64)  # as nearly always
-    wrong = ~(size < _MAX_EXPONENT * gamma)
-    if gamma < 1e-290:  # 1 / gamma, or D / gamma, overflows
-        wrong[:] = True
-    one_path = (lengths_x == 1) | (lengths_y == 1) | (band == 0)
-    return np.flatnonzero(wrong | (one_path & (size < gamma)))
 
 
 def soft_dtw(D: np.ndarray, gamma: float, band: int) -> Solved:
