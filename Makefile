@@ -20,8 +20,8 @@ demo: $(READY)
 	rm -rf $(DEMO)
 	$(BIN)/python -m tacref demo --out $(DEMO)
 
-# All tests, a file at a time on each core, in the order of tests/conftest.py; then those of the
-# reference again without compiling, which shows each line they reach.
+# All tests, a file at a time for each worker, how many and in which order says tests/conftest.py;
+# then those of the reference again without compiling, which shows each line they reach.
 WORKERS := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: $(READY)

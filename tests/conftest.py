@@ -1,6 +1,7 @@
 """For all tests: one hypothesis profile, signals as usual, real recordings, other packages."""
 
 import functools
+import gc
 import os
 import signal
 import subprocess
@@ -15,7 +16,8 @@ from hypothesis import settings
 # in the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# Under nohup it would be ignored, here and in the processes that tests start.
+# In the background and under nohup they would be ignored, here and in processes that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # The same examples on every machine, no deadline.
@@ -60,11 +62,24 @@ SLOW = (
 )
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """Take a worker more than there are cores, for some tests wait for a browser or a process."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items):
     """Put slow files first, for `--no-loadscope-reorder`."""
     folder = Path(__file__).parent
     place = {folder / name: number for number, name in enumerate(SLOW)}
     items.sort(key=lambda item: place.get(item.path, len(place)))
+
+
+def pytest_collection_finish():
+    """Search what has been imported by now for garbage no more, and the rest less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
-"""Exported encoders, each traced and proven once, by whichever worker needs it first."""
+"""Exported encoders, each traced and proven once, by whichever worker comes first."""
 
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,17 +20,6 @@ class Exported(NamedTuple):
     made: object
 
 
-class _Exports(dict):
-    """Name of an encoder to what it was exported as, which is done when it is asked for."""
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def __missing__(self, name):
-        made = made_once(self.folder / f"{name}.pickle", lambda: _export(name, self.folder / name))
-        return self.setdefault(name, made)
-
-
 def _export(name, run):
     config = CONFIGS[name]
     encoder = build_encoder(config, seed=1)
@@ -47,7 +37,11 @@ def exported(tmp_path_factory):
     """A run and its ONNX file for each encoder, with statistics that are not the initial ones."""
     folder = shared_folder(tmp_path_factory) / "exported"
     folder.mkdir(exist_ok=True)
-    return _Exports(folder)
+    # All of them at once, for a test may put a fault into the exporter before it asks for one.
+    return {
+        name: made_once(folder / f"{name}.pickle", partial(_export, name, folder / name))
+        for name in CONFIGS
+    }
 
 
 @pytest.fixture(scope="package", autouse=True)
