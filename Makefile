@@ -20,11 +20,15 @@ demo: $(READY)
 	rm -rf $(DEMO)
 	$(BIN)/python -m tacref demo --out $(DEMO)
 
-# All tests, a file at a time on each core; then those of the reference again without compiling,
-# which shows each line they reach.
+# All tests, a file at a time for each worker, how many and in which order says tests/conftest.py;
+# then those of the reference again without compiling, which shows each line they reach.
+WORKERS := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 test: $(READY)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -q tests/reference
+	$(BIN)/python -m pytest $(WORKERS)
+	$(BIN)/python -m coverage erase
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -q $(WORKERS) tests/reference
+	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 
 lint: $(READY)

@@ -66,6 +66,18 @@ def to_graph(encoder: Encoder, precision: Precision = "float32") -> Graph:
     """
     frozen = encoder.backbone if isinstance(encoder.backbone, FrozenBackbone) else None
     file = None if frozen is None else frozen.file
+    opset_version = OPSET if file is None else max(OPSET, opset_of(file))
+    model, layers = _trace(encoder, precision, opset_version)
+    if frozen is not None and file is not None:
+        insert_backbone(model, file, frozen.config.output, to_float16=precision == "float16")
+    _name_rows(model)
+    return Graph(model, _split_streaming(model), layers)
+
+
+def _trace(
+    encoder: Encoder, precision: Precision, opset_version: int
+) -> tuple[onnx.ModelProto, dict[str, str]]:
+    """Return the streaming form and its layers, with a node in the place of a frozen backbone."""
     traced = _Streaming(_to_float16(encoder) if precision == "float16" else encoder).eval()
     with _quiet_exporter(), torch.no_grad():
         frames = _example(encoder)
@@ -75,7 +87,7 @@ def to_graph(encoder: Encoder, precision: Precision = "float32") -> Graph:
             traced,
             (frames, context),
             dynamo=True,
-            opset_version=OPSET if file is None else max(OPSET, opset_of(file)),
+            opset_version=opset_version,
             input_names=[INPUT, CONTEXT],
             output_names=[OUTPUT, NEXT_CONTEXT],
             dynamic_shapes=({0: "T", **picture}, {0: "C"}),
@@ -89,11 +101,7 @@ def to_graph(encoder: Encoder, precision: Precision = "float32") -> Graph:
     assert program.exported_program is not None
     model = program.model_proto
     model.ir_version = IR_VERSION
-    layers = _layers(program.exported_program.graph, model)
-    if frozen is not None and file is not None:
-        insert_backbone(model, file, frozen.config.output, to_float16=precision == "float16")
-    _name_rows(model)
-    return Graph(model, _split_streaming(model), layers)
+    return model, _layers(program.exported_program.graph, model)
 
 
 class _Streaming(nn.Module):

@@ -71,26 +71,28 @@ class ConvHead(nn.Module):
         Channels of a frame's feature map.
     dim : int
         Length d of an embedding.
+    hidden : int
+        Width of all layers in between.
     """
 
-    def __init__(self, width: int, dim: int) -> None:
+    def __init__(self, width: int, dim: int, *, hidden: int = 512) -> None:
         super().__init__()
         self.convolutions = nn.Sequential(
-            nn.Conv3d(width, 512, 3, padding=1),
-            nn.BatchNorm2d(512),
+            nn.Conv3d(width, hidden, 3, padding=1),
+            nn.BatchNorm2d(hidden),
             nn.ReLU(inplace=True),
-            nn.Conv3d(512, 512, 3, padding=1),
-            nn.BatchNorm2d(512),
+            nn.Conv3d(hidden, hidden, 3, padding=1),
+            nn.BatchNorm2d(hidden),
             nn.ReLU(inplace=True),
         )
         self.layers = nn.Sequential(
-            nn.Linear(512, 512),
+            nn.Linear(hidden, hidden),
             nn.ReLU(inplace=True),
             nn.Dropout(0.1),
-            nn.Linear(512, 512),
+            nn.Linear(hidden, hidden),
             nn.ReLU(inplace=True),
             nn.Dropout(0.1),
-            nn.Linear(512, dim),
+            nn.Linear(hidden, dim),
         )
 
     def forward(self, features: Tensor, windows: Tensor, whole_video: bool) -> Tensor:

@@ -3,6 +3,7 @@ import pytest
 
 from tacref.data import write_video
 from tacref.data.synthetic import draw_timeline, render
+from tests.traces import traced_once
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +18,10 @@ def data(tmp_path_factory):
             (folder / split).mkdir(exist_ok=True)
             write_video(folder / split / f"{number}.mp4", iter(some))
     return folder
+
+
+@pytest.fixture(scope="package", autouse=True)
+def one_trace(tmp_path_factory):
+    """Trace equal encoders once."""
+    with traced_once(tmp_path_factory):
+        yield

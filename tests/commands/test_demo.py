@@ -1,4 +1,4 @@
-"""The whole road on the built-in activity, shortened: train, evaluate, export, align, report."""
+"""The whole road on a small activity, shortened: train, evaluate, export, align, report."""
 
 import json
 
@@ -10,7 +10,7 @@ from tacref.commands.demo import main as demo
 
 
 @pytest.mark.timeout(900)
-def test_demo_and_what_it_leaves(tmp_path, capsys):
+def test_demo_and_what_it_leaves(small_activity, tmp_path, capsys):
     out = tmp_path / "demo"
     assert demo(["--out", str(out), "--steps", "3"]) == 0
     shown = capsys.readouterr().out

@@ -155,7 +155,9 @@ def test_weights_that_are_not_finite_are_never_saved(features, tmp_path, capsys,
     assert all(torch.isfinite(value).all() for value in state.values())
 
 
-def test_interrupt_before_the_first_step_leaves_nothing(tmp_path, capsys, monkeypatch):
+def test_interrupt_before_the_first_step_leaves_nothing(
+    small_activity, tmp_path, capsys, monkeypatch
+):
     def interrupted(self, **options):
         raise KeyboardInterrupt
 

@@ -23,7 +23,7 @@ def straightforward(head, features, windows):
 @pytest.fixture
 def head():
     torch.manual_seed(0)
-    head = ConvHead(6, 5).double()
+    head = ConvHead(6, 5, hidden=24).double()
     for layer in head.layers:
         if isinstance(layer, torch.nn.Dropout):
             layer.p = 0.0

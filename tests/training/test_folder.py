@@ -1,6 +1,5 @@
 """A run's folder has one writer, and what a killed start left holds nothing up."""
 
-import functools
 import os
 import re
 import signal
@@ -9,7 +8,6 @@ import sys
 
 import pytest
 
-import tacref.data.synthetic as synthetic
 from tacref.commands import main
 from tacref.training.distributed import Ranks
 from tests.training.at_step import call_at_step
@@ -81,14 +79,6 @@ def test_a_bad_option_leaves_no_folder(sequences, tmp_path, monkeypatch):
     for out in (["--out", "deep/er/run"], ["--out", "there"], []):
         assert train("--data", sequences, *OPTIONS, "--gamma", 0, *out) == 2
     assert [path.name for path in tmp_path.rglob("*")] == ["there"]
-
-
-@pytest.fixture
-def small_activity(monkeypatch):
-    make = functools.partial(synthetic.make_dataset, train=2, val=2, size=32)
-    monkeypatch.setattr(synthetic, "make_dataset", make)
-    for name in ("TRAIN_CLIPS", "VAL_CLIPS"):
-        monkeypatch.setattr(synthetic, name, 2)
 
 
 @pytest.mark.parametrize("where", ["synthetic._write_csv", "PairDataset.check"])
