@@ -197,6 +197,26 @@ class EncoderSession:
             raise ValueError("the session is closed")
         return EncoderStream(self._runner, self.config, resize=self.providers == ("cpu",))
 
+    def resized(self, frame: np.ndarray) -> np.ndarray:
+        """Return what `embed_stream` would make of a frame first, and takes in its place.
+
+        Parameters
+        ----------
+        frame : ndarray, shape (H, W, 3) or (F,)
+            A frame.
+
+        Returns
+        -------
+        ndarray
+            On a CPU, the picture as small as the encoder needs it; otherwise `frame` itself.
+
+        Raises
+        ------
+        ValueError
+            If the frame does not fit the encoder, or the session is closed.
+        """
+        return self.stream().resized(frame)
+
     def embed_stream(
         self, frames: Iterable[np.ndarray], chunk: int | None = None
     ) -> Iterator[np.ndarray]:
