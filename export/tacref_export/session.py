@@ -10,7 +10,13 @@ from tacref_export.binding import ArrayRunner, DeviceRunner, Runner
 from tacref_export.exported import read_exported
 from tacref_export.metadata import context_rows
 from tacref_export.providers import PROVIDERS, check_providers, check_threads
-from tacref_export.streaming import EncoderStream, check_chunk, default_chunk, embed_stream
+from tacref_export.streaming import (
+    EncoderStream,
+    check_chunk,
+    default_chunk,
+    embed_stream,
+    resized,
+)
 
 
 class EncoderSession:
@@ -213,9 +219,11 @@ class EncoderSession:
         Raises
         ------
         ValueError
-            If the frame does not fit the encoder, or the session is closed.
+            If the frame does not fit the encoder.
         """
-        return self.stream().resized(frame)
+        if self.providers == ("cpu",) and self.config.squeezes_pictures:
+            return resized(frame, self.config)
+        return frame
 
     def embed_stream(
         self, frames: Iterable[np.ndarray], chunk: int | None = None

@@ -83,12 +83,7 @@ class EncoderStream:
 
     def resized(self, frame: np.ndarray) -> np.ndarray:
         """Return what `push` would make of a frame, which takes less memory to keep."""
-        if self._size is None:
-            return frame
-        from tacref.kernels.resize import resize
-
-        self._config.check_frame(frame)
-        return resize(frame, self._size)
+        return frame if self._size is None else resized(frame, self._config)
 
     def _run(self, frames: np.ndarray) -> np.ndarray:
         try:
@@ -130,6 +125,20 @@ class EncoderStream:
         except FrameError as error:
             raise error.after(before) from None
         return rows
+
+
+def resized(frame: np.ndarray, config: EncoderConfig) -> np.ndarray:
+    """Return a picture in the size of the encoder.
+
+    Raises
+    ------
+    ValueError
+        If it is not a picture.
+    """
+    from tacref.kernels.resize import resize
+
+    config.check_frame(frame)
+    return resize(frame, config.size)
 
 
 def embed_stream(

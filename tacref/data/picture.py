@@ -56,7 +56,8 @@ class PictureReader:
     def _note_orientation(self, frame: av.VideoFrame) -> None:
         # Not `frame.side_data`, which the frame keeps, and which keeps the frame: a cycle, whose
         # picture would stay in memory until Python looks for cycles, hundreds of frames later.
-        matrix: Any = SideDataContainer(frame).get("DISPLAYMATRIX")  # a buffer
+        side_data = SideDataContainer(frame)  # type: ignore[call-arg]
+        matrix: Any = side_data.get("DISPLAYMATRIX")  # a buffer
         if matrix is not None:
             a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
             self._matrix = (a, b, c, d)
