@@ -35,8 +35,8 @@ class EncoderSession:
     allow_cpu : bool
         Whether the CPU may run all or part of it if a provider is not available.
     chunk : int, optional
-        Frames to run at once, >= 1. By default as many as fit a few hundred megabytes. The
-        embeddings do not depend on it.
+        Frames to run at once, >= 1. By default as many as fit a few hundred megabytes, and on a CPU
+        at most 32 pictures of a video or a stream. The embeddings do not depend on it.
     cuda_graph : bool
         Whether to capture the work on a chunk once and then replay it. Needs `chunk` and "cuda" or
         "tensorrt".
