@@ -69,7 +69,7 @@ def _block(height, width, H, W, BI: tl.constexpr, BJ: tl.constexpr):
 def costs_of_matrix(
     D,
     Z,
-    costs,
+    cells,
     lengths_x,
     lengths_y,
     first_item,
@@ -104,22 +104,22 @@ def costs_of_matrix(
     free = inside & in_band(row, column, band)
     here = D + (first_item + item) * D_item + row * D_row + column * D_column
     cost = tl.load(here, mask=free, other=float("inf")).to(tl.float64)
-    parts: tl.constexpr = 3 if SLOPE else 2
-    costs += tl.program_id(0).to(tl.int64) * W * H * parts
+    numbers: tl.constexpr = 4 if SLOPE else 2
+    cells += tl.program_id(0).to(tl.int64) * W * H * numbers
     _store_factor(
-        cost, costs + kept, W * H, inside, inverse, scale, step_high, step_middle, step_low
+        cost, cells + kept, W * H, inside, inverse, scale, step_high, step_middle, step_low
     )
     if SLOPE:
         there = Z + (first_item + item) * Z_item + row * Z_row + column * Z_column
         direction = tl.load(there, mask=free, other=0.0).to(tl.float64)
-        tl.store(costs + 2 * W * H + kept, direction, mask=inside)
+        tl.store(cells + 2 * W * H + kept, direction, mask=inside)
 
 
 @kernel
 def costs_of_embeddings(
     x,
     y,
-    costs,
+    cells,
     lengths_x,
     lengths_y,
     first_item,
@@ -154,9 +154,9 @@ def costs_of_embeddings(
     cost = squared_distances(here, there, x_entry, y_entry, d, i < height, j < width)
     free = inside & in_band((strip * H + i)[:, None], (chunk * W + j)[None, :], band)
     cost = tl.where(free, cost, float("inf"))
-    costs += tl.program_id(0).to(tl.int64) * W * H * 2
+    cells += tl.program_id(0).to(tl.int64) * W * H * 2
     _store_factor(
-        cost, costs + kept, W * H, inside, inverse, scale, step_high, step_middle, step_low
+        cost, cells + kept, W * H, inside, inverse, scale, step_high, step_middle, step_low
     )
 
 

@@ -16,8 +16,9 @@ from tacref.losses.backends.triton import flow, pairs, sweep
 # rows and columns of a tile where there are several strips. Rows are powers of two, <= columns.
 SINGLE_ROWS, SINGLE_COLUMNS = 512, 2048
 TILE_ROWS, TILE_COLUMNS = 128, 128
-# Cells of all tiles of a launch, which take 40 bytes each, with slopes 72.
+# Cells of all tiles of a launch, and numbers of a cell: 16 bytes, with slopes 32.
 MAX_CELLS = 1 << 23
+CELL_NUMBERS, CELL_NUMBERS_WITH_SLOPES = 2, 4
 # Blocks of the kernels over pairs: lengths_x, lengths_y, and entries of embeddings.
 BLOCK_ROWS, BLOCK_COLUMNS, BLOCK_ENTRIES = 16, 32, 64
 
@@ -93,14 +94,13 @@ class Tiles:
         widest = max(count for _, _, count in self._runs)
         self.items = max(1, min(self.B, MAX_CELLS // (widest * self.H * self.W)))
         self._tiles = self.items * widest
+        kept = CELL_NUMBERS_WITH_SLOPES if slope else CELL_NUMBERS
+        self._cells = self._numbers(self._tiles, kept, self.W, self.H)
         parts = 3 if slope else 2
-        self._costs = self._numbers(self._tiles, parts, self.W, self.H)
         self._bottoms = self._numbers(parts, self.items, self.strips, self.m)
         self._sides = self._numbers(parts, self.items, self.chunks, self.n)
-        self._weights = self._costs
         if keep_weights:
             parts = 2 if slope else 1  # of the mass, and of its slope
-            self._weights = self._numbers(self._tiles, 3 * parts, self.W, self.H)
             self._passed_up = self._numbers(2 * parts, self.items, 3, self.m)
             self._passed_left = self._numbers(2 * parts, self.items, 2, self.n)
 
@@ -112,7 +112,7 @@ class Tiles:
     def costs_of_matrix(self, at: Stage, D: Tensor, Z: Tensor) -> None:
         """Take costs, and with slopes a direction, from `(B, n, m)`."""
         pairs.costs_of_matrix[self._blocks(at)](
-            *(D, Z, self._costs, self.lengths_x, self.lengths_y, *at.numbers, self.H, self.W),
+            *(D, Z, self._cells, self.lengths_x, self.lengths_y, *at.numbers, self.H, self.W),
             *(*D.stride(), *Z.stride(), self.band, *_steps(self.gamma)),
             BI=BLOCK_ROWS,
             BJ=BLOCK_COLUMNS,
@@ -123,7 +123,7 @@ class Tiles:
     def costs_of_embeddings(self, at: Stage, x: Tensor, y: Tensor) -> None:
         """Compute squared distances between embeddings, as `by_entry` lays them out."""
         pairs.costs_of_embeddings[self._blocks(at)](
-            *(x, y, self._costs, self.lengths_x, self.lengths_y, *at.numbers, self.H, self.W),
+            *(x, y, self._cells, self.lengths_x, self.lengths_y, *at.numbers, self.H, self.W),
             *(x.shape[2], *x.stride(), *y.stride(), self.band, *_steps(self.gamma)),
             BI=BLOCK_ROWS,
             BJ=BLOCK_COLUMNS,
@@ -133,7 +133,7 @@ class Tiles:
     def sweep(self, at: Stage, values: Tensor, *, keep_weights: bool = False) -> None:
         """Compute masses from costs, and the value where the last cell is reached."""
         sweep.sweep[(at.programs,)](
-            *(self._costs, self._weights, self._bottoms, self._sides, values),
+            *(self._cells, self._bottoms, self._sides, values),
             *(self.lengths_x, self.lengths_y, *at.numbers, self.n, self.m, self.W),
             *(self.strips, self.chunks, self._bottoms[0].numel(), self._sides[0].numel()),
             *(self.band, bits(self.gamma)),
@@ -148,7 +148,7 @@ class Tiles:
     def flow(self, at: Stage, E: Tensor | None = None) -> None:
         """Compute E, or its slopes, from weights that were kept: `(B, n, m)`, or for `chain`."""
         flow.flow[(at.programs,)](
-            *(self._weights, self._weights if E is None else E, self._passed_up, self._passed_left),
+            *(self._cells, self._cells if E is None else E, self._passed_up, self._passed_left),
             *(
                 self.lengths_x,
                 self.lengths_y,
@@ -177,7 +177,7 @@ class Tiles:
         pairs.chain[(at.programs, blocks)](
             *(
                 grad,
-                self._weights,
+                self._cells,
                 x,
                 y,
                 self.lengths_x,
@@ -185,7 +185,7 @@ class Tiles:
                 *at.numbers,
                 grad.shape[1],
             ),
-            *(self.H, self.W, d, *x.stride(), *y.stride(), self._weights[0].numel()),
+            *(self.H, self.W, d, *x.stride(), *y.stride(), self._cells[0].numel()),
             BI=BLOCK_ROWS,
             BD=BLOCK_ENTRIES,
             FACTOR=2.0,
