@@ -235,10 +235,12 @@ class TestKernels:
         assert values.item() == 0.0
         assert not grad_x.any()
 
+    @pytest.mark.parametrize("short", [False, True])
     @pytest.mark.parametrize("variant", ["paper", "official", "printed", "laser"])
-    def test_contrastive_idm(self, variant, monkeypatch):
-        # Strips of 16 rows, in groups of one item.
+    def test_contrastive_idm(self, variant, short, monkeypatch):
+        # In groups of one item, in one block; or in strips of 16 rows.
         monkeypatch.setattr(kernels, "MAX_PAIRS", 400)
+        monkeypatch.setattr(kernels, "SHORT_ROWS", 32 if short else 16)
         arrays = [random((19, 2), 25), random((4, 2), 26)]
         arrays[0][7] = arrays[0][8] = arrays[0][3]
         # Exactly at the margin from the row before, and far from it.

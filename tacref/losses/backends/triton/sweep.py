@@ -171,7 +171,6 @@ def sweep(
         lengths_x, lengths_y, first_item, tiles, first_strip, stage, H, W
     )
     lanes = tl.arange(0, H)
-    parts: tl.constexpr = 3 if SLOPE else 2
     kept: tl.constexpr = 4 if SLOPE else 2
     cells += tl.program_id(0).to(tl.int64) * W * H * kept
     bottom = bottoms + (item * strips + strip) * m + chunk * W

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from tacref.losses.backends.triton import flow, pairs, sweep
+from tacref.losses.backends.triton import chain, flow, pairs, sweep
 
 # Rows up to which there is one strip, of one lane a row, and columns of its tiles at most; then
 # rows and columns of a tile where there are several strips. Rows are powers of two, <= columns.
@@ -168,28 +168,19 @@ class Tiles:
         )
 
     def chain(
-        self, at: Stage, x: Tensor, y: Tensor, grad: Tensor, *, swap: bool, add: bool
+        self, at: Stage, x: Tensor, y: Tensor, grad_x: Tensor, grad_y: Tensor, *, add: bool
     ) -> None:
-        """Carry E on to embeddings `(B, n, d)` of the rows, or with `swap` of the columns."""
-        size = self.W if swap else self.H
+        """Carry E on to embeddings `(B, n, d)` and `(B, m, d)`."""
         d = x.shape[2]
-        blocks = -(-size // BLOCK_ROWS) * -(-d // BLOCK_ENTRIES)
-        pairs.chain[(at.programs, blocks)](
-            *(
-                grad,
-                self._cells,
-                x,
-                y,
-                self.lengths_x,
-                self.lengths_y,
-                *at.numbers,
-                grad.shape[1],
-            ),
-            *(self.H, self.W, d, *x.stride(), *y.stride(), self._cells[0].numel()),
+        blocks = blocks_of(self.H, d) + blocks_of(self.W, d)
+        chain.chain[(at.programs, blocks)](
+            *(grad_x, grad_y, self._cells, x, y, self.lengths_x, self.lengths_y, *at.numbers),
+            *(self.n, self.m, self.H, self.W, d, *x.stride(), *y.stride()),
+            self._cells[0].numel(),
             BI=BLOCK_ROWS,
             BD=BLOCK_ENTRIES,
             FACTOR=2.0,
-            SWAP=swap,
+            BOTH=True,
             ADD=add,
             SLOTS=True,
             enable_fp_fusion=True,
@@ -218,12 +209,35 @@ class Tiles:
                 yield stage, start, min(most, last + 1 - start)
 
 
+def prepare(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return embeddings `(B, n, d)` and `(B, m, d)` as `by_entry` does, and values `(B,)`: +inf.
+
+    In one launch.
+    """
+    (B, n, d), m = x.shape, y.shape[1]
+    x_64, y_64 = (
+        torch.empty((B, d, count), dtype=torch.float64, device=x.device) for count in (n, m)
+    )
+    values = torch.empty(B, dtype=torch.float64, device=x.device)
+    pairs.prepare[(B, blocks_of(n, d) + blocks_of(m, d))](
+        *(x, y, x_64, y_64, values, n, m, d, *x.stride(), *y.stride()),
+        BI=BLOCK_ROWS,
+        BD=BLOCK_ENTRIES,
+    )
+    return x_64.mT, y_64.mT, values
+
+
 def by_entry(x: Tensor) -> Tensor:
     """Return embeddings `(B, n, d)` in float64, laid out so that rows lie side by side.
 
     Threads of the kernels over pairs, each at its own rows, so read one piece of memory.
     """
     return x.mT.to(torch.float64, memory_format=torch.contiguous_format).contiguous().mT
+
+
+def blocks_of(rows: int, d: int) -> int:
+    """Return how many blocks of rows and entries there are."""
+    return -(-rows // BLOCK_ROWS) * -(-d // BLOCK_ENTRIES)
 
 
 def bits(number: float) -> int:
