@@ -168,8 +168,9 @@ def flow(
                 tl.store(to_above + 3 * up_part + j, s_diagonal_now, mask=first)
 
     # What the first column passes on stands in its lane since.
-    tl.store(to_left + lanes, right, mask=lanes < height)
-    tl.store(to_left + left_part + lanes, diagonal_now, mask=lanes < height)
+    awaited = (lanes < height) & (chunk > 0)
+    tl.store(to_left + lanes, right, mask=awaited)
+    tl.store(to_left + left_part + lanes, diagonal_now, mask=awaited)
     if SLOPE:
-        tl.store(to_left + 2 * left_part + lanes, s_right, mask=lanes < height)
-        tl.store(to_left + 3 * left_part + lanes, s_diagonal_now, mask=lanes < height)
+        tl.store(to_left + 2 * left_part + lanes, s_right, mask=awaited)
+        tl.store(to_left + 3 * left_part + lanes, s_diagonal_now, mask=awaited)

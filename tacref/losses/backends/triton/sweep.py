@@ -164,8 +164,8 @@ def sweep(
     items, chunks, n), where the parts are mantissas, exponents and slopes of R; the value in
     `values`, if the tile holds the last valid cell. In `cells` (programs, numbers of a cell, W, H)
     stand costs, and with KEEP_WEIGHTS in their place the softmin weights, and with SLOPE their
-    slopes too. ALONE tells that there is one strip, with nothing above
-    or below: `bottoms` stay as they are.
+    slopes too. ALONE tells that there is one strip, with nothing above or below: `bottoms`, like
+    `sides` where there is one chunk, stay as they are.
     """
     item, strip, chunk, height, width = tile(
         lengths_x, lengths_y, first_item, tiles, first_strip, stage, H, W
@@ -264,10 +264,11 @@ def sweep(
             if SLOPE:
                 tl.store(bottom + 2 * bottom_part + j, t_here, mask=last)
 
-    tl.store(side + lanes, m_here, mask=lanes < height)
-    tl.store(side + side_part + lanes, e_here, mask=lanes < height)
+    followed = (lanes < height) & (chunk + 1 < chunks)
+    tl.store(side + lanes, m_here, mask=followed)
+    tl.store(side + side_part + lanes, e_here, mask=followed)
     if SLOPE:
-        tl.store(side + 2 * side_part + lanes, t_here, mask=lanes < height)
+        tl.store(side + 2 * side_part + lanes, t_here, mask=followed)
     ends = (i + 1 == tl.load(lengths_x + first_item + item)) & (lanes < height)
     ends = ends & (j0 + width == tl.load(lengths_y + first_item + item))
     # eq. 4 for the last cell; +inf where no path arrives

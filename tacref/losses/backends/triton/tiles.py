@@ -96,13 +96,15 @@ class Tiles:
         self._tiles = self.items * widest
         kept = CELL_NUMBERS_WITH_SLOPES if slope else CELL_NUMBERS
         self._cells = self._numbers(self._tiles, kept, self.W, self.H)
+        # What tiles hand to those below and to the right, there and back; a single one has none.
+        rows, columns = self.n if self.chunks > 1 else 0, self.m if self.strips > 1 else 0
         parts = 3 if slope else 2
-        self._bottoms = self._numbers(parts, self.items, self.strips, self.m)
-        self._sides = self._numbers(parts, self.items, self.chunks, self.n)
+        self._bottoms = self._numbers(parts, self.items, self.strips, columns)
+        self._sides = self._numbers(parts, self.items, self.chunks, rows)
         if keep_weights:
-            parts = 2 if slope else 1  # of the mass, and of its slope
-            self._passed_up = self._numbers(2 * parts, self.items, 3, self.m)
-            self._passed_left = self._numbers(2 * parts, self.items, 2, self.n)
+            parts = 4 if slope else 2  # of the mass, and of its slope
+            self._passed_up = self._numbers(parts, self.items, 3, columns)
+            self._passed_left = self._numbers(parts, self.items, 2, rows)
 
     def stages(self, first_item: int) -> list[Stage]:
         """Return in which order the tiles of a group of items are computed."""
