@@ -103,6 +103,24 @@ class TestKernels:
         monkeypatch.setattr(tiny_tiles, "TILE_COLUMNS", 2)
         check_soft_dtw([random((11, 4), 6)], 0.3)
 
+    @pytest.mark.parametrize("band", [None, 3])
+    def test_stages_swept_again_at_once(self, tiny_tiles, monkeypatch, band):
+        # Two stages at a time, of both items; the band's first strip differs from stage to stage.
+        monkeypatch.setattr(tiny_tiles, "MAX_CELLS", 240)
+        monkeypatch.setattr(tiny_tiles, "MAX_GROUP_CELLS", 240)
+        matrices = [random((13, 13), 34), random((12, 10), 35)]
+        directions = [random(each.shape, 36) - 0.5 for each in matrices]
+        groups = []
+        way_back = tiny_tiles.Tiles.way_back
+
+        def watched(self, *arguments):
+            groups.append([len(group) for group in self._groups(2, 0)])
+            return way_back(self, *arguments)
+
+        monkeypatch.setattr(tiny_tiles.Tiles, "way_back", watched)
+        check_soft_dtw(matrices, 0.3, band, directions)
+        assert groups == 2 * [[2, 2, 2] if band is None else [3, 3]]
+
     def test_a_long_second_sequence(self, tiny_tiles):
         check_soft_dtw([random((3, 14), 7)], 0.3, directions=[random((3, 14), 8)])
 
@@ -136,6 +154,15 @@ class TestKernels:
         assert_allclose(E[0, [0, 2], [0, 5]].cpu(), 1.0, rtol=1e-14)
         assert E.max() <= 1 + 1e-14
         assert E.sum(1).min() >= 1 - 1e-14
+
+    def test_small_shares_keep_their_digits(self):
+        # Two of three softmin weights are kept: never as a difference from a larger one.
+        matrix = random((5, 6), 37)
+        D, rows, columns = padded([matrix])
+        _, E = kernels.soft_dtw(D, 0.02, rows, columns, -1, True)
+        _, right, _ = oracles.exact_soft_dtw(matrix, 0.02)
+        assert 0 < right.min() < 1e-25
+        assert_allclose(E[0].cpu(), right, rtol=1e-11)
 
     def test_costs_that_cancel_or_are_below_zero(self):
         check_soft_dtw([random((5, 6), 16, 4.0) - 2.0], 0.5)

@@ -6,18 +6,15 @@ compiled. What lies beyond the valid rows and columns is not read. Memory is bou
 are computed in tiles, and large batches in groups of items.
 """
 
+import functools
 import math
 import os
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from tacref.variants import VARIANTS
-
-if TYPE_CHECKING:
-    from tacref.losses.backends.triton.tiles import Stage
 
 # Numbers of the slopes of Contrastive-IDM that are kept at a time.
 MAX_PAIRS = 1 << 24
@@ -85,14 +82,9 @@ def soft_dtw(
     E = D.new_zeros((B, n, m) if with_grad else (0,))
     with _on_its_device(D):
         tiles = Tiles(D, (B, n, m), lengths_x, lengths_y, band, gamma, keep_weights=with_grad)
+        costs = functools.partial(tiles.costs_of_matrix, D=D, Z=D)
         for first_item in range(0, B, tiles.items):
-            there, back = _there_and_back(tiles.stages(first_item), with_grad)
-            for at in there:
-                tiles.costs_of_matrix(at, D, D)
-                tiles.sweep(at, values)
-            for at in back:
-                tiles.costs_of_matrix(at, D, D)
-                tiles.sweep(at, values, keep_weights=True)
+            for at in tiles.way_back(first_item, costs, values, with_grad):
                 tiles.flow(at, E)
     return values, E
 
@@ -122,14 +114,9 @@ def soft_dtw_hvp(
         tiles = Tiles(
             D, (B, n, m), lengths_x, lengths_y, band, gamma, keep_weights=True, slope=True
         )
+        costs = functools.partial(tiles.costs_of_matrix, D=D, Z=Z)
         for first_item in range(0, B, tiles.items):
-            there, back = _there_and_back(tiles.stages(first_item), True)
-            for at in there:
-                tiles.costs_of_matrix(at, D, Z)
-                tiles.sweep(at, values)
-            for at in back:
-                tiles.costs_of_matrix(at, D, Z)
-                tiles.sweep(at, values, keep_weights=True)
+            for at in tiles.way_back(first_item, costs, values, True):
                 tiles.flow(at, product)
     return product
 
@@ -178,14 +165,9 @@ def soft_dtw_of_embeddings(
         grad_x = make((B, n, d) if with_grad else (0,), dtype=kept, device=x.device)
         grad_y = make((B, m, d) if with_grad else (0,), dtype=kept, device=x.device)
         x_64, y_64, values = prepare(x, y)
+        costs = functools.partial(tiles.costs_of_embeddings, x=x_64, y=y_64)
         for first_item in range(0, B, tiles.items):
-            there, back = _there_and_back(tiles.stages(first_item), with_grad)
-            for at in there:
-                tiles.costs_of_embeddings(at, x_64, y_64)
-                tiles.sweep(at, values)
-            for at in back:
-                tiles.costs_of_embeddings(at, x_64, y_64)
-                tiles.sweep(at, values, keep_weights=True)
+            for at in tiles.way_back(first_item, costs, values, with_grad):
                 tiles.flow(at)
                 tiles.chain(at, x, y, grad_x, grad_y, add=add)
     return values, grad_x.to(dtype), grad_y.to(dtype)
@@ -286,11 +268,6 @@ def contrastive_idm(
 def _no_path(like: Tensor) -> Tensor:
     # What the values are where no sweep gets to the last cell.
     return torch.full((len(like),), math.inf, dtype=torch.float64, device=like.device)
-
-
-def _there_and_back(stages: "list[Stage]", with_grad: bool) -> "tuple[list[Stage], list[Stage]]":
-    # The last stage is swept on the way back alone, if there is one.
-    return (stages[:-1], stages[::-1]) if with_grad else (stages, [])
 
 
 def _on_its_device(tensor: Tensor) -> AbstractContextManager[object]:

@@ -4,8 +4,8 @@
 import triton
 import triton.language as tl
 
+from tacref.losses.backends.triton.grid import kernel, slot_of, store, tile
 from tacref.losses.backends.triton.pairs import UNROLLED
-from tacref.losses.backends.triton.sweep import kernel, slot_of, store, tile
 
 
 @triton.jit
@@ -63,7 +63,9 @@ def _gradient_of_rows(
     to = out + (b * n + row[:, None]) * d + f[None, :]
     written = (i[:, None] < size) & (row[:, None] < n) & (f[None, :] < d)
     if ADD:
-        # Tiles of one launch share neither rows nor columns: nobody else adds here now.
+        # Tiles of one launch share neither rows nor columns: nobody else adds here now. Those that
+        # lie outside, which are empty, must not touch any.
+        written = written & (count > 0)
         total += tl.load(to, mask=written, other=0.0)
     store(to, total, written)
 

@@ -4,7 +4,7 @@
 import triton
 import triton.language as tl
 
-from tacref.losses.backends.triton.sweep import in_band, kernel, slot_of, store, tile
+from tacref.losses.backends.triton.grid import in_band, kernel, slot_of, store, tile
 from tacref.losses.backends.triton.weights import load_slopes, load_weights
 
 

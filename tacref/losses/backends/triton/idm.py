@@ -3,8 +3,8 @@
 
 import triton.language as tl
 
+from tacref.losses.backends.triton.grid import kernel, number
 from tacref.losses.backends.triton.pairs import squared_distances
-from tacref.losses.backends.triton.sweep import kernel, number
 
 
 @kernel

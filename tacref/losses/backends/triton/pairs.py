@@ -8,7 +8,7 @@ They have no order of cells to keep and run in small blocks all over the device.
 import triton
 import triton.language as tl
 
-from tacref.losses.backends.triton.sweep import in_band, kernel, number, slot_of, tile
+from tacref.losses.backends.triton.grid import in_band, kernel, number, slot_of, tile_of_stages
 
 # Turns of a loop over frames or entries that are read at once.
 UNROLLED = tl.constexpr(4)
@@ -76,6 +76,8 @@ def costs_of_matrix(
     tiles,
     first_strip,
     stage,
+    programs,
+    chunks,
     H,
     W,
     D_item,
@@ -95,8 +97,9 @@ def costs_of_matrix(
     SLOPE: tl.constexpr,
 ):
     """Factors and exponents of costs D, and with SLOPE the direction Z, where `sweep` reads."""
-    item, strip, chunk, height, width = tile(
-        lengths_x, lengths_y, first_item, tiles, first_strip, stage, H, W
+    item, strip, chunk, height, width = tile_of_stages(
+        *(lengths_x, lengths_y, first_item, tiles, first_strip, stage, programs, chunks),
+        *(H, W, band),
     )
     i, j, kept, inside = _block(height, width, H, W, BI, BJ)
     row = (strip * H + i).to(tl.int64)[:, None]
@@ -126,6 +129,8 @@ def costs_of_embeddings(
     tiles,
     first_strip,
     stage,
+    programs,
+    chunks,
     H,
     W,
     d,
@@ -145,8 +150,9 @@ def costs_of_embeddings(
     BJ: tl.constexpr,
 ):
     """Factors and exponents of squared distances of float64 embeddings, where `sweep` reads."""
-    item, strip, chunk, height, width = tile(
-        lengths_x, lengths_y, first_item, tiles, first_strip, stage, H, W
+    item, strip, chunk, height, width = tile_of_stages(
+        *(lengths_x, lengths_y, first_item, tiles, first_strip, stage, programs, chunks),
+        *(H, W, band),
     )
     i, j, kept, inside = _block(height, width, H, W, BI, BJ)
     here = x + (first_item + item) * x_item + (strip * H + i).to(tl.int64) * x_row

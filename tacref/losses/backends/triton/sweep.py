@@ -5,6 +5,7 @@ A tile is H rows (a strip, one lane a row) by W columns (a chunk). Its cells (i,
 within the tile, are visited by anti-diagonals k = i + j, so that at a step the lane i is at the
 column k - i and needs of its neighbor only what that held one and two steps ago. Tiles on one
 anti-diagonal of tiles (a stage: strip + chunk) do not depend on each other: one launch each.
+When the edges of all tiles are known, no tiles do: one launch of several stages.
 What is kept by cell stands at `(k % W, i)`: the lanes of a step lie side by side, and none
 collide, as W >= H. Two numbers are: its cost as a factor and an exponent, which softmin weights
 replace when they have been used, and these are replaced by E; with slopes, four.
@@ -13,11 +14,10 @@ A mass exp(-R / gamma) is a mantissa times a power of two, both float64: no loga
 and nothing is subtracted, so that relative errors stay at (n + m) eps whatever R / gamma is.
 """
 
-import inspect
-
 import triton
 import triton.language as tl
 
+from tacref.losses.backends.triton.grid import in_band, kernel, number, slot_of, tile_of_stages
 from tacref.losses.backends.triton.weights import store_slopes, store_weights
 
 # The exponent of a mass of 0.
@@ -26,57 +26,6 @@ NONE = tl.constexpr(-1e306)
 WHOLE = tl.constexpr(6755399441055744.0)
 WHOLE_BITS = tl.constexpr(0x4338000000000000)
 LN2 = tl.constexpr(0.6931471805599453)
-
-
-def kernel(function):
-    """Compile a function to launch, for the types of its arguments alone.
-
-    By default variants are compiled for numbers that are 1 or divisible by 16, which lengths of
-    videos are by chance.
-    """
-    parameters = inspect.signature(function).parameters.values()
-    varying = [each.name for each in parameters if each.annotation is not tl.constexpr]
-    return triton.jit(function, do_not_specialize=varying)
-
-
-@triton.jit
-def number(bits):
-    """Return the float64 of these bits: launched as a float it would be rounded to float32."""
-    return bits.to(tl.int64).to(tl.float64, bitcast=True)
-
-
-@triton.jit
-def tile(lengths_x, lengths_y, first_item, tiles, first_strip, stage, H, W):
-    """Where the program's tile lies, and how much of it is valid: height and width, or 0."""
-    program = tl.program_id(0)
-    item = program // tiles
-    strip = first_strip + program % tiles
-    chunk = stage - strip
-    height = tl.minimum(tl.load(lengths_x + first_item + item).to(tl.int32) - strip * H, H)
-    width = tl.minimum(tl.load(lengths_y + first_item + item).to(tl.int32) - chunk * W, W)
-    empty = (height <= 0) | (width <= 0)
-    return item.to(tl.int64), strip, chunk, tl.where(empty, 0, height), tl.where(empty, 0, width)
-
-
-@triton.jit
-def in_band(i, j, band):
-    """Tell which cells the band, if it is not -1, leaves free."""
-    return (band < 0) | (tl.abs(i - j) <= band)
-
-
-@triton.jit
-def store(pointer, number, mask):
-    """Store a float64 in the dtype that the pointer has; half precision by way of float32."""
-    if pointer.dtype.element_ty == tl.float64:
-        tl.store(pointer, number, mask=mask)
-    else:
-        tl.store(pointer, number.to(tl.float32).to(pointer.dtype.element_ty), mask=mask)
-
-
-@triton.jit
-def slot_of(k, W):
-    """Where step k keeps its cells: k % W, as k < 2 W; a division would take long."""
-    return tl.where(k >= W, k - W, k)
 
 
 @triton.jit
@@ -144,6 +93,7 @@ def sweep(
     tiles,
     first_strip,
     stage,
+    programs,
     n,
     m,
     W,
@@ -167,8 +117,9 @@ def sweep(
     slopes too. ALONE tells that there is one strip, with nothing above or below: `bottoms`, like
     `sides` where there is one chunk, stay as they are.
     """
-    item, strip, chunk, height, width = tile(
-        lengths_x, lengths_y, first_item, tiles, first_strip, stage, H, W
+    item, strip, chunk, height, width = tile_of_stages(
+        *(lengths_x, lengths_y, first_item, tiles, first_strip, stage, programs, chunks),
+        *(H, W, band),
     )
     lanes = tl.arange(0, H)
     kept: tl.constexpr = 4 if SLOPE else 2
@@ -257,18 +208,19 @@ def sweep(
         m_here, e_here = tl.where(active, m_new, m_here), tl.where(active, e_new, e_here)
         m_diagonal = tl.where(active, m_up, m_diagonal)
         e_diagonal = tl.where(active, e_up, e_diagonal)
-        if not ALONE:
+        if not ALONE and not KEEP_WEIGHTS:
             last = active & (lanes == H - 1)
             tl.store(bottom + j, m_here, mask=last)
             tl.store(bottom + bottom_part + j, e_here, mask=last)
             if SLOPE:
                 tl.store(bottom + 2 * bottom_part + j, t_here, mask=last)
 
-    followed = (lanes < height) & (chunk + 1 < chunks)
-    tl.store(side + lanes, m_here, mask=followed)
-    tl.store(side + side_part + lanes, e_here, mask=followed)
-    if SLOPE:
-        tl.store(side + 2 * side_part + lanes, t_here, mask=followed)
+    if not KEEP_WEIGHTS:
+        followed = (lanes < height) & (chunk + 1 < chunks)
+        tl.store(side + lanes, m_here, mask=followed)
+        tl.store(side + side_part + lanes, e_here, mask=followed)
+        if SLOPE:
+            tl.store(side + 2 * side_part + lanes, t_here, mask=followed)
     ends = (i + 1 == tl.load(lengths_x + first_item + item)) & (lanes < height)
     ends = ends & (j0 + width == tl.load(lengths_y + first_item + item))
     # eq. 4 for the last cell; +inf where no path arrives

@@ -3,14 +3,14 @@
 import functools
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from tacref.losses.backends.triton import chain, flow, pairs, sweep
+from tacref.losses.backends.triton.stages import Grid, Stage, free_runs
 
 # Rows up to which there is one strip, of one lane a row, and columns of its tiles at most; then
 # rows and columns of a tile where there are several strips. Rows are powers of two, <= columns.
@@ -18,32 +18,14 @@ SINGLE_ROWS, SINGLE_COLUMNS = 512, 2048
 TILE_ROWS, TILE_COLUMNS = 128, 128
 # Cells of all tiles of a launch, and numbers of a cell: 16 bytes, with slopes 32.
 MAX_CELLS = 1 << 23
+# Cells of several stages that are swept again in one launch, on the way back.
+MAX_GROUP_CELLS = 1 << 22
 CELL_NUMBERS, CELL_NUMBERS_WITH_SLOPES = 2, 4
 # Blocks of the kernels over pairs: lengths_x, lengths_y, and entries of embeddings.
 BLOCK_ROWS, BLOCK_COLUMNS, BLOCK_ENTRIES = 16, 32, 64
 
 # ln 2 to 60 digits.
 LN2 = Fraction(693147180559945309417232121458176568075500134360255254120680, 10**60)
-
-
-class Stage(NamedTuple):
-    """Tiles that do not depend on each other: strip + chunk = stage, of some items."""
-
-    first_item: int
-    items: int
-    tiles: int
-    first_strip: int
-    stage: int
-
-    @property
-    def programs(self) -> int:
-        """How many tiles these are."""
-        return self.items * self.tiles
-
-    @property
-    def numbers(self) -> tuple[int, int, int, int]:
-        """What kernels are told of it."""
-        return self.first_item, self.tiles, self.first_strip, self.stage
 
 
 class Tiles:
@@ -87,15 +69,19 @@ class Tiles:
             self.W = min(SINGLE_COLUMNS, max(self.m, self.H))
         else:
             self.H, self.W = TILE_ROWS, TILE_COLUMNS
-        self.strips = -(-self.n // self.H)
-        self.chunks = -(-self.m // self.W)
+        self.strips, self.chunks = -(-self.n // self.H), -(-self.m // self.W)
         self._like = like
-        self._runs = list(self._free_runs())
-        widest = max(count for _, _, count in self._runs)
-        self.items = max(1, min(self.B, MAX_CELLS // (widest * self.H * self.W)))
-        self._tiles = self.items * widest
+        cells = self.H * self.W
+        grid = Grid(self.strips, self.chunks, self.H, self.W, band)
+        self._runs = list(free_runs(grid, max(1, MAX_CELLS // cells)))
+        self._widest = max(count for _, _, count in self._runs)
+        self.items = max(1, min(self.B, MAX_CELLS // (self._widest * cells)))
+        tiles = self.items * self._widest
+        self._group = 1
+        if len({stage for stage, _, _ in self._runs}) == len(self._runs):  # whole stages
+            self._group = max(1, min(len(self._runs), MAX_GROUP_CELLS // (tiles * cells)))
         kept = CELL_NUMBERS_WITH_SLOPES if slope else CELL_NUMBERS
-        self._cells = self._numbers(self._tiles, kept, self.W, self.H)
+        self._cells = self._numbers(self._group * tiles, kept, self.W, self.H)
         # What tiles hand to those below and to the right, there and back; a single one has none.
         rows, columns = self.n if self.chunks > 1 else 0, self.m if self.strips > 1 else 0
         parts = 3 if slope else 2
@@ -106,15 +92,55 @@ class Tiles:
             self._passed_up = self._numbers(parts, self.items, 3, columns)
             self._passed_left = self._numbers(parts, self.items, 2, rows)
 
-    def stages(self, first_item: int) -> list[Stage]:
-        """Return in which order the tiles of a group of items are computed."""
-        items = min(self.items, self.B - first_item)
-        return [Stage(first_item, items, count, first, stage) for stage, first, count in self._runs]
+    def way_back(
+        self,
+        first_item: int,
+        costs: Callable[[list[Stage]], None],
+        values: Tensor,
+        with_grad: bool,
+    ) -> Iterator[Stage]:
+        """Compute the values of a group of items; yield the stages of a way back, if any.
 
-    def costs_of_matrix(self, at: Stage, D: Tensor, Z: Tensor) -> None:
+        The weights of a stage that is yielded are those of its tiles. On the way there only the
+        edges of tiles are kept. With them tiles no longer depend on each other: on the way back
+        the stages of a group are swept again at once.
+
+        Parameters
+        ----------
+        first_item : int
+            Of the group.
+        costs : callable
+            Launches what computes the costs of some stages, one after another.
+        values : Tensor of float64, shape (B,)
+            Where values are written.
+        with_grad : bool
+            Whether there is a way back.
+        """
+        groups = self._groups(min(self.items, self.B - first_item), first_item)
+        last = groups[-1][-1] if with_grad else None  # swept on the way back alone
+        for group in groups:
+            costs(group)
+            for at in group:
+                if at is not last:
+                    self._sweep([at], values, keep_weights=False)
+        for group in reversed(groups if with_grad else []):
+            if last not in group:
+                costs(group)
+            self._sweep(group, values, keep_weights=True)
+            yield from reversed(group)
+
+    def _groups(self, items: int, first_item: int) -> list[list[Stage]]:
+        stages = [
+            Stage(first_item, items, self._widest, first_strip, stage, place % self._group)
+            for place, (stage, first_strip, _) in enumerate(self._runs)
+        ]
+        return [stages[k : k + self._group] for k in range(0, len(stages), self._group)]
+
+    def costs_of_matrix(self, group: list[Stage], D: Tensor, Z: Tensor) -> None:
         """Take costs, and with slopes a direction, from `(B, n, m)`."""
-        pairs.costs_of_matrix[self._blocks(at)](
-            *(D, Z, self._cells, self.lengths_x, self.lengths_y, *at.numbers, self.H, self.W),
+        pairs.costs_of_matrix[self._blocks(group)](
+            *(D, Z, self._cells, self.lengths_x, self.lengths_y, *group[0].numbers),
+            *(group[0].programs, self.chunks, self.H, self.W),
             *(*D.stride(), *Z.stride(), self.band, *_steps(self.gamma)),
             BI=BLOCK_ROWS,
             BJ=BLOCK_COLUMNS,
@@ -122,21 +148,23 @@ class Tiles:
             enable_fp_fusion=True,
         )
 
-    def costs_of_embeddings(self, at: Stage, x: Tensor, y: Tensor) -> None:
+    def costs_of_embeddings(self, group: list[Stage], x: Tensor, y: Tensor) -> None:
         """Compute squared distances between embeddings, as `by_entry` lays them out."""
-        pairs.costs_of_embeddings[self._blocks(at)](
-            *(x, y, self._cells, self.lengths_x, self.lengths_y, *at.numbers, self.H, self.W),
+        pairs.costs_of_embeddings[self._blocks(group)](
+            *(x, y, self._cells, self.lengths_x, self.lengths_y, *group[0].numbers),
+            *(group[0].programs, self.chunks, self.H, self.W),
             *(x.shape[2], *x.stride(), *y.stride(), self.band, *_steps(self.gamma)),
             BI=BLOCK_ROWS,
             BJ=BLOCK_COLUMNS,
             enable_fp_fusion=True,
         )
 
-    def sweep(self, at: Stage, values: Tensor, *, keep_weights: bool = False) -> None:
-        """Compute masses from costs, and the value where the last cell is reached."""
-        sweep.sweep[(at.programs,)](
-            *(self._cells, self._bottoms, self._sides, values),
-            *(self.lengths_x, self.lengths_y, *at.numbers, self.n, self.m, self.W),
+    def _sweep(self, group: list[Stage], values: Tensor, *, keep_weights: bool) -> None:
+        first = group[0]
+        sweep.sweep[(len(group) * first.programs,)](
+            *(self._cells_of(first), self._bottoms, self._sides, values),
+            *(self.lengths_x, self.lengths_y, *first.numbers, first.programs),
+            *(self.n, self.m, self.W),
             *(self.strips, self.chunks, self._bottoms[0].numel(), self._sides[0].numel()),
             *(self.band, bits(self.gamma)),
             H=self.H,
@@ -149,18 +177,11 @@ class Tiles:
 
     def flow(self, at: Stage, E: Tensor | None = None) -> None:
         """Compute E, or its slopes, from weights that were kept: `(B, n, m)`, or for `chain`."""
+        cells = self._cells_of(at)
         flow.flow[(at.programs,)](
-            *(self._cells, self._cells if E is None else E, self._passed_up, self._passed_left),
-            *(
-                self.lengths_x,
-                self.lengths_y,
-                *at.numbers,
-                self.n,
-                self.m,
-                self.W,
-                self.items,
-                self.band,
-            ),
+            *(cells, cells if E is None else E, self._passed_up, self._passed_left),
+            *(self.lengths_x, self.lengths_y, *at.numbers, self.n, self.m, self.W),
+            *(self.items, self.band),
             H=self.H,
             SLOPE=self.slope,
             TILED=E is None,
@@ -176,7 +197,8 @@ class Tiles:
         d = x.shape[2]
         blocks = blocks_of(self.H, d) + blocks_of(self.W, d)
         chain.chain[(at.programs, blocks)](
-            *(grad_x, grad_y, self._cells, x, y, self.lengths_x, self.lengths_y, *at.numbers),
+            *(grad_x, grad_y, self._cells_of(at), x, y),
+            *(self.lengths_x, self.lengths_y, *at.numbers),
             *(self.n, self.m, self.H, self.W, d, *x.stride(), *y.stride()),
             self._cells[0].numel(),
             BI=BLOCK_ROWS,
@@ -188,27 +210,15 @@ class Tiles:
             enable_fp_fusion=True,
         )
 
-    def _blocks(self, at: Stage) -> tuple[int, int]:
+    def _blocks(self, group: list[Stage]) -> tuple[int, int]:
         blocks = -(-self.H // BLOCK_ROWS) * -(-self.W // BLOCK_COLUMNS)
-        return at.programs, blocks
+        return len(group) * group[0].programs, blocks
+
+    def _cells_of(self, at: Stage) -> Tensor:
+        return self._cells[at.place * at.programs :]
 
     def _numbers(self, *shape: int) -> Tensor:
         return torch.empty(shape, dtype=torch.float64, device=self._like.device)
-
-    def _free_runs(self) -> Iterator[tuple[int, int, int]]:
-        # Of each stage, the first strip and how many of those that the band does not forbid; in
-        # parts, if they were too many for the memory of a launch.
-        most = max(1, MAX_CELLS // (self.H * self.W))
-        for stage in range(self.strips + self.chunks - 1):
-            first, last = max(0, stage - self.chunks + 1), min(self.strips - 1, stage)
-            if self.band >= 0:
-                # A tile is free if its upper right and its lower left corner reach the band:
-                # strip H - ((chunk + 1) W - 1) and chunk W - ((strip + 1) H - 1) are <= band.
-                side = self.H + self.W
-                last = min(last, (self.band + (stage + 1) * self.W - 1) // side)
-                first = max(first, -((self.band + self.H - 1 - stage * self.W) // side))
-            for start in range(first, last + 1, most):
-                yield stage, start, min(most, last + 1 - start)
 
 
 def prepare(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
