@@ -72,3 +72,24 @@ def test_nothing_is_run_while_launches_are_counted():
     )
     run = run_apart("-c", code, PYTHONPATH=f"{ROOT}:{ROOT / 'export'}")
     assert run.stdout.split() == ["True", "True"], run.stdout + run.stderr
+
+
+def test_no_number_on_the_device_is_asked_for():
+    """Nor anything moved from or to the CPU, which a CUDA graph could not record."""
+    code = (
+        "import os; os.environ['TRITON_INTERPRET'] = '1'\n"
+        "import torch\n"
+        "from benchmarks.counts import count, forward_and_backward\n"
+        "from tacref.losses import LAVLoss, SoftDTWDivergenceLoss\n"
+        "def refuse(*_, **__): raise AssertionError('this waits for the device')\n"
+        "names = 'item tolist numpy cpu __bool__ __int__ __float__ __index__ nonzero'.split()\n"
+        "for name in names: setattr(torch.Tensor, name, refuse)\n"
+        "for loss in (LAVLoss, SoftDTWDivergenceLoss):\n"
+        "    call = forward_and_backward(loss(backend='triton'), (32, 20, 128))\n"
+        "    print(count(call).launches['sweep'])\n"
+        "try: torch.ones(1).item()\n"
+        "except AssertionError: print('refused')\n"
+    )
+    run = run_apart("-c", code, PYTHONPATH=f"{ROOT}:{ROOT / 'export'}")
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == ["1", "3", "refused"]
