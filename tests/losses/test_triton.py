@@ -11,6 +11,7 @@ import torch
 from numpy.testing import assert_allclose
 
 from tacref import reference
+from tacref.losses import contrastive_idm, lav_loss
 from tacref.losses.backends import triton as kernels
 from tests import oracles
 from tests.losses.triton_checks import (
@@ -297,6 +298,37 @@ class TestKernels:
             assert_allclose(
                 found, framed(right, found.shape), rtol=0, atol=1e-14 * np.abs(right).max()
             )
+
+    @pytest.mark.parametrize("variant", ["paper", "official"])
+    @pytest.mark.parametrize("some", [False, True])
+    def test_lav_computes_both_regularizers_at_once(self, variant, some, monkeypatch):
+        x, y = (torch.tensor(random((2, 5, 3), seed), device=DEVICE) for seed in (38, 39))
+        x, y = x.requires_grad_(), y.requires_grad_()
+        of_x, of_y = {}, {}
+        if some:  # of one side alone, where the other's are to be what they are by default
+            of_x = {"lengths": lengths(3, 5)}
+            of_y["times"] = 2 * torch.arange(5, device=DEVICE).expand(2, 5)
+            of_y["video_lengths"] = lengths(9, 30)
+        options = {"sigma": 1, "margin": 0.3, "variant": variant, "backend": "triton"}
+        batches = []
+        idm = kernels.contrastive_idm
+        monkeypatch.setattr(
+            kernels,
+            "contrastive_idm",
+            lambda z, *others: [batches.append(len(z)), idm(z, *others)][1],
+        )
+        both = {f"{name}_x": each for name, each in of_x.items()}
+        both |= {f"{name}_y": each for name, each in of_y.items()}
+        terms = lav_loss(x, y, gamma=0.5, **options, **both)
+        expected = sum(contrastive_idm(z, **options, **each) for z, each in ((x, of_x), (y, of_y)))
+        if variant == "official":
+            expected = expected * 2 / ((of_x["lengths"] if some else 5) + 5)
+        assert batches == [4, 2, 2]
+        torch.testing.assert_close(terms.regularizer, expected, rtol=1e-15, atol=0)
+        found, right = (
+            torch.autograd.grad(each.sum(), (x, y)) for each in (terms.regularizer, expected)
+        )
+        torch.testing.assert_close(found, right, rtol=1e-14, atol=0)
 
     def test_a_planted_fault_is_found(self, monkeypatch, tiny_tiles):
         D = [random((5, 7), 27)]
