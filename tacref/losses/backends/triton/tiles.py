@@ -23,6 +23,9 @@ MAX_GROUP_CELLS = 1 << 22
 CELL_NUMBERS, CELL_NUMBERS_WITH_SLOPES = 2, 4
 # Blocks of the kernels over pairs: lengths_x, lengths_y, and entries of embeddings.
 BLOCK_ROWS, BLOCK_COLUMNS, BLOCK_ENTRIES = 16, 32, 64
+# Registers of a thread: all that there are for the 512 of a strip, as left to itself the compiler
+# takes 64 and one more from memory; and as many as let three blocks of `chain` share a processor.
+MAX_REGISTERS, MAX_CHAIN_REGISTERS = 128, 168
 
 # ln 2 to 60 digits.
 LN2 = Fraction(693147180559945309417232121458176568075500134360255254120680, 10**60)
@@ -172,6 +175,7 @@ class Tiles:
             SLOPE=self.slope,
             ALONE=self.strips == 1,
             num_warps=max(1, self.H // 32),
+            maxnreg=MAX_REGISTERS,
             enable_fp_fusion=False,
         )
 
@@ -187,6 +191,7 @@ class Tiles:
             TILED=E is None,
             ALONE=self.strips == 1,
             num_warps=max(1, self.H // 32),
+            maxnreg=MAX_REGISTERS,
             enable_fp_fusion=False,
         )
 
@@ -207,6 +212,7 @@ class Tiles:
             BOTH=True,
             ADD=add,
             SLOTS=True,
+            maxnreg=MAX_CHAIN_REGISTERS,
             enable_fp_fusion=True,
         )
 
