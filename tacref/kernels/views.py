@@ -1,4 +1,4 @@
-"""Views of pictures: levels, colors and place changed in one pass over each picture."""
+"""Pictures on their way to an encoder: each change in one pass over each picture."""
 
 import math
 
@@ -63,6 +63,31 @@ def change_pictures(
                 level = np.uint8(upper + (lower - upper) * down)
                 out[t, k, c] = 255 - level if inverted else level
     return out.reshape(frames.shape)
+
+
+@njit(cache=True, nogil=True)
+def look_up(frames: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Return the numbers that a table has for the levels of each color.
+
+    Parameters
+    ----------
+    frames : ndarray of uint8, shape (M, H, W, 3)
+        Pictures.
+    table : ndarray of float32, shape (256, 3)
+        What becomes of each level.
+
+    Returns
+    -------
+    ndarray of float32, shape (M, H, W, 3)
+        The numbers.
+    """
+    out = np.empty(frames.shape, np.float32)
+    for m in range(frames.shape[0]):
+        for y in range(frames.shape[1]):
+            for x in range(frames.shape[2]):
+                for c in range(3):
+                    out[m, y, x, c] = table[frames[m, y, x, c], c]
+    return out
 
 
 @inner
