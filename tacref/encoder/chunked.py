@@ -7,6 +7,7 @@ other, and the order of sums does not depend on their number.
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
 from typing import Any, TypeVar
 
 import torch
@@ -81,7 +82,7 @@ class _Chunked(torch.autograd.Function):
 
         parts = grad.split([len(rows) for rows in chunks])
         shares = _on_threads(ctx.threads, differentiate, list(zip(chunks, parts, strict=True)))
-        totals = [torch.stack(of_weight).sum(0) for of_weight in zip(*shares, strict=True)]
+        totals = [reduce(torch.add, of_weight) for of_weight in zip(*shares, strict=True)]
         return None, None, None, None, *totals
 
 

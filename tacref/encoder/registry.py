@@ -149,7 +149,7 @@ ENCODERS: dict[str, EncoderKind] = {
         offsets=(-24, -6, -2, 0, 2, 6, 24),
         size=64,
         recipe="activity",
-        chunk=32,
+        chunk=64,
     ),
     "resnet50": EncoderKind(
         build=_resnet50,

@@ -278,7 +278,7 @@ def test_no_events_where_tensorboard_is_a_folder_or_broken(tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("encoder", "options", "chunk"),
     [
-        ("small", {}, 32),
+        ("small", {}, 64),
         ("small", {"compile": True}, 0),
         ("small", {"precision": "bf16"}, 0),
         ("resnet50", {}, 0),  # its batch statistics are those of all frames
