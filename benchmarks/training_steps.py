@@ -14,11 +14,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-TURNS, STEPS = 9, 4
+TURNS, STEPS = 5, 8
 # Of what both builds have.
 CHILD = """
 import contextlib, json, sys, time
-from tacref.data import PairDataset, find_clips
+from tacref.data import PairDataset, find_clips, iter_batches
 from tacref.encoder import EncoderConfig, build_encoder
 from tacref.training import Settings
 from tacref.training.distributed import Ranks
@@ -50,8 +50,8 @@ with dropout_by_pair(encoder, masks):
     for line in sys.stdin:
         first, count = json.loads(line)
         start = time.perf_counter()
-        for step in range(first, first + count):
-            batches = [dataset.batch(step)]
+        steps = range(first, first + count)
+        for step, (batches, _) in zip(steps, iter_batches(dataset, steps), strict=True):
             with threads_for(encoder, settings):
                 stepper.step(step, batches)
         print(json.dumps((time.perf_counter() - start) / count * 1e3), flush=True)
