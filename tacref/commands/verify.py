@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         reports = own_cards(options.seed)
     if options.html:
         with replacing(options.html) as path:
-            Path(path).write_text(_printable_lines(to_html(reports)), encoding="utf-8")
+            Path(path).write_text(to_html(reports), encoding="utf-8")
     if options.json:
         print(json.dumps(to_json(reports)))
     elif not reports[0].error:
