@@ -106,7 +106,7 @@ def _row(row: Row, anchor: str) -> Iterator[str]:
         yield (
             '<tr class="how"><td colspan="4"><details><summary>smallest failing input found'
             '</summary><div class="snippet">'
-            f'<button type="button" class="copy" aria-live="polite" hidden>Copy</button>'
+            '<button type="button" class="copy" aria-live="polite" hidden>Copy</button>'
             f'<pre tabindex="0">{code}</pre></div></details></td></tr>'
         )
 
