@@ -11,7 +11,7 @@ from tacref.commands.options import Parser, positive_int
 from tacref.files import check_new_folder
 from tacref.text_files import read_metrics
 
-# Enough for this activity; the rest of the demo takes as long again.
+# Enough for this activity: see docs/benchmarks.md.
 TRAINING_STEPS = 150
 _COMMANDS = {
     "train": train.main,
