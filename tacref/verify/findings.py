@@ -66,7 +66,8 @@ class Finding:
         if not np.isfinite(self.error):
             if self.part is None or not self.case.lengths:
                 return "not a finite number"
-            return f"not a finite number, {'in the padding' if self._is_padding() else 'of a frame'}"
+            where = "the padding" if self._is_padding() else "a valid frame"
+            return f"the gradient of {where} is not a finite number"
         if self.allowed == 0:
             return "a gradient in the padding is not 0" if self.case.lengths else "should be 0"
         if self.largest == 0:

@@ -21,6 +21,7 @@ from tacref.verify.claims.calls import (
     memory_layout,
     nothing_changed,
 )
+from tacref.verify.claims.costs import costs_left_unchanged
 from tacref.verify.claims.extremes import (
     large_cost,
     long_sequences,
@@ -30,6 +31,7 @@ from tacref.verify.claims.extremes import (
 from tacref.verify.claims.laws import symmetries_and_scaling
 from tacref.verify.claims.second_order import second_derivatives
 from tacref.verify.claims.similar import equal_sequences, frames_26, near_copies
+from tacref.verify.claims.transforms import transformations
 from tacref.verify.claims.values import (
     dead_terms,
     options,
@@ -46,6 +48,8 @@ CLAIMS: tuple[Callable[[Subject, int], Iterator[Row]], ...] = (
     upstream_gradient,
     dead_terms,
     second_derivatives,
+    transformations,
+    costs_left_unchanged,
     cells_of_the_band,
     band,
     band_without_a_path,
