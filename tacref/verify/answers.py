@@ -24,8 +24,8 @@ def right_answer(spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, 
     return _in_wide_floats(spec, inputs, options)
 
 
-def _inside(n: int, m: int, options: dict[str, Any]) -> np.ndarray | None:
-    """Return the cells inside the band, by the definition that the options name."""
+def cells_inside(n: int, m: int, options: dict[str, Any]) -> np.ndarray | None:
+    """Return the cells inside the band, by the definition that the options name; None for all."""
     if options.get("band") is None:
         return None
     return band_cells.inside(options.get("cells", band_cells.OFFSET), n, m, options["band"])
@@ -60,9 +60,9 @@ def _in_decimals(spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, 
     else:
         costs = arrays[0] if spec.inputs == "costs" else oracle.squared_distances(*arrays)
         if spec.loss == "dtw":
-            value = oracle.dtw(costs, _inside(len(costs), len(costs[0]), options))
+            value = oracle.dtw(costs, cells_inside(len(costs), len(costs[0]), options))
         else:
-            inside = _inside(len(costs), len(costs[0]), options)
+            inside = cells_inside(len(costs), len(costs[0]), options)
             value, E = oracle.soft_dtw(costs, decimals["gamma"], inside=inside)
             gradients = (E,) if spec.inputs == "costs" else oracle.to_embeddings(E, *arrays)
     return float(value), tuple(oracle.to_floats(gradient) for gradient in gradients)
@@ -83,9 +83,9 @@ def _in_wide_floats(spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[st
     else:
         D = inputs[0] if spec.inputs == "costs" else long_oracle.squared_distances(*inputs)
         if spec.loss == "dtw":
-            value = long_oracle.dtw(D, _inside(*D.shape, options))
+            value = long_oracle.dtw(D, cells_inside(*D.shape, options))
         else:
-            inside = _inside(*D.shape, options)
+            inside = cells_inside(*D.shape, options)
             value, E = long_oracle.soft_dtw(D, options["gamma"], inside=inside)
             gradients = (E,) if spec.inputs == "costs" else long_oracle.to_embeddings(E, *inputs)
         if spec.loss == "lav":

@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tacref.verify import oracle
+from tacref.verify.answers import cells_inside
 from tacref.verify.calls import input_tensors, torch_options
 from tacref.verify.cases import Case
+from tacref.verify.claims.bands import banded_options
 from tacref.verify.draw import draw
 from tacref.verify.guard import SubjectError, guarded
 from tacref.verify.problems import Problem
@@ -59,15 +61,26 @@ def costs_left_unchanged(subject: Subject, seed: int) -> Iterator[Row]:
     A function with a parameter `cost` or `dist_func` gets a callable (x, y) -> D `(B, n, m)`.
     """
     name = next((each for each in PARAMETERS if subject.has_parameters(each)), None)
-    if subject.framework != "torch" or subject.spec.inputs != "embeddings" or name is None:
+    spec = subject.spec
+    if spec.inputs != "embeddings" or spec.loss not in ("dtw", "soft_dtw"):
         return
-    options: dict[str, Any] = {"gamma": 1.0} if "gamma" in subject.spec.options else {}
-    case = Case((draw(subject.spec, (seed, 4, 3, 5), 4, 3, **options),))
+    if subject.framework != "torch" or name is None:
+        yield Row(CLAIM, "not offered", note="takes no function of costs")
+        return
+    options: dict[str, Any] = {"gamma": 1.0} if "gamma" in spec.options else {}
+    case = Case((draw(spec, (seed, 4, 3, 5), 4, 3, **options),))
+    cases = [case]
+    if subject.has_parameters("band") and subject.band_cells is not None:
+        banded = draw(spec, (seed, 4, 4, 5), 4, 4, **options, **banded_options(subject, 4, 4, 2))
+        cases.append(Case((banded,), " and a band"))
     wrong: list[tuple[str, str]] = []
     for cost in _COSTS:
-        problem = _trouble(subject, case, name, cost)
-        if problem:
-            wrong.append((f"{cost.name}: {problem}", _snippet(subject, case, name, cost)))
+        for case in cases:
+            problem = _trouble(subject, case, name, cost)
+            if problem:
+                text = f"{cost.name}{case.label}: {problem}"
+                wrong.append((text, _snippet(subject, case, name, cost)))
+                break
     if wrong:
         note = "; ".join(text for text, _ in wrong)
         yield Row(CLAIM, "FAIL", note=note, snippet=wrong[0][1])
@@ -121,9 +134,12 @@ def _right(problem: Problem, cost: _Cost) -> tuple[float, list[np.ndarray]]:
         x, y = (oracle.to_decimals(array) for array in problem.inputs)
         squares = oracle.squared_distances(x, y)
         D = [[cost.value(square) for square in row] for row in squares]
+        inside = cells_inside(*problem.shape, problem.options)
         if problem.spec.loss == "dtw":
-            return float(oracle.dtw(D)), []
-        value, E = oracle.soft_dtw(D, oracle.Decimal(float(problem.options["gamma"])))
+            return float(oracle.dtw(D, inside)), []
+        value, E = oracle.soft_dtw(
+            D, oracle.Decimal(float(problem.options["gamma"])), inside=inside
+        )
         G = [
             [weight * cost.slope(square) for weight, square in zip(weights, row, strict=True)]
             for weights, row in zip(E, squares, strict=True)

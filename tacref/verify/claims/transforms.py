@@ -16,6 +16,7 @@ from tacref.verify.report import Row
 from tacref.verify.snippets import call_code, import_lines, input_lines
 from tacref.verify.subject import Subject
 
+COMPILES = True  # it takes up to a second a card
 _SHARE_ALLOWED = 1e-9
 _SHARE_ALLOWED_IF_COARSE = 1e-3
 
@@ -62,6 +63,8 @@ def transformations(subject: Subject, seed: int) -> Iterator[Row]:
         ("vmap", [(_VMAP, [value, *gradients]), (_VMAP_OF_GRADIENTS, gradients)]),
         ("torch.compile", [(_COMPILE, [value, *gradients])]),
     ):
+        if claim == "torch.compile" and not COMPILES:
+            continue
         rows = [_row(subject, case, claim, code, right, along) for code, right in parts]
         order = ("FAIL", "pass", "refused")
         yield min(rows, key=lambda row: order.index(row.status))
