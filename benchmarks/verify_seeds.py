@@ -5,7 +5,8 @@ python -m benchmarks.verify_seeds [FIRST END [CLAIM ...]]
 CLAIM is the name of a function of `tacref.verify.claims`; by default all are tried.
 
 The right losses are tacref's own on the CPU and plain ones in torch (`tests/verify/plain.py`) that
-share nothing with them. Sequences of more than 300 frames and torch.compile are tried at every 20th seed.
+share nothing with them. Sequences of more than 300 frames and torch.compile are tried at every 20th
+seed.
 """
 
 import sys

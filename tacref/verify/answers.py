@@ -83,9 +83,9 @@ def _in_wide_floats(spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[st
     else:
         D = inputs[0] if spec.inputs == "costs" else long_oracle.squared_distances(*inputs)
         if spec.loss == "dtw":
-            value = long_oracle.dtw(D, cells_inside(*D.shape, options))
+            value = long_oracle.dtw(D, cells_inside(len(D), len(D[0]), options))
         else:
-            inside = cells_inside(*D.shape, options)
+            inside = cells_inside(len(D), len(D[0]), options)
             value, E = long_oracle.soft_dtw(D, options["gamma"], inside=inside)
             gradients = (E,) if spec.inputs == "costs" else long_oracle.to_embeddings(E, *inputs)
         if spec.loss == "lav":

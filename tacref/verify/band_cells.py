@@ -56,13 +56,9 @@ DEFINITIONS: dict[str, Cells] = {
     ),
     "slanted: from corner to corner, in frames of the shorter": _slanted,
     "slanted: from corner to corner, in frames of the longer": (
-        lambda i, j, n, m, band: (
-            abs(i * (m - 1) - j * (n - 1)) <= band * max(1, min(n - 1, m - 1))
-        )
+        lambda i, j, n, m, band: abs(i * (m - 1) - j * (n - 1)) <= band * max(1, min(n - 1, m - 1))
     ),
-    "slanted: |i m / n - j| <= band": (
-        lambda i, j, n, m, band: abs(i * m - j * n) <= band * n
-    ),
+    "slanted: |i m / n - j| <= band": (lambda i, j, n, m, band: abs(i * m - j * n) <= band * n),
     "slanted: |i m / n - j| <= band, in frames of the longer": (
         lambda i, j, n, m, band: abs(i * m - j * n) <= band * min(n, m)
     ),

@@ -10,7 +10,6 @@ from tacref.verify.shrink import simplify
 from tacref.verify.snippets import snippet
 from tacref.verify.subject import Subject
 
-
 # Of a function that rounds to float32, in claims about something else.
 _DIGITS_OF_COARSE = 3
 

@@ -27,7 +27,12 @@ def soft_dtw(
         before = np.stack([R[rows, columns], R[rows, columns + 1], R[rows + 1, columns]], 1)
         least = before.min(1)
         reached = np.isfinite(least)  # a mask may have cells that no path reaches
-        rows, columns, before, least = rows[reached], columns[reached], before[reached], least[reached]
+        rows, columns, before, least = (
+            rows[reached],
+            columns[reached],
+            before[reached],
+            least[reached],
+        )
         weights = np.exp((least[:, None] - before) / gamma)
         total = weights.sum(1)
         R[rows + 1, columns + 1] = D[rows, columns] + least - gamma * np.log(total)

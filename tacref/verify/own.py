@@ -70,8 +70,9 @@ def _soft_dtw_loss(
 ) -> Any:
     from tacref.losses import SoftDTWLoss
 
-    options = {"band": band, "band_shape": "offset", "backend": backend}
-    loss = SoftDTWLoss(gamma=gamma, reduction="none", **options)
+    loss = SoftDTWLoss(
+        gamma=gamma, reduction="none", band=band, band_shape="offset", backend=backend
+    )
     return loss(x, y, lengths_x=lengths_x, lengths_y=lengths_y)
 
 

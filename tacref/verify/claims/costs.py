@@ -123,9 +123,9 @@ def _trouble(subject: Subject, case: Case, name: str, cost: _Cost) -> str:
     if not abs(value - right) <= share * max(1.0, abs(right)):
         return f"the value is {value:.6g}, not {right:.6g}"
     for argument, (gradient, expected) in enumerate(zip(gradients or (), rights, strict=False)):
-        error = float(np.abs(gradient[0].numpy() - expected).max())
-        if not error <= share * max(1.0, float(np.abs(expected).max())):
-            return f"the gradient to {case.spec.names[argument]} is off by {error:.2g}"
+        distance = float(np.abs(gradient[0].numpy() - expected).max())
+        if not distance <= share * max(1.0, float(np.abs(expected).max())):
+            return f"the gradient to {case.spec.names[argument]} is off by {distance:.2g}"
     return ""
 
 

@@ -7,7 +7,6 @@ import numpy as np
 
 from tacref.verify.calls import run_case
 from tacref.verify.cases import Case
-from tacref.verify.draw import draw
 from tacref.verify.findings import Finding
 from tacref.verify.guard import SubjectError
 from tacref.verify.judge import as_exact_as, rows
@@ -139,7 +138,7 @@ def _told(subject: Subject, away: list[Problem]) -> str:
             (value,) = run_case(subject, Case((problem,))).values
         except SubjectError:
             return ""
-        found.append(float(value))
+        found.append(float(value) + 0.0)  # no -0
     right = [problem.answer[0] for problem in away]
     texts = []
     if found[0] == 0 != right[0]:
