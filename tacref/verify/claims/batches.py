@@ -36,7 +36,7 @@ _NEAR_DIAGONAL: tuple[Sizes, ...] = (
     tuple((2 + k % 5, 2 + (k + k // 5 % 2) % 5) for k in range(8)),
     tuple((1 + k % 4, 1 + k % 3) for k in range(70)),
 )
-_LARGE = 1e3  # times the costs of its neighbors
+_LARGE = 99.0  # times the costs of its neighbors
 _NUMPY = "a NumPy function takes one item"
 
 
