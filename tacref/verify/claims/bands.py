@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tacref.verify.band_cells import DEFINITIONS, FRACTIONS, OFFSET
+from tacref.verify.band_cells import DEFINITIONS, FRACTIONS, OFFSET, has_path, inside
 from tacref.verify.calls import call_torch, input_tensors, run_case, torch_options
 from tacref.verify.cases import Case
 from tacref.verify.draw import draw
@@ -19,6 +19,16 @@ from tacref.verify.snippets import call_lines, gradient_code, import_lines, snip
 from tacref.verify.subject import Subject
 
 Shapes = Sequence[tuple[int, int, int]]
+
+
+class _Asked(NamedTuple):
+    """A problem with a band, the value of a function, and right values by their cells."""
+
+    problem: Problem
+    value: float | None
+    rights: dict[bytes, float]
+
+
 # n, m, width: definitions agree at n = m up to a width of one, and differ beyond.
 _SQUARE: Shapes = ((6, 6, 2), (5, 5, 3), (7, 7, 1))
 _NOT_SQUARE: Shapes = ((7, 9, 3), (9, 7, 3), (4, 8, 2), (8, 4, 2), (6, 7, 1))
@@ -63,7 +73,7 @@ def cells_of_the_band(subject: Subject, seed: int) -> Iterator[Row]:
             return
         note = f"at n = m {best}; at n != m no definition that is known"
         yield _fails(subject, claim, note, _case(subject, seed, *_NOT_SQUARE[0]))
-    elif all(value is None for _, value in answers[0]):
+    elif all(value is None for _, value, _ in answers[0]):
         yield Row(claim, "refused", note=_refusal(subject, seed))
     else:
         note = "at n = m no definition that is known"
@@ -162,11 +172,9 @@ def _case(subject: Subject, seed: int, n: int, m: int, band: float, number: int 
     return Case((draw(subject.spec, (seed, n, m, number), n, m, band=band, **options),))
 
 
-def _ask(
-    subject: Subject, seed: int, shapes: Shapes, fraction: bool = False
-) -> list[tuple[Problem, float | None]]:
+def _ask(subject: Subject, seed: int, shapes: Shapes, fraction: bool = False) -> list[_Asked]:
     """Return problems with a band, and the values of a function; None if it raises."""
-    answers: list[tuple[Problem, float | None]] = []
+    answers: list[_Asked] = []
     for n, m, width in shapes:
         for number in range(_DRAWS_OF_DTW if subject.spec.loss == "dtw" else 1):
             passed = (width + 0.5) / min(n, m) if fraction else width
@@ -174,36 +182,39 @@ def _ask(
             try:
                 (value,) = run_case(subject, case).values
             except (SubjectError, ValueError):
-                answers.append((case.problems[0], None))
+                answers.append(_Asked(case.problems[0], None, {}))
             else:
-                answers.append((case.problems[0], float(value)))
+                answers.append(_Asked(case.problems[0], float(value), {}))
     return answers
 
 
-def _explained(definition: str, answers: list[tuple[Problem, float | None]]) -> int:
+def _explained(definition: str, answers: list[_Asked]) -> int:
     """Return how many of these values a definition gives; 0 if it contradicts one."""
     count = 0
-    for problem, value in answers:
-        defined = replace(problem, options=problem.options | {"cells": definition})
-        if value is None or not defined.has_path:
+    for problem, value, rights in answers:
+        mask = inside(definition, *problem.shape, problem.options["band"])
+        if value is None or not has_path(mask):
             continue
-        if not _is_close(value, defined):
+        key = mask.tobytes()  # most definitions agree at n = m
+        if key not in rights:
+            options = problem.options | {"cells": definition}
+            rights[key] = replace(problem, options=options).answer[0]
+        if not _is_close(value, rights[key]):
             return 0
         count += 1
     return count
 
 
-def _is_ignored(answers: list[tuple[Problem, float | None]]) -> bool:
+def _is_ignored(answers: list[_Asked]) -> bool:
     """Tell whether these are the values without a band."""
     return all(
         value is not None
-        and _is_close(value, replace(problem, options=problem.options | {"band": None}))
-        for problem, value in answers
+        and _is_close(value, replace(problem, options=problem.options | {"band": None}).answer[0])
+        for problem, value, _ in answers
     )
 
 
-def _is_close(value: float, problem: Problem) -> bool:
-    right = problem.answer[0]
+def _is_close(value: float, right: float) -> bool:
     return bool(abs(value - right) <= _SHARE_TO_RECOGNIZE * max(1.0, abs(right)))
 
 
