@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tacref.verify import long_oracle, oracle
+from tacref.verify import band_cells, long_oracle, oracle
 from tacref.verify.spec import Spec
 
 # With more cells, decimals take too long.
@@ -22,6 +22,13 @@ def right_answer(spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, 
         with oracle.high_precision():
             return _in_decimals(spec, inputs, options)
     return _in_wide_floats(spec, inputs, options)
+
+
+def cells_inside(n: int, m: int, options: dict[str, Any]) -> np.ndarray | None:
+    """Return the cells inside the band, by the definition that the options name; None for all."""
+    if options.get("band") is None:
+        return None
+    return band_cells.inside(options.get("cells", band_cells.OFFSET), n, m, options["band"])
 
 
 def _in_decimals(spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, Any]) -> Answer:
@@ -53,9 +60,10 @@ def _in_decimals(spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, 
     else:
         costs = arrays[0] if spec.inputs == "costs" else oracle.squared_distances(*arrays)
         if spec.loss == "dtw":
-            value = oracle.dtw(costs)
+            value = oracle.dtw(costs, cells_inside(len(costs), len(costs[0]), options))
         else:
-            value, E = oracle.soft_dtw(costs, decimals["gamma"], options.get("band"))
+            inside = cells_inside(len(costs), len(costs[0]), options)
+            value, E = oracle.soft_dtw(costs, decimals["gamma"], inside=inside)
             gradients = (E,) if spec.inputs == "costs" else oracle.to_embeddings(E, *arrays)
     return float(value), tuple(oracle.to_floats(gradient) for gradient in gradients)
 
@@ -75,9 +83,10 @@ def _in_wide_floats(spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[st
     else:
         D = inputs[0] if spec.inputs == "costs" else long_oracle.squared_distances(*inputs)
         if spec.loss == "dtw":
-            value = long_oracle.dtw(D)
+            value = long_oracle.dtw(D, cells_inside(len(D), len(D[0]), options))
         else:
-            value, E = long_oracle.soft_dtw(D, options["gamma"], options.get("band"))
+            inside = cells_inside(len(D), len(D[0]), options)
+            value, E = long_oracle.soft_dtw(D, options["gamma"], inside=inside)
             gradients = (E,) if spec.inputs == "costs" else long_oracle.to_embeddings(E, *inputs)
         if spec.loss == "lav":
             pairs = [

@@ -29,7 +29,9 @@ class Case:
     dtype : {"float64", "float32"}
         Of the inputs.
     digits : int
-        Digits that must be right in float32.
+        Digits that must be right in float32, or if the case is coarse.
+    coarse : bool
+        Whether only these digits must be right in float64, too.
     layout : str
         Code that changes the memory layout, with `{}` for an input; empty for contiguous inputs.
     lengths : bool
@@ -51,6 +53,7 @@ class Case:
     upstream: tuple[float, ...] | None = None
     dtype: str = "float64"
     digits: int = 4
+    coarse: bool = False
     layout: str = ""
     lengths: bool = False
     gradients_of: tuple[bool, ...] | None = None
@@ -63,6 +66,11 @@ class Case:
     def spec(self) -> Spec:
         """The equation."""
         return self.problems[0].spec
+
+    @property
+    def counts_digits(self) -> bool:
+        """Whether only some digits must be right."""
+        return self.coarse or self.dtype == "float32"
 
     @property
     def is_plain(self) -> bool:
@@ -81,6 +89,7 @@ class Case:
     def options(self) -> dict[str, Any]:
         """Return the options of the call; those with one value per item are arrays of int."""
         options = dict(self.problems[0].options)
+        options.pop("cells", None)  # which cells a band means is for the function to know
         for single, batched in (("times", "times"), ("video_length", "video_lengths")):
             if single in options:
                 del options[single]
@@ -103,7 +112,7 @@ class Case:
         """Return the right values and the allowed errors: `(B,)`, or `(1,)` if reduced."""
         B = len(self.problems)
         right = np.array([problem.answer[0] for problem in self.problems])
-        if self.dtype == "float32":
+        if self.counts_digits:
             scales = [problem.scale for problem in self.problems]
             allowed = np.maximum(np.abs(right), scales) * 10.0**-self.digits
         else:
@@ -111,15 +120,15 @@ class Case:
         if reduction not in REDUCTIONS:
             return right, allowed
         share = REDUCTIONS[reduction](B)
-        rounding = EPSILON * B * np.abs(right).sum() if self.dtype == "float64" else 0.0
+        rounding = EPSILON * B * np.abs(right).sum() if not self.counts_digits else 0.0
         return share * right.sum(keepdims=True), share * (allowed.sum(keepdims=True) + rounding)
 
     def right_gradient(self, argument: int, reduction: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the right gradient `(B, ...)`, 0 in the padding, and the allowed errors."""
         gradients = [problem.answer[1][argument] for problem in self.problems]
         tolerances = [
-            np.abs(gradient).max() * 10.0**-self.digits
-            if self.dtype == "float32"
+            max(np.abs(gradient).max(), 1.0 if self.coarse else 0.0) * 10.0**-self.digits
+            if self.counts_digits
             else problem.gradient_tolerance(EPSILON)
             for problem, gradient in zip(self.problems, gradients, strict=True)
         ]

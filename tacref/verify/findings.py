@@ -56,9 +56,18 @@ class Finding:
         label = f"{self.case.label}: " if self.case.label else ""
         return label + (self.message or self._diagnosis())
 
+    def _is_padding(self) -> bool:
+        """Whether the worst entry of a gradient lies beyond its item."""
+        item, *position = self.index
+        shape = self.case.problems[item].inputs[self.part or 0].shape
+        return any(at >= size for at, size in zip(position, shape, strict=True))
+
     def _diagnosis(self) -> str:
         if not np.isfinite(self.error):
-            return "not a finite number"
+            if self.part is None or not self.case.lengths:
+                return "not a finite number"
+            where = "the padding" if self._is_padding() else "a valid frame"
+            return f"the gradient of {where} is not a finite number"
         if self.allowed == 0:
             return "a gradient in the padding is not 0" if self.case.lengths else "should be 0"
         if self.largest == 0:
@@ -115,6 +124,8 @@ def _compare_part(
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(error == 0, 0.0, error / allowed)
     ratio[~np.isfinite(ratio)] = np.inf
+    if np.isinf(ratio).any() and (right != 0).any():  # a wrong gradient of a frame comes first
+        ratio = np.where(right == 0, np.minimum(ratio, np.finfo(float).max), ratio)
     index = tuple(int(k) for k in np.unravel_index(np.argmax(ratio), ratio.shape))
     largest = float(np.abs(right).max())
     return Finding(case, part, float(error[index]), float(allowed[index]), index, largest)

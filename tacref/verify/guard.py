@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import os
 import sys
 import warnings
@@ -32,10 +33,12 @@ class ReturnedError(SubjectError):
 
 @contextlib.contextmanager
 def guarded(changed: set[str], action: str = "", *, restores: bool = True) -> Iterator[None]:
-    """Turn any exception but Ctrl-C into a `SubjectError`; suppress output and warnings.
+    """Turn any exception but Ctrl-C into a `SubjectError`; suppress output, warnings and logs.
 
     With `restores`, changes to global state are undone and named in `changed`.
     """
+    logged = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
     before = {name: read() for name, (read, _) in _state().items()} if restores else {}
     try:
         with (
@@ -50,6 +53,7 @@ def guarded(changed: set[str], action: str = "", *, restores: bool = True) -> It
     except BaseException as error:  # foreign code may raise anything, such as SystemExit
         raise SubjectError(f"{action}raised {error_line(error)}") from error
     finally:
+        logging.disable(logged)
         for name, (read, write) in _state().items():
             if name in before and read() != before[name]:
                 changed.add(name)

@@ -1,6 +1,7 @@
 """Rows of the card from cases: the worst finding, and code that shows the first failure."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from tacref.verify.cases import Case
 from tacref.verify.findings import Finding, compare
@@ -8,6 +9,16 @@ from tacref.verify.report import Row
 from tacref.verify.shrink import simplify
 from tacref.verify.snippets import snippet
 from tacref.verify.subject import Subject
+
+# Of a function that rounds to float32, in claims about something else.
+_DIGITS_OF_COARSE = 3
+
+
+def as_exact_as(subject: Subject, cases: Iterable[Case]) -> list[Case]:
+    """Ask for fewer digits if the function is known to round to float32: a row says so."""
+    if not subject.coarse:
+        return list(cases)
+    return [replace(case, coarse=True, digits=_DIGITS_OF_COARSE) for case in cases]
 
 
 def rows(

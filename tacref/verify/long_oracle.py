@@ -11,23 +11,35 @@ import numpy as np
 Wide = np.longdouble
 
 
-def soft_dtw(D: np.ndarray, gamma: float, band: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Equation 4 and its gradient; each cell stores the shares of its three predecessors."""
+def soft_dtw(
+    D: np.ndarray, gamma: float, band: int | None = None, inside: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Equation 4 and its gradient; each cell stores the shares of its three predecessors.
+
+    A band, or a mask of the cells inside it, must leave a path.
+    """
     n, m = D.shape
     D = D.astype(Wide)
     R = np.full((n + 1, m + 1), np.inf, Wide)
     shares = np.zeros((n + 1, m + 1, 3), Wide)
     R[0, 0] = 0
-    for rows, columns in _diagonals(n, m, band):
+    for rows, columns in _diagonals(n, m, band, inside):
         before = np.stack([R[rows, columns], R[rows, columns + 1], R[rows + 1, columns]], 1)
         least = before.min(1)
+        reached = np.isfinite(least)  # a mask may have cells that no path reaches
+        rows, columns, before, least = (
+            rows[reached],
+            columns[reached],
+            before[reached],
+            least[reached],
+        )
         weights = np.exp((least[:, None] - before) / gamma)
         total = weights.sum(1)
         R[rows + 1, columns + 1] = D[rows, columns] + least - gamma * np.log(total)
         shares[rows + 1, columns + 1] = weights / total[:, None]
     E = np.zeros((n + 1, m + 1), Wide)
     E[n, m] = 1
-    for rows, columns in reversed(_diagonals(n, m, band)):
+    for rows, columns in reversed(_diagonals(n, m, band, inside)):
         flow = E[rows + 1, columns + 1][:, None] * shares[rows + 1, columns + 1]
         E[rows, columns] += flow[:, 0]
         E[rows, columns + 1] += flow[:, 1]
@@ -35,12 +47,12 @@ def soft_dtw(D: np.ndarray, gamma: float, band: int | None = None) -> tuple[np.n
     return R[n, m], E[1:, 1:]
 
 
-def dtw(D: np.ndarray) -> np.ndarray:
-    """Equation 2: the least cost of a path."""
+def dtw(D: np.ndarray, inside: np.ndarray | None = None) -> np.ndarray:
+    """Equation 2: the least cost of a path, through the cells where `inside` is True."""
     n, m = D.shape
     R = np.full((n + 1, m + 1), np.inf, Wide)
     R[0, 0] = 0
-    for rows, columns in _diagonals(n, m, None):
+    for rows, columns in _diagonals(n, m, None, inside):
         before = np.minimum(R[rows, columns], R[rows, columns + 1])
         R[rows + 1, columns + 1] = D[rows, columns] + np.minimum(before, R[rows + 1, columns])
     return R[n, m]
@@ -97,7 +109,9 @@ def contrastive_idm(
     return value, first + second
 
 
-def _diagonals(n: int, m: int, band: int | None) -> list[tuple[np.ndarray, np.ndarray]]:
+def _diagonals(
+    n: int, m: int, band: int | None, inside: np.ndarray | None
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Rows and columns of the cells of each anti-diagonal inside the band."""
     diagonals = []
     for k in range(n + m - 1):
@@ -105,6 +119,9 @@ def _diagonals(n: int, m: int, band: int | None) -> list[tuple[np.ndarray, np.nd
         columns = k - rows
         if band is not None:
             within = np.abs(rows - columns) <= band
+            rows, columns = rows[within], columns[within]
+        if inside is not None:
+            within = inside[rows, columns]
             rows, columns = rows[within], columns[within]
         if len(rows):
             diagonals.append((rows, columns))

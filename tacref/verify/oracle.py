@@ -17,8 +17,13 @@ Matrix = list[list[Decimal]]
 ZERO, ONE = Decimal(0), Decimal(1)
 
 
-def soft_dtw(D: Matrix, gamma: Decimal, band: int | None = None) -> tuple[Decimal, Matrix]:
-    """Equation 4 and its gradient, forward and backward through the cells inside the band."""
+def soft_dtw(
+    D: Matrix, gamma: Decimal, band: int | None = None, inside: np.ndarray | None = None
+) -> tuple[Decimal, Matrix]:
+    """Equation 4 and its gradient, forward and backward through the cells inside the band.
+
+    Those are the cells with |i - j| <= band, and those where a mask `inside` is True.
+    """
     n, m = len(D), len(D[0])
     R: dict[tuple[int, int], Decimal] = {}
     shares: dict[tuple[int, int], list[tuple[tuple[int, int], Decimal]]] = {}
@@ -26,9 +31,12 @@ def soft_dtw(D: Matrix, gamma: Decimal, band: int | None = None) -> tuple[Decima
         for j in range(m):
             if band is not None and abs(i - j) > band:
                 continue
+            if inside is not None and not inside[i, j]:
+                continue
             before = [c for c in ((i - 1, j - 1), (i - 1, j), (i, j - 1)) if c in R]
-            if not before:
+            if i == j == 0:
                 R[i, j], shares[i, j] = D[i][j], []
+            if not before:
                 continue
             least = min(R[cell] for cell in before)
             weights = [((least - R[cell]) / gamma).exp() for cell in before]
@@ -44,13 +52,16 @@ def soft_dtw(D: Matrix, gamma: Decimal, band: int | None = None) -> tuple[Decima
     return R[n - 1, m - 1], E
 
 
-def dtw(D: Matrix) -> Decimal:
-    """Equation 2: the least cost of a path."""
+def dtw(D: Matrix, inside: np.ndarray | None = None) -> Decimal:
+    """Equation 2: the least cost of a path, through the cells where `inside` is True."""
     R: dict[tuple[int, int], Decimal] = {}
     for i, row in enumerate(D):
         for j, cost in enumerate(row):
+            if inside is not None and not inside[i, j]:
+                continue
             before = [R[c] for c in ((i - 1, j - 1), (i - 1, j), (i, j - 1)) if c in R]
-            R[i, j] = cost + min(before, default=ZERO)
+            if before or i == j == 0:
+                R[i, j] = cost + min(before, default=ZERO)
     return R[len(D) - 1, len(D[0]) - 1]
 
 

@@ -59,11 +59,20 @@ def _numpy_options(name: str, loss: str, **options: str) -> dict[str, Any]:
 
 
 def _soft_dtw_loss(
-    x: Any, y: Any, *, gamma: float, backend: str, lengths_x: Any = None, lengths_y: Any = None
+    x: Any,
+    y: Any,
+    *,
+    gamma: float,
+    backend: str,
+    lengths_x: Any = None,
+    lengths_y: Any = None,
+    band: int | None = None,
 ) -> Any:
     from tacref.losses import SoftDTWLoss
 
-    loss = SoftDTWLoss(gamma=gamma, reduction="none", backend=backend)
+    loss = SoftDTWLoss(
+        gamma=gamma, reduction="none", band=band, band_shape="offset", backend=backend
+    )
     return loss(x, y, lengths_x=lengths_x, lengths_y=lengths_y)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tacref.verify.answers import Answer, right_answer
+from tacref.verify.band_cells import OFFSET, has_path, inside
 from tacref.verify.spec import Spec
 
 
@@ -21,8 +22,9 @@ class Problem:
     inputs : tuple of ndarray of float64
         Costs, or one or two embeddings.
     options : dict of str to float
-        Those of gamma, alpha, sigma and margin that the equation has; for soft-DTW possibly band,
-        for Contrastive-IDM possibly times and video_length.
+        Those of gamma, alpha, sigma and margin that the equation has; for (soft-)DTW possibly
+        band, and cells, the name of the definition that says which cells it means; for
+        Contrastive-IDM possibly times and video_length.
     origin : str
         Code that draws the inputs again; empty if they were not drawn.
     """
@@ -48,8 +50,10 @@ class Problem:
     @property
     def has_path(self) -> bool:
         """Whether there is a path inside the band, if there is one."""
-        n, m = self.shape
-        return bool(abs(n - m) <= self.options.get("band", n + m))
+        if self.options.get("band") is None:
+            return True
+        definition = self.options.get("cells", OFFSET)
+        return has_path(inside(definition, *self.shape, self.options["band"]))
 
     @cached_property
     def scale(self) -> float:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tacref.verify.band_cells import OFFSET
 from tacref.verify.cases import Case
 from tacref.verify.spec import DEFAULTS, OTHER_VALUES, Inputs, Spec
 
@@ -52,8 +53,15 @@ class Subject:
         How it reduces a batch, once that is known.
     differentiable : bool
         False once a row says that it has no gradients; they are not checked again.
+    coarse : bool
+        True once a row says that it rounds to float32; later claims ask for fewer digits.
     uses_upstream : bool
         False once a row says that it ignores the gradient from above; from then on 1 is used.
+    band_cells : str, optional
+        Which cells a band means, a key of `band_cells.DEFINITIONS` or `FRACTIONS`; None if no
+        definition fits.
+    band_of_0 : bool
+        False once a row says that a band of 0 means no band.
     wrong_options : set of str
         Options that failed in a row; from then on they keep their defaults.
     seconds : float
@@ -70,7 +78,10 @@ class Subject:
     framework: Framework = "torch"
     reduction: str = "none"
     differentiable: bool = True
+    coarse: bool = False
     uses_upstream: bool = True
+    band_cells: str | None = OFFSET
+    band_of_0: bool = True
     wrong_options: set[str] = field(default_factory=set)
     seconds: float = 0.0
     modified_by: Case | None = None

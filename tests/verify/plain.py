@@ -59,9 +59,9 @@ def squared_distances(x, y):
     return (x[:, :, None] - y[:, None]).square().sum(-1)
 
 
-def soft_dtw_of(x, y, *, gamma, lengths_x=None, lengths_y=None, band=None, **knobs):
+def soft_dtw_of(x, y, *, gamma, lengths_x=None, lengths_y=None, band=None, cost=None, **knobs):
     """Soft-DTW of embeddings."""
-    D = squared_distances(within(x, lengths_x), within(y, lengths_y))
+    D = (cost or squared_distances)(within(x, lengths_x), within(y, lengths_y))
     options = {"lengths_x": lengths_x, "lengths_y": lengths_y, "band": band} | knobs
     return soft_dtw(D, gamma=gamma, **options)
 

@@ -6,8 +6,10 @@ card.
 
 from collections.abc import Callable, Iterator
 
+from tacref.verify.claims.bands import band, band_without_a_path, cells_of_the_band
 from tacref.verify.claims.batches import (
     band_and_lengths,
+    every_place,
     items_of_a_batch,
     lengths_and_padding,
     one_number,
@@ -19,6 +21,7 @@ from tacref.verify.claims.calls import (
     memory_layout,
     nothing_changed,
 )
+from tacref.verify.claims.costs import costs_left_unchanged
 from tacref.verify.claims.extremes import (
     large_cost,
     long_sequences,
@@ -27,8 +30,9 @@ from tacref.verify.claims.extremes import (
 )
 from tacref.verify.claims.laws import symmetries_and_scaling
 from tacref.verify.claims.second_order import second_derivatives
+from tacref.verify.claims.similar import equal_sequences, frames_26, near_copies
+from tacref.verify.claims.transforms import transformations
 from tacref.verify.claims.values import (
-    band,
     dead_terms,
     options,
     upstream_gradient,
@@ -44,15 +48,23 @@ CLAIMS: tuple[Callable[[Subject, int], Iterator[Row]], ...] = (
     upstream_gradient,
     dead_terms,
     second_derivatives,
+    cells_of_the_band,
     band,
+    band_without_a_path,
+    costs_left_unchanged,
     one_number,
     items_of_a_batch,
+    every_place,
     lengths_and_padding,
     band_and_lengths,
     source_times,
     gradients_one_at_a_time,
     memory_layout,
+    transformations,
     symmetries_and_scaling,
+    equal_sequences,
+    near_copies,
+    frames_26,
     small_gamma,
     large_cost,
     long_sequences,

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from tacref.verify.band_cells import FRACTIONS, OFFSET
 from tacref.verify.calls import run_case
 from tacref.verify.cases import Case
 from tacref.verify.claims.values import draw_upstream
 from tacref.verify.draw import draw
 from tacref.verify.findings import Finding
 from tacref.verify.guard import SubjectError
-from tacref.verify.judge import rows
+from tacref.verify.judge import as_exact_as, rows
 from tacref.verify.report import Row
 from tacref.verify.snippets import snippet
 from tacref.verify.subject import Subject
@@ -35,6 +36,7 @@ _NEAR_DIAGONAL: tuple[Sizes, ...] = (
     tuple((2 + k % 5, 2 + (k + k // 5 % 2) % 5) for k in range(8)),
     tuple((1 + k % 4, 1 + k % 3) for k in range(70)),
 )
+_LARGE = 99.0  # times the costs of its neighbors
 _NUMPY = "a NumPy function takes one item"
 
 
@@ -95,7 +97,7 @@ def items_of_a_batch(subject: Subject, seed: int) -> Iterator[Row]:
 
 
 def lengths_and_padding(subject: Subject, seed: int) -> Iterator[Row]:
-    """Items of several lengths: the padding has no influence."""
+    """Items of several lengths: the padding has no influence on values, nor on gradients."""
     claim, names = "lengths and padding", subject.spec.length_names
     if subject.framework == "numpy":
         yield Row(claim, "not offered", note=_NUMPY)
@@ -106,7 +108,7 @@ def lengths_and_padding(subject: Subject, seed: int) -> Iterator[Row]:
         long = tried[-1]
         tried += [replace(each, dtype="float32") for each in tried[1:-1]]
         tried.append(replace(long, label=f"{long.label}, 150 frames", dtype="float32", digits=2))
-        yield from rows(subject, claim, tried)
+        yield from rows(subject, claim, tried, by_part=True)
 
 
 def band_and_lengths(subject: Subject, seed: int) -> Iterator[Row]:
@@ -114,12 +116,42 @@ def band_and_lengths(subject: Subject, seed: int) -> Iterator[Row]:
     claim = "band and lengths"
     if subject.spec.loss != "soft_dtw" or subject.framework == "numpy":
         return
+    if subject.band_cells in FRACTIONS:  # a batch has one band, items have several lengths
+        return
     if not subject.has_parameters("band", *subject.spec.length_names):
         yield Row(claim, "not offered", note="takes no band, or no lengths")
     elif subject.takes_batches:
-        tried = draw_cases(subject, seed, _NEAR_DIAGONAL[:3], lengths=True, band=1)
-        tried += draw_cases(subject, seed, _NEAR_DIAGONAL[2:], lengths=True, band=3)
-        yield from rows(subject, claim, tried)
+        if subject.band_cells is None:  # its row says so
+            return
+        note, batches = "", _NEAR_DIAGONAL
+        if subject.band_cells != OFFSET:
+            note = "items of n = m frames"
+            batches = tuple(tuple((n, n) for n, _ in sizes) for sizes in _NEAR_DIAGONAL)
+        tried = []
+        for width, some in ((1, batches[:3]), (3, batches[2:])):
+            tried += draw_cases(subject, seed, some, lengths=True, band=width, **_meaning(subject))
+        yield from rows(subject, claim, tried, note)
+
+
+def _meaning(subject: Subject) -> dict[str, str]:
+    definition = subject.band_cells
+    return {} if definition in (None, OFFSET) else {"cells": str(definition)}
+
+
+def every_place(subject: Subject, seed: int) -> Iterator[Row]:
+    """Put an item of far larger costs at every place of a batch."""
+    claim = "every place of a batch"
+    if not subject.takes_batches:
+        return
+    B = 5
+    tried = []
+    for place in range(B):
+        problems = [draw(subject.spec, (seed, 9, item), 4, 3) for item in range(B)]
+        problems[place] = draw(subject.spec, (seed, 9, B), 4, 3, scale=_LARGE)
+        above = draw_upstream(seed + place, B)
+        label = f"a large item at place {place} of {B}"
+        tried.append(Case(tuple(problems), label, above))
+    yield from rows(subject, claim, as_exact_as(subject, tried))
 
 
 def source_times(subject: Subject, seed: int) -> Iterator[Row]:

@@ -111,7 +111,7 @@ def array_alpha_fixed(x, y, *, gamma, alpha, sigma, margin):
     return _LAV(x, y, gamma=gamma, alpha=0.5, sigma=sigma, margin=margin)
 
 
-@of_arrays("band", "soft_dtw", "band: value")
+@of_arrays("band", "soft_dtw", "cells of the band")
 def array_band_wider(D, *, gamma, band=None):
     return soft_dtw_value_and_grad(
         D, gamma=gamma, band=None if band is None else band + 1, band_shape="offset"

@@ -238,7 +238,7 @@ def regularizer_of_the_batch(x, y, *, gamma, alpha, sigma, margin):
     return plain.soft_dtw_of(x, y, gamma=gamma) + alpha * own.mean()
 
 
-@lav("lengths", "lengths and padding")
+@lav("lengths", "lengths and padding: value")
 def padding_of_y_regularized(x, y, *, gamma, alpha, sigma, margin, lengths_x=None, lengths_y=None):
     options = {"gamma": gamma, "sigma": sigma, "margin": margin}
     right = lav_loss(x, y, alpha=alpha, lengths_x=lengths_x, lengths_y=lengths_y, **options).loss
