@@ -9,8 +9,7 @@ from tacref.commands.guard import command
 from tacref.commands.options import Parser, add_json, seed
 from tacref.files import check_new_file, replacing
 from tacref.terminal import printable
-from tacref.variants import VARIANTS
-from tacref.verify.spec import LOSSES
+from tacref.verify.spec import LOSSES, VARIANTS
 
 
 @command("verify")
@@ -43,8 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add(
         "--variant",
         choices=VARIANTS,
-        default="paper",
-        help="check this variant of Contrastive-IDM (default: paper)",
+        help="check this variant of a loss that has several (default: its first one)",
     )
     add(
         "--framework",

@@ -12,20 +12,13 @@ from tacref.verify.snippets import call_lines, import_lines
 from tacref.verify.spec import Inputs, Loss, Spec
 from tacref.verify.subject import Framework, Subject, guess_inputs
 
-_EQUATIONS = {
-    "dtw": "equation 2",
-    "soft_dtw": "equation 4",
-    "contrastive_idm": "equation 7",
-    "lav": "equation 8",
-}
-
 
 def check(
     fn: Callable[..., Any],
     loss: Loss,
     *,
     inputs: Inputs | None = None,
-    variant: str = "paper",
+    variant: str | None = None,
     framework: Framework = "torch",
     name: str | None = None,
     seed: int = 0,
@@ -73,12 +66,12 @@ def check(
         raise ValueError(f"framework must be torch or numpy, got {framework!r}")
     if seed < 0:
         raise ValueError(f"seed must be >= 0, got {seed}")
-    spec = Spec(loss, inputs or guess_inputs(fn), variant)
+    spec = Spec(loss, inputs or guess_inputs(fn), variant or "")
     subject = Subject(fn, spec, name or _qualified_name(fn), framework)
     subject.check_parameters()
-    equation = f"{loss}, {_EQUATIONS[loss]}, of {spec.inputs}"
-    if loss in ("contrastive_idm", "lav"):
-        equation += f", variant {variant}"
+    equation = f"{loss}, {spec.kind.equation}, of {spec.inputs}"
+    if spec.kind.variants:
+        equation += f", variant {spec.variant}"
     error = persistent_error(subject, seed)
     if error is None:
         return Report(subject.name, equation, tuple(claim_rows(subject, seed)))

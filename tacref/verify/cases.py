@@ -27,7 +27,7 @@ class Case:
     upstream : tuple of float, optional
         The gradient from above, one per item. By default the sum of the items is differentiated.
     dtype : {"float64", "float32"}
-        Of the inputs.
+        Of the inputs; by default that of the equation's `Spec`.
     digits : int
         Digits that must be right in float32.
     layout : str
@@ -49,7 +49,7 @@ class Case:
     problems: tuple[Problem, ...]
     label: str = ""
     upstream: tuple[float, ...] | None = None
-    dtype: str = "float64"
+    dtype: str = ""
     digits: int = 4
     layout: str = ""
     lengths: bool = False
@@ -58,6 +58,10 @@ class Case:
     between: tuple["Case", ...] = ()
     same_tensors: bool = False
     backward_twice: bool = False
+
+    def __post_init__(self) -> None:
+        """Take the type of the inputs from the equation, if none is given."""
+        object.__setattr__(self, "dtype", self.dtype or self.spec.dtype)
 
     @property
     def spec(self) -> Spec:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tacref.verify.cases import Case
-from tacref.verify.spec import DEFAULTS, OTHER_VALUES, Inputs, Spec
+from tacref.verify.spec import OPTION_NAMES, Inputs, Spec
 
 Framework = Literal["torch", "numpy"]
 
@@ -89,14 +89,14 @@ class Subject:
     def other_options(self) -> dict[str, Any]:
         """Return values other than the defaults, except for options known to be wrong."""
         return {
-            name: (DEFAULTS if name in self.wrong_options else OTHER_VALUES)[name]
-            for name in self.spec.options
+            name: option.default if name in self.wrong_options else option.other
+            for name, option in self.spec.numbers.items()
         }
 
     def call(self, *arguments: Any, **options: Any) -> Any:
         """Call the function; a band is asked for as |i - j| <= band where it has several shapes."""
         if "band" in options and self.has_parameters("band_shape"):
-            options["band_shape"] = "offset"
+            options.setdefault("band_shape", "offset")
         return self.fn(*arguments, **options)
 
     def has_parameters(self, *options: str) -> bool:
@@ -142,7 +142,7 @@ def guess_inputs(fn: Callable[..., Any]) -> Inputs:
         for each in signature.parameters.values()
         if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
         and each.default is each.empty
-        and each.name not in DEFAULTS
+        and each.name not in OPTION_NAMES
     ]
     return "embeddings" if len(arrays) == 2 else "costs"
 
