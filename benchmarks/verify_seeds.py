@@ -1,9 +1,10 @@
 """Count the seeds at which the report card convicts a loss that is right.
 
-python -m benchmarks.verify_seeds [FIRST END]
+python -m benchmarks.verify_seeds [FIRST END [LOSS ...]]
 
-The right losses are tacref's own on the CPU and plain ones in torch (`tests/verify/plain.py`) that
-share nothing with them. Sequences of more than 300 frames are tried at every 20th seed.
+The right losses are tacref's own on the CPU and plain ones (`tests/verify/plain.py`,
+`tests/verify/plain_pairs.py`) that share nothing with them. Sequences of more than 300 frames are
+tried at every 20th seed.
 """
 
 import sys
@@ -15,15 +16,18 @@ from tacref.variants import VARIANTS
 from tacref.verify import check
 from tacref.verify.claims import extremes
 from tacref.verify.draw import clear_drawn_problems
+from tacref.verify.kinds import KINDS
 from tacref.verify.own import implementations
-from tests.verify import plain
+from tests.verify import plain, plain_pairs
 
 
 def right_losses(seed):
     """Yield functions and the options of `check`; of those with variants one a seed, in turn."""
     variant = list(VARIANTS)[seed % len(VARIANTS)]
+    form = KINDS["tcc"].variants[seed % 2]
     for fn, options in implementations():
-        if options.get("variant", variant) == variant and not options["name"].endswith(" torch"):
+        turn = {"tcc": form, "barycenter": options.get("variant")}.get(options["loss"], variant)
+        if options.get("variant", turn) == turn and not options["name"].endswith(" torch"):
             yield fn, options
     yield sum_of_costs, {"loss": "soft_dtw", "name": "sum of losses.soft_dtw"}
     fn = partial(mean_of_pairs, variant=variant)
@@ -33,6 +37,11 @@ def right_losses(seed):
     for name, loss in (("contrastive_idm", "contrastive_idm"), ("lav", "lav")):
         fn = partial(getattr(plain, name), variant=variant)
         yield fn, {"loss": loss, "variant": variant, "name": f"plain.{name} {variant}"}
+    for name in ("divergence", "sequence_contrastive", "barycenter"):
+        yield getattr(plain_pairs, name), {"loss": name, "name": f"plain_pairs.{name}"}
+    fn = partial(plain_pairs.tcc, form=form)
+    yield fn, {"loss": "tcc", "variant": form, "name": f"plain_pairs.tcc {form}"}
+    yield plain_pairs.path_of, {"loss": "dtw_path", "name": "plain_pairs.path_of"}
 
 
 def sum_of_costs(D, *, gamma):
@@ -45,13 +54,15 @@ def mean_of_pairs(x, y, **options):
     return LAVLoss(reduction="mean", **options)(x, y).loss
 
 
-def main(first=0, end=200):
-    """Print each conviction, and the counts."""
+def main(first=0, end=200, *losses):
+    """Print each conviction, and the counts; of the named losses only, if there are names."""
     cards, convicted = Counter(), Counter()
     for seed in range(first, end):
         clear_drawn_problems()
         extremes.MAX_FRAMES = 900 if seed % 20 == 0 else 300
         for fn, options in right_losses(seed):
+            if losses and options["loss"] not in losses:
+                continue
             report = check(fn, seed=seed, **options)
             cards[report.name] += 1
             if not report.passed:
@@ -64,4 +75,4 @@ def main(first=0, end=200):
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*map(int, sys.argv[1:3]), *sys.argv[3:])

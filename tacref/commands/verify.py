@@ -9,7 +9,9 @@ from tacref.commands.guard import command
 from tacref.commands.options import Parser, add_json, seed
 from tacref.files import check_new_file, replacing
 from tacref.terminal import printable
+from tacref.verify.path_oracle import STEPS
 from tacref.verify.spec import LOSSES, VARIANTS
+from tacref.verify.subject import FRAMEWORKS
 
 
 @command("verify")
@@ -46,9 +48,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add(
         "--framework",
-        choices=("torch", "numpy"),
-        default="torch",
-        help="pass the function arrays of this framework (default: torch)",
+        choices=FRAMEWORKS,
+        help="pass the function arrays of this framework (default: torch; numpy for dtw_path and "
+        "barycenter)",
+    )
+    add(
+        "--steps",
+        choices=tuple(STEPS),
+        default="any",
+        help="expect paths by these steps (default: any)",
     )
     add("--seed", type=seed, default=0, help="draw inputs from this seed, >= 0 (default: 0)")
     add("--html", metavar="FILE", help="also write the cards as a page")
@@ -66,7 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tacref.verify.run import card, own_cards
 
     if options.function:
-        how = {name: getattr(options, name) for name in ("inputs", "variant", "framework", "seed")}
+        names = ("inputs", "variant", "framework", "steps", "seed")
+        how = {name: getattr(options, name) for name in names}
         reports = [card(options.function, options.loss, **how)]
     else:
         reports = own_cards(options.seed)

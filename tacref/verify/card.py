@@ -1,16 +1,16 @@
 """Check a function: run every claim and make the card."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
-from tacref.verify.claims import CLAIMS
+from tacref.verify.claims import CLAIMS, CLAIMS_OF
 from tacref.verify.claims.batches import find_reduction
 from tacref.verify.guard import ReturnedError
 from tacref.verify.probe import check_framework, first_case, persistent_error
 from tacref.verify.report import Report, Row
 from tacref.verify.snippets import call_lines, import_lines
 from tacref.verify.spec import Inputs, Loss, Spec
-from tacref.verify.subject import Framework, Subject, guess_inputs
+from tacref.verify.subject import FRAMEWORKS, Framework, Subject, guess_inputs
 
 
 def check(
@@ -19,7 +19,8 @@ def check(
     *,
     inputs: Inputs | None = None,
     variant: str | None = None,
-    framework: Framework = "torch",
+    framework: Framework | None = None,
+    steps: str = "any",
     name: str | None = None,
     seed: int = 0,
 ) -> Report:
@@ -31,18 +32,23 @@ def check(
         The loss. With torch: `fn(D, gamma=...)` with D `(B, n, m)`, or `fn(x, y, gamma=...)` with
         `(B, n, d)` and `(B, m, d)`; `fn(x, sigma=..., margin=...)` for Contrastive-IDM;
         `fn(x, y, gamma=..., alpha=..., sigma=..., margin=...)` for LAV. It returns `(B,)`, or the
-        sum or the mean over the batch. `lengths_x`, `lengths_y` (`lengths`) and `band` are tried
-        if it has parameters of these names. With NumPy it takes the arrays of one item and returns
-        `(value, gradient, ...)`.
-    loss : {"dtw", "soft_dtw", "contrastive_idm", "lav"}
-        The loss that it claims to compute.
+        sum or the mean over the batch. `lengths_x`, `lengths_y` (`lengths`), `band`, `band_shape`
+        and `steps` are tried if it has parameters of these names. With NumPy it takes the arrays of
+        one item and returns `(value, gradient, ...)`. docs/verify.md has the other losses.
+    loss : str
+        The loss that it claims to compute: "dtw", "soft_dtw", "contrastive_idm", "lav",
+        "divergence", "tcc", "sequence_contrastive", "dtw_path" or "barycenter".
     inputs : {"costs", "embeddings"}, optional
         What (soft-)DTW takes. By default embeddings if the function has two parameters in addition
         to the options, else costs. The other losses take embeddings.
-    variant : {"paper", "official", "printed", "laser"}
-        Variant of Contrastive-IDM.
-    framework : {"torch", "numpy"}
-        What the function computes with.
+    variant : str, optional
+        Variant of a loss that has several, by default the first: "paper", "official", "printed" or
+        "laser" of Contrastive-IDM and LAV, "regression_mse_var" or "regression_mse" of TCC, "soft"
+        or "dba" of a barycenter.
+    framework : {"torch", "numpy"}, optional
+        What the function computes with; by default torch, for paths and barycenters NumPy.
+    steps : {"any", "slope", "asymmetric"}
+        Steps of a path.
     name : str, optional
         Its name on the card. By default its module and name.
     seed : int
@@ -62,11 +68,15 @@ def check(
     """
     if not callable(fn):
         raise ValueError(f"fn must be a function, got {type(fn).__name__}")
-    if framework not in ("torch", "numpy"):
-        raise ValueError(f"framework must be torch or numpy, got {framework!r}")
+    if framework not in (None, *FRAMEWORKS):
+        raise ValueError(f"framework must be {' or '.join(FRAMEWORKS)}, got {framework!r}")
     if seed < 0:
         raise ValueError(f"seed must be >= 0, got {seed}")
-    spec = Spec(loss, inputs or guess_inputs(fn), variant or "")
+    spec = Spec(loss, inputs or guess_inputs(fn), variant or "", steps)
+    framework = framework or cast("Framework", spec.kind.framework)
+    if framework not in spec.kind.frameworks:
+        allowed = " or ".join(spec.kind.frameworks)
+        raise ValueError(f"framework must be {allowed} for {loss}, got {framework!r}")
     subject = Subject(fn, spec, name or _qualified_name(fn), framework)
     subject.check_parameters()
     equation = f"{loss}, {spec.kind.equation}, of {spec.inputs}"
@@ -89,7 +99,7 @@ def check(
 def claim_rows(subject: Subject, seed: int) -> Iterator[Row]:
     """Yield the rows of the card, claim by claim."""
     find_reduction(subject, seed)
-    for claim in CLAIMS:
+    for claim in CLAIMS_OF.get(subject.spec.loss, CLAIMS):
         yield from claim(subject, seed)
 
 

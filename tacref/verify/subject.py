@@ -3,14 +3,16 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from tacref.verify.cases import Case
+from tacref.verify.readers import READERS
 from tacref.verify.spec import OPTION_NAMES, Inputs, Spec
 
 Framework = Literal["torch", "numpy"]
+FRAMEWORKS: tuple[Framework, ...] = get_args(Framework)
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,9 @@ class Subject:
         Its name on the card.
     framework : {"torch", "numpy"}
         What it computes with.
+    reader : str, optional
+        Name of the reader that makes a number of what it returns, empty for none; by default that
+        of the equation.
     reduction : {"none", "sum", "mean", "neither"}
         How it reduces a batch, once that is known.
     differentiable : bool
@@ -68,6 +73,7 @@ class Subject:
     spec: Spec
     name: str
     framework: Framework = "torch"
+    reader: str | None = None
     reduction: str = "none"
     differentiable: bool = True
     uses_upstream: bool = True
@@ -75,6 +81,11 @@ class Subject:
     seconds: float = 0.0
     modified_by: Case | None = None
     changed: dict[str, Case] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Take the reader from the equation, if none is given."""
+        if self.reader is None:
+            self.reader = self.spec.kind.reader
 
     @property
     def gradients(self) -> tuple[str, ...]:
@@ -97,7 +108,14 @@ class Subject:
         """Call the function; a band is asked for as |i - j| <= band where it has several shapes."""
         if "band" in options and self.has_parameters("band_shape"):
             options.setdefault("band_shape", "offset")
-        return self.fn(*arguments, **options)
+        # The function may write into its inputs, which another row says.
+        read = [np.array(each) for each in arguments] if self.reader else []
+        returned = self.fn(*arguments, **options)
+        if self.reader:
+            if self.spec.steps != "any":
+                options["steps"] = self.spec.steps
+            return READERS[self.reader](returned, *read, **options)
+        return returned
 
     def has_parameters(self, *options: str) -> bool:
         """Whether the function has parameters of all these names."""

@@ -6,6 +6,7 @@ card.
 
 from collections.abc import Callable, Iterator
 
+from tacref.verify.claims.barycenters import several_lengths, stationary_point
 from tacref.verify.claims.batches import (
     band_and_lengths,
     items_of_a_batch,
@@ -26,6 +27,7 @@ from tacref.verify.claims.extremes import (
     small_gamma,
 )
 from tacref.verify.claims.laws import symmetries_and_scaling
+from tacref.verify.claims.paths import band_shapes, other_steps, path_and_value
 from tacref.verify.claims.second_order import second_derivatives
 from tacref.verify.claims.values import (
     band,
@@ -37,7 +39,9 @@ from tacref.verify.claims.values import (
 from tacref.verify.report import Row
 from tacref.verify.subject import Subject
 
-CLAIMS: tuple[Callable[[Subject, int], Iterator[Row]], ...] = (
+Claim = Callable[[Subject, int], Iterator[Row]]
+
+CLAIMS: tuple[Claim, ...] = (
     value_and_gradients,
     options,
     called_again,
@@ -45,6 +49,8 @@ CLAIMS: tuple[Callable[[Subject, int], Iterator[Row]], ...] = (
     dead_terms,
     second_derivatives,
     band,
+    band_shapes,
+    other_steps,
     one_number,
     items_of_a_batch,
     lengths_and_padding,
@@ -59,3 +65,28 @@ CLAIMS: tuple[Callable[[Subject, int], Iterator[Row]], ...] = (
     single_precision,
     nothing_changed,
 )
+
+# What is special about kinds of which not all of `CLAIMS` make sense.
+CLAIMS_OF: dict[str, tuple[Claim, ...]] = {
+    "dtw_path": (
+        path_and_value,
+        called_again,
+        band,
+        band_shapes,
+        other_steps,
+        memory_layout,
+        symmetries_and_scaling,
+        large_cost,
+        long_sequences,
+        single_precision,
+        nothing_changed,
+    ),
+    "barycenter": (
+        stationary_point,
+        options,
+        several_lengths,
+        called_again,
+        memory_layout,
+        nothing_changed,
+    ),
+}

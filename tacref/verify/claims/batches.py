@@ -112,7 +112,8 @@ def lengths_and_padding(subject: Subject, seed: int) -> Iterator[Row]:
 def band_and_lengths(subject: Subject, seed: int) -> Iterator[Row]:
     """Pass a band together with items of several lengths."""
     claim = "band and lengths"
-    if subject.spec.loss != "soft_dtw" or subject.framework == "numpy":
+    kind = subject.spec.kind
+    if not (kind.takes_band and kind.has_gradients) or subject.framework == "numpy":
         return
     if not subject.has_parameters("band", *subject.spec.length_names):
         yield Row(claim, "not offered", note="takes no band, or no lengths")

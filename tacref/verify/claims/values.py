@@ -126,7 +126,7 @@ def options(subject: Subject, seed: int) -> Iterator[Row]:
 
 def band(subject: Subject, seed: int) -> Iterator[Row]:
     """Compare a Sakoe-Chiba band, which forbids cells with |i - j| > band, with the oracle."""
-    if subject.spec.loss != "soft_dtw" or not subject.has_parameters("band"):
+    if not (subject.spec.kind.takes_band and subject.has_parameters("band")):
         yield Row("band", "not offered", note="takes no band")
         return
     cases = []
@@ -140,8 +140,9 @@ def band(subject: Subject, seed: int) -> Iterator[Row]:
         (9, 6, 3),
     ):
         cases.append(Case((draw(subject.spec, (seed, n, m), n, m, band=width),)))
+    wide: dict[str, Any] = {"gamma": 1.0} if "gamma" in subject.spec.options else {}
     for n, m, width in ((40, 38, 5), (90, 100, 31)):
-        cases.append(Case((draw(subject.spec, (seed, n, m), n, m, band=width, gamma=1.0),)))
+        cases.append(Case((draw(subject.spec, (seed, n, m), n, m, band=width, **wide),)))
     yield from rows(subject, "band", cases, by_part=True)
 
 

@@ -4,9 +4,11 @@ A new kind is a module with a `Kind`, and a line in `KINDS`.
 """
 
 from tacref.verify.kinds import (
+    barycenter,
     contrastive_idm,
     divergence,
     dtw,
+    dtw_path,
     lav,
     sequence_contrastive,
     soft_dtw,
@@ -16,7 +18,17 @@ from tacref.verify.kinds.kind import Answer, Implementation, Kind, Option, Term
 
 KINDS: dict[str, Kind] = {
     module.KIND.name: module.KIND
-    for module in (dtw, soft_dtw, contrastive_idm, lav, divergence, tcc, sequence_contrastive)
+    for module in (
+        dtw,
+        soft_dtw,
+        contrastive_idm,
+        lav,
+        divergence,
+        tcc,
+        sequence_contrastive,
+        dtw_path,
+        barycenter,
+    )
 }
 
 __all__ = ["KINDS", "Answer", "Implementation", "Kind", "Option", "Term"]

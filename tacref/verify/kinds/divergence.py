@@ -1,14 +1,12 @@
 """Soft-DTW divergence: soft-DTW less half that of each sequence with itself."""
 
 from collections.abc import Iterator
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from tacref.verify.kinds import soft_dtw
 from tacref.verify.kinds.kind import (
-    BACKENDS,
     GAMMA,
     Answer,
     Implementation,
@@ -89,11 +87,10 @@ class Divergence(Kind):
             reference.soft_dtw_divergence_value_and_grad,
             numpy_options("reference.soft_dtw_divergence", self.name),
         )
-        for backend in BACKENDS:
-            yield (
-                partial(losses.soft_dtw_divergence, backend=backend),
-                {"name": f"losses.soft_dtw_divergence {backend}", "loss": self.name},
-            )
+        yield (
+            losses.soft_dtw_divergence,
+            {"name": "losses.soft_dtw_divergence", "loss": self.name},
+        )
 
 
 KIND = Divergence()

@@ -21,6 +21,7 @@ class DTW(Kind):
     takes_costs = True
     has_gradients = False
     takes_steps = True
+    takes_band = True
 
     def in_decimals(
         self, spec: "Spec", inputs: tuple[np.ndarray, ...], options: dict[str, Any]
@@ -28,7 +29,7 @@ class DTW(Kind):
         """See `Kind`."""
         arrays = [oracle.to_decimals(array) for array in inputs]
         costs = arrays[0] if spec.inputs == "costs" else oracle.squared_distances(*arrays)
-        if is_plain(spec, options):
+        if _is_free(spec, options):
             return float(oracle.dtw(costs)), ()
         return float(path_oracle.dtw(np.array(costs), *steps_and_band(spec, inputs, options))), ()
 
@@ -37,7 +38,7 @@ class DTW(Kind):
     ) -> Answer:
         """See `Kind`."""
         D = inputs[0] if spec.inputs == "costs" else long_oracle.squared_distances(*inputs)
-        if is_plain(spec, options):
+        if _is_free(spec, options):
             return float(long_oracle.dtw(D)), ()
         D = D.astype(long_oracle.Wide)
         return float(path_oracle.dtw(D, *steps_and_band(spec, inputs, options))), ()
@@ -53,6 +54,10 @@ class DTW(Kind):
         from tacref import reference
 
         yield reference.dtw, numpy_options("reference.dtw", "dtw")
+
+
+def _is_free(spec: "Spec", options: dict[str, Any]) -> bool:
+    return is_plain(spec, options) and options.get("band") is None
 
 
 def is_plain(spec: "Spec", options: dict[str, Any]) -> bool:

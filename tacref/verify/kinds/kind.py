@@ -75,6 +75,9 @@ class Kind:
         What it may compute with.
     long_frames : int
         Longest side of long sequences; more are too slow to compute twice.
+    reader : str
+        Name of the reader, in `READERS`, that makes a number of what the function returns; empty if
+        it returns numbers.
     """
 
     name: str
@@ -90,6 +93,7 @@ class Kind:
     framework = "torch"
     frameworks: tuple[str, ...] = ("torch", "numpy")
     long_frames = 900
+    reader = ""
 
     @property
     def single(self) -> bool:
@@ -134,14 +138,6 @@ class Kind:
     ) -> list[np.ndarray] | None:
         """Return inputs of its own; by default None: costs, or embeddings."""
         return None
-
-    def wrap(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the function that is called, where `fn` returns no number."""
-        return fn
-
-    def result_code(self, call: str, names: list[str]) -> str:
-        """Return code for what the wrapped function returns, given code that calls the function."""
-        return call
 
     def own(self) -> Iterator[Implementation]:
         """Yield tacref's implementations, each with the options to `check` it."""

@@ -33,7 +33,6 @@ class SoftDTW(DTW):
     has_gradients = True
     options: ClassVar[dict[str, Option]] = {"gamma": GAMMA}
     settings = tuple({"gamma": gamma} for gamma in (0.1, 1.0, 0.01, 10.0))
-    takes_band = True
 
     def in_decimals(
         self, spec: "Spec", inputs: tuple[np.ndarray, ...], options: dict[str, Any]
@@ -89,11 +88,7 @@ class SoftDTW(DTW):
             name = f"losses.soft_dtw {backend}"
             yield partial(losses.soft_dtw, backend=backend), {"name": name, "loss": "soft_dtw"}
             name = f"losses.SoftDTWLoss {backend}"
-            options: ClassVar[dict[str, Option]] = {
-                "name": name,
-                "loss": "soft_dtw",
-                "inputs": "embeddings",
-            }
+            options = {"name": name, "loss": "soft_dtw", "inputs": "embeddings"}
             yield partial(_soft_dtw_loss, backend=backend), options
 
 

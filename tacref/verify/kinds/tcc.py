@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from tacref.verify.spec import Spec
 
 
+# Of the value: where costs are large, one frame has all the weight, and rounding changes nothing.
+_MOST = 1e-3
+
+
 class TCC(Kind):
     """Half the mean over the frames of each sequence, by way of the other and back."""
 
@@ -58,15 +62,15 @@ class TCC(Kind):
 
         Rounding a cost changes a weight by eps (1 + cost / temperature) of itself, and that of the
         first softmax goes through the second: squared. A position is off by as much, and the loss
-        by its slopes in mean and variance, which a variance near the floor of 1e-6 makes steep: at
-        most (1 + value) / 1e-6, and in practice 1e3 times the value.
+        by its slopes in mean and variance, which grow with the value where a variance is small.
         """
-        return 16 * epsilon * sum(problem.shape) * _weights(problem) ** 2 * _steepness(problem)
+        share = 16 * epsilon * sum(problem.shape) * _weights(problem) ** 2
+        return min(share, _MOST) * _steepness(problem)
 
     def gradient_tolerance(self, problem: "Problem", epsilon: float) -> float:
         """See `Kind`: once more through both softmaxes than the value."""
-        largest = largest_entry(problem.answer) * _steepness(problem)
-        return 32 * epsilon * sum(problem.shape) * _weights(problem) ** 3 * largest
+        share = 32 * epsilon * sum(problem.shape) * _weights(problem) ** 3
+        return min(share, _MOST) * largest_entry(problem.answer) * _steepness(problem)
 
     def own(self) -> Iterator[Implementation]:
         """See `Kind`."""

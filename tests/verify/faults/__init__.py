@@ -4,7 +4,27 @@ A fault is a small function, registered by `fault` with its kind, what it claims
 rows of the card of which the first to fail must be one.
 """
 
-from tests.verify.faults import aligned, arrays, batched, calls, numeric, regularized
+from tests.verify.faults import (
+    aligned,
+    arrays,
+    batched,
+    calls,
+    numeric,
+    pairs,
+    paths,
+    regularized,
+)
 from tests.verify.faults.registry import FAULTS, Fault
 
-__all__ = ["FAULTS", "Fault", "aligned", "arrays", "batched", "calls", "numeric", "regularized"]
+__all__ = [
+    "FAULTS",
+    "Fault",
+    "aligned",
+    "arrays",
+    "batched",
+    "calls",
+    "numeric",
+    "pairs",
+    "paths",
+    "regularized",
+]
