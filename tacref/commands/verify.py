@@ -58,6 +58,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         default="any",
         help="expect paths by these steps (default: any)",
     )
+    add(
+        "--dtype",
+        choices=("float64", "float32"),
+        default="float64",
+        help="pass inputs of this type; of float32, as many digits as its rounding leaves must be "
+        "right (default: float64)",
+    )
+    add("--device", default="cpu", help="where tensors are, cpu or cuda (default: cpu)")
     add("--seed", type=seed, default=0, help="draw inputs from this seed, >= 0 (default: 0)")
     add("--html", metavar="FILE", help="also write the cards as a page")
     add_json(parser)
@@ -74,11 +82,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tacref.verify.run import card, own_cards
 
     if options.function:
-        names = ("inputs", "variant", "framework", "steps", "seed")
+        names = ("inputs", "variant", "framework", "steps", "dtype", "device", "seed")
         how = {name: getattr(options, name) for name in names}
         reports = [card(options.function, options.loss, **how)]
     else:
-        reports = own_cards(options.seed)
+        reports = own_cards(options.seed, options.dtype, options.device)
     if options.html:
         with replacing(options.html) as path:
             Path(path).write_text(_printable_lines(to_html(reports)), encoding="utf-8")

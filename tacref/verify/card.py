@@ -3,12 +3,15 @@
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
+from tacref.verify.calls_jax import check_jax
 from tacref.verify.claims import CLAIMS, CLAIMS_OF
 from tacref.verify.claims.batches import find_reduction
+from tacref.verify.findings import Finding
 from tacref.verify.guard import ReturnedError
-from tacref.verify.probe import check_framework, first_case, persistent_error
+from tacref.verify.probe import check_device, check_framework, first_case, persistent_error
 from tacref.verify.report import Report, Row
 from tacref.verify.snippets import call_lines, import_lines
+from tacref.verify.snippets_jax import jax_snippet
 from tacref.verify.spec import Inputs, Loss, Spec
 from tacref.verify.subject import FRAMEWORKS, Framework, Subject, guess_inputs
 
@@ -21,6 +24,8 @@ def check(
     variant: str | None = None,
     framework: Framework | None = None,
     steps: str = "any",
+    dtype: str = "float64",
+    device: str = "cpu",
     name: str | None = None,
     seed: int = 0,
 ) -> Report:
@@ -45,10 +50,15 @@ def check(
         Variant of a loss that has several, by default the first: "paper", "official", "printed" or
         "laser" of Contrastive-IDM and LAV, "regression_mse_var" or "regression_mse" of TCC, "soft"
         or "dba" of a barycenter.
-    framework : {"torch", "numpy"}, optional
-        What the function computes with; by default torch, for paths and barycenters NumPy.
+    framework : {"torch", "numpy", "jax"}, optional
+        What the function computes with; by default torch, for paths and barycenters NumPy. With
+        JAX it takes the arrays of one item and returns the value.
     steps : {"any", "slope", "asymmetric"}
         Steps of a path.
+    dtype : {"float64", "float32"}
+        Of the inputs. Of float32, as many digits as its rounding leaves must be right.
+    device : str
+        Where tensors are: "cpu" or "cuda".
     name : str, optional
         Its name on the card. By default its module and name.
     seed : int
@@ -63,8 +73,8 @@ def check(
     Raises
     ------
     ValueError
-        If `loss`, `inputs`, `variant`, `framework` or `seed` is not valid, `fn` does not take what
-        the loss does, or it works only with the other framework.
+        If an argument is not valid, `fn` does not take what the loss does, it works only with the
+        other framework, or JAX or the device is not there.
     """
     if not callable(fn):
         raise ValueError(f"fn must be a function, got {type(fn).__name__}")
@@ -72,24 +82,33 @@ def check(
         raise ValueError(f"framework must be {' or '.join(FRAMEWORKS)}, got {framework!r}")
     if seed < 0:
         raise ValueError(f"seed must be >= 0, got {seed}")
-    spec = Spec(loss, inputs or guess_inputs(fn), variant or "", steps)
+    spec = Spec(loss, inputs or guess_inputs(fn), variant or "", steps, dtype, device)
     framework = framework or cast("Framework", spec.kind.framework)
     if framework not in spec.kind.frameworks:
         allowed = " or ".join(spec.kind.frameworks)
         raise ValueError(f"framework must be {allowed} for {loss}, got {framework!r}")
+    if framework == "jax":
+        check_jax()
+    check_device(device, framework)
     subject = Subject(fn, spec, name or _qualified_name(fn), framework)
     subject.check_parameters()
     equation = f"{loss}, {spec.kind.equation}, of {spec.inputs}"
     if spec.kind.variants:
         equation += f", variant {spec.variant}"
+    if steps != "any":
+        equation += f", steps {steps}"
+    if (dtype, device) != ("float64", "cpu"):
+        equation += f", {dtype} on {device}"
     error = persistent_error(subject, seed)
     if error is None:
         return Report(subject.name, equation, tuple(claim_rows(subject, seed)))
     check_framework(subject, seed, error)
     case = first_case(subject, seed)
-    result = "value" if framework == "torch" else "result"
-    lines = [*import_lines(subject, case), *call_lines(subject, case), f"print({result})"]
-    shown = "\n".join([*lines, f"# right: {case.problems[0].answer[0]!r}"])
+    shown = jax_snippet(subject, Finding(case, None)) if framework == "jax" else ""
+    if not shown:
+        result = "value" if framework == "torch" else "result"
+        lines = [*import_lines(subject, case), *call_lines(subject, case), f"print({result})"]
+        shown = "\n".join([*lines, f"# right: {case.problems[0].answer[0]!r}"])
     row = Row("value", "FAIL", note=f"in every call: {error}", snippet=shown)
     # A function that returns the wrong kind of object was checked, and is wrong.
     message = "" if isinstance(error, ReturnedError) else f"{subject.name}: always {error}"

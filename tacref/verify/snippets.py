@@ -8,6 +8,7 @@ import numpy as np
 
 from tacref.verify.cases import Case, padded
 from tacref.verify.findings import Finding
+from tacref.verify.snippets_jax import jax_snippet
 from tacref.verify.subject import Subject
 
 MAX_NUMBERS_WRITTEN = 64  # of one array
@@ -17,6 +18,8 @@ _IMPORTABLE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 def snippet(subject: Subject, finding: Finding, right: str = "") -> str:
     """Return code that prints what the function returns; its last line is the right answer."""
     case, part = finding.case, finding.part
+    if subject.framework == "jax":
+        return jax_snippet(subject, finding, right)
     if subject.reader and finding.message:
         returned = replace(subject, reader="")
         lines = [*import_lines(returned, case), *call_lines(returned, case), "print(result)"]
@@ -164,13 +167,17 @@ def _input_code(subject: Subject, case: Case, argument: int) -> str:
     return (
         f"np.array({text}, np.{case.dtype})"
         if single
-        else f"torch.tensor({text}, dtype=torch.{case.dtype})"
+        else f"torch.tensor({text}, dtype=torch.{case.dtype}{_device_code(case)})"
     )
 
 
 def _is_drawn_again(case: Case) -> bool:
     size = max(array.size for array in case.arrays())
     return size > MAX_NUMBERS_WRITTEN and all(problem.origin for problem in case.problems)
+
+
+def _device_code(case: Case) -> str:
+    return "" if case.spec.device == "cpu" else f", device={case.spec.device!r}"
 
 
 def _literal(value: Any) -> str:

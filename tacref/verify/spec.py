@@ -38,6 +38,8 @@ class Spec:
         Steps of a path.
     dtype : {"float64", "float32"}
         Of the inputs, except in rows that say otherwise.
+    device : str
+        Where tensors are, as torch names it.
 
     Raises
     ------
@@ -50,6 +52,7 @@ class Spec:
     variant: str = ""
     steps: str = "any"
     dtype: str = "float64"
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         """Check the names."""

@@ -11,7 +11,7 @@ from tacref.verify.cases import Case
 from tacref.verify.readers import READERS
 from tacref.verify.spec import OPTION_NAMES, Inputs, Spec
 
-Framework = Literal["torch", "numpy"]
+Framework = Literal["torch", "numpy", "jax"]
 FRAMEWORKS: tuple[Framework, ...] = get_args(Framework)
 
 
@@ -48,8 +48,8 @@ class Subject:
         The equation.
     name : str
         Its name on the card.
-    framework : {"torch", "numpy"}
-        What it computes with.
+    framework : {"torch", "numpy", "jax"}
+        What it computes with. A JAX function takes the arrays of one item, and returns the value.
     reader : str, optional
         Name of the reader that makes a number of what it returns, empty for none; by default that
         of the equation.
@@ -95,7 +95,7 @@ class Subject:
     @property
     def takes_batches(self) -> bool:
         """Whether its result for a batch can be checked."""
-        return self.framework == "torch" and self.reduction != "neither"
+        return self.framework != "numpy" and self.reduction != "neither"
 
     def other_options(self) -> dict[str, Any]:
         """Return values other than the defaults, except for options known to be wrong."""

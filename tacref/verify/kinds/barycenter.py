@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from tacref.verify.kinds.kind import GAMMA, Answer, Implementation, Kind, Option, numpy_options
+from tacref.verify.kinds.kind import (
+    BACKENDS,
+    GAMMA,
+    Answer,
+    Implementation,
+    Kind,
+    Option,
+    numpy_options,
+)
 
 if TYPE_CHECKING:
     from tacref.verify.problems import Problem
@@ -61,7 +69,7 @@ class Barycenter(Kind):
         """See `Kind`: n sequences, and m frames of the barycenter."""
         return [spread * rng.normal(size=(n, m + 2, d)), spread * rng.normal(size=(m, d))]
 
-    def own(self) -> Iterator[Implementation]:
+    def own(self, backends: tuple[str, ...] = BACKENDS) -> Iterator[Implementation]:
         """See `Kind`."""
         yield _barycenter, numpy_options("alignment.barycenter", self.name)
         # With so small a gamma only the cheapest path counts.

@@ -10,6 +10,7 @@ import numpy as np
 from tacref.variants import VARIANTS
 from tacref.verify import long_oracle, oracle
 from tacref.verify.kinds.kind import (
+    BACKENDS,
     Answer,
     Implementation,
     Kind,
@@ -82,7 +83,7 @@ class ContrastiveIDM(Kind):
         yield Term("near frames", 0, (3, 3), NEAR)
         yield Term("far frames", 0, (3, 3), FAR)
 
-    def own(self) -> Iterator[Implementation]:
+    def own(self, backends: tuple[str, ...] = BACKENDS) -> Iterator[Implementation]:
         """See `Kind`."""
         from tacref import losses, reference
 

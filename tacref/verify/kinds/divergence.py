@@ -7,6 +7,7 @@ import numpy as np
 
 from tacref.verify.kinds import soft_dtw
 from tacref.verify.kinds.kind import (
+    BACKENDS,
     GAMMA,
     Answer,
     Implementation,
@@ -79,7 +80,7 @@ class Divergence(Kind):
         for argument, name in enumerate(self.names):
             yield Term(f"divergence to {name}", argument, (3, 2), {})
 
-    def own(self) -> Iterator[Implementation]:
+    def own(self, backends: tuple[str, ...] = BACKENDS) -> Iterator[Implementation]:
         """See `Kind`."""
         from tacref import losses, reference
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tacref.verify import long_oracle, oracle, path_oracle
-from tacref.verify.kinds.kind import Answer, Implementation, Kind, numpy_options
+from tacref.verify.kinds.kind import BACKENDS, Answer, Implementation, Kind, numpy_options
 
 if TYPE_CHECKING:
     from tacref.verify.problems import Problem
@@ -49,7 +49,7 @@ class DTW(Kind):
         gamma = problem.options.get("gamma", 0.0)
         return 16 * epsilon * length**2 * (problem.scale + 1.1 * gamma)
 
-    def own(self) -> Iterator[Implementation]:
+    def own(self, backends: tuple[str, ...] = BACKENDS) -> Iterator[Implementation]:
         """See `Kind`."""
         from tacref import reference
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tacref.verify.kinds.dtw import DTW
-from tacref.verify.kinds.kind import Implementation, numpy_options
+from tacref.verify.kinds.kind import BACKENDS, Implementation, numpy_options
 
 
 class DTWPath(DTW):
@@ -18,7 +18,7 @@ class DTWPath(DTW):
     frameworks = ("numpy",)
     reader = "cost_of_path"
 
-    def own(self) -> Iterator[Implementation]:
+    def own(self, backends: tuple[str, ...] = BACKENDS) -> Iterator[Implementation]:
         """See `Kind`."""
         from tacref import alignment
 

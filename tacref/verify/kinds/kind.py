@@ -14,8 +14,7 @@ Answer = tuple[float, tuple[np.ndarray, ...]]
 # A function, and the arguments of `tacref.verify.check`.
 Implementation = tuple[Callable[..., Any], dict[str, Any]]
 
-# Without "triton", which needs a GPU.
-BACKENDS = ("cpu", "torch")
+BACKENDS, BACKENDS_ON_CUDA = ("cpu", "torch"), ("triton", "torch")
 
 
 class Option(NamedTuple):
@@ -69,7 +68,7 @@ class Kind:
         Options of the first claim, at every shape.
     takes_steps, takes_band : bool
         Whether other steps of a path, and a band, make sense.
-    framework : {"torch", "numpy"}
+    framework : str
         What a function computes with, if it is not said.
     frameworks : tuple of str
         What it may compute with.
@@ -91,7 +90,7 @@ class Kind:
     takes_steps = False
     takes_band = False
     framework = "torch"
-    frameworks: tuple[str, ...] = ("torch", "numpy")
+    frameworks: tuple[str, ...] = ("torch", "numpy", "jax")
     long_frames = 900
     reader = ""
 
@@ -139,8 +138,8 @@ class Kind:
         """Return inputs of its own; by default None: costs, or embeddings."""
         return None
 
-    def own(self) -> Iterator[Implementation]:
-        """Yield tacref's implementations, each with the options to `check` it."""
+    def own(self, backends: tuple[str, ...] = BACKENDS) -> Iterator[Implementation]:
+        """Yield tacref's implementations by these backends, each with the options to `check` it."""
         return iter(())
 
 

@@ -87,7 +87,7 @@ class LAV(Kind):
                 title = f"regularizer, {term} frames, to {name}"
                 yield Term(title, argument, (3, 3), settings, settings | without)
 
-    def own(self) -> Iterator[Implementation]:
+    def own(self, backends: tuple[str, ...] = BACKENDS) -> Iterator[Implementation]:
         """See `Kind`."""
         from tacref import reference
 
@@ -96,7 +96,7 @@ class LAV(Kind):
                 partial(reference.lav_loss_value_and_grad, variant=variant),
                 numpy_options(f"reference.lav_loss {variant}", "lav", variant=variant),
             )
-            for backend in BACKENDS:
+            for backend in backends:
                 name = f"losses.LAVLoss {variant} {backend}"
                 yield (
                     partial(_lav_loss, variant=variant, backend=backend),

@@ -8,6 +8,7 @@ import numpy as np
 
 from tacref.verify import softmax_oracle
 from tacref.verify.kinds.kind import (
+    BACKENDS,
     Answer,
     Implementation,
     Kind,
@@ -59,7 +60,7 @@ class SequenceContrastive(Kind):
         largest = max(largest_entry(problem.answer), row)
         return 16 * epsilon * sum(problem.shape) * _logits(problem) * largest
 
-    def own(self) -> Iterator[Implementation]:
+    def own(self, backends: tuple[str, ...] = BACKENDS) -> Iterator[Implementation]:
         """See `Kind`."""
         from tacref import losses, reference
 

@@ -79,12 +79,12 @@ class SoftDTW(DTW):
         for argument, name in enumerate(self.names):
             yield Term(f"alignment to {name}", argument, (3, 2), {})
 
-    def own(self) -> Iterator[Implementation]:
+    def own(self, backends: tuple[str, ...] = BACKENDS) -> Iterator[Implementation]:
         """See `Kind`."""
         from tacref import losses, reference
 
         yield reference.soft_dtw_value_and_grad, numpy_options("reference.soft_dtw", "soft_dtw")
-        for backend in BACKENDS:
+        for backend in backends:
             name = f"losses.soft_dtw {backend}"
             yield partial(losses.soft_dtw, backend=backend), {"name": name, "loss": "soft_dtw"}
             name = f"losses.SoftDTWLoss {backend}"

@@ -9,6 +9,7 @@ import numpy as np
 
 from tacref.verify import softmax_oracle
 from tacref.verify.kinds.kind import (
+    BACKENDS,
     Answer,
     Implementation,
     Kind,
@@ -72,7 +73,7 @@ class TCC(Kind):
         share = 32 * epsilon * sum(problem.shape) * _weights(problem) ** 3
         return min(share, _MOST) * largest_entry(problem.answer) * _steepness(problem)
 
-    def own(self) -> Iterator[Implementation]:
+    def own(self, backends: tuple[str, ...] = BACKENDS) -> Iterator[Implementation]:
         """See `Kind`."""
         from tacref import losses, reference
 
