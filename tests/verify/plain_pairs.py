@@ -93,14 +93,14 @@ def _lengths(x, lengths):
     return n, torch.full((len(x),), n) if lengths is None else lengths
 
 
-def path_of(D, *, ties_up=False, reverse=False, steps=((1, 1), (1, 0), (0, 1))):
+def path_of(D, *, ties_up=False, reverse=False, moves=((1, 1), (1, 0), (0, 1))):
     """Return value and cheapest path, cell by cell."""
     D = np.asarray(D, np.float64)
     n, m = D.shape
     R, back = {(0, 0): D[0, 0]}, {}
     for i in range(n):
         for j in range(m):
-            cells = [(i - a, j - b) for a, b in steps if (i - a, j - b) in R]
+            cells = [(i - a, j - b) for a, b in moves if (i - a, j - b) in R]
             if cells:
                 best = min(cells[::-1] if ties_up else cells, key=R.get)
                 R[i, j], back[i, j] = R[best] + D[i, j], best
@@ -124,6 +124,6 @@ def barycenter(sequences, start, *, gamma, weights=None, options=None):
         (slope,) = torch.autograd.grad(total, z)
         return total.item(), slope.numpy().ravel()
 
-    limits = {"maxiter": 2000, "maxfun": 4000, "ftol": 1e-15, "gtol": 1e-9} | (options or {})
+    limits = {"maxiter": 500, "ftol": 1e-13, "gtol": 1e-6} | (options or {})
     begin = np.array(start, np.float64).ravel()
     return minimize(objective, begin, jac=True, method="L-BFGS-B", options=limits).x.reshape(shape)

@@ -57,7 +57,7 @@ def of_mean_contrast(x, y, *, sigma, temperature):
 
 
 def path_by_slope(D):
-    return plain_pairs.path_of(D, steps=((1, 1), (1, 2), (2, 1)))[::-1]
+    return plain_pairs.path_of(D, moves=((1, 1), (1, 2), (2, 1)))[::-1]
 
 
 def soft_dtw_by_slope(D, *, gamma):

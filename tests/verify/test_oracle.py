@@ -87,6 +87,7 @@ def test_contrastive_idm_gradient_by_differences(variant):
 def test_wide_floats_agree_with_decimals(spec, band, monkeypatch):
     options = {"band": band} if band and spec.kind.takes_band else {}
     problem = draw(spec, (3,), 14, 12, **options)
+    monkeypatch.setattr(answers, "MAX_DECIMAL_CELLS", 10**6)
     decimals = answers.right_answer(spec, problem.inputs, problem.options)
     monkeypatch.setattr(answers, "MAX_DECIMAL_CELLS", 0)
     wide = answers.right_answer(spec, problem.inputs, problem.options)

@@ -16,7 +16,7 @@ from tacref.verify.kinds.kind import (
     largest_entry,
     numpy_options,
 )
-from tacref.verify.kinds.tcc import as_floats
+from tacref.verify.kinds.tcc import SLOWNESS, as_floats
 
 if TYPE_CHECKING:
     from tacref.verify.problems import Problem
@@ -49,6 +49,10 @@ class SequenceContrastive(Kind):
         x, y = (array.astype(np.longdouble) for array in inputs)
         numbers = (np.longdouble(options[name]) for name in self.options)
         return as_floats(softmax_oracle.sequence_contrastive(x, y, *numbers))
+
+    def cells(self, spec: "Spec", inputs: tuple[np.ndarray, ...]) -> int:
+        """See `Kind`."""
+        return SLOWNESS * super().cells(spec, inputs)
 
     def value_tolerance(self, problem: "Problem", epsilon: float) -> float:
         """See `Kind`: a logarithm of a weight is off by its logit's rounding error."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tacref.verify.spec import Spec
 
 
+# An exponential of decimals takes as long as this many cells of DTW.
+SLOWNESS = 8
 # Of the value: where costs are large, one frame has all the weight, and rounding changes nothing.
 _MOST = 1e-3
 
@@ -56,7 +58,7 @@ class TCC(Kind):
 
     def cells(self, spec: "Spec", inputs: tuple[np.ndarray, ...]) -> int:
         """See `Kind`: frames are compared with those of the same sequence, too."""
-        return max(map(len, inputs)) ** 2
+        return SLOWNESS * max(map(len, inputs)) ** 2
 
     def value_tolerance(self, problem: "Problem", epsilon: float) -> float:
         """See `Kind`.
