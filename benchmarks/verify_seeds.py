@@ -1,12 +1,12 @@
 """Count the seeds at which the report card convicts a loss that is right.
 
-python -m benchmarks.verify_seeds [FIRST END [CLAIM ...]]
+python -m benchmarks.verify_seeds [FIRST END [NAME ...]]
 
-CLAIM is the name of a function of `tacref.verify.claims`; by default all are tried.
+NAME is a kind of loss, or a function of `tacref.verify.claims`; by default all are tried.
 
-The right losses are tacref's own on the CPU and plain ones in torch (`tests/verify/plain.py`) that
-share nothing with them. Sequences of more than 300 frames and torch.compile are tried at every 20th
-seed.
+The right losses are tacref's own on the CPU and plain ones (`tests/verify/plain.py`,
+`tests/verify/plain_pairs.py`) that share nothing with them. Sequences of more than 300 frames and
+torch.compile are tried at every 20th seed.
 """
 
 import sys
@@ -18,15 +18,18 @@ from tacref.variants import VARIANTS
 from tacref.verify import card, check
 from tacref.verify.claims import extremes, transforms
 from tacref.verify.draw import clear_drawn_problems
+from tacref.verify.kinds import KINDS
 from tacref.verify.own import implementations
-from tests.verify import plain
+from tests.verify import plain, plain_pairs
 
 
 def right_losses(seed):
     """Yield functions and the options of `check`; of those with variants one a seed, in turn."""
     variant = list(VARIANTS)[seed % len(VARIANTS)]
+    form = KINDS["tcc"].variants[seed % 2]
     for fn, options in implementations():
-        if options.get("variant", variant) == variant and not options["name"].endswith(" torch"):
+        turn = {"tcc": form, "barycenter": options.get("variant")}.get(options["loss"], variant)
+        if options.get("variant", turn) == turn and not options["name"].endswith(" torch"):
             yield fn, options
     yield sum_of_costs, {"loss": "soft_dtw", "name": "sum of losses.soft_dtw"}
     fn = partial(mean_of_pairs, variant=variant)
@@ -36,6 +39,11 @@ def right_losses(seed):
     for name, loss in (("contrastive_idm", "contrastive_idm"), ("lav", "lav")):
         fn = partial(getattr(plain, name), variant=variant)
         yield fn, {"loss": loss, "variant": variant, "name": f"plain.{name} {variant}"}
+    for name in ("divergence", "sequence_contrastive", "barycenter"):
+        yield getattr(plain_pairs, name), {"loss": name, "name": f"plain_pairs.{name}"}
+    fn = partial(plain_pairs.tcc, form=form)
+    yield fn, {"loss": "tcc", "variant": form, "name": f"plain_pairs.tcc {form}"}
+    yield plain_pairs.path_of, {"loss": "dtw_path", "name": "plain_pairs.path_of"}
 
 
 def sum_of_costs(D, *, gamma):
@@ -48,15 +56,21 @@ def mean_of_pairs(x, y, **options):
     return LAVLoss(reduction="mean", **options)(x, y).loss
 
 
-def main(first=0, end=200, *claims):
-    """Print each conviction, and the counts."""
+def main(first=0, end=200, *names):
+    """Print each conviction, and the counts; of the named losses and claims, if there are names."""
+    losses = [name for name in names if name in KINDS]
+    claims = [name for name in names if name not in KINDS]
     cards, convicted = Counter(), Counter()
-    card.CLAIMS = tuple(each for each in card.CLAIMS if not claims or each.__name__ in claims)
+    if claims:
+        for order in (card.CLAIMS, *card.CLAIMS_OF.values()):
+            order[:] = [each for each in order if each.__name__ in claims]
     for seed in range(first, end):
         clear_drawn_problems()
         extremes.MAX_FRAMES = 900 if seed % 20 == 0 else 300
         transforms.COMPILES = seed % 20 == 0
         for fn, options in right_losses(seed):
+            if losses and options["loss"] not in losses:
+                continue
             report = check(fn, seed=seed, **options)
             cards[report.name] += 1
             if not report.passed:

@@ -9,8 +9,9 @@ from tacref.commands.guard import command
 from tacref.commands.options import Parser, add_json, seed
 from tacref.files import check_new_file, replacing
 from tacref.terminal import printable
-from tacref.variants import VARIANTS
-from tacref.verify.spec import LOSSES
+from tacref.verify.path_oracle import STEPS
+from tacref.verify.spec import LOSSES, VARIANTS
+from tacref.verify.subject import FRAMEWORKS
 
 
 @command("verify")
@@ -43,15 +44,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     add(
         "--variant",
         choices=VARIANTS,
-        default="paper",
-        help="check this variant of Contrastive-IDM (default: paper)",
+        help="check this variant of a loss that has several (default: its first one)",
     )
     add(
         "--framework",
-        choices=("torch", "numpy"),
-        default="torch",
-        help="pass the function arrays of this framework (default: torch)",
+        choices=FRAMEWORKS,
+        help="pass the function arrays of this framework (default: torch; numpy for dtw_path and "
+        "barycenter)",
     )
+    add(
+        "--steps",
+        choices=tuple(STEPS),
+        default="any",
+        help="expect paths by these steps (default: any)",
+    )
+    add(
+        "--dtype",
+        choices=("float64", "float32"),
+        default="float64",
+        help="pass inputs of this type; of float32, as many digits as its rounding leaves must be "
+        "right (default: float64)",
+    )
+    add("--device", default="cpu", help="where tensors are, cpu or cuda (default: cpu)")
     add("--seed", type=seed, default=0, help="draw inputs from this seed, >= 0 (default: 0)")
     add("--html", metavar="FILE", help="also write the cards as a page")
     printed = parser.add_mutually_exclusive_group()
@@ -75,10 +89,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tacref.verify.run import card, own_cards
 
     if options.function:
-        how = {name: getattr(options, name) for name in ("inputs", "variant", "framework", "seed")}
+        names = ("inputs", "variant", "framework", "steps", "dtype", "device", "seed")
+        how = {name: getattr(options, name) for name in names}
         reports = [card(options.function, options.loss, **how)]
     else:
-        reports = own_cards(options.seed)
+        reports = own_cards(options.seed, options.dtype, options.device)
     if options.html:
         with replacing(options.html) as path:
             Path(path).write_text(to_html(reports), encoding="utf-8")

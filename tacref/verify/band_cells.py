@@ -5,11 +5,17 @@ are the same; beyond, seven libraries have six answers.
 """
 
 from collections.abc import Callable
+from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 OFFSET = "|i - j| <= band"
+DIAGONAL = "slanted: from corner to corner, in frames of the shorter"
+ITAKURA = "between lines of slope band and 1 / band"
+# What tacref's names of shapes mean.
+SHAPES = {"offset": OFFSET, "diagonal": DIAGONAL, "itakura": ITAKURA}
 
 
 def _off_by_one(i: int, j: int, n: int, m: int, band: int) -> bool:
@@ -35,6 +41,14 @@ def _staircase(i: int, j: int, n: int, m: int, band: int) -> bool:
     )
 
 
+def _parallelogram(i: int, j: int, n: int, m: int, slope: Fraction) -> bool:
+    """Tell it of the lines of this slope and of 1 / slope through both corners."""
+    if n == 1 or m == 1:
+        return True
+    u, v = Fraction(i, n - 1), Fraction(j, m - 1)
+    return u / slope <= v <= slope * u and (1 - u) / slope <= 1 - v <= slope * (1 - u)
+
+
 Cells = Callable[[int, int, int, int, int], bool]
 
 # Rows i of n and columns j of m are counted from 0.
@@ -54,7 +68,7 @@ DEFINITIONS: dict[str, Cells] = {
     "widened: |i - j| <= max(band, |n - m|)": (
         lambda i, j, n, m, band: abs(i - j) <= max(band, abs(n - m))
     ),
-    "slanted: from corner to corner, in frames of the shorter": _slanted,
+    DIAGONAL: _slanted,
     "slanted: from corner to corner, in frames of the longer": (
         lambda i, j, n, m, band: abs(i * (m - 1) - j * (n - 1)) <= band * max(1, min(n - 1, m - 1))
     ),
@@ -82,7 +96,8 @@ def inside(definition: str, n: int, m: int, band: float) -> np.ndarray:
     Parameters
     ----------
     definition : str
-        A key of `DEFINITIONS`, or of `FRACTIONS`, for which `band` is a share of a length.
+        A key of `DEFINITIONS`; or of `FRACTIONS`, for which `band` is a share of a length; or
+        `ITAKURA`, for which it is a slope, which is read to three decimals.
     n, m : int
         Lengths of the sequences.
     band : int or float
@@ -93,7 +108,11 @@ def inside(definition: str, n: int, m: int, band: float) -> np.ndarray:
     ndarray of bool, shape (n, m)
         Read-only.
     """
-    if definition in FRACTIONS:
+    cells: Callable[[int, int, int, int, Any], bool]
+    width: Any
+    if definition == ITAKURA:
+        width, cells = Fraction(round(1000 * band), 1000), _parallelogram
+    elif definition in FRACTIONS:
         length, cells = FRACTIONS[definition]
         width = int(band * length(n, m))
     else:
@@ -103,13 +122,13 @@ def inside(definition: str, n: int, m: int, band: float) -> np.ndarray:
     return mask
 
 
-def has_path(mask: np.ndarray) -> bool:
-    """Tell whether a path with steps (1, 0), (0, 1), (1, 1) leads from corner to corner."""
-    n, m = mask.shape
-    reached = np.zeros((n + 1, m + 1), bool)
-    reached[0, 0] = True
-    for i in range(n):
-        for j in range(m):
-            before = reached[i, j] or reached[i, j + 1] or reached[i + 1, j]
-            reached[i + 1, j + 1] = mask[i, j] and before
-    return bool(reached[n, m])
+def cells_inside(n: int, m: int, options: dict[str, Any]) -> np.ndarray | None:
+    """Return which cells are inside the band that options of a problem ask for; None for all.
+
+    The option `cells` names a definition, or `band_shape` one of tacref's shapes; else it is
+    `OFFSET`.
+    """
+    if options.get("band") is None:
+        return None
+    shape = SHAPES[options.get("band_shape", "offset")]
+    return inside(options.get("cells", shape), n, m, options["band"])

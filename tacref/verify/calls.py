@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tacref.verify.calls_jax import run_jax
 from tacref.verify.cases import Case
 from tacref.verify.guard import ReturnedError, SubjectError, guarded
 from tacref.verify.subject import Outcome, Subject
@@ -25,6 +26,8 @@ def run_case(subject: Subject, case: Case) -> Outcome:
     try:
         if subject.framework == "numpy":
             return _run_numpy(subject, case, changed)
+        if subject.framework == "jax":
+            return run_jax(subject, case, changed, run_case)
         return _run_torch(subject, case, changed)
     finally:
         subject.seconds = time.monotonic() - start
@@ -38,7 +41,7 @@ def input_tensors(case: Case) -> list[Any]:
 
     leaves = []
     for argument, array in enumerate(case.arrays()):
-        tensor = torch.tensor(array, device="cpu")
+        tensor = torch.tensor(array, device=case.spec.device)
         if case.layout:
             # The code that a snippet shows is the code that runs.
             tensor = eval(case.layout.format("tensor"), {"tensor": tensor, "torch": torch})
@@ -52,7 +55,7 @@ def upstream_tensor(subject: Subject, case: Case, like: Any) -> Any:
 
     assert case.upstream is not None
     numbers = case.upstream if like.numel() == len(case.problems) else case.upstream[:1]
-    return torch.tensor(numbers, dtype=like.dtype, device="cpu").reshape(like.shape)
+    return torch.tensor(numbers, dtype=like.dtype, device=like.device).reshape(like.shape)
 
 
 def call_torch(subject: Subject, leaves: Sequence[Any], options: dict[str, Any]) -> Any:
@@ -76,8 +79,9 @@ def torch_options(case: Case) -> dict[str, Any]:
     """Return the options, with arrays as tensors."""
     import torch
 
+    device = case.spec.device
     return {
-        name: torch.tensor(value, device="cpu") if isinstance(value, np.ndarray) else value
+        name: torch.tensor(value, device=device) if isinstance(value, np.ndarray) else value
         for name, value in case.options().items()
     }
 
@@ -92,7 +96,7 @@ def _run_torch(subject: Subject, case: Case, changed: set[str]) -> Outcome:
             call_torch(subject, leaves, torch_options(case.before[0]))
         with torch.no_grad():
             for leaf, array in zip(leaves, case.arrays(), strict=True):
-                leaf.copy_(torch.tensor(array, device="cpu"))
+                leaf.copy_(torch.tensor(array, device=leaf.device))
     else:
         for earlier in case.before:
             run_case(subject, earlier)
@@ -102,11 +106,11 @@ def _run_torch(subject: Subject, case: Case, changed: set[str]) -> Outcome:
     for other in case.between:
         run_case(subject, other)
     with guarded(changed):
-        values = returned.detach().to(torch.float64).reshape(-1).numpy().copy()
+        values = returned.detach().to(torch.float64).reshape(-1).cpu().numpy().copy()
     gradients, no_gradient = _backward(subject, case, leaves, returned, changed)
     arrays, options_before = case.arrays(), torch_options(case)
     untouched = all(
-        np.array_equal(leaf.detach().numpy(), array, equal_nan=True)
+        np.array_equal(leaf.detach().cpu().numpy(), array, equal_nan=True)
         for leaf, array in zip(leaves, arrays, strict=True)
     ) and all(
         torch.equal(options[name], value)
@@ -146,7 +150,7 @@ def _backward(
                     torch.autograd.grad(returned, differentiated, above, allow_unused=True)
                 )
             gradients = [
-                None if each is None else each.detach().to(torch.float64).numpy()
+                None if each is None else each.detach().to(torch.float64).cpu().numpy()
                 for each in gradients
             ]
     except SubjectError as error:

@@ -1,23 +1,19 @@
 """Check a function: run every claim and make the card."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
-from tacref.verify.claims import CLAIMS
+from tacref.verify.calls_jax import check_jax
+from tacref.verify.claims import CLAIMS, CLAIMS_OF
 from tacref.verify.claims.batches import find_reduction
+from tacref.verify.findings import Finding
 from tacref.verify.guard import ReturnedError
-from tacref.verify.probe import check_framework, first_case, persistent_error
+from tacref.verify.probe import check_device, check_framework, first_case, persistent_error
 from tacref.verify.report import Report, Row
 from tacref.verify.snippets import call_lines, import_lines
+from tacref.verify.snippets_jax import jax_snippet
 from tacref.verify.spec import Inputs, Loss, Spec
-from tacref.verify.subject import Framework, Subject, guess_inputs
-
-_EQUATIONS = {
-    "dtw": "equation 2",
-    "soft_dtw": "equation 4",
-    "contrastive_idm": "equation 7",
-    "lav": "equation 8",
-}
+from tacref.verify.subject import FRAMEWORKS, Framework, Subject, guess_inputs
 
 
 def check(
@@ -25,8 +21,11 @@ def check(
     loss: Loss,
     *,
     inputs: Inputs | None = None,
-    variant: str = "paper",
-    framework: Framework = "torch",
+    variant: str | None = None,
+    framework: Framework | None = None,
+    steps: str = "any",
+    dtype: str = "float64",
+    device: str = "cpu",
     name: str | None = None,
     seed: int = 0,
 ) -> Report:
@@ -38,18 +37,28 @@ def check(
         The loss. With torch: `fn(D, gamma=...)` with D `(B, n, m)`, or `fn(x, y, gamma=...)` with
         `(B, n, d)` and `(B, m, d)`; `fn(x, sigma=..., margin=...)` for Contrastive-IDM;
         `fn(x, y, gamma=..., alpha=..., sigma=..., margin=...)` for LAV. It returns `(B,)`, or the
-        sum or the mean over the batch. `lengths_x`, `lengths_y` (`lengths`) and `band` are tried
-        if it has parameters of these names. With NumPy it takes the arrays of one item and returns
-        `(value, gradient, ...)`.
-    loss : {"dtw", "soft_dtw", "contrastive_idm", "lav"}
-        The loss that it claims to compute.
+        sum or the mean over the batch. `lengths_x`, `lengths_y` (`lengths`), `band`, `band_shape`
+        and `steps` are tried if it has parameters of these names. With NumPy it takes the arrays of
+        one item and returns `(value, gradient, ...)`. docs/verify.md has the other losses.
+    loss : str
+        The loss that it claims to compute: "dtw", "soft_dtw", "contrastive_idm", "lav",
+        "divergence", "tcc", "sequence_contrastive", "dtw_path" or "barycenter".
     inputs : {"costs", "embeddings"}, optional
         What (soft-)DTW takes. By default embeddings if the function has two parameters in addition
         to the options, else costs. The other losses take embeddings.
-    variant : {"paper", "official", "printed", "laser"}
-        Variant of Contrastive-IDM.
-    framework : {"torch", "numpy"}
-        What the function computes with.
+    variant : str, optional
+        Variant of a loss that has several, by default the first: "paper", "official", "printed" or
+        "laser" of Contrastive-IDM and LAV, "regression_mse_var" or "regression_mse" of TCC, "soft"
+        or "dba" of a barycenter.
+    framework : {"torch", "numpy", "jax"}, optional
+        What the function computes with; by default torch, for paths and barycenters NumPy. With
+        JAX it takes the arrays of one item and returns the value.
+    steps : {"any", "slope", "asymmetric"}
+        Steps of a path.
+    dtype : {"float64", "float32"}
+        Of the inputs. Of float32, as many digits as its rounding leaves must be right.
+    device : str
+        Where tensors are: "cpu" or "cuda".
     name : str, optional
         Its name on the card. By default its module and name.
     seed : int
@@ -64,29 +73,42 @@ def check(
     Raises
     ------
     ValueError
-        If `loss`, `inputs`, `variant`, `framework` or `seed` is not valid, `fn` does not take what
-        the loss does, or it works only with the other framework.
+        If an argument is not valid, `fn` does not take what the loss does, it works only with the
+        other framework, or JAX or the device is not there.
     """
     if not callable(fn):
         raise ValueError(f"fn must be a function, got {type(fn).__name__}")
-    if framework not in ("torch", "numpy"):
-        raise ValueError(f"framework must be torch or numpy, got {framework!r}")
+    if framework not in (None, *FRAMEWORKS):
+        raise ValueError(f"framework must be {' or '.join(FRAMEWORKS)}, got {framework!r}")
     if seed < 0:
         raise ValueError(f"seed must be >= 0, got {seed}")
-    spec = Spec(loss, inputs or guess_inputs(fn), variant)
+    spec = Spec(loss, inputs or guess_inputs(fn), variant or "", steps, dtype, device)
+    framework = framework or cast("Framework", spec.kind.framework)
+    if framework not in spec.kind.frameworks:
+        allowed = " or ".join(spec.kind.frameworks)
+        raise ValueError(f"framework must be {allowed} for {loss}, got {framework!r}")
+    if framework == "jax":
+        check_jax()
+    check_device(device, framework)
     subject = Subject(fn, spec, name or _qualified_name(fn), framework)
     subject.check_parameters()
-    equation = f"{loss}, {_EQUATIONS[loss]}, of {spec.inputs}"
-    if loss in ("contrastive_idm", "lav"):
-        equation += f", variant {variant}"
+    equation = f"{loss}, {spec.kind.equation}, of {spec.inputs}"
+    if spec.kind.variants:
+        equation += f", variant {spec.variant}"
+    if steps != "any":
+        equation += f", steps {steps}"
+    if (dtype, device) != ("float64", "cpu"):
+        equation += f", {dtype} on {device}"
     error = persistent_error(subject, seed)
     if error is None:
         return Report(subject.name, equation, tuple(claim_rows(subject, seed)))
     check_framework(subject, seed, error)
     case = first_case(subject, seed)
-    result = "value" if framework == "torch" else "result"
-    lines = [*import_lines(subject, case), *call_lines(subject, case), f"print({result})"]
-    shown = "\n".join([*lines, f"# right: {case.problems[0].answer[0]!r}"])
+    shown = jax_snippet(subject, Finding(case, None)) if framework == "jax" else ""
+    if not shown:
+        result = "value" if framework == "torch" else "result"
+        lines = [*import_lines(subject, case), *call_lines(subject, case), f"print({result})"]
+        shown = "\n".join([*lines, f"# right: {case.problems[0].answer[0]!r}"])
     row = Row("value", "FAIL", note=f"in every call: {error}", snippet=shown)
     # A function that returns the wrong kind of object was checked, and is wrong.
     message = "" if isinstance(error, ReturnedError) else f"{subject.name}: always {error}"
@@ -96,7 +118,7 @@ def check(
 def claim_rows(subject: Subject, seed: int) -> Iterator[Row]:
     """Yield the rows of the card, claim by claim."""
     find_reduction(subject, seed)
-    for claim in CLAIMS:
+    for claim in CLAIMS_OF.get(subject.spec.loss, CLAIMS):
         yield from claim(subject, seed)
 
 

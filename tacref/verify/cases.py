@@ -6,10 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from tacref.verify.kinds.kind import largest_entry
 from tacref.verify.problems import Problem
 from tacref.verify.spec import Spec
 
 EPSILON = float(np.finfo(np.float64).eps)
+EPSILON_32 = float(np.finfo(np.float32).eps)
+# Of the largest entry of a gradient: if float32 may be off by more, a gradient is not compared.
+MOST_OF_FLOAT32 = 0.1
 # Reductions of a batch to one number: the weight of each of its B items.
 REDUCTIONS = {"sum": lambda B: 1.0, "mean": lambda B: 1.0 / B}
 
@@ -27,7 +31,7 @@ class Case:
     upstream : tuple of float, optional
         The gradient from above, one per item. By default the sum of the items is differentiated.
     dtype : {"float64", "float32"}
-        Of the inputs.
+        Of the inputs; by default that of the equation's `Spec`.
     digits : int
         Digits that must be right in float32, or if the case is coarse.
     coarse : bool
@@ -51,7 +55,7 @@ class Case:
     problems: tuple[Problem, ...]
     label: str = ""
     upstream: tuple[float, ...] | None = None
-    dtype: str = "float64"
+    dtype: str = ""
     digits: int = 4
     coarse: bool = False
     layout: str = ""
@@ -61,6 +65,10 @@ class Case:
     between: tuple["Case", ...] = ()
     same_tensors: bool = False
     backward_twice: bool = False
+
+    def __post_init__(self) -> None:
+        """Take the type of the inputs from the equation, if none is given."""
+        object.__setattr__(self, "dtype", self.dtype or self.spec.dtype)
 
     @property
     def spec(self) -> Spec:
@@ -115,19 +123,22 @@ class Case:
         if self.counts_digits:
             scales = [problem.scale for problem in self.problems]
             allowed = np.maximum(np.abs(right), scales) * 10.0**-self.digits
+            if self.spec.dtype == "float32":
+                rounding = [problem.value_tolerance(EPSILON_32) for problem in self.problems]
+                allowed = np.maximum(allowed, rounding)
         else:
             allowed = np.array([problem.value_tolerance(EPSILON) for problem in self.problems])
         if reduction not in REDUCTIONS:
             return right, allowed
         share = REDUCTIONS[reduction](B)
-        rounding = EPSILON * B * np.abs(right).sum() if not self.counts_digits else 0.0
-        return share * right.sum(keepdims=True), share * (allowed.sum(keepdims=True) + rounding)
+        of_sum = EPSILON * B * np.abs(right).sum() if not self.counts_digits else 0.0
+        return share * right.sum(keepdims=True), share * (allowed.sum(keepdims=True) + of_sum)
 
     def right_gradient(self, argument: int, reduction: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the right gradient `(B, ...)`, 0 in the padding, and the allowed errors."""
         gradients = [problem.answer[1][argument] for problem in self.problems]
         tolerances = [
-            max(np.abs(gradient).max(), 1.0 if self.coarse else 0.0) * 10.0**-self.digits
+            self._tolerance_by_digits(problem, gradient)
             if self.counts_digits
             else problem.gradient_tolerance(EPSILON)
             for problem, gradient in zip(self.problems, gradients, strict=True)
@@ -142,6 +153,23 @@ class Case:
             0.0,
         )
         return right, allowed
+
+    def _tolerance_by_digits(self, problem: Problem, gradient: np.ndarray) -> float:
+        """Return the allowed error by digits; where all is float32, at least its rounding."""
+        largest = max(float(np.abs(gradient).max()), 1.0 if self.coarse else 0.0)
+        by_digits = largest * 10.0**-self.digits
+        if self.spec.dtype == "float64":
+            return by_digits
+        return max(by_digits, problem.gradient_tolerance(EPSILON_32))
+
+    def compares_gradients(self) -> bool:
+        """Whether float32, where all is, holds a digit of the gradients."""
+        if self.spec.dtype == "float64" or not self.spec.gradients:
+            return True
+        return all(
+            each.gradient_tolerance(EPSILON_32) <= MOST_OF_FLOAT32 * largest_entry(each.answer)
+            for each in self.problems
+        )
 
 
 def padded(arrays: Sequence[np.ndarray], padding: float = np.nan) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tacref.verify.problems import Problem
-from tacref.verify.spec import DEFAULTS, Spec
+from tacref.verify.spec import Spec
 
 # All distances stay this far from the margin and from 0; of many frames, some must be nearer.
 CLEARANCE = 0.05
@@ -23,7 +23,7 @@ def draw(
     *,
     d: int = 3,
     scale: float = 1.0,
-    dtype: str = "float64",
+    dtype: str = "",
     **options: Any,
 ) -> Problem:
     """Draw a problem.
@@ -42,9 +42,9 @@ def draw(
     scale : float
         Order of magnitude of the costs.
     dtype : {"float64", "float32"}
-        Type that represents the inputs without rounding.
+        Type that represents the inputs without rounding; by default that of `spec`.
     **options
-        Values that replace `DEFAULTS`, and possibly a band.
+        Values that replace the defaults, and possibly a band.
 
     Returns
     -------
@@ -52,9 +52,9 @@ def draw(
         For Contrastive-IDM, no distance is within `CLEARANCE` of 0 or of the margin, where the
         loss has a kink.
     """
-    all_options = {name: DEFAULTS[name] for name in spec.options} | options
+    all_options = {name: option.default for name, option in spec.numbers.items()} | options
     size = _Size(n, m, d, scale)
-    return _draw(spec, tuple(seed), size, dtype, tuple(all_options.items()))
+    return _draw(spec, tuple(seed), size, dtype or spec.dtype, tuple(all_options.items()))
 
 
 class _Size(NamedTuple):
@@ -76,11 +76,14 @@ def _draw(
         f"draw({spec!r}, {list(seed)}, {n}, {m}, d={d}, scale={scale}, dtype={dtype!r}"
         f"{'' if margin is None else f', margin={margin}'}).inputs"
     )
-    if spec.inputs == "costs":
+    spread = float(np.sqrt(scale / d))
+    own = spec.kind.draw_inputs(rng, n, m, d, spread)
+    if own is not None:
+        inputs = [_as_stored(array, dtype) for array in own]
+    elif spec.inputs == "costs":
         inputs = [_as_stored(scale * rng.uniform(0.05, 1.0, (n, m)), dtype)]
     else:
-        lengths = (n,) if spec.loss == "contrastive_idm" else (n, m)
-        spread = float(np.sqrt(scale / d))
+        lengths = (n,) if spec.kind.single else (n, m)
         inputs = [_draw_embeddings(rng, length, d, spread, margin, dtype) for length in lengths]
     for array in inputs:
         array.setflags(write=False)

@@ -47,6 +47,8 @@ def rows_by_part(
 
 def row(subject: Subject, claim: str, findings: list[Finding], note: str = "") -> Row:
     """Return the row for these findings."""
+    if not findings:
+        return Row(claim, "not offered", note="float32 holds no digit of it")
     worst = max(findings, key=lambda each: each.ratio)
     if not worst.fails:
         return Row(claim, "pass", worst.error, worst.allowed, note)

@@ -37,6 +37,10 @@ def check_framework(subject: Subject, seed: int, error: SubjectError) -> None:
     ValueError
         If it works with the other one.
     """
+    if len(subject.spec.kind.frameworks) == 1:
+        return
+    if subject.framework == "jax":
+        return
     other: Framework = "numpy" if subject.framework == "torch" else "torch"
     if persistent_error(replace(subject, framework=other, changed={}), seed) is None:
         verb = "returned" if isinstance(error, ReturnedError) else "raised"
@@ -45,6 +49,29 @@ def check_framework(subject: Subject, seed: int, error: SubjectError) -> None:
             f"framework must be {other} for {subject.name}, got {subject.framework}: with "
             f"{subject.framework} it {verb} {message}"
         ) from error
+
+
+def check_device(device: str, framework: str) -> None:
+    """Refuse a device that is not there.
+
+    Raises
+    ------
+    ValueError
+        If it is not, or the framework is not torch and it is not the CPU.
+    """
+    if device == "cpu":
+        return
+    kind, _, number = device.partition(":")
+    if kind != "cuda" or (number and not number.isdecimal()):
+        raise ValueError(f"device must be cpu or cuda, got {device!r}")
+    if framework != "torch":
+        raise ValueError(f"device must be cpu for {framework}, got {device!r}")
+    import torch
+
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(number or 0) >= found:
+        devices = f"{found} CUDA device{'s' * (found != 1)}" if found else "no CUDA device"
+        raise ValueError(f"device {device} is not available: torch finds {devices}")
 
 
 def _case(subject: Subject, seed: int, n: int, m: int) -> Case:

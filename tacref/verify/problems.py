@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from tacref.verify.answers import Answer, right_answer
-from tacref.verify.band_cells import OFFSET, has_path, inside
+from tacref.verify.band_cells import cells_inside
+from tacref.verify.path_oracle import has_path
 from tacref.verify.spec import Spec
 
 
@@ -22,9 +23,9 @@ class Problem:
     inputs : tuple of ndarray of float64
         Costs, or one or two embeddings.
     options : dict of str to float
-        Those of gamma, alpha, sigma and margin that the equation has; for (soft-)DTW possibly
-        band, and cells, the name of the definition that says which cells it means; for
-        Contrastive-IDM possibly times and video_length.
+        Numbers that the equation has; for paths possibly steps, band, and band_shape, as they are
+        passed to the function, or cells, the name of the definition that says which cells the band
+        means; for Contrastive-IDM possibly times and video_length.
     origin : str
         Code that draws the inputs again; empty if they were not drawn.
     """
@@ -48,12 +49,15 @@ class Problem:
         return len(self.inputs[0]), len(self.inputs[-1])
 
     @property
+    def steps(self) -> str:
+        """Steps of a path: those that are asked for, or else those of the equation."""
+        return str(self.options.get("steps", self.spec.steps))
+
+    @property
     def has_path(self) -> bool:
-        """Whether there is a path inside the band, if there is one."""
-        if self.options.get("band") is None:
-            return True
-        definition = self.options.get("cells", OFFSET)
-        return has_path(inside(definition, *self.shape, self.options["band"]))
+        """Whether a path by the steps fits into the band, where there are such."""
+        steps, inside = self.steps, cells_inside(*self.shape, self.options)
+        return (steps == "any" and inside is None) or has_path(steps, *self.shape, inside)
 
     @cached_property
     def scale(self) -> float:
@@ -64,33 +68,12 @@ class Problem:
         return 2.0 * (squares[0] + squares[-1])
 
     def value_tolerance(self, epsilon: float) -> float:
-        """Return the allowed error of a value computed with this rounding unit.
-
-        Every step adds a rounding error of an accumulated cost: 16 eps (n+m)^2 (cost + gamma). For
-        Contrastive-IDM, a sum of terms >= 0, it is 16 eps (n+m) times that sum.
-        """
-        tolerance, length = 0.0, sum(self.shape)
-        if self.spec.loss != "contrastive_idm":
-            gamma = self.options.get("gamma", 0.0)
-            tolerance += 16 * epsilon * length**2 * (self.scale + 1.1 * gamma)
-        if self.spec.loss in ("contrastive_idm", "lav"):
-            tolerance += 16 * epsilon * length * (1.0 + abs(self.answer[0]))
-        return tolerance
+        """Return the allowed error of a value computed with this rounding unit."""
+        return self.spec.kind.value_tolerance(self, epsilon)
 
     def gradient_tolerance(self, epsilon: float) -> float:
-        """Return the allowed error of the entries of a gradient computed with this rounding unit.
-
-        The rounding error of an accumulated cost, divided by gamma, is the relative error of a
-        softmin weight, and (n+m) weights are multiplied: 32 eps (n+m) (1 + (n+m) (cost + gamma) /
-        gamma), times the largest gradient. For Contrastive-IDM: 64 eps (n+m) times the largest one.
-        """
-        length = sum(self.shape)
-        largest = max(1.0, *(float(np.abs(gradient).max()) for gradient in self.answer[1]))
-        if self.spec.loss == "contrastive_idm":
-            return 64 * epsilon * length * largest
-        gamma = self.options["gamma"]
-        condition = length * (self.scale + 1.1 * gamma) / gamma
-        return 32 * epsilon * length * (1 + condition) * largest
+        """Return the allowed error of each entry of a gradient."""
+        return self.spec.kind.gradient_tolerance(self, epsilon)
 
     def rounded(self, digits: int) -> "Problem":
         """Return the problem with rounded inputs, which are easier to read."""

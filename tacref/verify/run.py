@@ -14,9 +14,19 @@ from tacref.verify.report import Report
 from tacref.verify.spec import Loss
 
 
-def own_cards(seed: int) -> list[Report]:
-    """Return a card for each of tacref's implementations."""
-    return [check(fn, seed=seed, **claim) for fn, claim in implementations()]
+def own_cards(seed: int, dtype: str = "float64", device: str = "cpu") -> list[Report]:
+    """Return a card for each of tacref's implementations that run on the device.
+
+    Raises
+    ------
+    ValueError
+        If the device is not available.
+    """
+    cards = []
+    for fn, claim in implementations(device):
+        if device == "cpu" or "framework" not in claim:
+            cards.append(check(fn, seed=seed, dtype=dtype, device=device, **claim))
+    return cards
 
 
 def card(target: str, loss: Loss, **options: Any) -> Report:

@@ -60,8 +60,7 @@ def _smaller(case: Case) -> Iterator[Case]:
 
 
 def _fewer_frames(problem: Problem) -> Iterator[Problem]:
-    single = problem.spec.loss == "contrastive_idm"
-    for axis in (0,) if single else (0, 1):
+    for axis in (0,) if problem.spec.kind.single else (0, 1):
         length = problem.shape[axis]
         for count in sorted({length // 2, length - 1} - {0}):
             if problem.spec.inputs == "costs":

@@ -1,12 +1,14 @@
 """Code that shows a failure: it makes the inputs, calls the function, and prints every digit."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tacref.verify.cases import Case, padded
 from tacref.verify.findings import Finding
+from tacref.verify.snippets_jax import jax_snippet
 from tacref.verify.subject import Subject
 
 MAX_NUMBERS_WRITTEN = 64  # of one array
@@ -16,6 +18,12 @@ _IMPORTABLE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 def snippet(subject: Subject, finding: Finding, right: str = "") -> str:
     """Return code that prints what the function returns; its last line is the right answer."""
     case, part = finding.case, finding.part
+    if subject.framework == "jax":
+        return jax_snippet(subject, finding, right)
+    if subject.reader and finding.message:
+        returned = replace(subject, reader="")
+        lines = [*import_lines(returned, case), *call_lines(returned, case), "print(result)"]
+        return "\n".join([*lines, f"# right: not so; it {finding.message}"])
     lines = [*import_lines(subject, case), *call_lines(subject, case)]
     if part is not None and finding.message.startswith("it"):  # it has no gradient
         if subject.framework == "numpy":
@@ -53,6 +61,8 @@ def import_lines(subject: Subject, case: Case) -> list[str]:
         lines.append(f"import {subject.name.partition(':')[0]}")
     else:
         lines.append(f"# loss is the function that was checked, {subject.name}")
+    if subject.reader:
+        lines.append(f"from tacref.verify.readers import {subject.reader}")
     if any(_is_drawn_again(each) for each in (case, *case.before, *case.between)):
         lines += [
             "from tacref.verify.cases import padded",
@@ -97,10 +107,21 @@ def input_lines(subject: Subject, case: Case, prefix: str = "") -> list[str]:
 
 def call_code(subject: Subject, case: Case, prefix: str = "") -> str:
     """Return code that calls the function."""
-    loss = subject.name.replace(":", ".") if _IMPORTABLE.fullmatch(subject.name) else "loss"
+    loss = function_code(subject)
     names = [f"{prefix}{name}" for name in case.spec.names]
     options = (f"{name}={_literal(value)}" for name, value in case.options().items())
-    return f"{loss}({', '.join((*names, *options))})"
+    call = f"{loss}({', '.join((*names, *options))})"
+    if not subject.reader:
+        return call
+    steps = {} if case.spec.steps == "any" else {"steps": case.spec.steps}
+    read = case.options() | steps
+    options = (f"{name}={_literal(value)}" for name, value in read.items())
+    return f"{subject.reader}({', '.join((call, *names, *options))})"
+
+
+def function_code(subject: Subject) -> str:
+    """Return the function's name in code that has imported it."""
+    return subject.name.replace(":", ".") if _IMPORTABLE.fullmatch(subject.name) else "loss"
 
 
 def gradient_code(subject: Subject, case: Case, prefix: str = "") -> str:
@@ -146,13 +167,17 @@ def _input_code(subject: Subject, case: Case, argument: int) -> str:
     return (
         f"np.array({text}, np.{case.dtype})"
         if single
-        else f"torch.tensor({text}, dtype=torch.{case.dtype})"
+        else f"torch.tensor({text}, dtype=torch.{case.dtype}{_device_code(case)})"
     )
 
 
 def _is_drawn_again(case: Case) -> bool:
     size = max(array.size for array in case.arrays())
     return size > MAX_NUMBERS_WRITTEN and all(problem.origin for problem in case.problems)
+
+
+def _device_code(case: Case) -> str:
+    return "" if case.spec.device == "cpu" else f", device={case.spec.device!r}"
 
 
 def _literal(value: Any) -> str:

@@ -3,21 +3,22 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from tacref.checks import check_variant
+from tacref.verify.kinds import KINDS, Kind
+from tacref.verify.kinds.kind import Option
+from tacref.verify.path_oracle import STEPS
 
-Loss = Literal["dtw", "soft_dtw", "contrastive_idm", "lav"]
+Loss = str  # a name of `KINDS`
 Inputs = Literal["costs", "embeddings"]
 
-LOSSES: tuple[Loss, ...] = ("dtw", "soft_dtw", "contrastive_idm", "lav")
-DEFAULTS = {"gamma": 0.1, "alpha": 0.5, "sigma": 2.0, "margin": 2.0}
-# Values to try for each option, and the values of the other options meanwhile.
-OPTION_VALUES: dict[str, tuple[float, ...]] = {
-    "gamma": (0.03, 0.5, 1, 20.0),
-    "alpha": (0.0, 0.1, 1, 3.0),
-    "sigma": (0.0, 1, 3.5, 20.0),
-    "margin": (0.5, 1, 3.5, 6.0),
-}
-OTHER_VALUES = {"gamma": 0.7, "alpha": 1.3, "sigma": 1.0, "margin": 3.0}
+MAX_FRAMES_OF_STEPS = 130
+LOSSES: tuple[str, ...] = tuple(KINDS)
+VARIANTS = tuple(dict.fromkeys(each for kind in KINDS.values() for each in kind.variants))
+OPTION_NAMES = frozenset(
+    name
+    for kind in KINDS.values()
+    for variant in kind.variants or ("",)
+    for name in kind.options_of(variant)
+)
 
 
 @dataclass(frozen=True)
@@ -26,23 +27,32 @@ class Spec:
 
     Parameters
     ----------
-    loss : {"dtw", "soft_dtw", "contrastive_idm", "lav"}
-        The equation: 2, 4, 7 or 8. For DTW only the value is checked.
+    loss : str
+        The equation, a name of `KINDS`.
     inputs : {"costs", "embeddings"}
         Whether (soft-)DTW takes costs `(B, n, m)`, or embeddings `(B, n, d)` and `(B, m, d)` with
         squared Euclidean costs. The other losses take embeddings.
-    variant : {"paper", "official", "printed", "laser"}
-        Variant of Contrastive-IDM.
+    variant : str
+        Variant of a loss that has several; by default its first one.
+    steps : {"any", "slope", "asymmetric"}
+        Steps of a path.
+    dtype : {"float64", "float32"}
+        Of the inputs, except in rows that say otherwise.
+    device : str
+        Where tensors are, as torch names it.
 
     Raises
     ------
     ValueError
-        If a name is unknown.
+        If a name is unknown, or not of this loss.
     """
 
-    loss: Loss
+    loss: str
     inputs: Inputs = "costs"
-    variant: str = "paper"
+    variant: str = ""
+    steps: str = "any"
+    dtype: str = "float64"
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         """Check the names."""
@@ -50,33 +60,52 @@ class Spec:
             raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {self.loss!r}")
         if self.inputs not in ("costs", "embeddings"):
             raise ValueError(f"inputs must be costs or embeddings, got {self.inputs!r}")
-        check_variant(self.variant)
-        if self.loss in ("contrastive_idm", "lav"):
+        if not self.kind.takes_costs:
             object.__setattr__(self, "inputs", "embeddings")
+        variants = self.kind.variants
+        if not self.variant and variants:
+            object.__setattr__(self, "variant", variants[0])
+        if self.variant and self.variant not in (variants or VARIANTS):
+            names = ", ".join(variants or VARIANTS)
+            raise ValueError(f"variant must be one of {names}, got {self.variant!r}")
+        if self.steps not in STEPS:
+            raise ValueError(f"steps must be one of {', '.join(STEPS)}, got {self.steps!r}")
+        if self.steps != "any" and not self.kind.takes_steps:
+            raise ValueError(f"steps must be any for {self.loss}, got {self.steps!r}")
+        if self.dtype not in ("float64", "float32"):
+            raise ValueError(f"dtype must be float64 or float32, got {self.dtype!r}")
+
+    @property
+    def kind(self) -> Kind:
+        """What is known about the loss."""
+        return KINDS[self.loss]
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the arguments."""
-        if self.loss == "contrastive_idm":
-            return ("x",)
-        return ("D",) if self.inputs == "costs" else ("x", "y")
+        return ("D",) if self.inputs == "costs" else self.kind.names
 
     @property
     def gradients(self) -> tuple[str, ...]:
         """Names of the arguments with a gradient."""
-        return () if self.loss == "dtw" else self.names
+        return self.names if self.kind.has_gradients else ()
+
+    @property
+    def numbers(self) -> dict[str, Option]:
+        """The options that the function must take, with the values to try."""
+        return self.kind.options_of(self.variant)
 
     @property
     def options(self) -> tuple[str, ...]:
         """Names of the options that the function must take."""
-        return {
-            "dtw": (),
-            "soft_dtw": ("gamma",),
-            "contrastive_idm": ("sigma", "margin"),
-            "lav": ("gamma", "alpha", "sigma", "margin"),
-        }[self.loss]
+        return tuple(self.numbers)
+
+    @property
+    def long_frames(self) -> int:
+        """Longest side of long sequences; other steps are slow to compute in single cells."""
+        return self.kind.long_frames if self.steps == "any" else MAX_FRAMES_OF_STEPS
 
     @property
     def length_names(self) -> tuple[str, ...]:
         """Names of the parameters for the lengths of a batch's items."""
-        return ("lengths",) if self.loss == "contrastive_idm" else ("lengths_x", "lengths_y")
+        return ("lengths",) if self.kind.single else ("lengths_x", "lengths_y")

@@ -3,15 +3,17 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from tacref.verify.band_cells import OFFSET
 from tacref.verify.cases import Case
-from tacref.verify.spec import DEFAULTS, OTHER_VALUES, Inputs, Spec
+from tacref.verify.readers import READERS
+from tacref.verify.spec import OPTION_NAMES, Inputs, Spec
 
-Framework = Literal["torch", "numpy"]
+Framework = Literal["torch", "numpy", "jax"]
+FRAMEWORKS: tuple[Framework, ...] = get_args(Framework)
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,11 @@ class Subject:
         The equation.
     name : str
         Its name on the card.
-    framework : {"torch", "numpy"}
-        What it computes with.
+    framework : {"torch", "numpy", "jax"}
+        What it computes with. A JAX function takes the arrays of one item, and returns the value.
+    reader : str, optional
+        Name of the reader that makes a number of what it returns, empty for none; by default that
+        of the equation.
     reduction : {"none", "sum", "mean", "neither"}
         How it reduces a batch, once that is known.
     differentiable : bool
@@ -76,6 +81,7 @@ class Subject:
     spec: Spec
     name: str
     framework: Framework = "torch"
+    reader: str | None = None
     reduction: str = "none"
     differentiable: bool = True
     coarse: bool = False
@@ -87,6 +93,11 @@ class Subject:
     modified_by: Case | None = None
     changed: dict[str, Case] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Take the reader from the equation, if none is given."""
+        if self.reader is None:
+            self.reader = self.spec.kind.reader
+
     @property
     def gradients(self) -> tuple[str, ...]:
         """Names of the inputs whose gradients are checked."""
@@ -95,20 +106,32 @@ class Subject:
     @property
     def takes_batches(self) -> bool:
         """Whether its result for a batch can be checked."""
-        return self.framework == "torch" and self.reduction != "neither"
+        return self.framework != "numpy" and self.reduction != "neither"
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether its results have the digits of float64, as far as is known."""
+        return not self.coarse and self.spec.dtype == "float64"
 
     def other_options(self) -> dict[str, Any]:
         """Return values other than the defaults, except for options known to be wrong."""
         return {
-            name: (DEFAULTS if name in self.wrong_options else OTHER_VALUES)[name]
-            for name in self.spec.options
+            name: option.default if name in self.wrong_options else option.other
+            for name, option in self.spec.numbers.items()
         }
 
     def call(self, *arguments: Any, **options: Any) -> Any:
         """Call the function; a band is asked for as |i - j| <= band where it has several shapes."""
         if "band" in options and self.has_parameters("band_shape"):
-            options["band_shape"] = "offset"
-        return self.fn(*arguments, **options)
+            options.setdefault("band_shape", "offset")
+        # The function may write into its inputs, which another row says.
+        read = [np.array(each) for each in arguments] if self.reader else []
+        returned = self.fn(*arguments, **options)
+        if self.reader:
+            if self.spec.steps != "any":
+                options["steps"] = self.spec.steps
+            return READERS[self.reader](returned, *read, **options)
+        return returned
 
     def has_parameters(self, *options: str) -> bool:
         """Whether the function has parameters of all these names."""
@@ -153,7 +176,7 @@ def guess_inputs(fn: Callable[..., Any]) -> Inputs:
         for each in signature.parameters.values()
         if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
         and each.default is each.empty
-        and each.name not in DEFAULTS
+        and each.name not in OPTION_NAMES
     ]
     return "embeddings" if len(arrays) == 2 else "costs"
 

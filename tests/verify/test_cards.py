@@ -8,11 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from tacref.losses import SoftDTWLoss, contrastive_idm, soft_dtw
+from tacref.losses import (
+    SequenceContrastiveLoss,
+    SoftDTWDivergenceLoss,
+    SoftDTWLoss,
+    TCCLoss,
+    contrastive_idm,
+    soft_dtw,
+)
 from tacref.reference import dtw, soft_dtw_value_and_grad
 from tacref.verify import assert_loss_correct, check
 from tacref.verify.own import implementations
-from tests.verify import plain
+from tests.verify import plain, plain_pairs
 from tests.verify.faults import aligned, batched, numeric, regularized
 
 
@@ -36,11 +43,34 @@ def of_a_batch(D):
     return torch.tensor([dtw(each) for each in D.numpy(force=True)], dtype=torch.float64)
 
 
+def of_mean_tcc(x, y, *, temperature):
+    return TCCLoss(temperature=temperature, form="regression_mse", reduction="mean")(x, y)
+
+
+def of_sum_divergence(x, y, *, gamma):
+    return SoftDTWDivergenceLoss(gamma=gamma, reduction="sum")(x, y)
+
+
+def of_mean_contrast(x, y, *, sigma, temperature):
+    loss = SequenceContrastiveLoss(sigma=sigma, temperature=temperature, reduction="mean")
+    return loss(x, y)
+
+
+def path_by_slope(D):
+    return plain_pairs.path_of(D, moves=((1, 1), (1, 2), (2, 1)))[::-1]
+
+
+def soft_dtw_by_slope(D, *, gamma):
+    return soft_dtw(D, gamma, steps="slope")
+
+
 OWN = [
     (fn, options)
     for fn, options in implementations()
     if options["name"].endswith(("soft_dtw cpu", "contrastive_idm official", "LAVLoss laser cpu"))
     or options["name"] in ("reference.soft_dtw", "reference.lav_loss paper")
+    or options["loss"] in ("divergence", "dtw_path", "barycenter")
+    or options["name"].endswith(("tcc_loss regression_mse_var", "contrastive_loss"))
 ]
 RIGHT = [
     *OWN,
@@ -54,6 +84,17 @@ RIGHT = [
     (of_sum, {"loss": "soft_dtw"}),
     (of_a_batch, {"loss": "dtw"}),
     (dtw, {"loss": "dtw", "framework": "numpy"}),
+    (plain_pairs.divergence, {"loss": "divergence"}),
+    (plain_pairs.tcc, {"loss": "tcc"}),
+    (of_mean_tcc, {"loss": "tcc", "variant": "regression_mse"}),
+    (plain_pairs.sequence_contrastive, {"loss": "sequence_contrastive"}),
+    (of_sum_divergence, {"loss": "divergence"}),
+    (of_mean_contrast, {"loss": "sequence_contrastive"}),
+    (plain_pairs.path_of, {"loss": "dtw_path"}),
+    (partial(plain_pairs.path_of, ties_up=True), {"loss": "dtw_path"}),
+    (path_by_slope, {"loss": "dtw_path", "steps": "slope"}),
+    (soft_dtw_by_slope, {"loss": "soft_dtw", "steps": "slope"}),
+    (plain_pairs.barycenter, {"loss": "barycenter"}),
 ]
 
 
@@ -208,8 +249,16 @@ def test_unknown_options():
         check(soft_dtw, "ctc")
     with pytest.raises(ValueError, match="variant must be one of"):
         check(soft_dtw, "lav", variant="new")
-    with pytest.raises(ValueError, match="framework must be torch or numpy, got 'jax'"):
-        check(soft_dtw, "soft_dtw", framework="jax")
+    with pytest.raises(ValueError, match="framework must be torch or numpy, got 'tensorflow'"):
+        check(soft_dtw, "soft_dtw", framework="tensorflow")
+    with pytest.raises(ValueError, match="framework must be numpy for dtw_path, got 'torch'"):
+        check(plain_pairs.path_of, "dtw_path", framework="torch")
+    with pytest.raises(ValueError, match="steps must be any for tcc, got 'slope'"):
+        check(plain_pairs.tcc, "tcc", steps="slope")
+    with pytest.raises(ValueError, match="steps must be one of any, slope, asymmetric, got 'all'"):
+        check(soft_dtw, "soft_dtw", steps="all")
+    with pytest.raises(ValueError, match="variant must be one of soft, dba, got 'paper'"):
+        check(plain_pairs.barycenter, "barycenter", variant="paper")
     with pytest.raises(ValueError, match="inputs must be costs or embeddings, got 'pixels'"):
         check(soft_dtw, "soft_dtw", inputs="pixels")
     with pytest.raises(ValueError, match=r"must take \(x, y\) to be checked as dtw of embeddings"):

@@ -7,6 +7,7 @@ card.
 from collections.abc import Callable, Iterator
 
 from tacref.verify.claims.bands import band, band_without_a_path, cells_of_the_band
+from tacref.verify.claims.barycenters import several_lengths, stationary_point
 from tacref.verify.claims.batches import (
     band_and_lengths,
     every_place,
@@ -29,6 +30,7 @@ from tacref.verify.claims.extremes import (
     small_gamma,
 )
 from tacref.verify.claims.laws import symmetries_and_scaling
+from tacref.verify.claims.paths import band_shapes, other_steps, path_and_value
 from tacref.verify.claims.second_order import second_derivatives
 from tacref.verify.claims.similar import equal_sequences, frames_26, near_copies
 from tacref.verify.claims.transforms import transformations
@@ -41,7 +43,9 @@ from tacref.verify.claims.values import (
 from tacref.verify.report import Row
 from tacref.verify.subject import Subject
 
-CLAIMS: tuple[Callable[[Subject, int], Iterator[Row]], ...] = (
+Claim = Callable[[Subject, int], Iterator[Row]]
+
+CLAIMS: list[Claim] = [
     value_and_gradients,
     options,
     called_again,
@@ -50,7 +54,9 @@ CLAIMS: tuple[Callable[[Subject, int], Iterator[Row]], ...] = (
     second_derivatives,
     cells_of_the_band,
     band,
+    band_shapes,
     band_without_a_path,
+    other_steps,
     costs_left_unchanged,
     one_number,
     items_of_a_batch,
@@ -70,4 +76,29 @@ CLAIMS: tuple[Callable[[Subject, int], Iterator[Row]], ...] = (
     long_sequences,
     single_precision,
     nothing_changed,
-)
+]
+
+# What is special about kinds of which not all of `CLAIMS` make sense.
+CLAIMS_OF: dict[str, list[Claim]] = {
+    "dtw_path": [
+        path_and_value,
+        called_again,
+        band,
+        band_shapes,
+        other_steps,
+        memory_layout,
+        symmetries_and_scaling,
+        large_cost,
+        long_sequences,
+        single_precision,
+        nothing_changed,
+    ],
+    "barycenter": [
+        stationary_point,
+        options,
+        several_lengths,
+        called_again,
+        memory_layout,
+        nothing_changed,
+    ],
+}

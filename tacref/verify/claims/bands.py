@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tacref.verify.band_cells import DEFINITIONS, FRACTIONS, OFFSET, has_path, inside
+from tacref.verify.band_cells import DEFINITIONS, FRACTIONS, OFFSET, inside
 from tacref.verify.calls import call_torch, input_tensors, run_case, torch_options
 from tacref.verify.cases import Case
 from tacref.verify.draw import draw
@@ -147,7 +147,7 @@ def band_without_a_path(subject: Subject, seed: int) -> Iterator[Row]:
 
 
 def _is_offered(subject: Subject) -> bool:
-    return subject.spec.loss in ("dtw", "soft_dtw") and subject.has_parameters("band")
+    return subject.spec.kind.takes_band and subject.has_parameters("band")
 
 
 def banded_options(subject: Subject, n: int, m: int, width: int) -> dict[str, Any]:
@@ -176,7 +176,7 @@ def _ask(subject: Subject, seed: int, shapes: Shapes, fraction: bool = False) ->
     """Return problems with a band, and the values of a function; None if it raises."""
     answers: list[_Asked] = []
     for n, m, width in shapes:
-        for number in range(_DRAWS_OF_DTW if subject.spec.loss == "dtw" else 1):
+        for number in range(1 if subject.spec.kind.has_gradients else _DRAWS_OF_DTW):
             passed = (width + 0.5) / min(n, m) if fraction else width
             case = _case(subject, seed, n, m, passed, number)
             try:
@@ -192,13 +192,16 @@ def _explained(definition: str, answers: list[_Asked]) -> int:
     """Return how many of these values a definition gives; 0 if it contradicts one."""
     count = 0
     for problem, value, rights in answers:
-        mask = inside(definition, *problem.shape, problem.options["band"])
-        if value is None or not has_path(mask):
+        asked = replace(problem, options=problem.options | {"cells": definition})
+        if value is None or not asked.has_path:
             continue
-        key = mask.tobytes()  # most definitions agree at n = m
+        n, m = problem.shape
+        # Most definitions agree at n = m; a divergence is also of each sequence with itself.
+        shapes = ((n, m), (n, n), (m, m))
+        masks = (inside(definition, *each, problem.options["band"]) for each in shapes)
+        key = b"".join(mask.tobytes() for mask in masks)
         if key not in rights:
-            options = problem.options | {"cells": definition}
-            rights[key] = replace(problem, options=options).answer[0]
+            rights[key] = asked.answer[0]
         if not _is_close(value, rights[key]):
             return 0
         count += 1
@@ -233,12 +236,14 @@ def _fails(subject: Subject, claim: str, note: str, case: Case) -> Row:
 
 def _without_path(subject: Subject, case: Case) -> tuple[str, str]:
     """Return the outcome of a call whose band leaves no path."""
-    if subject.framework == "numpy":
+    if subject.framework != "torch":
         try:
-            (value,) = run_case(subject, case).values
+            outcome = run_case(subject, case)
         except SubjectError as error:
             return "refused", str(error)[:120]
-        return _judged(float(value), None, float(value))
+        (value,) = outcome.values
+        found = [each for each in outcome.gradients if each is not None]
+        return _judged(float(value), found or None, float(value))
     changed: set[str] = set()
     leaves = input_tensors(case)
     try:
@@ -254,7 +259,7 @@ def _without_path(subject: Subject, case: Case) -> tuple[str, str]:
                 import torch
 
                 taken = torch.autograd.grad(returned.sum(), leaves, materialize_grads=True)
-                gradients = [each.numpy() for each in taken]
+                gradients = [each.cpu().numpy() for each in taken]
         except SubjectError:  # an error is a valid answer to the question for a gradient
             gradients = None
     return _judged(value, gradients, float(returned.detach().sum()))
@@ -278,7 +283,7 @@ def _judged(value: float, gradients: list[np.ndarray] | None, later: float) -> t
 
 def _snippet_without_path(subject: Subject, case: Case) -> str:
     lines = [*import_lines(subject, case), *call_lines(subject, case)]
-    if subject.framework == "numpy":
+    if subject.framework != "torch":
         shown = "result"
     elif subject.gradients:
         lines += ["print(value)", gradient_code(subject, case)]

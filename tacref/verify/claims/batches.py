@@ -37,7 +37,7 @@ _NEAR_DIAGONAL: tuple[Sizes, ...] = (
     tuple((1 + k % 4, 1 + k % 3) for k in range(70)),
 )
 _LARGE = 99.0  # times the costs of its neighbors
-_NUMPY = "a NumPy function takes one item"
+_ONE_ITEM = "a function of NumPy or JAX takes one item"
 
 
 def one_number(subject: Subject, seed: int) -> Iterator[Row]:
@@ -93,14 +93,14 @@ def items_of_a_batch(subject: Subject, seed: int) -> Iterator[Row]:
         tried.append(replace(pair, label="a batch after one of its items", before=(alone,)))
         yield from rows(subject, claim, tried)
     elif subject.framework == "numpy":
-        yield Row(claim, "not offered", note=_NUMPY)
+        yield Row(claim, "not offered", note=_ONE_ITEM)
 
 
 def lengths_and_padding(subject: Subject, seed: int) -> Iterator[Row]:
     """Items of several lengths: the padding has no influence on values, nor on gradients."""
     claim, names = "lengths and padding", subject.spec.length_names
-    if subject.framework == "numpy":
-        yield Row(claim, "not offered", note=_NUMPY)
+    if subject.framework != "torch":
+        yield Row(claim, "not offered", note=_ONE_ITEM)
     elif not subject.has_parameters(*names):
         yield Row(claim, "not offered", note=f"takes no {' and '.join(names)}")
     elif subject.takes_batches:
@@ -114,7 +114,8 @@ def lengths_and_padding(subject: Subject, seed: int) -> Iterator[Row]:
 def band_and_lengths(subject: Subject, seed: int) -> Iterator[Row]:
     """Pass a band together with items of several lengths."""
     claim = "band and lengths"
-    if subject.spec.loss != "soft_dtw" or subject.framework == "numpy":
+    kind = subject.spec.kind
+    if not (kind.takes_band and kind.has_gradients) or subject.framework != "torch":
         return
     if subject.band_cells in FRACTIONS:  # a batch has one band, items have several lengths
         return

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tacref.verify import oracle
-from tacref.verify.answers import cells_inside
 from tacref.verify.calls import input_tensors, torch_options
 from tacref.verify.cases import Case
 from tacref.verify.claims.bands import banded_options
 from tacref.verify.draw import draw
 from tacref.verify.guard import SubjectError, guarded
+from tacref.verify.kinds.dtw import DTW
 from tacref.verify.problems import Problem
 from tacref.verify.report import Row
 from tacref.verify.snippets import call_code, gradient_code, import_lines, input_lines
@@ -62,7 +62,7 @@ def costs_left_unchanged(subject: Subject, seed: int) -> Iterator[Row]:
     """
     name = next((each for each in PARAMETERS if subject.has_parameters(each)), None)
     spec = subject.spec
-    if spec.inputs != "embeddings" or spec.loss not in ("dtw", "soft_dtw"):
+    if spec.inputs != "embeddings" or not spec.kind.takes_costs:
         return
     if subject.framework != "torch" or name is None:
         yield Row(CLAIM, "not offered", note="takes no function of costs")
@@ -119,11 +119,11 @@ def _trouble(subject: Subject, case: Case, name: str, cost: _Cost) -> str:
     if trouble:
         return trouble
     right, rights = _right(case.problems[0], cost)
-    share = _SHARE_ALLOWED_IF_COARSE if subject.coarse else _SHARE_ALLOWED
+    share = _SHARE_ALLOWED if subject.is_exact else _SHARE_ALLOWED_IF_COARSE
     if not abs(value - right) <= share * max(1.0, abs(right)):
         return f"the value is {value:.6g}, not {right:.6g}"
     for argument, (gradient, expected) in enumerate(zip(gradients or (), rights, strict=False)):
-        distance = float(np.abs(gradient[0].numpy() - expected).max())
+        distance = float(np.abs(gradient[0].cpu().numpy() - expected).max())
         if not distance <= share * max(1.0, float(np.abs(expected).max())):
             return f"the gradient to {case.spec.names[argument]} is off by {distance:.2g}"
     return ""
@@ -134,12 +134,11 @@ def _right(problem: Problem, cost: _Cost) -> tuple[float, list[np.ndarray]]:
         x, y = (oracle.to_decimals(array) for array in problem.inputs)
         squares = oracle.squared_distances(x, y)
         D = [[cost.value(square) for square in row] for row in squares]
-        inside = cells_inside(*problem.shape, problem.options)
-        if problem.spec.loss == "dtw":
-            return float(oracle.dtw(D, inside)), []
-        value, E = oracle.soft_dtw(
-            D, oracle.Decimal(float(problem.options["gamma"])), inside=inside
-        )
+        kind = problem.spec.kind
+        assert isinstance(kind, DTW)
+        value, E = kind.of_decimals(D, problem.spec, problem.options)
+        if E is None:
+            return float(value), []
         G = [
             [weight * cost.slope(square) for weight, square in zip(weights, row, strict=True)]
             for weights, row in zip(E, squares, strict=True)

@@ -42,7 +42,7 @@ def small_gamma(subject: Subject, seed: int) -> Iterator[Row]:
 
 def large_cost(subject: Subject, seed: int) -> Iterator[Row]:
     """Costs up to 1e6, gamma 0.1."""
-    if subject.spec.loss != "contrastive_idm":
+    if not subject.spec.kind.single:
         cases = [
             Case((draw(subject.spec, (seed, 2), 5, 4, scale=scale),)) for scale in (9e2, 1e4, 1e6)
         ]
@@ -53,15 +53,16 @@ def long_sequences(subject: Subject, seed: int) -> Iterator[Row]:
     """Up to 900 frames, if the function is fast enough."""
     claim = "long sequences"
     sizes: tuple[tuple[int, int], ...] = (*_LONG_SHAPES, (740, 710))
-    if subject.spec.loss == "lav":  # the regularizer of 900 frames is slow to compute twice
-        sizes = tuple(size for size in sizes if 900 not in size)
-    if subject.spec.loss == "contrastive_idm":
+    longest = min(MAX_FRAMES, subject.spec.long_frames)
+    if subject.spec.kind.single:
         sizes = tuple((n, n) for n in (33, 64, 65, 100, 129, 257, 740))
     cases = []
     for n, m in sizes:
-        if max(n, m) > MAX_FRAMES:
+        if max(n, m) > longest:
             continue
         problem = draw(subject.spec, (seed, n), n, m, d=_DIMENSIONS)
+        if not problem.has_path:
+            continue
         cases.append(Case((problem,), f"{n} x {m}", draw_upstream(seed + n, 1)))
     findings, note = _in_time(subject, cases)
     yield from rows_by_part(subject, f"{claim}: ", findings, note)
@@ -79,10 +80,12 @@ def single_precision(subject: Subject, seed: int) -> Iterator[Row]:
         (300, 270, 2, 10.0),
     ]
     for n, m, digits, gamma in sizes:
-        if max(n, m) > MAX_FRAMES:
+        if max(n, m) > min(MAX_FRAMES, spec.long_frames):
             continue
         options: dict[str, Any] = {"gamma": gamma} if "gamma" in spec.options else {}
         problem = draw(spec, (seed, n), n, m, d=_DIMENSIONS, dtype="float32", **options)
+        if not problem.has_path:
+            continue
         above = draw_upstream(seed + n, 1)
         cases.append(Case((problem,), f"{n} x {m}", above, "float32", digits))
     if subject.takes_batches:

@@ -22,7 +22,7 @@ def symmetries_and_scaling(subject: Subject, seed: int) -> Iterator[Row]:
         flipped = problem.with_inputs((problem.inputs[0][::-1, ::-1],))
         swapped = problem.with_inputs((problem.inputs[0].T,))
     yield from rows(subject, "time reversal", [Case((flipped,))])
-    if spec.loss != "contrastive_idm":
+    if not spec.kind.single:
         yield from rows(subject, "exchange of x and y", [Case((swapped,))])
     if spec.inputs == "costs":
         larger = [

@@ -16,7 +16,7 @@ from tacref.verify.snippets import call_lines, import_lines
 from tacref.verify.subject import Subject
 
 CLAIM = "second order"
-ALLOWED_ERROR = 1e-7
+ALLOWED_ERROR = {"float64": 1e-7, "float32": 1e-3}
 _STEP = 2e-4
 
 
@@ -58,7 +58,7 @@ def _row(subject: Subject, case: Case, directions: Sequence[np.ndarray]) -> Row:
             above = torch.ones_like(returned)
             if case.upstream is not None:
                 numbers = case.upstream[: returned.numel()]
-                above = torch.tensor(numbers, dtype=returned.dtype).reshape(returned.shape)
+                above = returned.new_tensor(numbers).reshape(returned.shape)
             above.requires_grad_()
     except SubjectError as error:
         return Row(CLAIM, "FAIL", note=str(error))
@@ -72,7 +72,7 @@ def _row(subject: Subject, case: Case, directions: Sequence[np.ndarray]) -> Row:
             )
             along = torch.stack(
                 [
-                    (gradient * torch.from_numpy(direction)).sum()
+                    (gradient * gradient.new_tensor(direction)).sum()
                     for gradient, direction in zip(first, directions, strict=True)
                     if gradient is not None
                 ]
@@ -91,9 +91,9 @@ def _row(subject: Subject, case: Case, directions: Sequence[np.ndarray]) -> Row:
         rights[-1] = rights[-1].sum(keepdims=True)
     worst, at, allowed = -1.0, 0, 0.0
     for argument, (derivative, right) in enumerate(zip(second, rights, strict=False)):
-        computed = np.zeros_like(right) if derivative is None else derivative.detach().numpy()
+        computed = np.zeros_like(right) if derivative is None else derivative.detach().cpu().numpy()
         distance = float(np.abs(computed.reshape(right.shape) - right).max())
-        bound = ALLOWED_ERROR * max(1.0, float(np.abs(right).max()))
+        bound = ALLOWED_ERROR[case.dtype] * max(1.0, float(np.abs(right).max()))
         if not distance / bound <= worst:
             worst, at, allowed = distance / bound, argument, bound
     if worst <= 1:
@@ -151,7 +151,7 @@ def _snippet(
             f"above = {above}.requires_grad_()",
             f"first = torch.autograd.grad(value, [{names}], above, create_graph=True)",
             f"directions = {[direction.tolist() for direction in directions]}",
-            "along = sum((g * torch.tensor(z)).sum() for g, z in zip(first, directions))",
+            "along = sum((g * g.new_tensor(z)).sum() for g, z in zip(first, directions))",
             f"second = torch.autograd.grad(along, [{point}], materialize_grads=True)"
             " if along.requires_grad else None",
             "print(second and second[0].tolist())",

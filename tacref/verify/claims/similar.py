@@ -27,7 +27,7 @@ _SHARE_ALLOWED_FAR = 0.03
 def equal_sequences(subject: Subject, seed: int) -> Iterator[Row]:
     """Compare a sequence with itself, and sequences with ties: equal rows, all rows equal."""
     claim, spec = "equal sequences", subject.spec
-    if spec.loss not in ("dtw", "soft_dtw"):
+    if not spec.kind.takes_band:
         return
     away = [_away(spec, seed, distance) for distance in _AWAY]
     cases = [Case((away[0],), "a sequence against itself")]
@@ -54,7 +54,7 @@ def equal_sequences(subject: Subject, seed: int) -> Iterator[Row]:
 def near_copies(subject: Subject, seed: int) -> Iterator[Row]:
     """Compare sequences that differ by rounding errors, or only in some rows."""
     claim, spec = "near copies", subject.spec
-    if spec.loss not in ("dtw", "soft_dtw"):
+    if not spec.kind.takes_band:
         return
     cases = []
     for n in (1, 5):
@@ -71,7 +71,8 @@ def near_copies(subject: Subject, seed: int) -> Iterator[Row]:
     if subject.framework == "torch":
         single = x.astype(np.float32)
         following = np.nextafter(single, np.float32(np.inf))
-        near = _pair(spec, single.astype(np.float64), following.astype(np.float64), rounded=True)
+        pair = single.astype(np.float64), following.astype(np.float64)
+        near = _pair(spec, *pair, dtype="float32")
         label = "the next numbers of float32"
         cases.append(Case((near,), label, dtype="float32", coarse=True))
     yield from rows(subject, claim, as_exact_as(subject, cases))
@@ -80,11 +81,13 @@ def near_copies(subject: Subject, seed: int) -> Iterator[Row]:
 def frames_26(subject: Subject, seed: int) -> Iterator[Row]:
     """Compare near copies far from the origin, of 25 frames and of 26."""
     claim, spec = "26 frames", subject.spec
-    if spec.loss not in ("dtw", "soft_dtw") or spec.inputs != "embeddings":
+    if not spec.kind.takes_band or spec.inputs != "embeddings":
         return
     worst: tuple[float, Finding] | None = None
     notes = []
-    dtypes = ("float64",) if subject.framework == "numpy" else ("float64", "float32")
+    dtypes = [spec.dtype]
+    if subject.framework != "numpy" and spec.dtype == "float64":
+        dtypes.append("float32")
     for dtype in dtypes:
         fails = {}
         for n in (_FRAMES_OF_CDIST, _FRAMES_OF_CDIST + 1):
@@ -113,16 +116,14 @@ def _rows(seed: int, n: int) -> np.ndarray:
     return np.random.default_rng([seed, n, 11]).normal(size=(n, 2)).round(2)
 
 
-def _pair(
-    spec: Spec, x: np.ndarray, y: np.ndarray, gamma: float = 0.1, *, rounded: bool = False
-) -> Problem:
+def _pair(spec: Spec, x: np.ndarray, y: np.ndarray, gamma: float = 0.1, dtype: str = "") -> Problem:
     """Return the problem of two sequences, as costs if the function takes those."""
+    dtype = dtype or spec.dtype
     options: dict[str, Any] = {"gamma": gamma} if "gamma" in spec.options else {}
     inputs: tuple[np.ndarray, ...] = (x, y)
     if spec.inputs == "costs":
-        D = ((x[:, None] - y) ** 2).sum(-1)
-        inputs = (D.astype(np.float32).astype(np.float64) if rounded else D,)
-    return Problem(spec, inputs, options)
+        inputs = (((x[:, None] - y) ** 2).sum(-1),)
+    return Problem(spec, tuple(each.astype(dtype).astype(np.float64) for each in inputs), options)
 
 
 def _away(spec: Spec, seed: int, distance: float) -> Problem:

@@ -85,23 +85,23 @@ def _row(
 ) -> Row:
     import torch
 
-    options, changed = torch_options(case), set[str]()
+    options, changed, inputs = torch_options(case), set[str](), input_tensors(case)
     names: dict[str, Any] = {
         "torch": torch,
         "call": lambda *inputs: subject.call(*inputs, **options),
-        "inputs": input_tensors(case),
-        "along": [torch.tensor(each) for each in along],
+        "inputs": inputs,
+        "along": [inputs[0].new_tensor(each) for each in along],
     }
     try:
         with guarded(changed):
             exec(code, names)
-            results = [each.detach().to(torch.float64).numpy() for each in names["results"]]
+            results = [each.detach().to(torch.float64).cpu().numpy() for each in names["results"]]
     except SubjectError as error:
         return Row(claim, "refused", note=_cause(error))
     finally:
         for name in changed:
             subject.changed.setdefault(name, case)
-    share = _SHARE_ALLOWED_IF_COARSE if subject.coarse else _SHARE_ALLOWED
+    share = _SHARE_ALLOWED if subject.is_exact else _SHARE_ALLOWED_IF_COARSE
     worst, allowed, note = 0.0, share, ""
     for result, right in zip(results, rights, strict=True):
         bound = share * max(1.0, float(np.abs(right).max()))
@@ -165,7 +165,7 @@ def _snippet(
     lines = [*import_lines(subject, case), *input_lines(subject, case), f"inputs = [{names}]"]
     if "along" in code:
         directions = ", ".join(str(each.tolist()) for each in along)
-        lines.append(f"along = [torch.tensor(u, dtype=torch.float64) for u in [{directions}]]")
+        lines.append(f"along = [inputs[0].new_tensor(u) for u in [{directions}]]")
     lines += [
         f"call = lambda {names}: {call_code(subject, case)}",
         code,

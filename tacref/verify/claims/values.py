@@ -11,10 +11,11 @@ from tacref.verify.draw import draw
 from tacref.verify.findings import Finding, compare
 from tacref.verify.guard import SubjectError
 from tacref.verify.judge import row, rows, rows_by_part
+from tacref.verify.kinds import Term
 from tacref.verify.problems import Problem
 from tacref.verify.report import Row
 from tacref.verify.snippets import snippet
-from tacref.verify.spec import OPTION_VALUES, Spec
+from tacref.verify.spec import Spec
 from tacref.verify.subject import Subject
 
 _SHARE_OF_ROUNDING = 1e-3
@@ -33,17 +34,14 @@ def draw_upstream(seed: int, B: int) -> tuple[float, ...]:
 def value_and_gradients(subject: Subject, seed: int) -> Iterator[Row]:
     """Value and each gradient, at small shapes and several gammas, to 50 digits."""
     spec = subject.spec
-    settings: list[dict[str, Any]] = [{"gamma": gamma} for gamma in (0.1, 1.0, 0.01, 10.0)]
-    if spec.loss == "dtw":
-        settings = [{}]
-    if spec.loss == "contrastive_idm":
-        settings = [{"sigma": sigma} for sigma in (0.0, 1.0, 2.5, 20.0)]
     problems = [
-        draw(spec, (seed, n, m), n, m, **setting) for n, m in SHAPES for setting in settings
+        draw(spec, (seed, n, m), n, m, **setting)
+        for n, m in SHAPES
+        for setting in spec.kind.settings
     ]
     if spec.inputs == "embeddings":
         problems += [draw(spec, (seed, 3, d), 3, 4, d=d) for d in (1, 17)]
-    cases = [Case((problem,)) for problem in problems]
+    cases = [Case((problem,)) for problem in problems if problem.has_path]
     findings = [each for case in cases for each in compare(subject, case)]
     yield from rows_by_part(subject, "", findings)
     of_gradients = [each for each in findings if each.part is not None]
@@ -62,7 +60,7 @@ def _is_near(finding: Finding) -> bool:
 def upstream_gradient(subject: Subject, seed: int) -> Iterator[Row]:
     """Multiply the gradient of each item by its own gradient from above."""
     claim = "upstream gradient"
-    if subject.framework != "torch":
+    if subject.framework == "numpy":
         if subject.spec.gradients:
             yield Row(claim, "not offered", note="a NumPy function returns its gradients")
         return
@@ -113,7 +111,7 @@ def options(subject: Subject, seed: int) -> Iterator[Row]:
     """Try several values of each option, with the others at their defaults and not."""
     for name in subject.spec.options:
         cases = []
-        for value in OPTION_VALUES[name]:
+        for value in subject.spec.numbers[name].tried:
             option: dict[str, Any] = {name: value}
             problem = draw(subject.spec, (seed, 6, 5), 6, 5, **option)
             cases.append(Case((problem,), f"{name} {value}"))
@@ -124,7 +122,8 @@ def options(subject: Subject, seed: int) -> Iterator[Row]:
     if len(subject.spec.options) > 1:
         combined = []
         for name in subject.spec.options:
-            for value in OPTION_VALUES[name][: 0 if name in subject.wrong_options else None]:
+            wrong = name in subject.wrong_options
+            for value in () if wrong else subject.spec.numbers[name].tried:
                 combination = subject.other_options() | {name: value}
                 label = ", ".join(f"{key} {number}" for key, number in combination.items())
                 problem = draw(subject.spec, (seed, 5, 6), 5, 6, **combination)
@@ -172,21 +171,14 @@ def _gradient(subject: Subject, case: Case, part: int) -> np.ndarray | None:
 
 def _terms(spec: Spec, seed: int) -> Iterator[tuple[str, int, Problem, Problem | None]]:
     """Yield each term: its name, argument, a problem that it affects, and one without the term."""
-    if spec.loss in ("dtw", "soft_dtw"):
-        for index, name in enumerate(spec.gradients):
-            yield f"alignment to {name}", index, draw(spec, (seed,), 3, 2), None
-        return
-    # With sigma 0 each frame is near only itself, at distance 0.
-    near: dict[str, Any] = {"sigma": 20.0, "margin": 2.0}
-    far: dict[str, Any] = {"sigma": 0.0, "margin": 1e3}
-    if spec.loss == "contrastive_idm":
-        yield "near frames", 0, draw(spec, (seed,), 3, 3, **near), None
-        yield "far frames", 0, draw(spec, (seed,), 3, 3, **far), None
-        return
-    for index, name in enumerate(spec.names):
-        alone = draw(spec, (seed,), 3, 3, **near, alpha=0.0)
-        yield f"alignment to {name}", index, alone, None
-        for term, settings in (("near", near), ("far", far)):
-            without = draw(spec, (seed,), 3, 3, **settings, alpha=0.0)
-            problem = draw(spec, (seed,), 3, 3, **settings)
-            yield f"regularizer, {term} frames, to {name}", index, problem, without
+    terms = spec.kind.terms() if spec.inputs == "embeddings" else _term_of_costs()
+    for term in terms:
+        problem = draw(spec, (seed,), *term.shape, **term.options)
+        without = None
+        if term.without is not None:
+            without = draw(spec, (seed,), *term.shape, **term.without)
+        yield term.name, term.argument, problem, without
+
+
+def _term_of_costs() -> Iterator[Term]:
+    yield Term("alignment to D", 0, (3, 2), {})

@@ -11,6 +11,8 @@ from tests.verify.faults import (
     batched,
     calls,
     numeric,
+    pairs,
+    paths,
     regularized,
     transformed,
 )
@@ -25,6 +27,8 @@ __all__ = [
     "batched",
     "calls",
     "numeric",
+    "pairs",
+    "paths",
     "regularized",
     "transformed",
 ]
