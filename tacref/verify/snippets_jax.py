@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 from tacref.verify.findings import Finding
 from tacref.verify.subject import Subject
 
@@ -33,7 +31,7 @@ def jax_snippet(subject: Subject, finding: Finding, right: str = "") -> str:
         values = case.right_values(subject.reduction)[0].tolist()
         expected = values if count > 1 else values[0]
     else:
-        above = list(case.upstream or np.ones(count))
+        above = list(case.upstream or [1.0] * count)
         lines.append(f"value, back = jax.vjp(of_case, {arguments})")
         lines.append(f"above = jax.numpy.array({above}, value.dtype).reshape(value.shape)")
         lines.append(f"print(back(above)[{part}].tolist())")

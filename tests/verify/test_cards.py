@@ -18,9 +18,12 @@ from tacref.losses import (
 )
 from tacref.reference import dtw, soft_dtw_value_and_grad
 from tacref.verify import assert_loss_correct, check
+from tacref.verify.claims.batches import find_reduction
 from tacref.verify.own import implementations
+from tacref.verify.spec import Spec
+from tacref.verify.subject import Subject
 from tests.verify import plain, plain_pairs
-from tests.verify.faults import aligned, batched, numeric, regularized
+from tests.verify.faults import aligned, batched, numeric, pairs, regularized
 
 
 def failed(report):
@@ -108,6 +111,23 @@ def test_a_right_loss_passes(fn, options, monkeypatch):
 def test_one_number_is_told_to_be_the_sum_or_the_mean(fn, reduction, monkeypatch):
     monkeypatch.setattr("tacref.verify.claims.extremes.MAX_SECONDS_PER_CALL", 0.1)
     assert row_of(check(fn, "soft_dtw"), "sum or mean").note == f"the {reduction} over the items"
+
+
+@pytest.mark.parametrize(
+    ("fn", "spec", "reduction"),
+    [
+        (of_mean_tcc, Spec("tcc", variant="regression_mse"), "mean"),
+        (of_sum_divergence, Spec("divergence"), "sum"),
+        (of_mean_contrast, Spec("sequence_contrastive"), "mean"),
+        (plain_pairs.divergence, Spec("divergence"), "none"),
+        (pairs.root_mean_square, Spec("divergence"), "neither"),
+    ],
+)
+def test_the_reduction_is_found_for_every_kind(fn, spec, reduction):
+    for seed in range(20):
+        subject = Subject(fn, spec, "a function")
+        find_reduction(subject, seed)
+        assert subject.reduction == reduction
 
 
 @pytest.mark.parametrize(
