@@ -19,3 +19,9 @@ def cost(D):
     B, n, m = D.shape
     rows, columns = torch.full((B,), n, device=D.device), torch.full((1,), m, device=D.device)
     return torchdtw.dtw_batch(D[:, None], rows, columns, symmetric=False)[:, 0]
+
+
+def path(x, y):
+    """Cells of the cheapest path of one pair of embeddings, NumPy arrays."""
+    D = torch.cdist(torch.from_numpy(x), torch.from_numpy(y)).square()
+    return torchdtw.dtw_path(D).numpy()
