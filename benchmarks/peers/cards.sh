@@ -19,5 +19,5 @@ install -c constraints.txt ott-jax==0.6.0
 # It has no package.
 install --no-deps "sdtw_div @ git+https://github.com/google-research/soft-dtw-divergences@dcf1ae8653cb4dcfcea903470f8a58319027e9cb" ||
   echo "soft-dtw-divergences could not be installed" >&2
-"$work/venv/bin/python" -m benchmarks.peers.cards "$@" >"$work/peers.md"
+RUST_BACKTRACE=0 "$work/venv/bin/python" -m benchmarks.peers.cards "$@" >"$work/peers.md"
 if [[ $# -eq 0 ]]; then mv "$work/peers.md" docs/peers.md; else cat "$work/peers.md"; fi

@@ -2,7 +2,7 @@
 
 python -m tacref.verify librosa_adapter:loss --as dtw --framework numpy
 
-Its band is a share of the shorter length, rounded to frames, around a diagonal in steps.
+Its band is a share of the shorter length, which a width in frames is made into here.
 """
 
 import librosa
@@ -20,5 +20,5 @@ def path(x, y, *, band=None):
 
 def _dtw(x, y, band, **options):
     if band is not None:
-        options |= {"global_constraints": True, "band_rad": band}
+        options |= {"global_constraints": True, "band_rad": band / min(len(x), len(y))}
     return librosa.sequence.dtw(x.T, y.T, metric="sqeuclidean", **options)

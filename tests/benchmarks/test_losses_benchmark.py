@@ -207,3 +207,17 @@ def test_a_sum_over_the_batch_is_compared_with_the_sum(monkeypatch):
     with_contestants(monkeypatch, "gradient", dataclasses.replace(summed, summed=False))
     with pytest.raises(ValueError, match="summed returned 1 values, not 3"):
         losses.main(["--small", "--only", "gradient"])
+
+
+def test_an_unknown_contestant_is_an_error(capsys):
+    with pytest.raises(SystemExit):
+        losses.main(["--only", "dtw", "--who", "aeon", "nobody"])
+    assert "--who: unknown: nobody; known: aeon, ddtw," in capsys.readouterr().err
+
+
+def test_some_contestants_are_chosen():
+    names = [who.name for who in losses._present(TASKS["gradient"], "cpu", ["nobody"])]
+    assert names == ["tacref"]
+    both = ["tacref, backend torch"]
+    names = [who.name for who in losses._present(TASKS["gradient"], "cpu", both)]
+    assert names == ["tacref", *both]
