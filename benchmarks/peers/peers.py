@@ -140,8 +140,8 @@ PEERS = (
     Peer(
         "dtaidistance",
         "DTW in C with threads, with windows, penalties and open ends, subsequences and k best "
-        "matches. Its window counts the diagonal, so that its 3 is |i - j| <= 2 where n = m. The fast "
-        "distance of series of one number is inf for some, which surprises.md shows.",
+        "matches. Its window counts the diagonal, so that its 3 is |i - j| <= 2 where n = m. Its "
+        "fast distance of series of one number is inf for some, which surprises.md shows.",
         (
             Card("dtaidistance_adapter", "loss", "DTW, NumPy", HARD_NUMPY),
             Card("dtaidistance_adapter", "fast_loss", "DTW by its C library, NumPy", HARD_NUMPY),
