@@ -16,9 +16,9 @@ def loss(x, y, *, band=None):
 
 def fast_loss(x, y, *, band=None):
     """As `loss`, by its C library, which wants float64 in C order; series have a function."""
+    x, y = (np.ascontiguousarray(each, np.float64) for each in (x, y))
     if x.shape[1] == 1:
-        series = (np.ascontiguousarray(each[:, 0]) for each in (x, y))
-        return float(dtw.distance_fast(*series, window=band)) ** 2
+        return float(dtw.distance_fast(x[:, 0], y[:, 0], window=band)) ** 2
     return float(dtw_ndim.distance_fast(x, y, window=band)) ** 2
 
 

@@ -131,7 +131,8 @@ PEERS = (
     Peer(
         "aeon",
         "Many elastic distances of pairs of series, compiled by Numba, with bands as a share of "
-        "the length. Its DTW is right to the last digits; its soft-DTW is an absolute value.",
+        "the length. Its DTW is right to the last digits; its soft-DTW is an absolute value "
+        "without gradients.",
         (
             Card("aeon_adapter", "loss", "DTW, NumPy", HARD_NUMPY),
             Card("aeon_adapter", "soft_loss", "soft-DTW, NumPy", SOFT_NUMPY),
