@@ -100,7 +100,7 @@ PEERS = (
     ),
     Peer(
         "sdtw-cuda-torch",
-        "A soft-DTW in Triton and Numba for long sequences on CUDA; the copy within "
+        "A soft-DTW for long sequences on CUDA; the copy within "
         "dtw-loss-functions (whose version this is), since it has no package. Here its code for "
         "the CPU, whose values and gradients are right to the last digits.",
         (Card("dtw_loss_functions_adapter", "sdtw_cuda_torch", "soft-DTW of embeddings", SOFT),),
@@ -108,8 +108,8 @@ PEERS = (
     ),
     Peer(
         "ott-jax",
-        "Soft-DTW of two series by jax; reverse mode of it, while forward mode is refused. It is right "
-        "but for one frame against one frame, where value and gradients are doubled.",
+        "Soft-DTW of two series by jax; reverse mode of it, while forward mode is refused. It is "
+        "right but for one frame against one frame, where value and gradients are doubled.",
         (Card("ott_adapter", "loss", "soft-DTW of embeddings, jax", SOFT_NUMPY),),
     ),
     Peer(
