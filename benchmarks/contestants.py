@@ -4,6 +4,7 @@ The libraries are imported when a contestant is loaded, so that one which is mis
 """
 
 import importlib.metadata
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -41,6 +42,8 @@ class Contestant:
         It takes torch tensors on the device, not NumPy arrays.
     unsigned : bool
         It returns the absolute value.
+    summed : bool
+        It returns one number for the batch, the sum over its items.
     note : str
         What it computes, and how.
     """
@@ -52,6 +55,7 @@ class Contestant:
     devices: tuple[str, ...] = ("cpu",)
     tensors: bool = False
     unsigned: bool = False
+    summed: bool = False
     note: str = SQUARED
 
     @property
@@ -86,9 +90,9 @@ def _one_by_one(function: Callable[..., Any]) -> Callable[..., list[Any]]:
     return lambda x, y: [function(a, b) for a, b in zip(x, y, strict=True)]
 
 
-def _batches(module: str) -> Callable[[str], Callable[..., Any]]:
+def _batches(module: str, function: str = "loss") -> Callable[[str], Callable[..., Any]]:
     """Return how to load a soft-DTW of batches of tensors."""
-    return lambda device: partial(importlib.import_module(module).loss, gamma=GAMMA)
+    return lambda device: partial(getattr(importlib.import_module(module), function), gamma=GAMMA)
 
 
 def _pairs(module: str, function: str, **options: float) -> Callable[[str], Callable[..., Any]]:
@@ -143,6 +147,16 @@ GRADIENT = (
         note="all differences (B, n, n, d) at once; sums rounded to float32 before the gradient; "
         "computed on the CPU for any device",
     ),
+    Contestant(
+        "ddtw",
+        _batches(f"{PEERS}.ddtw_adapter", "summed_loss"),
+        "ddtw",
+        {"float32": ROUNDED, "float64": EXACT},
+        tensors=True,
+        summed=True,
+        note="all differences (B, n, n, d) at once; in the dtype of the inputs; one mean for the "
+        "batch, multiplied by B",
+    ),
 )
 VALUE = (
     OURS,
@@ -189,3 +203,6 @@ PATH = (
     Contestant("librosa", _pairs(f"{PEERS}.librosa_adapter", "path"), "librosa", ONLY64),
     Contestant("dtw-python", _pairs(f"{PEERS}.dtw_python_adapter", "path"), "dtw-python", ONLY64),
 )
+if sys.version_info >= (3, 12):  # which it needs
+    torchdtw = _pairs(f"{PEERS}.torchdtw_adapter", "path")
+    PATH += (Contestant("torchdtw", torchdtw, "torchdtw", ONLY64, note="of torch.cdist, squared"),)

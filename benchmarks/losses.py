@@ -1,6 +1,7 @@
 """Measure the losses and DTW beside other libraries, and print tables in Markdown.
 
 python -m benchmarks.losses [--device cuda] [--json FILE] [--plot FILE] [--long]
+python -m benchmarks.losses --only gradient --who ddtw pysdtw      ours and these
 python -m benchmarks.losses --small --require-peers     only whether all agree
 
 The other libraries are those of benchmarks/requirements.txt; those that are missing are named, and
@@ -76,6 +77,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default: cpu")
     parser.add_argument("--only", nargs="+", choices=list(TASKS), help="tasks; default: all")
+    parser.add_argument("--who", nargs="+", metavar="NAME", help="others; default: all there are")
     parser.add_argument(
         "--shapes", nargs="+", type=_shape, metavar="BxNxD", help="default: each task's own"
     )
@@ -102,6 +104,9 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--plot", type=Path, help="file for the scaling figures")
     parser.add_argument("--json", type=Path, help="file for all numbers")
     options = parser.parse_args(argv)
+    known = {who.name for task in TASKS.values() for who in task.contestants}
+    if unknown := sorted(set(options.who or ()) - known):
+        parser.error(f"--who: unknown: {', '.join(unknown)}; known: {', '.join(sorted(known))}")
     if options.device == "cuda" and not torch.cuda.is_available():
         parser.error("--device cuda: torch finds no GPU")
     return options
@@ -127,13 +132,19 @@ def _print_contestants(tasks: list[Task], device: str) -> list[str]:
     return list(missing)
 
 
-def _present(task: Task, device: str) -> list[Contestant]:
-    return [who for who in task.contestants if who.installed and device in who.devices]
+def _present(task: Task, device: str, names: list[str] | None = None) -> list[Contestant]:
+    """Return who takes part: ours, and of the others that are there all, or those of `names`."""
+    return [
+        who
+        for who in task.contestants
+        if who.installed and device in who.devices
+        if names is None or who is task.contestants[0] or who.name in names
+    ]
 
 
 def _measure_task(task: Task, options: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
     """Print a table for each kind of inputs."""
-    present = _present(task, options.device)
+    present = _present(task, options.device, options.who)
     for kind in options.inputs if present else ():
         print(f"### {task.title}\n\nInputs (seed {SEED}): {KINDS[kind]}.\n")
         print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
@@ -201,7 +212,7 @@ def _measure_first_calls(
     print("| task | contestant | nothing compiled before | compiled code of the run before |")
     print("|---|---|---|---|")
     for task in (task for task in tasks if task.gradient):
-        for who in _present(task, options.device):
+        for who in _present(task, options.device, options.who):
             try:
                 cold, warm = cold_and_warm(task.name, who.name, PAPER, "float32", options.device)
             except Skipped as reason:

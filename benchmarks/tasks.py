@@ -161,8 +161,17 @@ def solve(task: Task, kind: str, shape: Shape) -> Answer:
 
 
 def value_error(who: Contestant, answer: Answer, truth: Answer) -> float:
-    """Largest error of a value, over the larger of 1 and the value."""
+    """Largest error of a value, over the larger of 1 and the value.
+
+    Raises
+    ------
+    ValueError
+        If it is not one value for each item, or one for the batch.
+    """
     values = np.abs(truth.values) if who.unsigned else truth.values
+    values = values.sum(keepdims=True) if who.summed else values
+    if answer.values.size != values.size:
+        raise ValueError(f"{who.name} returned {answer.values.size} values, not {values.size}")
     return float((np.abs(answer.values - values) / np.maximum(1.0, np.abs(values))).max())
 
 

@@ -193,3 +193,31 @@ def test_the_figure_is_drawn(monkeypatch, tmp_path):
     arguments = ["--small", "--only", "gradient", "--budget", "0", "--plot", str(path)]
     assert losses.main(arguments) == 0
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_sum_over_the_batch_is_compared_with_the_sum(monkeypatch):
+    ours = contestants.OURS
+
+    def load(device):
+        return lambda x, y: ours.load(device)(x, y).sum()
+
+    summed = dataclasses.replace(ours, name="summed", package="numpy", load=load, summed=True)
+    with_contestants(monkeypatch, "gradient", summed)
+    assert losses.main(["--small", "--only", "gradient"]) == 0
+    with_contestants(monkeypatch, "gradient", dataclasses.replace(summed, summed=False))
+    with pytest.raises(ValueError, match="summed returned 1 values, not 3"):
+        losses.main(["--small", "--only", "gradient"])
+
+
+def test_an_unknown_contestant_is_an_error(capsys):
+    with pytest.raises(SystemExit):
+        losses.main(["--only", "dtw", "--who", "aeon", "nobody"])
+    assert "--who: unknown: nobody; known: aeon, ddtw," in capsys.readouterr().err
+
+
+def test_some_contestants_are_chosen():
+    names = [who.name for who in losses._present(TASKS["gradient"], "cpu", ["nobody"])]
+    assert names == ["tacref"]
+    both = ["tacref, backend torch"]
+    names = [who.name for who in losses._present(TASKS["gradient"], "cpu", both)]
+    assert names == ["tacref", *both]
