@@ -43,10 +43,9 @@ def test_one_build_without_a_warning(installed):
 
 def test_several_builds_are_named_once(installed):
     installed(onnxruntime="1.31.0", onnxruntime_gpu="1.31.1")
-    with pytest.warns(UserWarning, match="onnxruntime and onnxruntime-gpu are installed") as found:
+    with pytest.warns(UserWarning, match="onnxruntime and onnxruntime-gpu are installed"):
         runtime.onnxruntime()
-        runtime.onnxruntime()
-    assert len(found) == 1
+    runtime.onnxruntime()  # a second warning would be an error
 
 
 def test_without_any_the_command_says_what_to_install(
