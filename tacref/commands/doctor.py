@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 
 from tacref.commands.guard import command
+from tacref.commands.machine import report
 from tacref.commands.options import Parser, add_json
-from tacref.machine import report
 from tacref.terminal import printable
 
 

@@ -8,8 +8,8 @@ import onnxruntime
 import pytest
 import torch
 
-from tacref import machine, runtime
-from tacref.commands import main
+from tacref import runtime
+from tacref.commands import machine, main
 
 
 def test_facts_as_json(monkeypatch, capsys):
