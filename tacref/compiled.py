@@ -103,7 +103,7 @@ class _KernelCache(FunctionCache):
     @property
     def cache_path(self) -> str | None:
         """Return where code is looked for first."""
-        return next((str(root / _folder(self._sources)) for root in _roots()), None)
+        return next((str(root / _folder(self._sources)) for root in code_folders()), None)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the code that an earlier process kept, or None."""
@@ -119,7 +119,7 @@ class _KernelCache(FunctionCache):
         if not self._enabled or self._sources is None:
             return None
         key = self._index_key(sig, target_context.codegen())
-        for root in _roots():
+        for root in code_folders():
             folder = root / _folder(self._sources)
             payload = _read(folder / self._file_name(key), key)
             if payload is not None:
@@ -137,7 +137,7 @@ class _KernelCache(FunctionCache):
         key = self._index_key(sig, data.codegen)
         content = dumps((key, data._reduce()))
         reason = "there is no folder for it"
-        for root in _roots():
+        for root in code_folders():
             try:
                 _write(root, _folder(self._sources), self._file_name(key), content)
                 return
@@ -147,7 +147,7 @@ class _KernelCache(FunctionCache):
 
     def flush(self) -> None:
         """Remove this kernel's code, for `recompile`."""
-        for root in _roots():
+        for root in code_folders():
             for file in (root / _folder(self._sources)).glob(f"{self._name}-*{_FILE_SUFFIX}"):
                 with contextlib.suppress(OSError):
                     file.unlink()
@@ -199,8 +199,8 @@ def _folder(sources: str | None) -> str:
     return f"{_FOLDER_PREFIX}{str(sources)[:16]}"
 
 
-def _roots() -> Iterator[Path]:
-    """Yield where folders of compiled code may be, the preferred one first."""
+def code_folders() -> Iterator[Path]:
+    """Yield where compiled code may be kept, the preferred place first."""
     folder = config.CACHE_DIR  # type: ignore[attr-defined]
     if folder:
         yield Path(folder)

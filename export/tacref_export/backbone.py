@@ -9,6 +9,8 @@ import onnx.inliner
 import onnx.version_converter
 from onnxscript import values
 
+from tacref.runtime import onnxruntime
+
 if TYPE_CHECKING:
     from tacref.encoder.frozen.model import BackboneFile
 
@@ -139,6 +141,7 @@ def _inner_graphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
 
 
 def _to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
+    onnxruntime()  # before anything else imports it
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     half: onnx.ModelProto = convert_float_to_float16(model, keep_io_types=True)

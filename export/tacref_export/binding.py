@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from tacref.runtime import onnxruntime
 from tacref_export.metadata import CONTEXT, INPUT, NEXT_CONTEXT, OUTPUT
 
 
@@ -68,8 +69,7 @@ class DeviceRunner:
             return self._run_free(frames, context)
 
     def _run_free(self, frames: np.ndarray, context: Any | None) -> tuple[np.ndarray, Any]:
-        import onnxruntime as ort
-
+        ort = onnxruntime()
         if self._frames is None or self._frames.shape() != list(frames.shape):
             self._frames = _buffer(frames, self._device)
         self._frames.update_inplace(frames)
@@ -109,8 +109,7 @@ class _FixedBuffers:
         context: Any,
         embeddings: np.ndarray,
     ) -> None:
-        import onnxruntime as ort
-
+        ort = onnxruntime()
         self._session, self._device = session, device
         self._frames, self._embeddings = _buffer(frames, device), _buffer(embeddings, device)
         self._context, self._next_context = (_buffer(context.numpy(), device) for _ in range(2))
@@ -134,6 +133,5 @@ class _FixedBuffers:
 
 def _buffer(like: np.ndarray, device: str) -> Any:
     """Allocate a tensor of an array's shape and type on a device."""
-    import onnxruntime as ort
-
+    ort = onnxruntime()
     return ort.OrtValue.ortvalue_from_shape_and_type(list(like.shape), like.dtype, device, 0)

@@ -14,6 +14,7 @@ from tacref.encoder.config import EncoderConfig
 from tacref.encoder.frames import FrameError
 from tacref.evaluation import kendall_tau
 from tacref.kernels.resize import resize
+from tacref.runtime import onnxruntime
 from tacref_export.binding import ArrayRunner
 from tacref_export.graph import Graph
 from tacref_export.metadata import INPUT, NEXT_CONTEXT, OUTPUT, context_rows
@@ -64,6 +65,7 @@ def quantize(graph: Graph, config: EncoderConfig, clips: Sequence[str | Path]) -
     Graph
         With the same inputs and outputs.
     """
+    onnxruntime()  # before anything else imports it
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     logger = logging.getLogger()

@@ -17,7 +17,7 @@ from tacref.encoder.embedding import Embedder, check_frame
 from tacref.encoder.encoder import Encoder
 from tacref.encoder.frames import FrameError
 from tacref.memory import memory_errors
-from tacref.runtime import WEIGHTS_FOLDER
+from tacref.runtime import WEIGHTS_FOLDER, onnxruntime
 from tacref_export.binding import ArrayRunner
 from tacref_export.graph import Graph
 from tacref_export.metadata import INPUT, OUTPUT, context_rows
@@ -212,8 +212,7 @@ def measure_parity(encoder: Embedder, graph: Graph, videos: Sequence[Video]) -> 
 
 def open_graph(model: bytes, folder: Path | None = None, *, optimize: bool = True) -> Any:
     """Open a serialized model, perhaps with weights in a file of a folder, on the CPU."""
-    import onnxruntime as ort
-
+    ort = onnxruntime()
     options = ort.SessionOptions()
     options.log_severity_level = 4
     if folder is not None:

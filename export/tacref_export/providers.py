@@ -8,7 +8,7 @@ from typing import Any
 
 from tacref.memory import memory_errors
 from tacref.providers import PROVIDERS, cuda_options, missing_parts
-from tacref.runtime import WEIGHTS_FOLDER
+from tacref.runtime import WEIGHTS_FOLDER, onnxruntime
 
 MAX_THREADS = 1024  # onnxruntime starts any number, whatever the machine has
 
@@ -96,8 +96,7 @@ def open_session(
     MemoryError
         If there is not enough memory.
     """
-    import onnxruntime as ort
-
+    ort = onnxruntime()
     requested = [name for name in providers if name != "cpu"]
     missing = {name: parts for name in requested if (parts := missing_parts(name))}
     if missing and not allow_cpu:

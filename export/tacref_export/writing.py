@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tacref.files import new_file, replacing
+from tacref.runtime import onnxruntime
 
 if TYPE_CHECKING:
     import onnx
@@ -102,7 +103,6 @@ def write(
 
 
 def _describe(graph: "Graph", config: "EncoderConfig", run: Path, export: Export) -> None:
-    import onnxruntime
     import torch
 
     import tacref
@@ -137,7 +137,7 @@ def _describe(graph: "Graph", config: "EncoderConfig", run: Path, export: Export
         **({"tau": json.dumps(dataclasses.asdict(export.tau))} if export.tau else {}),
         "weights_sha256": hashlib.sha256((run / WEIGHTS).read_bytes()).hexdigest(),
         "torch": torch.__version__,
-        "onnxruntime": onnxruntime.__version__,
+        "onnxruntime": onnxruntime().__version__,
         "streaming": base64.b64encode(graph.streaming).decode(),
         **stated_weights(graph.folder, export.weights),
     }.items():

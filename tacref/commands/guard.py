@@ -89,6 +89,8 @@ def _reason(error: BaseException) -> str | None:
     if is_out_of_memory(error):
         return f"out of memory ({line})"
     if isinstance(error, ImportError):
+        if "pip install" in line:
+            return line
         return (
             f"needs a package that is not installed ({line}); "
             "pip install 'tacref[all]' has all of them"

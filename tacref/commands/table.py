@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": "go the whole road on the built-in activity: train, evaluate, export, align",
     "verify": "check a loss: value, gradients, padding, extremes",
     "export": "write a run's encoder as one ONNX file, proven equal to torch",
+    "doctor": "list versions, providers, GPUs and folders, for a report of a fault",
     "inspect-backbone": "say what an ONNX model takes and gives, as a backbone for training",
 }
 
