@@ -40,8 +40,9 @@ $(DOCS_VENV)/.ready: docs/requirements.txt
 	$(DOCS_VENV)/bin/python -m pip check
 	@touch $@
 
+# Not with --quiet: it hides the warnings from --strict.
 docs: $(DOCS_VENV)/.ready
-	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --quiet --strict --site-dir $(SITE)
+	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --strict --site-dir $(SITE)
 
 lint: $(READY)
 	$(BIN)/ruff check .
