@@ -1,12 +1,15 @@
-# make demo: the whole road on the built-in activity.  make test: all tests.
-# Both set up .venv themselves; they need Python 3.11+ and make.
+# make demo: the whole road on the built-in activity.  make test: all tests.  make docs: the pages
+# as a site, in the folder site.  They set up what they need in .venv and .venv-docs themselves, and
+# need Python 3.11+ and make.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := demo
+DOCS_VENV := .venv-docs
+SITE := site
 
-.PHONY: setup demo test lint format clean
+.PHONY: setup demo test docs lint format clean
 
 setup: $(READY)
 
@@ -31,6 +34,16 @@ test: $(READY)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 
+$(DOCS_VENV)/.ready: docs/requirements.txt
+	$(PYTHON) -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r docs/requirements.txt
+	$(DOCS_VENV)/bin/python -m pip check
+	@touch $@
+
+# Not with --quiet: it hides the warnings from --strict.
+docs: $(DOCS_VENV)/.ready
+	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --strict --site-dir $(SITE)
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -41,4 +54,4 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(DEMO) dist build
+	rm -rf $(VENV) $(DOCS_VENV) $(DEMO) $(SITE) dist build

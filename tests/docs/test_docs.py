@@ -13,7 +13,7 @@ def _name(page):
     return page.relative_to(ROOT).as_posix()
 
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("export/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("export/*.md")])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
