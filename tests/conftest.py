@@ -45,6 +45,8 @@ SLOW = (
     "browser/test_report_in_browser.py",
     "losses/test_bands_and_steps.py",
     "verify/test_cards.py",
+    "browser/test_card_in_browser.py",
+    "verify/test_pytest_plugin.py",
     "training/test_kill.py",
     "losses/test_triton_compiles.py",
     "commands/test_train.py",

@@ -17,9 +17,10 @@ FLOORS = (
     ("tacref.encoder", "tacref.losses", "tacref.data"),
     ("tacref.reference", "tacref.kernels"),
 )
-# What `python -m` runs; each is one call of a command.
+# What `python -m` runs, each one call of a command, and what pytest loads; nobody imports them.
 ENTRANCES = {
     "tacref.__main__",
+    "tacref.pytest_plugin",
     "tacref.train",
     "tacref.verify.__main__",
     "tacref_export.__main__",
@@ -117,6 +118,10 @@ def test_nobody_imports_a_command(graph):
     }
     inside = {name for name in graph if f"{name}.".startswith("tacref.commands.")}
     assert importers - inside <= ENTRANCES
+
+
+def test_nobody_imports_an_entrance(graph):
+    assert [name for name, imported in graph.items() if imported & ENTRANCES] == []
 
 
 def test_a_circle_is_found():

@@ -113,6 +113,9 @@ def open_session(
     options.intra_op_num_threads = int(threads)
     options.log_severity_level = 4  # errors are raised below
     options.enable_mem_pattern = False  # it would keep memory for each number of frames
+    if not requested:
+        # Threads that wait for work would take the cores from those that decode the next frames.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     # Weights in other files are read only if they were checked: hashes cover no others.
     options.add_session_config_entry(

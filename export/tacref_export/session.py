@@ -10,7 +10,13 @@ from tacref_export.binding import ArrayRunner, DeviceRunner, Runner
 from tacref_export.exported import read_exported
 from tacref_export.metadata import context_rows
 from tacref_export.providers import PROVIDERS, check_providers, check_threads
-from tacref_export.streaming import EncoderStream, check_chunk, default_chunk, embed_stream
+from tacref_export.streaming import (
+    EncoderStream,
+    check_chunk,
+    default_chunk,
+    embed_stream,
+    resized,
+)
 
 
 class EncoderSession:
@@ -29,8 +35,8 @@ class EncoderSession:
     allow_cpu : bool
         Whether the CPU may run all or part of it if a provider is not available.
     chunk : int, optional
-        Frames to run at once, >= 1. By default as many as fit a few hundred megabytes. The
-        embeddings do not depend on it.
+        Frames to run at once, >= 1. By default as many as fit a few hundred megabytes, and on a CPU
+        at most 32 pictures of a video or a stream. The embeddings do not depend on it.
     cuda_graph : bool
         Whether to capture the work on a chunk once and then replay it. Needs `chunk` and "cuda" or
         "tensorrt".
@@ -196,6 +202,28 @@ class EncoderSession:
         if self._runner is None:
             raise ValueError("the session is closed")
         return EncoderStream(self._runner, self.config, resize=self.providers == ("cpu",))
+
+    def resized(self, frame: np.ndarray) -> np.ndarray:
+        """Return what `embed_stream` would make of a frame first, and takes in its place.
+
+        Parameters
+        ----------
+        frame : ndarray, shape (H, W, 3) or (F,)
+            A frame.
+
+        Returns
+        -------
+        ndarray
+            On a CPU, the picture as small as the encoder needs it; otherwise `frame` itself.
+
+        Raises
+        ------
+        ValueError
+            If the frame does not fit the encoder.
+        """
+        if self.providers == ("cpu",) and self.config.squeezes_pictures:
+            return resized(frame, self.config)
+        return frame
 
     def embed_stream(
         self, frames: Iterable[np.ndarray], chunk: int | None = None

@@ -83,12 +83,7 @@ class EncoderStream:
 
     def resized(self, frame: np.ndarray) -> np.ndarray:
         """Return what `push` would make of a frame, which takes less memory to keep."""
-        if self._size is None:
-            return frame
-        from tacref.kernels.resize import resize
-
-        self._config.check_frame(frame)
-        return resize(frame, self._size)
+        return frame if self._size is None else resized(frame, self._config)
 
     def _run(self, frames: np.ndarray) -> np.ndarray:
         try:
@@ -132,6 +127,20 @@ class EncoderStream:
         return rows
 
 
+def resized(frame: np.ndarray, config: EncoderConfig) -> np.ndarray:
+    """Return a picture in the size of the encoder.
+
+    Raises
+    ------
+    ValueError
+        If it is not a picture.
+    """
+    from tacref.kernels.resize import resize
+
+    config.check_frame(frame)
+    return resize(frame, config.size)
+
+
 def embed_stream(
     stream: EncoderStream, frames: Iterable[np.ndarray], chunk: int | None
 ) -> Iterator[np.ndarray]:
@@ -144,7 +153,8 @@ def embed_stream(
     frames : iterable of ndarray
         Frames of the same size; read once.
     chunk : int, optional
-        Frames to run at once, >= 1. By default `default_chunk` of the first frame.
+        Frames to run at once, >= 1. By default `default_chunk` of the first frame, at most
+        `_MAX_CPU_CHUNK` if pictures are resized here.
 
     Yields
     ------
@@ -167,7 +177,10 @@ def embed_stream(
             stream._config.check_frame(frame)
             shape = frame.shape
         small = stream.resized(frame)
-        chunk = chunk or default_chunk(small, stream._config)
+        if chunk is None:
+            chunk = default_chunk(small, stream._config)
+            if stream._size is not None:
+                chunk = min(chunk, _MAX_CPU_CHUNK)
         pending.append(small)
         if len(pending) == chunk:
             yield stream.push(np.stack(pending))
@@ -190,6 +203,8 @@ def check_chunk(chunk: int | None) -> None:
         raise ValueError(f"chunk must be a whole number >= 1, got {chunk!r}")
 
 
+# Of small pictures on a CPU: the feature maps of more do not stay in its cache.
+_MAX_CPU_CHUNK = 32
 # For the frames of a chunk and the largest feature maps computed from them.
 _MAX_CHUNK_BYTES = 256 << 20
 

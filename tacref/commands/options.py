@@ -103,6 +103,6 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="compute on cpu, cuda, ... (default: cpu)")
 
 
-def add_json(parser: argparse.ArgumentParser, what: str = "one JSON object") -> None:
-    """Add the choice of JSON instead of words."""
+def add_json(parser: argparse._ActionsContainer, what: str = "one JSON object") -> None:
+    """Add the choice of JSON instead of words to a parser, or to a group of choices."""
     parser.add_argument("--json", action="store_true", help=f"print {what}")

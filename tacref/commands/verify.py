@@ -54,7 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add("--seed", type=seed, default=0, help="draw inputs from this seed, >= 0 (default: 0)")
     add("--html", metavar="FILE", help="also write the cards as a page")
-    add_json(parser)
+    printed = parser.add_mutually_exclusive_group()
+    add_json(printed)
+    printed.add_argument(
+        "--markdown",
+        action="store_true",
+        help="print Markdown for an issue on GitHub; its first line is a badge",
+    )
     options = parser.parse_args(argv)
     if options.function and not options.loss:
         raise ValueError(f"--as must say what the function claims to compute: {', '.join(LOSSES)}")
@@ -63,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.html:
         check_new_file(options.html)
 
+    from tacref.verify.markdown import to_markdown
     from tacref.verify.page import to_html
     from tacref.verify.report import summary, to_json
     from tacref.verify.run import card, own_cards
@@ -74,9 +81,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         reports = own_cards(options.seed)
     if options.html:
         with replacing(options.html) as path:
-            Path(path).write_text(_printable_lines(to_html(reports)), encoding="utf-8")
+            Path(path).write_text(to_html(reports), encoding="utf-8")
     if options.json:
         print(json.dumps(to_json(reports)))
+    elif options.markdown:
+        print(to_markdown(reports), end="")
     elif not reports[0].error:
         print(_printable_lines(str(reports[0]) if options.function else summary(reports)))
     for report in reports:

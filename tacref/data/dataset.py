@@ -207,6 +207,11 @@ class PairDataset:
         return self._reader.features if isinstance(self._reader, FeatureSideReader) else None
 
     @property
+    def reads_pictures(self) -> bool:
+        """True if frames are drawn that are pictures."""
+        return self.features is None and any(clip.kind != "features" for clip in self.clips)
+
+    @property
     def short_clips(self) -> list[Path]:
         """Clips with fewer frames than are drawn, so that some are drawn several times."""
         return [path for path, length in self.lengths.items() if length < self.frames]

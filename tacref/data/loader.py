@@ -4,14 +4,15 @@ import os
 import signal
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
 from tacref.cores import threads_available
 from tacref.data import video
+from tacref.data.ahead import read_ahead
 from tacref.data.batch import PairBatch
 from tacref.data.dataset import PairDataset
 
@@ -40,9 +41,9 @@ def iter_batches(
     parts : int
         Number of equal parts of the share of this process.
     workers : int
-        Number of processes that read ahead; 0 reads in this one. They are started afresh, not
-        forked, so a script that calls this needs `if __name__ == "__main__":`. They end with this
-        process, however it ends.
+        Number of processes that read ahead; 0 reads in this one, where a thread reads pictures one
+        step ahead. Processes are started afresh, not forked, so a script that calls this needs
+        `if __name__ == "__main__":`. They end with this process, however it ends.
 
     Yields
     ------
@@ -62,10 +63,11 @@ def iter_batches(
         raise ValueError(f"workers must be >= 0, got {workers!r}")
     share = {"rank": rank, "world": world, "parts": parts}
     if workers == 0:
-        for step in steps:
-            start = time.perf_counter()
-            batches = _read(dataset, step, **share)
-            yield batches, time.perf_counter() - start
+        with closing(_read_here(dataset, steps, share)) as read:
+            for _ in steps:
+                start = time.perf_counter()
+                batches = next(read)
+                yield batches, time.perf_counter() - start
         return
     pool: list[_Worker] = []
     try:
@@ -83,6 +85,14 @@ def iter_batches(
     finally:
         for worker in pool:
             worker.end()
+
+
+def _read_here(
+    dataset: PairDataset, steps: range, share: dict[str, int]
+) -> Generator[list[PairBatch]]:
+    batches = (_read(dataset, step, **share) for step in steps)
+    # Rows of features are read faster than a thread takes them over.
+    yield from read_ahead(batches, 1) if dataset.reads_pictures else batches
 
 
 def _read(dataset: PairDataset, step: int, *, rank: int, world: int, parts: int) -> list[PairBatch]:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import av
 import numpy as np
-from av.sidedata.sidedata import Type
+from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 # Matrix coefficients (ITU-T H.273, table 4).
@@ -54,7 +54,10 @@ class PictureReader:
         return not self.swaps_sides and a > 0 and d > 0
 
     def _note_orientation(self, frame: av.VideoFrame) -> None:
-        matrix: Any = frame.side_data.get("DISPLAYMATRIX")  # a buffer
+        # Not `frame.side_data`, which the frame keeps, and which keeps the frame: a cycle, whose
+        # picture would stay in memory until Python looks for cycles, hundreds of frames later.
+        side_data = SideDataContainer(frame)  # type: ignore[call-arg]
+        matrix: Any = side_data.get("DISPLAYMATRIX")  # a buffer
         if matrix is not None:
             a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
             self._matrix = (a, b, c, d)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tacref.data.augment import augment_pictures, change_view, stretch_offsets
+from tacref.data.augment import augment_pictures, augment_view, stretch_offsets
 from tacref.data.cache import ClipCache, ClipIndex
 from tacref.data.clips import Clip
 from tacref.data.sampling import context_windows, segment_uniform
@@ -130,8 +130,7 @@ class SideReader:
     def _augment(self, clip: Clip, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if not self.augment or clip.kind == "features":
             return frames
-        frames = augment_pictures(frames, rng)
-        return frames if self.views == 1 else change_view(frames, rng)
+        return augment_pictures(frames, rng) if self.views == 1 else augment_view(frames, rng)
 
     def _decoded_clip(self, clip: Clip, index: ClipIndex | None) -> np.ndarray | None:
         """Return all frames of a clip from the cache, or None to read single frames."""

@@ -128,7 +128,8 @@ class VideoFrames(Iterator[tuple[np.ndarray, float]]):
                             f"{picture.shape[1]}x{picture.shape[0]} at frame {extent.count}"
                         )
                     tick = frame.time_base
-                    extent.add(time, float(frame.duration * tick) if tick else None)
+                    duration = frame.duration * tick.numerator / tick.denominator if tick else None
+                    extent.add(time, duration)
                     yield picture, time
             except DamageError:
                 raise ValueError(f"{path}: damaged or cut off: {extent}") from None

@@ -3,14 +3,23 @@
 import torch
 from torch import Tensor, nn
 
+from tacref.encoder.group_norm import group_norm_relu, takes_kernel
 
-def _block(channels_in: int, channels: int, kernel: int = 3) -> nn.Sequential:
-    # Group normalization has no batch statistics, so training and inference compute the same.
-    return nn.Sequential(
-        nn.Conv2d(channels_in, channels, kernel, stride=2, padding=kernel // 2, bias=False),
-        nn.GroupNorm(8, channels),
-        nn.ReLU(inplace=True),
-    )
+
+class _Block(nn.Sequential):
+    def __init__(self, channels_in: int, channels: int, kernel: int = 3) -> None:
+        # Group normalization has no batch statistics, so training and inference compute the same.
+        super().__init__(
+            nn.Conv2d(channels_in, channels, kernel, stride=2, padding=kernel // 2, bias=False),
+            nn.GroupNorm(8, channels),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        convolution, norm, relu = self
+        assert isinstance(norm, nn.GroupNorm)
+        x = convolution(x)
+        return group_norm_relu(x, norm) if takes_kernel(x, norm) else relu(norm(x))
 
 
 class SmallBackbone(nn.Module):
@@ -30,7 +39,7 @@ class SmallBackbone(nn.Module):
         super().__init__()
         self.width = width
         self.blocks = nn.Sequential(
-            _block(3, 16, 5), _block(16, 32), _block(32, 64), _block(64, 64)
+            _Block(3, 16, 5), _Block(16, 32), _Block(32, 64), _Block(64, 64)
         )
         side = size
         for _ in range(4):

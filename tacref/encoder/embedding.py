@@ -41,6 +41,14 @@ class StreamingEmbedder(Embedder, Protocol):
         """Map the frames of one video, one by one, to embeddings, `chunk` frames at a time."""
 
 
+@runtime_checkable
+class ResizingEmbedder(Embedder, Protocol):
+    """An embedder that needs less than a whole frame."""
+
+    def resized(self, frame: np.ndarray) -> np.ndarray:
+        """Return the part of the embedder's work that makes a frame smaller."""
+
+
 def embed_clip(
     encoder: Embedder, path: str | Path, *, progress: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -73,7 +81,7 @@ def embed_clip(
     timestamps: list[float] = []
     seen = progress and sys.stderr.isatty()
     clip = progress_bar(
-        read_ahead(iter_frames(path), FRAMES_AHEAD),
+        read_ahead(_smaller(encoder, iter_frames(path), path), FRAMES_AHEAD),
         Path(path).name,
         expected_frames(path) if seen else None,
         "frames",
@@ -82,8 +90,6 @@ def embed_clip(
 
     def frames() -> Iterator[np.ndarray]:
         for frame, timestamp in clip:
-            if not timestamps:
-                check_frame(encoder, frame, path)
             timestamps.append(timestamp)
             yield frame
 
@@ -94,6 +100,17 @@ def embed_clip(
     except MemoryError as error:
         raise MemoryError(f"{path}: {error}") from None
     return np.concatenate(rows), np.asarray(timestamps)
+
+
+def _smaller(
+    encoder: Embedder, clip: Iterator[tuple[np.ndarray, float]], path: str | Path
+) -> Iterator[tuple[np.ndarray, float]]:
+    """Yield a clip's frames as small as the encoder takes them, and their times."""
+    resized = encoder.resized if isinstance(encoder, ResizingEmbedder) else None
+    for number, (frame, timestamp) in enumerate(clip):
+        if number == 0:
+            check_frame(encoder, frame, path)
+        yield frame if resized is None else resized(frame), timestamp
 
 
 def check_frame(encoder: Embedder, frame: np.ndarray, source: str | Path) -> None:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tacref.encoder.backbones import read_weights
+from tacref.encoder.chunked import in_chunks
 from tacref.encoder.config import EncoderConfig
 from tacref.encoder.frames import check_embeddings
 from tacref.encoder.frozen.modules import FrozenBackbone, FrozenHead
@@ -21,13 +22,21 @@ class Encoder(nn.Module):
     ----------
     config : EncoderConfig
         The architecture.
+
+    Attributes
+    ----------
+    chunk : int
+        In training, this many frames at a time go through preprocessing and backbone, which must
+        treat each frame by itself; 0 for all at once.
+    chunk_threads : int
+        Threads that share these chunks.
     """
 
     offsets: Tensor
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.chunk, self.chunk_threads = config, 0, 1
         self.register_buffer("offsets", torch.tensor(config.offsets), persistent=False)
         shape = Shape(
             config.size, config.channels, len(config.offsets), config.dim, config.backbone
@@ -53,7 +62,7 @@ class Encoder(nn.Module):
         """
         computed = self.config.backbone is not None and frames.is_floating_point()
         # (M, width) or (M, width, h, w)
-        features = frames if computed else self.backbone(self.preprocess(frames))
+        features = frames if computed else self._features(frames)
         whole_video = windows is None
         if windows is None:
             positions = torch.ones_like(frames.flatten(1)[:, 0], dtype=torch.int64).cumsum(0)
@@ -63,6 +72,21 @@ class Encoder(nn.Module):
         rows = windows.reshape(-1, windows.shape[-1])  # (N, K)
         embeddings = functional.normalize(self.head(features, rows, whole_video), dim=-1)
         return embeddings.reshape(*windows.shape[:-1], -1)
+
+    def _features(self, frames: Tensor) -> Tensor:
+        def compute(frames: Tensor) -> Tensor:
+            rows: Tensor = self.backbone(self.preprocess(frames))
+            return rows
+
+        if self.chunk and self.training and torch.is_grad_enabled():
+            return in_chunks(
+                compute,
+                frames,
+                self.backbone.parameters(),
+                size=self.chunk,
+                threads=self.chunk_threads,
+            )
+        return compute(frames)
 
     def take_fixed_parts(self, other: "Encoder") -> None:
         """Take from an encoder of the same architecture what training does not change.

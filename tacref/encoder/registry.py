@@ -73,6 +73,9 @@ class EncoderKind:
         The recipe of `tacref.recipes` that it is trained by where nothing else is said.
     channels_last : bool
         True if its backbone is faster with channels last in memory.
+    chunk : int
+        Frames that are best computed at a time in training on a CPU, 0 for all. The backbone must
+        treat each frame by itself, also in training.
     load_weights : callable, optional
         Loads a state dict that was read from a file (named for messages) into the backbone;
         raises a ValueError if it does not fit. Without it, the encoder takes no weight file.
@@ -85,6 +88,7 @@ class EncoderKind:
     size: int
     recipe: str
     channels_last: bool = False
+    chunk: int = 0
     load_weights: "Callable[[nn.Module, dict[str, Tensor], str], None] | None" = None
     needs_backbone: bool = False
 
@@ -141,7 +145,11 @@ def _frozen(shape: Shape) -> Parts:
 # clips, the first one is the default.
 ENCODERS: dict[str, EncoderKind] = {
     "small": EncoderKind(
-        build=_small, offsets=(-24, -6, -2, 0, 2, 6, 24), size=64, recipe="activity"
+        build=_small,
+        offsets=(-24, -6, -2, 0, 2, 6, 24),
+        size=64,
+        recipe="activity",
+        chunk=64,
     ),
     "resnet50": EncoderKind(
         build=_resnet50,

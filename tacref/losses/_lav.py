@@ -1,7 +1,10 @@
 """The LAV loss for training (equation 8): soft-DTW between videos, Contrastive-IDM on each."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from tacref.checks import (
@@ -21,9 +24,10 @@ from tacref.losses.arguments import (
     reduce,
     storable,
 )
-from tacref.losses.backend import check_backend, choose_backend
-from tacref.losses.lengths import Lengths, check_times
+from tacref.losses.backend import BACKENDS, check_backend, choose_backend
+from tacref.losses.lengths import Lengths, check_lengths, check_times
 from tacref.losses.module import LossModule
+from tacref.losses.torch_operator import unwatched
 from tacref.variants import VARIANTS
 
 
@@ -108,14 +112,56 @@ def lav_loss(
     dtype, x, y = x.dtype, storable(x), storable(y)  # gradients of three terms are rounded once
     with full_precision(x):
         alignment = soft_dtw_of_embeddings(x, y, arguments, backend)
-        regularizer = implementation.contrastive_idm(
-            x, valid_x, *source_x, sigma, margin, variant
-        ) + implementation.contrastive_idm(y, valid_y, *source_y, sigma, margin, variant)
+        regularizer = _regularizer(
+            partial(implementation.contrastive_idm, sigma=sigma, margin=margin, variant=variant),
+            implementation is BACKENDS["triton"],
+            (x, y),
+            ((lengths_x, lengths_y), (times_x, times_y), (video_lengths_x, video_lengths_y)),
+            ((valid_x, *source_x), (valid_y, *source_y)),
+        )
         if VARIANTS[variant].lav_per_frame:
             per_frame = 2 / (valid_x + valid_y).to(alignment.dtype)
             alignment, regularizer = alignment * per_frame, regularizer * per_frame
         loss = alignment + alpha * regularizer  # eq. 8
     return LAVTerms(loss.to(dtype), alignment.to(dtype), regularizer.to(dtype))
+
+
+def _regularizer(
+    idm: Callable[..., Tensor],
+    at_once: bool,
+    videos: tuple[Tensor, Tensor],
+    given: tuple[tuple[Any, Any], ...],
+    checked: tuple[tuple[Tensor, ...], tuple[Tensor, ...]],
+) -> Tensor:
+    """I*(X) + I*(Y), `(B,)`.
+
+    Parameters
+    ----------
+    idm : callable
+        Contrastive-IDM of embeddings and what `checked` has of them.
+    at_once : bool
+        Whether one call computes both, where that is possible.
+    videos : tuple of Tensor
+        Embeddings `(B, n, d)` and `(B, m, d)`.
+    given : tuple of pairs
+        Lengths, times and video lengths of both, as the user passed them.
+    checked : tuple of tuples
+        Of each the same, checked.
+    """
+    x, y = videos
+    at_once = at_once and not torch.compiler.is_compiling()
+    if not (at_once and x.shape == y.shape and unwatched(videos)):
+        return idm(x, *checked[0]) + idm(y, *checked[1])
+    # The device computes both at once, with half the launches.
+    both = torch.cat(videos)
+    lengths, times, video_lengths = (
+        None if all(each is None for each in passed) else torch.cat(tensors)
+        for passed, tensors in zip(given, zip(*checked, strict=True), strict=True)
+    )
+    valid = check_lengths(lengths, both, "lengths")
+    source = check_times(times, video_lengths, valid, both)
+    values = idm(both, valid, *source)
+    return values.unflatten(0, (2, -1)).sum(0)
 
 
 def alpha_or_default(alpha: float | None, variant: str) -> float:

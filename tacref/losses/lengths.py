@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tacref.checks import MAX_TIME, in_one_line, read_array
+from tacref.losses.constants import all_rows, row_numbers
 from tacref.losses.torch_operator import is_plain, traced
 
 Lengths = Tensor | Sequence[int]
@@ -30,10 +30,8 @@ def check_lengths(lengths: Lengths | None, rows: Tensor, name: str, dim: int = 1
     if lengths is None:
         if traced():  # counted from the tensor, as another one may come
             return torch.ones_like(rows.select(3 - dim, 0), dtype=torch.int64).sum(1)
-        if torch.compiler.is_compiling():
-            return torch.full((B,), n, dtype=torch.int64, device=rows.device)
         with _outside_transforms():
-            return _all_rows(B, n, rows.device)
+            return all_rows(B, n, rows.device)
     tensor = _as_tensor(lengths, name)
     _check_whole(tensor, (B,), name)
     numbers = known_numbers(lengths)
@@ -41,12 +39,6 @@ def check_lengths(lengths: Lengths | None, rows: Tensor, name: str, dim: int = 1
     if numbers is not None and not (int(numbers.min()) >= 1 and int(numbers.max()) <= n):
         raise ValueError(f"{name} must be from 1 to {n}, got {numbers.tolist()}")
     return tensor.to(rows.device, torch.int64)
-
-
-@lru_cache(maxsize=16)
-def _all_rows(B: int, n: int, device: torch.device) -> Tensor:
-    with torch.inference_mode(False):  # for calls outside of it, too
-        return torch.full((B,), n, dtype=torch.int64, device=device)
 
 
 def valid_rows(lengths: Tensor, n: int) -> Tensor:
@@ -87,7 +79,7 @@ def check_times(
             frame_numbers = torch.ones_like(rows.select(2, 0), dtype=torch.int64).cumsum(1) - 1
         else:
             with _outside_transforms():
-                frame_numbers = torch.arange(n, device=device).expand(B, n)
+                frame_numbers = row_numbers(B, n, device)
     else:
         frame_numbers = _as_tensor(times, f"times{suffix}")
         _check_whole(frame_numbers, (B, n), f"times{suffix}")

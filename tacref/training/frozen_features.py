@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from tacref.data import iter_frames
-from tacref.data.augment import augment_pictures, change_view
+from tacref.data.augment import augment_pictures, augment_view
 from tacref.data.cells import CellGrid
 from tacref.data.feature_cache import FeatureCache, ViewFeatures, clip_digest
 from tacref.encoder import Encoder
@@ -47,8 +47,7 @@ class Views:
         if view == 0:
             return pictures
         rng = np.random.default_rng([int(digest[:16], 16), view])
-        pictures = augment_pictures(pictures, rng)
-        return change_view(pictures, rng) if self.change else pictures
+        return augment_view(pictures, rng) if self.change else augment_pictures(pictures, rng)
 
 
 class FrozenFeatures:

@@ -195,11 +195,12 @@ class _Loop:
             bar,
             closing(cast(Generator, batches)),  # which ends the workers
             dropout_by_pair(self.encoder, stepper.dropout_masks),
-            threads_for(self.encoder, settings),
             stop_on_signals() as stop,
         ):
             for parts, waited in batches:
-                numbers, stopping, skipped = stepper.step(result.steps, parts, stop.signal != 0)
+                with threads_for(self.encoder, settings):
+                    step = stepper.step(result.steps, parts, stop.signal != 0)
+                numbers, stopping, skipped = step
                 stepper.stopwatch.end_step(waited)
                 for message in skipped:
                     if result.note_skipped(message) and ranks.first:

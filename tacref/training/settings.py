@@ -99,7 +99,7 @@ class Settings:
         may_change=True,
     )
     workers: int = DATA.option(
-        "read clips ahead in N processes; 0 reads them between the steps",
+        "read clips ahead in N processes; 0 reads them in this one",
         whole(0, 1000),
         default=0,
         metavar="N",

@@ -108,6 +108,8 @@ class Stepper:
         }
         if settings.compile:
             encoder.backbone.compile()
+        elif kind == "cpu" and settings.precision == "full":
+            encoder.chunk = encoder.config.kind.chunk
         self.objective = settings.make_objective()
         self.contrast = SequenceContrastiveLoss(sigma=settings.view_sigma)
         self.dropout_masks = DropoutMasks(settings.seed, self.device)
@@ -231,13 +233,18 @@ class Stepper:
 
 @contextmanager
 def threads_for(encoder: Encoder, settings: Settings) -> Iterator[None]:
-    """Use one thread where matrices are so small that more would only wait for each other."""
+    """Let torch use one thread where more would only wait for each other.
+
+    That is where matrices are small, and where threads share chunks of frames instead.
+    """
     threads = torch.get_num_threads()
     config = encoder.config
     small = not config.takes_pictures or config.backbone is not None
-    if small and settings.device == "cpu":
+    if (small or encoder.chunk) and settings.device == "cpu":
         torch.set_num_threads(1)
+    encoder.chunk_threads = threads
     try:
         yield
     finally:
+        encoder.chunk_threads = 1
         torch.set_num_threads(threads)

@@ -115,6 +115,7 @@ def assert_loss_correct(fn: Callable[..., Any], loss: Loss, **options: Any) -> N
     ValueError
         If an option is not valid.
     """
+    __tracebackhide__ = True  # pytest shows the line of the test, and the card
     report = check(fn, loss, **options)
     if not report.passed:
         raise AssertionError(f"\n{report}")

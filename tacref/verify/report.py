@@ -6,7 +6,7 @@ import sys
 import textwrap
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -105,14 +105,22 @@ def summary(reports: list[Report]) -> str:
     width = max(len(report.name) for report in reports)
     lines = []
     for report in reports:
-        counts = {
-            status: sum(row.status == status for row in report.rows)
-            for status in ("pass", "FAIL", "refused", "not offered")
-        }
-        outcomes = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+        outcomes = counts_text([report])
         lines.append(f"{report.name:<{width}}  {report.verdict}  {outcomes}")
     lines += [f"\n{report}" for report in reports if not report.passed]
     return "\n".join(lines)
+
+
+def counts(reports: list[Report]) -> dict[Status, int]:
+    """Return how many rows have each status, of those that any row has."""
+    statuses = [row.status for report in reports for row in report.rows]
+    found = {status: statuses.count(status) for status in get_args(Status)}
+    return {status: count for status, count in found.items() if count}
+
+
+def counts_text(reports: list[Report]) -> str:
+    """Return the counts in words, such as "26 pass, 1 not offered"."""
+    return ", ".join(f"{count} {status}" for status, count in counts(reports).items())
 
 
 def verdict(reports: list[Report]) -> str:

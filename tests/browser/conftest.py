@@ -1,4 +1,4 @@
-"""A report of two short clips in a real browser, opened from its file.
+"""Pages in a real browser, opened from their files: a report of two short clips, a report card.
 
 Chromium is found by TACREF_CHROMIUM or on the PATH; without it, or without Playwright, these tests
 are skipped and say why. Screenshots are kept in the folder that TACREF_SCREENSHOTS names.
@@ -121,13 +121,13 @@ def alignment_and_report(tmp_path_factory):
 
 
 @pytest.fixture
-def open_page(browser, alignment_and_report):
-    """Open the report in a fresh tab, and fail where its console has an error."""
+def open_tab(browser):
+    """Open a file in a fresh tab; fail where its console has an error, or it asks for the net."""
     contexts, errors = [], []
 
-    def open_page(scheme="light", size=(1280, 900)):
+    def open_tab(path, scheme="light", size=(1280, 900), **options):
         context = browser.new_context(
-            color_scheme=scheme, viewport={"width": size[0], "height": size[1]}
+            color_scheme=scheme, viewport={"width": size[0], "height": size[1]}, **options
         )
         contexts.append(context)
         page = context.new_page()
@@ -142,14 +142,25 @@ def open_page(browser, alignment_and_report):
                 else errors.append(f"asked for {request.url}")
             ),
         )
-        page.goto(alignment_and_report[1].as_uri())
-        until(page, "[...document.querySelectorAll('video')].every(v => v.readyState >= 2)")
+        page.goto(path.as_uri())
         return page
 
-    yield open_page
+    yield open_tab
     for context in contexts:
         context.close()
     assert errors == []
+
+
+@pytest.fixture
+def open_page(open_tab, alignment_and_report):
+    """Open the report in a fresh tab, as `open_tab` does, and wait for its videos."""
+
+    def open_page(scheme="light", size=(1280, 900)):
+        page = open_tab(alignment_and_report[1], scheme, size)
+        until(page, "[...document.querySelectorAll('video')].every(v => v.readyState >= 2)")
+        return page
+
+    return open_page
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -44,6 +45,40 @@ def test_any_number_of_workers(dataset):
             assert seconds >= 0
             for batch, other in zip(batches, expected, strict=True):
                 assert_same(batch, other)
+
+
+@pytest.mark.skipif(threads_available() == 1, reason="nothing is read ahead with one core")
+def test_a_thread_draws_pictures_one_step_ahead(dataset, monkeypatch):
+    asked, drawn = [], {step: threading.Event() for step in range(5)}
+    draw = dataset.batch
+
+    def batch(step, **share):
+        asked.append((step, threading.current_thread() is threading.main_thread()))
+        drawn[step].set()
+        return draw(step, **share)
+
+    monkeypatch.setattr(dataset, "batch", batch)
+    batches = iter_batches(dataset, range(5))
+    next(batches)
+    assert drawn[1].wait(60)  # while the first one is computed on
+    batches.close()
+    assert not any(thread.name == "tacref-ahead" for thread in threading.enumerate())
+    assert [step for step, _ in asked] == list(range(len(asked)))
+    assert len(asked) <= 3  # one waits, and one is being drawn
+    assert not any(in_main for _, in_main in asked)
+
+
+def test_features_are_drawn_when_they_are_needed(tmp_path):
+    (tmp_path / "train").mkdir()
+    for name in "ab":
+        np.save(tmp_path / "train" / f"{name}.npy", np.zeros((9, 2), np.float32))
+    dataset = PairDataset(find_clips(tmp_path, "train"), offsets=(0,), frames=2, pairs=1)
+    assert not dataset.reads_pictures
+    threads = threading.active_count()
+    batches = iter_batches(dataset, range(3))
+    next(batches)
+    assert threading.active_count() == threads
+    assert len(list(batches)) == 2
 
 
 def test_decoders_of_workers_share_the_cores(dataset, monkeypatch):

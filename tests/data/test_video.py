@@ -1,6 +1,7 @@
 """Decoding real video files: order, time, orientation, damage."""
 
 import errno
+import gc
 import re
 import struct
 from fractions import Fraction
@@ -48,6 +49,17 @@ def test_frames_come_in_order_with_their_times(tmp_path, make_video, number_of, 
     }
     # mp4 keeps times in ticks of at most 1/12800 s.
     assert_allclose([time for _, time in decoded], np.arange(30) / fps, atol=1e-4)
+
+
+def test_decoded_frames_do_not_wait_for_the_garbage_collector(tmp_path, make_video):
+    path = make_video(tmp_path / "clip.mp4", 40)
+    gc.disable()
+    try:
+        assert sum(1 for _ in iter_video(path)) == 40
+        left = sum(isinstance(each, av.VideoFrame) for each in gc.get_objects())
+    finally:
+        gc.enable()
+    assert left < 10
 
 
 def test_colors_survive(tmp_path, make_video):

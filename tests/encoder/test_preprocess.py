@@ -72,6 +72,24 @@ def test_resize_is_torchs_antialiased_interpolation(height, width):
     torch.testing.assert_close(levels.double(), expected, atol=0.65, rtol=0)
 
 
+def test_bits_of_training_are_those_of_evaluation(monkeypatch):
+    frames = torch.from_numpy(noise(5, 16, 16, 3))
+    frames.flatten()[:256] = torch.arange(256)
+    pictures, calls = Pictures(16), []
+    look_up = pictures._look_up
+    monkeypatch.setattr(pictures, "_look_up", lambda frames: calls.append(1) or look_up(frames))
+    evaluated = pictures.eval()(frames)
+    traced = torch.export.export(pictures.train(), (frames,)).module()(frames)
+    assert not calls
+    trained = pictures(frames)
+    assert calls
+    assert torch.equal(trained, evaluated)
+    assert torch.equal(trained, traced)
+    assert trained.is_contiguous(memory_format=torch.channels_last)
+    narrow = torch.from_numpy(noise(5, 16, 32, 3))[:, :, ::2]
+    assert torch.equal(pictures(narrow), pictures.eval()(narrow))
+
+
 def test_right_size_is_left_alone():
     frames = noise(1, 64, 64, 3)
     pictures = Pictures(64)

@@ -45,6 +45,27 @@ def test_a_stream_gives_rows_once_their_context_was_seen(exported):
         stream.push(frames)
 
 
+@pytest.mark.parametrize("name", CONFIGS)
+def test_frames_that_are_resized_first(exported, name):
+    session = EncoderSession(exported[name].path)
+    frames = clip(session.config, 40, 30, 50)
+    small = [session.resized(frame) for frame in frames]
+    size = (32, 32, 3) if session.config.takes_pictures else (6,)
+    assert {frame.shape for frame in small} == {size}
+    rows = [*session.embed_stream(small)]
+    assert_allclose(np.concatenate(rows), session.embed(frames), atol=1e-6)
+    # 32 at once, or all features; those left; those that waited for their context.
+    assert len(rows) == (3 if session.config.takes_pictures else 2)
+    if session.config.takes_pictures:
+        with pytest.raises(ValueError, match=r"each frame must be uint8 .* got float64"):
+            session.resized(frames[0] / 2)
+
+
+def test_threads_do_not_spin(exported):
+    options = EncoderSession(exported["small"].path)._runner._session.get_session_options()
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+
+
 def test_frames_of_a_stream_keep_their_size(exported):
     session = EncoderSession(exported["small"].path)
     stream = session.stream()

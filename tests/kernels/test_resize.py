@@ -20,6 +20,10 @@ SHAPES = [
     (33, 31, 32),
     (8192, 20, 32),
     (20, 8192, 32),
+    # 64 bytes of a row, 21 pixels and a third, are summed together.
+    (40, 21, 16),
+    (40, 22, 16),
+    (40, 43, 33),
 ]
 
 

@@ -127,9 +127,10 @@ def test_the_device_is_never_waited_for():
     assert x.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("shape", [(3, 270, 260, 8), (32, 20, 20, 128)])
 @pytest.mark.parametrize("loss", [SoftDTWLoss(), LAVLoss()])
-def test_a_cuda_graph_computes_on_new_numbers(loss):
-    x, y = pair(3, 270, 260, 8, torch.float32)
+def test_a_cuda_graph_computes_on_new_numbers(loss, shape):
+    x, y = pair(*shape, torch.float32)
 
     def run():
         given = loss(x, y)
@@ -144,7 +145,7 @@ def test_a_cuda_graph_computes_on_new_numbers(loss):
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         outputs = run()
-    others = pair(3, 270, 260, 8, torch.float32, seed=1)
+    others = pair(*shape, torch.float32, seed=1)
     with torch.no_grad():
         x.copy_(others[0])
         y.copy_(others[1])
@@ -208,6 +209,18 @@ def test_costs_where_float32_fails():
     for one, other in zip(found, expected, strict=True):
         scale = other.abs().max().item()
         torch.testing.assert_close(one, other, rtol=0, atol=1e-9 * scale)
+
+
+def test_memory_is_what_was_counted():
+    x, y = pair(32, 512, 512, 64, torch.float32)
+    SoftDTWLoss()(x, y).backward()
+    x.grad = y.grad = None
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    SoftDTWLoss()(x, y).backward()
+    torch.cuda.synchronize()
+    assert torch.cuda.max_memory_allocated() - before <= 160e6
 
 
 def test_long_pairs_in_bounded_memory():

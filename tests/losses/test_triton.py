@@ -11,6 +11,7 @@ import torch
 from numpy.testing import assert_allclose
 
 from tacref import reference
+from tacref.losses import contrastive_idm, lav_loss
 from tacref.losses.backends import triton as kernels
 from tests import oracles
 from tests.losses.triton_checks import (
@@ -103,6 +104,24 @@ class TestKernels:
         monkeypatch.setattr(tiny_tiles, "TILE_COLUMNS", 2)
         check_soft_dtw([random((11, 4), 6)], 0.3)
 
+    @pytest.mark.parametrize("band", [None, 3])
+    def test_stages_swept_again_at_once(self, tiny_tiles, monkeypatch, band):
+        # Two stages at a time, of both items; the band's first strip differs from stage to stage.
+        monkeypatch.setattr(tiny_tiles, "MAX_CELLS", 240)
+        monkeypatch.setattr(tiny_tiles, "MAX_GROUP_CELLS", 240)
+        matrices = [random((13, 13), 34), random((12, 10), 35)]
+        directions = [random(each.shape, 36) - 0.5 for each in matrices]
+        groups = []
+        way_back = tiny_tiles.Tiles.way_back
+
+        def watched(self, *arguments):
+            groups.append([len(group) for group in self._groups(2, 0)])
+            return way_back(self, *arguments)
+
+        monkeypatch.setattr(tiny_tiles.Tiles, "way_back", watched)
+        check_soft_dtw(matrices, 0.3, band, directions)
+        assert groups == 2 * [[2, 2, 2] if band is None else [3, 3]]
+
     def test_a_long_second_sequence(self, tiny_tiles):
         check_soft_dtw([random((3, 14), 7)], 0.3, directions=[random((3, 14), 8)])
 
@@ -136,6 +155,15 @@ class TestKernels:
         assert_allclose(E[0, [0, 2], [0, 5]].cpu(), 1.0, rtol=1e-14)
         assert E.max() <= 1 + 1e-14
         assert E.sum(1).min() >= 1 - 1e-14
+
+    def test_small_shares_keep_their_digits(self):
+        # Two of three softmin weights are kept: never as a difference from a larger one.
+        matrix = random((5, 6), 37)
+        D, rows, columns = padded([matrix])
+        _, E = kernels.soft_dtw(D, 0.02, rows, columns, -1, True)
+        _, right, _ = oracles.exact_soft_dtw(matrix, 0.02)
+        assert 0 < right.min() < 1e-25
+        assert_allclose(E[0].cpu(), right, rtol=1e-11)
 
     def test_costs_that_cancel_or_are_below_zero(self):
         check_soft_dtw([random((5, 6), 16, 4.0) - 2.0], 0.5)
@@ -235,10 +263,12 @@ class TestKernels:
         assert values.item() == 0.0
         assert not grad_x.any()
 
+    @pytest.mark.parametrize("short", [False, True])
     @pytest.mark.parametrize("variant", ["paper", "official", "printed", "laser"])
-    def test_contrastive_idm(self, variant, monkeypatch):
-        # Strips of 16 rows, in groups of one item.
+    def test_contrastive_idm(self, variant, short, monkeypatch):
+        # In groups of one item, in one block; or in strips of 16 rows.
         monkeypatch.setattr(kernels, "MAX_PAIRS", 400)
+        monkeypatch.setattr(kernels, "SHORT_ROWS", 32 if short else 16)
         arrays = [random((19, 2), 25), random((4, 2), 26)]
         arrays[0][7] = arrays[0][8] = arrays[0][3]
         # Exactly at the margin from the row before, and far from it.
@@ -268,6 +298,37 @@ class TestKernels:
             assert_allclose(
                 found, framed(right, found.shape), rtol=0, atol=1e-14 * np.abs(right).max()
             )
+
+    @pytest.mark.parametrize("variant", ["paper", "official"])
+    @pytest.mark.parametrize("some", [False, True])
+    def test_lav_computes_both_regularizers_at_once(self, variant, some, monkeypatch):
+        x, y = (torch.tensor(random((2, 5, 3), seed), device=DEVICE) for seed in (38, 39))
+        x, y = x.requires_grad_(), y.requires_grad_()
+        of_x, of_y = {}, {}
+        if some:  # of one side alone, where the other's are to be what they are by default
+            of_x = {"lengths": lengths(3, 5)}
+            of_y["times"] = 2 * torch.arange(5, device=DEVICE).expand(2, 5)
+            of_y["video_lengths"] = lengths(9, 30)
+        options = {"sigma": 1, "margin": 0.3, "variant": variant, "backend": "triton"}
+        batches = []
+        idm = kernels.contrastive_idm
+        monkeypatch.setattr(
+            kernels,
+            "contrastive_idm",
+            lambda z, *others: [batches.append(len(z)), idm(z, *others)][1],
+        )
+        both = {f"{name}_x": each for name, each in of_x.items()}
+        both |= {f"{name}_y": each for name, each in of_y.items()}
+        terms = lav_loss(x, y, gamma=0.5, **options, **both)
+        expected = sum(contrastive_idm(z, **options, **each) for z, each in ((x, of_x), (y, of_y)))
+        if variant == "official":
+            expected = expected * 2 / ((of_x["lengths"] if some else 5) + 5)
+        assert batches == [4, 2, 2]
+        torch.testing.assert_close(terms.regularizer, expected, rtol=1e-15, atol=0)
+        found, right = (
+            torch.autograd.grad(each.sum(), (x, y)) for each in (terms.regularizer, expected)
+        )
+        torch.testing.assert_close(found, right, rtol=1e-14, atol=0)
 
     def test_a_planted_fault_is_found(self, monkeypatch, tiny_tiles):
         D = [random((5, 7), 27)]

@@ -20,7 +20,15 @@ def test_every_kernel_compiles_for_a_device(tmp_path):
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert set(run.stdout.split()) == {
-        *("sweep", "flow", "costs_of_matrix", "costs_of_embeddings", "chain", "idm_pairs")
+        *(
+            "sweep",
+            "flow",
+            "costs_of_matrix",
+            "costs_of_embeddings",
+            "chain",
+            "idm_pairs",
+            "prepare",
+        )
     }
 
 

@@ -20,7 +20,7 @@ from tacref.training.distributed import Ranks
 from tacref.training.dropout import DropoutMasks, PairDropout, dropout_by_pair
 from tacref.training.metrics import Metrics
 from tacref.training.optimizer import make_optimizer
-from tacref.training.step import Stepper
+from tacref.training.step import Stepper, threads_for
 from tacref.training.stopwatch import PARTS
 from tests.training.training_data import losses_of, run_of
 
@@ -273,3 +273,32 @@ def test_no_events_where_tensorboard_is_a_folder_or_broken(tmp_path, monkeypatch
     Metrics(tmp_path).close()
     assert "no events are written: TensorBoard does not load" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("encoder", "options", "chunk"),
+    [
+        ("small", {}, 64),
+        ("small", {"compile": True}, 0),
+        ("small", {"precision": "bf16"}, 0),
+        ("resnet50", {}, 0),  # its batch statistics are those of all frames
+    ],
+)
+def test_where_frames_are_computed_in_chunks(tmp_path, monkeypatch, encoder, options, chunk):
+    monkeypatch.setattr(nn.Module, "compile", lambda self: None)
+    built, _, _ = small_batch(tmp_path, encoder, **options)
+    assert built.chunk == chunk
+
+
+def test_threads_share_chunks_in_a_step_alone(tmp_path):
+    encoder, stepper, batch = small_batch(tmp_path, "small")
+    before, seen = torch.get_num_threads(), []
+    encoder.backbone.register_forward_hook(lambda *call: seen.append(torch.get_num_threads()))
+    with (
+        dropout_by_pair(encoder, stepper.dropout_masks),
+        threads_for(encoder, stepper.settings),
+    ):
+        assert (encoder.chunk_threads, torch.get_num_threads()) == (before, 1)
+        stepper.step(0, [batch])
+    assert (encoder.chunk_threads, torch.get_num_threads()) == (1, before)
+    assert set(seen) == {1}

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 
@@ -96,6 +97,9 @@ def test_what_damages_the_checking_itself_is_one_line(monkeypatch, capsys):
         (["math:sqrt", "--as", "new"], "invalid choice"),
         (["--seed=-1"], "argument --seed: must be >= 0 and < 2**63, got -1"),
         (["--html", "/"], "/: output file is a folder"),
+        (["--html"], "argument --html: expected one argument"),
+        (["--json", "--markdown"], "argument --markdown: not allowed with argument --json"),
+        (["--markdown", "--as", "lav", "--json"], "--json: not allowed with argument --markdown"),
         (["tests.verify.odd_losses:no_such", "--as", "lav"], "cannot be imported"),
         (["tacref.losses:soft_dtw", "--as", "lav"], "must take (x, y, gamma=, alpha=, sigma="),
     ],
@@ -133,20 +137,44 @@ def test_json_and_html_say_the_same(name, status, verdict, tmp_path, capsys):
     assert f">{verdict}</strong>" in text
     assert card["date"][:10] in text
     assert all(f"{name} {version}" in text for name, version in card["versions"].items())
-    assert "http" not in text
+    assert "http" not in text.replace("<meta http-equiv=", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "told"),
+    [
+        ("right", 0, r"passed ([1-9]\d+) of \1 claims"),
+        ("wrong", 1, r"FAILED [1-9]\d+ of [1-9]\d+ claims"),
+        ("exits", 2, "could not be checked"),
+    ],
+)
+def test_markdown_for_an_issue(name, status, told, tmp_path, capsys):
+    page = tmp_path / "card.html"
+    assert verify(name, "--markdown", "--html", str(page)) == status
+    out, err = capsys.readouterr()
+    badge = rf"!\[soft_dtw: {told}\]\(https://img\.shields\.io/badge/soft__dtw-\S+\)\n"
+    assert re.match(badge, out)
+    assert f"### <code>tests.verify.odd_losses:{name}</code>\n" in out
+    assert out.endswith("\n")
+    assert not out.endswith("\n\n")
+    assert f"torch {torch.__version__}" in out
+    assert err.count("\n") == (status == 2)
+    assert f"tests.verify.odd_losses:{name}" in page.read_text()
 
 
 def test_text_in_the_page_is_escaped():
     row = Row("<i>", "FAIL", note="<script>", snippet="<b>")
     page = to_html([Report("<img onerror=x>", "<u>", (row,), "<s>")])
-    for tag in ("<img", "<script", "<b>", "<i>", "<u>", "<s>"):
+    for tag in ("<img", "<b>", "<i>", "<u>", "<s>"):
         assert tag not in page
+    assert page.count("<script") == 1  # its own
 
 
 def test_wide_parts_of_the_page_scroll_by_themselves():
     page = to_html([Report("a:b", "dtw", (Row("value", "FAIL", snippet="x" * 500),))])
     assert '<meta name="viewport" content="width=device-width' in page
-    assert '<div class="wide" tabindex="0"><table>' in page
+    wide = '<div class="wide" tabindex="0" role="region" aria-label="Claims of a:b"><table>'
+    assert wide in page
     assert ".wide { overflow-x: auto;" in page
     assert "pre { overflow-x: auto;" in page
 

@@ -6,21 +6,20 @@ compiled. What lies beyond the valid rows and columns is not read. Memory is bou
 are computed in tiles, and large batches in groups of items.
 """
 
+import functools
 import math
 import os
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from tacref.variants import VARIANTS
 
-if TYPE_CHECKING:
-    from tacref.losses.backends.triton.tiles import Stage
-
 # Numbers of the slopes of Contrastive-IDM that are kept at a time.
 MAX_PAIRS = 1 << 24
+# Rows up to which Contrastive-IDM of a video is one block: a power of two, at least 16.
+SHORT_ROWS = 32
 MAX_WINDOW = torch.iinfo(torch.int64).max
 
 
@@ -83,14 +82,9 @@ def soft_dtw(
     E = D.new_zeros((B, n, m) if with_grad else (0,))
     with _on_its_device(D):
         tiles = Tiles(D, (B, n, m), lengths_x, lengths_y, band, gamma, keep_weights=with_grad)
+        costs = functools.partial(tiles.costs_of_matrix, D=D, Z=D)
         for first_item in range(0, B, tiles.items):
-            there, back = _there_and_back(tiles.stages(first_item), with_grad)
-            for at in there:
-                tiles.costs_of_matrix(at, D, D)
-                tiles.sweep(at, values)
-            for at in back:
-                tiles.costs_of_matrix(at, D, D)
-                tiles.sweep(at, values, keep_weights=True)
+            for at in tiles.way_back(first_item, costs, values, with_grad):
                 tiles.flow(at, E)
     return values, E
 
@@ -120,14 +114,9 @@ def soft_dtw_hvp(
         tiles = Tiles(
             D, (B, n, m), lengths_x, lengths_y, band, gamma, keep_weights=True, slope=True
         )
+        costs = functools.partial(tiles.costs_of_matrix, D=D, Z=Z)
         for first_item in range(0, B, tiles.items):
-            there, back = _there_and_back(tiles.stages(first_item), True)
-            for at in there:
-                tiles.costs_of_matrix(at, D, Z)
-                tiles.sweep(at, values)
-            for at in back:
-                tiles.costs_of_matrix(at, D, Z)
-                tiles.sweep(at, values, keep_weights=True)
+            for at in tiles.way_back(first_item, costs, values, True):
                 tiles.flow(at, product)
     return product
 
@@ -157,7 +146,7 @@ def soft_dtw_of_embeddings(
     grad_x, grad_y : Tensor, shapes (B, n, d) and (B, m, d)
         In the dtype of `x`, at least float32; 0 beyond what is valid. Empty if not asked for.
     """
-    from tacref.losses.backends.triton.tiles import Tiles, by_entry
+    from tacref.losses.backends.triton.tiles import Tiles, prepare
 
     B, n, d = x.shape
     m = y.shape[1]
@@ -166,7 +155,6 @@ def soft_dtw_of_embeddings(
             y, x, gamma, lengths_y, lengths_x, band, with_grad
         )
         return values, grad_x, grad_y
-    values = _no_path(x)
     dtype = torch.promote_types(x.dtype, torch.float32)
     with _on_its_device(x):
         tiles = Tiles(x, (B, n, m), lengths_x, lengths_y, band, gamma, keep_weights=with_grad)
@@ -176,18 +164,12 @@ def soft_dtw_of_embeddings(
         make = torch.zeros if add else torch.empty
         grad_x = make((B, n, d) if with_grad else (0,), dtype=kept, device=x.device)
         grad_y = make((B, m, d) if with_grad else (0,), dtype=kept, device=x.device)
-        x_64, y_64 = by_entry(x), by_entry(y)
+        x_64, y_64, values = prepare(x, y)
+        costs = functools.partial(tiles.costs_of_embeddings, x=x_64, y=y_64)
         for first_item in range(0, B, tiles.items):
-            there, back = _there_and_back(tiles.stages(first_item), with_grad)
-            for at in there:
-                tiles.costs_of_embeddings(at, x_64, y_64)
-                tiles.sweep(at, values)
-            for at in back:
-                tiles.costs_of_embeddings(at, x_64, y_64)
-                tiles.sweep(at, values, keep_weights=True)
+            for at in tiles.way_back(first_item, costs, values, with_grad):
                 tiles.flow(at)
-                tiles.chain(at, x, y, grad_x, swap=False, add=add)
-                tiles.chain(at, y, x, grad_y, swap=True, add=add)
+                tiles.chain(at, x, y, grad_x, grad_y, add=add)
     return values, grad_x.to(dtype), grad_y.to(dtype)
 
 
@@ -223,34 +205,42 @@ def contrastive_idm(
     grad_x : Tensor, shape (B, n, d)
         In the dtype of `x`, at least float32; 0 beyond what is valid. Empty if not asked for.
     """
-    from tacref.losses.backends.triton import pairs
+    from tacref.losses.backends.triton.chain import chain
     from tacref.losses.backends.triton.idm import idm_pairs
-    from tacref.losses.backends.triton.tiles import BLOCK_ENTRIES, BLOCK_ROWS, bits, by_entry
+    from tacref.losses.backends.triton.tiles import (
+        BLOCK_ENTRIES,
+        BLOCK_ROWS,
+        bits,
+        blocks_of,
+        by_entry,
+    )
 
     B, n, d = x.shape
     dtype = torch.promote_types(x.dtype, torch.float32)
     grad = torch.empty((B, n, d) if with_grad else (0,), dtype=dtype, device=x.device)
-    row_blocks = -(-n // BLOCK_ROWS)
+    # A short video is one block, whose sum is the value, and is read as it lies: two launches less.
+    short = n <= SHORT_ROWS
+    rows = SHORT_ROWS if short else BLOCK_ROWS
+    row_blocks = -(-n // rows)
     partial = torch.empty((B, row_blocks), dtype=torch.float64, device=x.device)
     # Strips of whole blocks of rows, of which the slopes are kept until they are used.
-    blocks = max(1, min(row_blocks, MAX_PAIRS // (BLOCK_ROWS * n))) if with_grad else row_blocks
-    H = blocks * BLOCK_ROWS
+    blocks = max(1, min(row_blocks, MAX_PAIRS // (rows * n))) if with_grad else row_blocks
+    H = blocks * rows
     items = max(1, min(B, MAX_PAIRS // (H * n)))
     slopes = torch.empty((items, H, n) if with_grad else (1,), dtype=torch.float64, device=x.device)
     lengths = lengths.contiguous()
     window, form = min(math.floor(sigma), MAX_WINDOW), VARIANTS[variant]
-    entry_blocks = -(-d // BLOCK_ENTRIES)
     with _on_its_device(x):
-        x_64 = by_entry(x)
+        z = x if short else by_entry(x)
         for first_item in range(0, B, items):
             programs = min(items, B - first_item)
             for strip in range(-(-n // H)):
                 idm_pairs[(programs, min(blocks, row_blocks - strip * blocks))](
-                    *(x_64, times, video_lengths.contiguous(), lengths, slopes, partial),
-                    *(first_item, strip, n, H, d, row_blocks, *x_64.stride(), *times.stride()),
+                    *(z, times, video_lengths.contiguous(), lengths, slopes, partial),
+                    *(first_item, strip, n, H, d, row_blocks, *z.stride(), *times.stride()),
                     *(window, bits(margin)),
-                    BI=BLOCK_ROWS,
-                    BJ=BLOCK_ROWS,
+                    BI=rows,
+                    BJ=rows,
                     IN_SOURCE_FRAMES=form.in_source_frames,
                     NEAR_WEIGHT_FALLS=form.near_weight_falls,
                     FAR_WEIGHT_RISES=form.far_weight_rises,
@@ -261,28 +251,23 @@ def contrastive_idm(
                 )
                 if with_grad:
                     # dD_ij / dx_i stands in the pairs (i, j) and (j, i): twice a factor of 2.
-                    pairs.chain[(programs, blocks * entry_blocks)](
-                        *(grad, slopes, x, x, lengths, lengths, first_item, 1, strip, strip),
-                        *(n, H, n, d, *x.stride(), *x.stride(), H * n),
+                    chain[(programs, blocks_of(H, d))](
+                        *(grad, grad, slopes, x, x, lengths, lengths, first_item, 1, strip, strip),
+                        *(n, n, H, n, d, *x.stride(), *x.stride(), H * n),
                         BI=BLOCK_ROWS,
                         BD=BLOCK_ENTRIES,
                         FACTOR=4.0,
-                        SWAP=False,
+                        BOTH=False,
                         ADD=False,
                         SLOTS=False,
                         enable_fp_fusion=True,
                     )
-    return partial.sum(1), grad
+    return partial[:, 0] if row_blocks == 1 else partial.sum(1), grad
 
 
 def _no_path(like: Tensor) -> Tensor:
     # What the values are where no sweep gets to the last cell.
     return torch.full((len(like),), math.inf, dtype=torch.float64, device=like.device)
-
-
-def _there_and_back(stages: "list[Stage]", with_grad: bool) -> "tuple[list[Stage], list[Stage]]":
-    # The last stage is swept on the way back alone, if there is one.
-    return (stages[:-1], stages[::-1]) if with_grad else (stages, [])
 
 
 def _on_its_device(tensor: Tensor) -> AbstractContextManager[object]:

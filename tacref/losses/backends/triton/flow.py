@@ -4,7 +4,8 @@
 import triton
 import triton.language as tl
 
-from tacref.losses.backends.triton.sweep import in_band, kernel, slot_of, store, tile
+from tacref.losses.backends.triton.grid import in_band, kernel, slot_of, store, tile
+from tacref.losses.backends.triton.weights import load_slopes, load_weights
 
 
 @triton.jit
@@ -14,7 +15,7 @@ def _below(x, lanes, H: tl.constexpr):
 
 @triton.jit
 def _passing(
-    weights,
+    cells,
     from_below,
     up_part,
     k,
@@ -35,15 +36,12 @@ def _passing(
     lanes = tl.arange(0, H)
     j = k - lanes
     active = (j >= 0) & (j < width) & (lanes < height)
-    here = weights + slot_of(k, W) * H + lanes
-    p_diagonal = tl.load(here, mask=active, other=0.0)
-    p_up = tl.load(here + W * H, mask=active, other=0.0)
-    p_left = tl.load(here + 2 * W * H, mask=active, other=0.0)
+    here = cells + slot_of(k, W) * H + lanes
+    p_diagonal, p_up, p_left, most_diagonal, most_up = load_weights(here, W * H, active)
     s_diagonal, s_up, s_left, mass, slope = p_diagonal, p_up, p_left, p_up, p_up
     if SLOPE:
-        s_diagonal = tl.load(here + 3 * W * H, mask=active, other=0.0)
-        s_up = tl.load(here + 4 * W * H, mask=active, other=0.0)
-        s_left = tl.load(here + 5 * W * H, mask=active, other=0.0)
+        there = here + 2 * W * H
+        s_diagonal, s_up, s_left = load_slopes(there, W * H, most_diagonal, most_up, active)
     if not ALONE:
         under = active & (lanes == H - 1) & (i + 1 < row_count)
         straight = under & in_band(i + 1, j0 + j, band)
@@ -58,7 +56,7 @@ def _passing(
 
 @kernel
 def flow(
-    weights,
+    cells,
     E,
     passed_up,
     passed_left,
@@ -92,9 +90,9 @@ def flow(
         lengths_x, lengths_y, first_item, tiles, first_strip, stage, H, W
     )
     lanes = tl.arange(0, H)
-    kept: tl.constexpr = 6 if SLOPE else 3
+    kept: tl.constexpr = 4 if SLOPE else 2
     program = tl.program_id(0).to(tl.int64)
-    weights += program * W * H * kept
+    cells += program * W * H * kept
     i = strip * H + lanes
     j0 = chunk * W
     E += ((first_item + item) * n + i) * m + j0
@@ -128,15 +126,15 @@ def flow(
     steps = tl.where(height > 0, height + width - 1, 0)
     # Read several steps ahead, so that the memory is not waited for.
     bounds = (i, j0, height, width, row_count, column_count, W, band)
-    ahead_1 = _passing(weights, from_below, up_part, steps - 1, *bounds, H, SLOPE, ALONE)
-    ahead_2 = _passing(weights, from_below, up_part, steps - 2, *bounds, H, SLOPE, ALONE)
-    ahead_3 = _passing(weights, from_below, up_part, steps - 3, *bounds, H, SLOPE, ALONE)
-    ahead_4 = _passing(weights, from_below, up_part, steps - 4, *bounds, H, SLOPE, ALONE)
+    ahead_1 = _passing(cells, from_below, up_part, steps - 1, *bounds, H, SLOPE, ALONE)
+    ahead_2 = _passing(cells, from_below, up_part, steps - 2, *bounds, H, SLOPE, ALONE)
+    ahead_3 = _passing(cells, from_below, up_part, steps - 3, *bounds, H, SLOPE, ALONE)
+    ahead_4 = _passing(cells, from_below, up_part, steps - 4, *bounds, H, SLOPE, ALONE)
     for step in range(steps):
         k = steps - 1 - step
         p_d, p_u, p_l, returned, w_d, w_u, w_l, s_returned = ahead_1
         ahead_1, ahead_2, ahead_3 = ahead_2, ahead_3, ahead_4
-        ahead_4 = _passing(weights, from_below, up_part, k - 4, *bounds, H, SLOPE, ALONE)
+        ahead_4 = _passing(cells, from_below, up_part, k - 4, *bounds, H, SLOPE, ALONE)
         j = k - lanes
         active = (j >= 0) & (j < width) & (lanes < height)
         passed = _below(up + diagonal_before, lanes, H)
@@ -154,7 +152,7 @@ def flow(
             s_up = tl.where(active, slope * p_u + mass * w_u, s_up)
             s_right = tl.where(active, slope * p_l + mass * w_l, s_right)
         elif TILED:
-            tl.store(weights + slot_of(k, W) * H + lanes, mass, mask=active)
+            tl.store(cells + slot_of(k, W) * H + lanes, mass, mask=active)
         else:
             store(E + j, mass, active)
         diagonal_before = diagonal_now
@@ -170,8 +168,9 @@ def flow(
                 tl.store(to_above + 3 * up_part + j, s_diagonal_now, mask=first)
 
     # What the first column passes on stands in its lane since.
-    tl.store(to_left + lanes, right, mask=lanes < height)
-    tl.store(to_left + left_part + lanes, diagonal_now, mask=lanes < height)
+    awaited = (lanes < height) & (chunk > 0)
+    tl.store(to_left + lanes, right, mask=awaited)
+    tl.store(to_left + left_part + lanes, diagonal_now, mask=awaited)
     if SLOPE:
-        tl.store(to_left + 2 * left_part + lanes, s_right, mask=lanes < height)
-        tl.store(to_left + 3 * left_part + lanes, s_diagonal_now, mask=lanes < height)
+        tl.store(to_left + 2 * left_part + lanes, s_right, mask=awaited)
+        tl.store(to_left + 3 * left_part + lanes, s_diagonal_now, mask=awaited)

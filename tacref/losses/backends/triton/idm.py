@@ -3,8 +3,8 @@
 
 import triton.language as tl
 
+from tacref.losses.backends.triton.grid import kernel, number
 from tacref.losses.backends.triton.pairs import squared_distances
-from tacref.losses.backends.triton.sweep import kernel, number
 
 
 @kernel
@@ -39,7 +39,7 @@ def idm_pairs(
 ):
     """Terms of equation 7 for a block of rows and all columns, and their slopes along D_X.
 
-    `x` is float64; `partial` `(B, row_blocks)` gets the sums of terms, G `(items, H, n)` the
+    `partial` `(B, row_blocks)` gets the sums of terms, G `(items, H, n)` the
     slopes.
     """
     item = tl.program_id(0).to(tl.int64)

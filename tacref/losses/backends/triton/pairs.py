@@ -1,5 +1,5 @@
 # mypy: disable-error-code="no-untyped-def"
-"""Triton kernels over pairs of frames: costs, and their chain rule.
+"""Triton kernels over pairs of frames, and how embeddings are laid out for them: costs.
 
 They have no order of cells to keep and run in small blocks all over the device. In the tiles of
 `sweep`, with which they share the numbering of programs on the first axis.
@@ -8,7 +8,7 @@ They have no order of cells to keep and run in small blocks all over the device.
 import triton
 import triton.language as tl
 
-from tacref.losses.backends.triton.sweep import in_band, kernel, number, slot_of, store, tile
+from tacref.losses.backends.triton.grid import in_band, kernel, number, slot_of, tile_of_stages
 
 # Turns of a loop over frames or entries that are read at once.
 UNROLLED = tl.constexpr(4)
@@ -18,7 +18,7 @@ HIGH = tl.constexpr(-(1 << 27))
 
 @triton.jit
 def squared_distances(x, y, x_entry, y_entry, d, valid_x, valid_y):
-    """Distances between float64 rows, whose first entries stand at `x` (BI,) and `y` (BJ,)."""
+    """Distances in float64 between rows whose first entries stand at `x` (BI,) and `y` (BJ,)."""
     x_step, y_step = x_entry.to(tl.int64), y_entry.to(tl.int64)
     D = tl.zeros((x.shape[0], y.shape[0]), tl.float64)
     for start in range(0, d, UNROLLED):
@@ -26,7 +26,7 @@ def squared_distances(x, y, x_entry, y_entry, d, valid_x, valid_y):
             f = start + entry
             x_f = tl.load(x + f * x_step, mask=valid_x & (f < d), other=0.0)
             y_f = tl.load(y + f * y_step, mask=valid_y & (f < d), other=0.0)
-            difference = x_f[:, None] - y_f[None, :]
+            difference = x_f.to(tl.float64)[:, None] - y_f.to(tl.float64)[None, :]
             D += difference * difference
     return D
 
@@ -69,13 +69,15 @@ def _block(height, width, H, W, BI: tl.constexpr, BJ: tl.constexpr):
 def costs_of_matrix(
     D,
     Z,
-    costs,
+    cells,
     lengths_x,
     lengths_y,
     first_item,
     tiles,
     first_strip,
     stage,
+    programs,
+    chunks,
     H,
     W,
     D_item,
@@ -95,8 +97,9 @@ def costs_of_matrix(
     SLOPE: tl.constexpr,
 ):
     """Factors and exponents of costs D, and with SLOPE the direction Z, where `sweep` reads."""
-    item, strip, chunk, height, width = tile(
-        lengths_x, lengths_y, first_item, tiles, first_strip, stage, H, W
+    item, strip, chunk, height, width = tile_of_stages(
+        *(lengths_x, lengths_y, first_item, tiles, first_strip, stage, programs, chunks),
+        *(H, W, band),
     )
     i, j, kept, inside = _block(height, width, H, W, BI, BJ)
     row = (strip * H + i).to(tl.int64)[:, None]
@@ -104,28 +107,30 @@ def costs_of_matrix(
     free = inside & in_band(row, column, band)
     here = D + (first_item + item) * D_item + row * D_row + column * D_column
     cost = tl.load(here, mask=free, other=float("inf")).to(tl.float64)
-    parts: tl.constexpr = 3 if SLOPE else 2
-    costs += tl.program_id(0).to(tl.int64) * W * H * parts
+    numbers: tl.constexpr = 4 if SLOPE else 2
+    cells += tl.program_id(0).to(tl.int64) * W * H * numbers
     _store_factor(
-        cost, costs + kept, W * H, inside, inverse, scale, step_high, step_middle, step_low
+        cost, cells + kept, W * H, inside, inverse, scale, step_high, step_middle, step_low
     )
     if SLOPE:
         there = Z + (first_item + item) * Z_item + row * Z_row + column * Z_column
         direction = tl.load(there, mask=free, other=0.0).to(tl.float64)
-        tl.store(costs + 2 * W * H + kept, direction, mask=inside)
+        tl.store(cells + 2 * W * H + kept, direction, mask=inside)
 
 
 @kernel
 def costs_of_embeddings(
     x,
     y,
-    costs,
+    cells,
     lengths_x,
     lengths_y,
     first_item,
     tiles,
     first_strip,
     stage,
+    programs,
+    chunks,
     H,
     W,
     d,
@@ -145,8 +150,9 @@ def costs_of_embeddings(
     BJ: tl.constexpr,
 ):
     """Factors and exponents of squared distances of float64 embeddings, where `sweep` reads."""
-    item, strip, chunk, height, width = tile(
-        lengths_x, lengths_y, first_item, tiles, first_strip, stage, H, W
+    item, strip, chunk, height, width = tile_of_stages(
+        *(lengths_x, lengths_y, first_item, tiles, first_strip, stage, programs, chunks),
+        *(H, W, band),
     )
     i, j, kept, inside = _block(height, width, H, W, BI, BJ)
     here = x + (first_item + item) * x_item + (strip * H + i).to(tl.int64) * x_row
@@ -154,27 +160,34 @@ def costs_of_embeddings(
     cost = squared_distances(here, there, x_entry, y_entry, d, i < height, j < width)
     free = inside & in_band((strip * H + i)[:, None], (chunk * W + j)[None, :], band)
     cost = tl.where(free, cost, float("inf"))
-    costs += tl.program_id(0).to(tl.int64) * W * H * 2
+    cells += tl.program_id(0).to(tl.int64) * W * H * 2
     _store_factor(
-        cost, costs + kept, W * H, inside, inverse, scale, step_high, step_middle, step_low
+        cost, cells + kept, W * H, inside, inverse, scale, step_high, step_middle, step_low
     )
 
 
+@triton.jit
+def _store_by_entry(x, out, block, n, d, x_item, x_row, x_entry, BI, BD):
+    # A block of rows and entries of an item, in float64, from `(n, d)` to `(d, n)`.
+    b = tl.program_id(0).to(tl.int64)
+    blocks = tl.cdiv(d, BD)
+    i = ((block // blocks) * BI + tl.arange(0, BI)).to(tl.int64)[:, None]
+    f = ((block % blocks) * BD + tl.arange(0, BD)).to(tl.int64)[None, :]
+    inside = (i < n) & (f < d)
+    here = x + b * x_item + i * x_row + f * x_entry
+    number = tl.load(here, mask=inside, other=0.0).to(tl.float64)
+    tl.store(out + b * n * d + f * n + i, number, mask=inside)
+
+
 @kernel
-def chain(
-    out,
-    G,
+def prepare(
     x,
     y,
-    lengths_x,
-    lengths_y,
-    first_item,
-    tiles,
-    first_strip,
-    stage,
+    x_64,
+    y_64,
+    values,
     n,
-    H,
-    W,
+    m,
     d,
     x_item,
     x_row,
@@ -182,52 +195,18 @@ def chain(
     y_item,
     y_row,
     y_entry,
-    G_size,
     BI: tl.constexpr,
     BD: tl.constexpr,
-    FACTOR: tl.constexpr,
-    SWAP: tl.constexpr,
-    ADD: tl.constexpr,
-    SLOTS: tl.constexpr,
 ):
-    """Chain rule of squared distances: FACTOR sum_j G_ij (x_i - y_j) of a tile, into `out`.
+    """Lay embeddings out in float64 `(B, d, n)` and `(B, d, m)`; set each value to +inf, no path.
 
-    G is `(programs, H, W)`, or with SLOTS stands where `flow` left it; from one program to the
-    next are `G_size` numbers. With SWAP, x are the embeddings of the columns and y of the rows.
+    Of an item, the first programs have blocks of x and the others blocks of y.
     """
-    item, strip, chunk, height, width = tile(
-        lengths_x, lengths_y, first_item, tiles, first_strip, stage, H, W
-    )
-    start, count, others_start, others = strip * H, height, chunk * W, width
-    G += tl.program_id(0).to(tl.int64) * G_size
-    own, step = W, 1
-    size = H
-    if SWAP:
-        start, count, others_start, others = chunk * W, width, strip * H, height
-        own, step = 1, W
-        size = W
-    blocks = tl.cdiv(d, BD)
     block = tl.program_id(1)
-    i = (block // blocks) * BI + tl.arange(0, BI)
-    f = (block % blocks) * BD + tl.arange(0, BD).to(tl.int64)
-    row = (start + i).to(tl.int64)
-    here = x + (first_item + item) * x_item + row[:, None] * x_row + f[None, :] * x_entry
-    valid = (i[:, None] < count) & (f[None, :] < d)
-    x_i = tl.load(here, mask=valid, other=0.0).to(tl.float64)
-    there = y + (first_item + item) * y_item + others_start.to(tl.int64) * y_row + f * y_entry
-    total = tl.zeros((BI, BD), tl.float64)
-    y_step = y_row.to(tl.int64)
-    for first in range(0, others, UNROLLED):
-        for turn in tl.static_range(UNROLLED):
-            j = first + turn
-            here_j = slot_of(i + j, W) * H + (j if SWAP else i) if SLOTS else i * own + j * step
-            g = tl.load(G + here_j, mask=(i < count) & (j < others), other=0.0)
-            y_j = tl.load(there + j * y_step, mask=(f < d) & (j < others), other=0.0)
-            total += g[:, None] * (x_i - y_j.to(tl.float64)[None, :])
-    total = FACTOR * total
-    to = out + ((first_item + item) * n + row[:, None]) * d + f[None, :]
-    written = (i[:, None] < size) & (row[:, None] < n) & (f[None, :] < d)
-    if ADD:
-        # Tiles of one launch share neither rows nor columns: nobody else adds here now.
-        total += tl.load(to, mask=written, other=0.0)
-    store(to, total, written)
+    blocks_x = tl.cdiv(n, BI) * tl.cdiv(d, BD)
+    if block < blocks_x:
+        _store_by_entry(x, x_64, block, n, d, x_item, x_row, x_entry, BI, BD)
+    else:
+        _store_by_entry(y, y_64, block - blocks_x, m, d, y_item, y_row, y_entry, BI, BD)
+    if block == 0:
+        tl.store(values + tl.program_id(0), float("inf"))

@@ -5,17 +5,20 @@ A tile is H rows (a strip, one lane a row) by W columns (a chunk). Its cells (i,
 within the tile, are visited by anti-diagonals k = i + j, so that at a step the lane i is at the
 column k - i and needs of its neighbor only what that held one and two steps ago. Tiles on one
 anti-diagonal of tiles (a stage: strip + chunk) do not depend on each other: one launch each.
+When the edges of all tiles are known, no tiles do: one launch of several stages.
 What is kept by cell stands at `(k % W, i)`: the lanes of a step lie side by side, and none
-collide, as W >= H.
+collide, as W >= H. Two numbers are: its cost as a factor and an exponent, which softmin weights
+replace when they have been used, and these are replaced by E; with slopes, four.
 
 A mass exp(-R / gamma) is a mantissa times a power of two, both float64: no logarithm is taken
 and nothing is subtracted, so that relative errors stay at (n + m) eps whatever R / gamma is.
 """
 
-import inspect
-
 import triton
 import triton.language as tl
+
+from tacref.losses.backends.triton.grid import in_band, kernel, number, slot_of, tile_of_stages
+from tacref.losses.backends.triton.weights import store_slopes, store_weights
 
 # The exponent of a mass of 0.
 NONE = tl.constexpr(-1e306)
@@ -23,57 +26,6 @@ NONE = tl.constexpr(-1e306)
 WHOLE = tl.constexpr(6755399441055744.0)
 WHOLE_BITS = tl.constexpr(0x4338000000000000)
 LN2 = tl.constexpr(0.6931471805599453)
-
-
-def kernel(function):
-    """Compile a function to launch, for the types of its arguments alone.
-
-    By default variants are compiled for numbers that are 1 or divisible by 16, which lengths of
-    videos are by chance.
-    """
-    parameters = inspect.signature(function).parameters.values()
-    varying = [each.name for each in parameters if each.annotation is not tl.constexpr]
-    return triton.jit(function, do_not_specialize=varying)
-
-
-@triton.jit
-def number(bits):
-    """Return the float64 of these bits: launched as a float it would be rounded to float32."""
-    return bits.to(tl.int64).to(tl.float64, bitcast=True)
-
-
-@triton.jit
-def tile(lengths_x, lengths_y, first_item, tiles, first_strip, stage, H, W):
-    """Where the program's tile lies, and how much of it is valid: height and width, or 0."""
-    program = tl.program_id(0)
-    item = program // tiles
-    strip = first_strip + program % tiles
-    chunk = stage - strip
-    height = tl.minimum(tl.load(lengths_x + first_item + item).to(tl.int32) - strip * H, H)
-    width = tl.minimum(tl.load(lengths_y + first_item + item).to(tl.int32) - chunk * W, W)
-    empty = (height <= 0) | (width <= 0)
-    return item.to(tl.int64), strip, chunk, tl.where(empty, 0, height), tl.where(empty, 0, width)
-
-
-@triton.jit
-def in_band(i, j, band):
-    """Tell which cells the band, if it is not -1, leaves free."""
-    return (band < 0) | (tl.abs(i - j) <= band)
-
-
-@triton.jit
-def store(pointer, number, mask):
-    """Store a float64 in the dtype that the pointer has; half precision by way of float32."""
-    if pointer.dtype.element_ty == tl.float64:
-        tl.store(pointer, number, mask=mask)
-    else:
-        tl.store(pointer, number.to(tl.float32).to(pointer.dtype.element_ty), mask=mask)
-
-
-@triton.jit
-def slot_of(k, W):
-    """Where step k keeps its cells: k % W, as k < 2 W; a division would take long."""
-    return tl.where(k >= W, k - W, k)
 
 
 @triton.jit
@@ -109,12 +61,12 @@ def _above(x, lanes):
 
 
 @triton.jit
-def _entering(costs, top, top_part, k, i, j0, height, width, W, band, H, SLOPE, ALONE):
+def _entering(cells, top, top_part, k, i, j0, height, width, W, band, H, SLOPE, ALONE):
     # What step k reads: factor, exponent and direction of its cells, and the masses above lane 0.
     lanes = tl.arange(0, H)
     j = k - lanes
     active = (j >= 0) & (j < width) & (lanes < height)
-    here = costs + slot_of(k, W) * H + lanes
+    here = cells + slot_of(k, W) * H + lanes
     a = tl.load(here, mask=active, other=0.0)
     q = tl.load(here + W * H, mask=active, other=0.0)
     z, m_top, e_top, t_top = a, a, a, a
@@ -131,8 +83,7 @@ def _entering(costs, top, top_part, k, i, j0, height, width, W, band, H, SLOPE, 
 
 @kernel
 def sweep(
-    costs,
-    weights,
+    cells,
     bottoms,
     sides,
     values,
@@ -142,6 +93,7 @@ def sweep(
     tiles,
     first_strip,
     stage,
+    programs,
     n,
     m,
     W,
@@ -160,19 +112,18 @@ def sweep(
 
     Leaves its last row in `bottoms` (parts, items, strips, m), its last column in `sides` (parts,
     items, chunks, n), where the parts are mantissas, exponents and slopes of R; the value in
-    `values`, if the tile holds the last valid cell; with KEEP_WEIGHTS, the softmin weights by
-    cell, and with SLOPE their slopes too. ALONE tells that there is one strip, with nothing above
-    or below: `bottoms` stay as they are.
+    `values`, if the tile holds the last valid cell. In `cells` (programs, numbers of a cell, W, H)
+    stand costs, and with KEEP_WEIGHTS in their place the softmin weights, and with SLOPE their
+    slopes too. ALONE tells that there is one strip, with nothing above or below: `bottoms`, like
+    `sides` where there is one chunk, stay as they are.
     """
-    item, strip, chunk, height, width = tile(
-        lengths_x, lengths_y, first_item, tiles, first_strip, stage, H, W
+    item, strip, chunk, height, width = tile_of_stages(
+        *(lengths_x, lengths_y, first_item, tiles, first_strip, stage, programs, chunks),
+        *(H, W, band),
     )
     lanes = tl.arange(0, H)
-    parts: tl.constexpr = 3 if SLOPE else 2
-    kept: tl.constexpr = 6 if SLOPE else 3
-    size = tl.program_id(0).to(tl.int64) * W * H
-    costs += size * parts
-    weights += size * kept
+    kept: tl.constexpr = 4 if SLOPE else 2
+    cells += tl.program_id(0).to(tl.int64) * W * H * kept
     bottom = bottoms + (item * strips + strip) * m + chunk * W
     top = bottom - m
     side = sides + (item * chunks + chunk) * n + strip * H
@@ -206,14 +157,14 @@ def sweep(
     steps = tl.where(height > 0, height + width - 1, 0)
     # Read several steps ahead, so that the memory is not waited for.
     bounds = (i, j0, height, width, W, band)
-    ahead_1 = _entering(costs, top, bottom_part, 0, *bounds, H, SLOPE, ALONE)
-    ahead_2 = _entering(costs, top, bottom_part, 1, *bounds, H, SLOPE, ALONE)
-    ahead_3 = _entering(costs, top, bottom_part, 2, *bounds, H, SLOPE, ALONE)
-    ahead_4 = _entering(costs, top, bottom_part, 3, *bounds, H, SLOPE, ALONE)
+    ahead_1 = _entering(cells, top, bottom_part, 0, *bounds, H, SLOPE, ALONE)
+    ahead_2 = _entering(cells, top, bottom_part, 1, *bounds, H, SLOPE, ALONE)
+    ahead_3 = _entering(cells, top, bottom_part, 2, *bounds, H, SLOPE, ALONE)
+    ahead_4 = _entering(cells, top, bottom_part, 3, *bounds, H, SLOPE, ALONE)
     for k in range(steps):
         a, q, z, m_top, e_top, t_top = ahead_1
         ahead_1, ahead_2, ahead_3 = ahead_2, ahead_3, ahead_4
-        ahead_4 = _entering(costs, top, bottom_part, k + 4, *bounds, H, SLOPE, ALONE)
+        ahead_4 = _entering(cells, top, bottom_part, k + 4, *bounds, H, SLOPE, ALONE)
         j = k - lanes
         active = (j >= 0) & (j < width) & (lanes < height)
         m_up, e_up = _above(m_here, lanes), _above(e_here, lanes)
@@ -245,29 +196,31 @@ def sweep(
             t_here = tl.where(active, t_new, t_here)
             t_diagonal = tl.where(active, t_up, t_diagonal)
         if KEEP_WEIGHTS:
-            here = weights + slot_of(k, W) * H + lanes
-            tl.store(here, p_diagonal, mask=active)
-            tl.store(here + W * H, p_up, mask=active)
-            tl.store(here + 2 * W * H, p_left, mask=active)
+            # A lane has read its cost of this step long since, and of a later one it is elsewhere.
+            here = cells + slot_of(k, W) * H + lanes
+            diagonal, up = store_weights(here, W * H, p_diagonal, p_up, p_left, passed, active)
             if SLOPE:
-                tl.store(here + 3 * W * H, diagonal_up + diagonal_left, mask=active)
-                tl.store(here + 4 * W * H, up_left - diagonal_up, mask=active)
-                tl.store(here + 5 * W * H, -diagonal_left - up_left, mask=active)
+                s_diagonal = diagonal_up + diagonal_left
+                s_up, s_left = up_left - diagonal_up, -diagonal_left - up_left
+                there = here + 2 * W * H
+                store_slopes(there, W * H, s_diagonal, s_up, s_left, diagonal, up, active)
         # A lane waits before its first column and stays at its last.
         m_here, e_here = tl.where(active, m_new, m_here), tl.where(active, e_new, e_here)
         m_diagonal = tl.where(active, m_up, m_diagonal)
         e_diagonal = tl.where(active, e_up, e_diagonal)
-        if not ALONE:
+        if not ALONE and not KEEP_WEIGHTS:
             last = active & (lanes == H - 1)
             tl.store(bottom + j, m_here, mask=last)
             tl.store(bottom + bottom_part + j, e_here, mask=last)
             if SLOPE:
                 tl.store(bottom + 2 * bottom_part + j, t_here, mask=last)
 
-    tl.store(side + lanes, m_here, mask=lanes < height)
-    tl.store(side + side_part + lanes, e_here, mask=lanes < height)
-    if SLOPE:
-        tl.store(side + 2 * side_part + lanes, t_here, mask=lanes < height)
+    if not KEEP_WEIGHTS:
+        followed = (lanes < height) & (chunk + 1 < chunks)
+        tl.store(side + lanes, m_here, mask=followed)
+        tl.store(side + side_part + lanes, e_here, mask=followed)
+        if SLOPE:
+            tl.store(side + 2 * side_part + lanes, t_here, mask=followed)
     ends = (i + 1 == tl.load(lengths_x + first_item + item)) & (lanes < height)
     ends = ends & (j0 + width == tl.load(lengths_y + first_item + item))
     # eq. 4 for the last cell; +inf where no path arrives
