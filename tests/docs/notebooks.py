@@ -13,7 +13,9 @@ import json
 import os
 import sys
 import tempfile
+import types
 from pathlib import Path
+from unittest import mock
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "notebooks"
 NOTEBOOKS = tuple(sorted(FOLDER.glob("*.ipynb")))
@@ -22,7 +24,12 @@ DPI = 64
 
 def run_cells(cells):
     """Run the code of a notebook in the current folder; return what each cell shows."""
-    names = {"__name__": "__main__"}
+    module = types.ModuleType("__main__")  # where Jupyter runs it, and others look names up
+    with mock.patch.dict(sys.modules, {"__main__": module}):
+        return _run_cells(cells, module.__dict__)
+
+
+def _run_cells(cells, names):
     shown = []
     for number, cell in enumerate(cells):
         if cell["cell_type"] != "code":
