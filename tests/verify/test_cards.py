@@ -269,7 +269,8 @@ def test_unknown_options():
         check(soft_dtw, "ctc")
     with pytest.raises(ValueError, match="variant must be one of"):
         check(soft_dtw, "lav", variant="new")
-    with pytest.raises(ValueError, match="framework must be torch or numpy, got 'tensorflow'"):
+    frameworks = "framework must be torch or numpy or jax, got 'tensorflow'"
+    with pytest.raises(ValueError, match=frameworks):
         check(soft_dtw, "soft_dtw", framework="tensorflow")
     with pytest.raises(ValueError, match="framework must be numpy for dtw_path, got 'torch'"):
         check(plain_pairs.path_of, "dtw_path", framework="torch")

@@ -10,7 +10,10 @@ from tacref.losses import contrastive_idm, soft_dtw
 from tacref.verify.card import claim_rows
 from tacref.verify.spec import Spec
 from tacref.verify.subject import Subject, guess_inputs
+from tests.verify.faults.alike import zero_times_nan
+from tests.verify.faults.batched import minus_infinity_without_a_path
 from tests.verify.faults.calls import cached_by_object
+from tests.verify.faults.transformed import forward_mode_of_zero
 from tests.verify.plain import squared_distances
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -103,12 +106,15 @@ SHOWN_BY = {
     "it does not converge": frozen,
     "it converges, and aligns nothing": pushes_nothing_apart,
     "a gradient for one input only": of_one_input,
-    "inf, or -inf, with a band": band_too_wide,
+    "inf, -inf or NaN with a band": minus_infinity_without_a_path,
+    "with a band, another number than elsewhere": band_too_wide,
+    "with padding, the value is right and the gradient NaN": zero_times_nan,
     "padding changes the loss": ignores_lengths,
     "it depends on the batch": shares_a_scale,
     "the same call, another number": cached_by_object,
     "the GPU differs from the CPU": single_precision,
     "a gradient penalty or Hessian is off": constant_gradient,
+    "forward mode, `vmap` or `torch.compile` gives 0 or another number": forward_mode_of_zero,
     "another library says otherwise": half,
 }
 

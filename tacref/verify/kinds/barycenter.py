@@ -7,7 +7,7 @@ best of all but by luck.
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,12 +18,10 @@ from tacref.verify.kinds.kind import (
     Implementation,
     Kind,
     Option,
+    Problem,
+    Spec,
     numpy_options,
 )
-
-if TYPE_CHECKING:
-    from tacref.verify.problems import Problem
-    from tacref.verify.spec import Spec
 
 # Share of what pulls at a frame that may be left; iterations stop somewhere.
 LEFT_OF_SLOPE = 1e-3
@@ -48,18 +46,18 @@ class Barycenter(Kind):
         return {} if variant == "dba" else self.options
 
     def in_decimals(
-        self, spec: "Spec", inputs: tuple[np.ndarray, ...], options: dict[str, Any]
+        self, spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, Any]
     ) -> Answer:
         """See `Kind`: the slope is 0, whatever the inputs."""
         return 0.0, ()
 
     def in_wide_floats(
-        self, spec: "Spec", inputs: tuple[np.ndarray, ...], options: dict[str, Any]
+        self, spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, Any]
     ) -> Answer:
         """See `Kind`."""
         return 0.0, ()
 
-    def value_tolerance(self, problem: "Problem", epsilon: float) -> float:
+    def value_tolerance(self, problem: Problem, epsilon: float) -> float:
         """See `Kind`."""
         return LEFT_OF_SLOPE
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,14 +15,12 @@ from tacref.verify.kinds.kind import (
     Implementation,
     Kind,
     Option,
+    Problem,
+    Spec,
     Term,
     largest_entry,
     numpy_options,
 )
-
-if TYPE_CHECKING:
-    from tacref.verify.problems import Problem
-    from tacref.verify.spec import Spec
 
 SIGMA = Option(2.0, (0.0, 1, 3.5, 20.0), 1.0)
 MARGIN = Option(2.0, (0.5, 1, 3.5, 6.0), 3.0)
@@ -42,7 +40,7 @@ class ContrastiveIDM(Kind):
     settings = tuple({"sigma": sigma} for sigma in (0.0, 1.0, 2.5, 20.0))
 
     def in_decimals(
-        self, spec: "Spec", inputs: tuple[np.ndarray, ...], options: dict[str, Any]
+        self, spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, Any]
     ) -> Answer:
         """See `Kind`."""
         sigma, margin = (Decimal(float(options[name])) for name in ("sigma", "margin"))
@@ -57,7 +55,7 @@ class ContrastiveIDM(Kind):
         return float(value), (oracle.to_floats(gradient),)
 
     def in_wide_floats(
-        self, spec: "Spec", inputs: tuple[np.ndarray, ...], options: dict[str, Any]
+        self, spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, Any]
     ) -> Answer:
         """See `Kind`."""
         value, gradient = long_oracle.contrastive_idm(
@@ -70,11 +68,11 @@ class ContrastiveIDM(Kind):
         )
         return float(value), (gradient.astype(np.float64),)
 
-    def value_tolerance(self, problem: "Problem", epsilon: float) -> float:
+    def value_tolerance(self, problem: Problem, epsilon: float) -> float:
         """See `Kind`: it is a sum of terms >= 0."""
         return 16 * epsilon * sum(problem.shape) * (1.0 + abs(problem.answer[0]))
 
-    def gradient_tolerance(self, problem: "Problem", epsilon: float) -> float:
+    def gradient_tolerance(self, problem: Problem, epsilon: float) -> float:
         """See `Kind`."""
         return 64 * epsilon * sum(problem.shape) * largest_entry(problem.answer)
 

@@ -1,7 +1,7 @@
 """Soft-DTW divergence: soft-DTW less half that of each sequence with itself."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,14 +13,12 @@ from tacref.verify.kinds.kind import (
     Implementation,
     Kind,
     Option,
+    Problem,
+    Spec,
     Term,
     largest_entry,
     numpy_options,
 )
-
-if TYPE_CHECKING:
-    from tacref.verify.problems import Problem
-    from tacref.verify.spec import Spec
 
 
 class Divergence(Kind):
@@ -35,19 +33,19 @@ class Divergence(Kind):
     long_frames = 800  # 900 frames with themselves are slow to compute twice
 
     def in_decimals(
-        self, spec: "Spec", inputs: tuple[np.ndarray, ...], options: dict[str, Any]
+        self, spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, Any]
     ) -> Answer:
         """See `Kind`."""
         return self._answer(soft_dtw.KIND.in_decimals, spec, inputs, options)
 
     def in_wide_floats(
-        self, spec: "Spec", inputs: tuple[np.ndarray, ...], options: dict[str, Any]
+        self, spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, Any]
     ) -> Answer:
         """See `Kind`."""
         return self._answer(soft_dtw.KIND.in_wide_floats, spec, inputs, options)
 
     def _answer(
-        self, right: Any, spec: "Spec", inputs: tuple[np.ndarray, ...], options: dict[str, Any]
+        self, right: Any, spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, Any]
     ) -> Answer:
         x, y = inputs
         value, (grad_x, grad_y) = right(spec, (x, y), options)
@@ -59,16 +57,16 @@ class Divergence(Kind):
             grad_y - (row_y + column_y) / 2,
         )
 
-    def cells(self, spec: "Spec", inputs: tuple[np.ndarray, ...]) -> int:
+    def cells(self, spec: Spec, inputs: tuple[np.ndarray, ...]) -> int:
         """See `Kind`."""
         return max(map(len, inputs)) ** 2
 
-    def value_tolerance(self, problem: "Problem", epsilon: float) -> float:
+    def value_tolerance(self, problem: Problem, epsilon: float) -> float:
         """See `Kind`: that of soft-DTW, for two terms of the longer sequence with itself."""
         longest, gamma = 2 * max(problem.shape), problem.options["gamma"]
         return 2 * 16 * epsilon * longest**2 * (2 * problem.scale + 1.1 * gamma)
 
-    def gradient_tolerance(self, problem: "Problem", epsilon: float) -> float:
+    def gradient_tolerance(self, problem: Problem, epsilon: float) -> float:
         """See `Kind`: that of soft-DTW, of terms with gradients of a few distances, that cancel."""
         longest, gamma = 2 * max(problem.shape), problem.options["gamma"]
         condition = longest * (2 * problem.scale + 1.1 * gamma) / gamma

@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tacref.verify import long_oracle, oracle, path_oracle
 from tacref.verify.band_cells import cells_inside
-from tacref.verify.kinds.kind import BACKENDS, Answer, Implementation, Kind, numpy_options
-
-if TYPE_CHECKING:
-    from tacref.verify.problems import Problem
-    from tacref.verify.spec import Spec
+from tacref.verify.kinds.kind import (
+    BACKENDS,
+    Answer,
+    Implementation,
+    Kind,
+    Problem,
+    Spec,
+    numpy_options,
+)
 
 
 class DTW(Kind):
@@ -26,7 +30,7 @@ class DTW(Kind):
     takes_band = True
 
     def of_decimals(
-        self, costs: oracle.Matrix, spec: "Spec", options: dict[str, Any]
+        self, costs: oracle.Matrix, spec: Spec, options: dict[str, Any]
     ) -> tuple[Decimal, oracle.Matrix | None]:
         """Return the value of a matrix of costs, and its gradient if that is checked."""
         inside = cells_inside(len(costs), len(costs[0]), options)
@@ -36,7 +40,7 @@ class DTW(Kind):
         return path_oracle.dtw(np.array(costs), steps, inside), None
 
     def of_wide_floats(
-        self, D: np.ndarray, spec: "Spec", options: dict[str, Any]
+        self, D: np.ndarray, spec: Spec, options: dict[str, Any]
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the same in wide floats."""
         n, m = D.shape
@@ -46,7 +50,7 @@ class DTW(Kind):
         return path_oracle.dtw(D.astype(long_oracle.Wide), steps, inside), None
 
     def in_decimals(
-        self, spec: "Spec", inputs: tuple[np.ndarray, ...], options: dict[str, Any]
+        self, spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, Any]
     ) -> Answer:
         """See `Kind`."""
         arrays = [oracle.to_decimals(array) for array in inputs]
@@ -58,7 +62,7 @@ class DTW(Kind):
         return float(value), tuple(oracle.to_floats(gradient) for gradient in gradients)
 
     def in_wide_floats(
-        self, spec: "Spec", inputs: tuple[np.ndarray, ...], options: dict[str, Any]
+        self, spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, Any]
     ) -> Answer:
         """See `Kind`."""
         D = inputs[0] if spec.inputs == "costs" else long_oracle.squared_distances(*inputs)
@@ -68,7 +72,7 @@ class DTW(Kind):
         gradients = (E,) if spec.inputs == "costs" else long_oracle.to_embeddings(E, *inputs)
         return float(value), tuple(gradient.astype(np.float64) for gradient in gradients)
 
-    def value_tolerance(self, problem: "Problem", epsilon: float) -> float:
+    def value_tolerance(self, problem: Problem, epsilon: float) -> float:
         """See `Kind`: every step adds a rounding error of an accumulated cost."""
         length = sum(problem.shape)
         gamma = problem.options.get("gamma", 0.0)
@@ -81,7 +85,7 @@ class DTW(Kind):
         yield reference.dtw, numpy_options("reference.dtw", "dtw")
 
 
-def steps_of(spec: "Spec", options: dict[str, Any]) -> str:
+def steps_of(spec: Spec, options: dict[str, Any]) -> str:
     """Return the steps that are asked for, or else those of the equation."""
     return str(options.get("steps", spec.steps))
 

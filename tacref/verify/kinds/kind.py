@@ -1,13 +1,49 @@
 """What a kind of loss must say about itself, for the report card to check functions of it."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from tacref.verify.problems import Problem
-    from tacref.verify.spec import Spec
+
+class Spec(Protocol):
+    """What a kind asks of `tacref.verify.spec.Spec`, which is made of kinds itself."""
+
+    @property
+    def inputs(self) -> str:
+        """See there, as for all that follow."""
+        ...
+
+    @property
+    def variant(self) -> str: ...  # noqa: D102
+
+    @property
+    def steps(self) -> str: ...  # noqa: D102
+
+    @property
+    def options(self) -> tuple[str, ...]: ...  # noqa: D102
+
+
+class Problem(Protocol):
+    """What a kind asks of `tacref.verify.problems.Problem`."""
+
+    @property
+    def spec(self) -> Spec:
+        """See there, as for all that follow."""
+        ...
+
+    @property
+    def options(self) -> dict[str, Any]: ...  # noqa: D102
+
+    @property
+    def shape(self) -> tuple[int, int]: ...  # noqa: D102
+
+    @property
+    def scale(self) -> float: ...  # noqa: D102
+
+    @property
+    def answer(self) -> "Answer": ...  # noqa: D102
+
 
 # The value, and a gradient for each input that has one.
 Answer = tuple[float, tuple[np.ndarray, ...]]
@@ -104,26 +140,26 @@ class Kind:
         return self.options
 
     def in_decimals(
-        self, spec: "Spec", inputs: tuple[np.ndarray, ...], options: dict[str, Any]
+        self, spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, Any]
     ) -> Answer:
         """Return the right answer to 50 digits, rounded to float64."""
         raise NotImplementedError
 
     def in_wide_floats(
-        self, spec: "Spec", inputs: tuple[np.ndarray, ...], options: dict[str, Any]
+        self, spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, Any]
     ) -> Answer:
         """Return the right answer computed in the widest floats of NumPy."""
         raise NotImplementedError
 
-    def cells(self, spec: "Spec", inputs: tuple[np.ndarray, ...]) -> int:
+    def cells(self, spec: Spec, inputs: tuple[np.ndarray, ...]) -> int:
         """Return how many pairs of frames the answer is computed from."""
         return inputs[0].size if spec.inputs == "costs" else len(inputs[0]) * len(inputs[-1])
 
-    def value_tolerance(self, problem: "Problem", epsilon: float) -> float:
+    def value_tolerance(self, problem: Problem, epsilon: float) -> float:
         """Return the allowed error of a value computed with this rounding unit."""
         raise NotImplementedError
 
-    def gradient_tolerance(self, problem: "Problem", epsilon: float) -> float:
+    def gradient_tolerance(self, problem: Problem, epsilon: float) -> float:
         """Return the allowed error of each entry of a gradient."""
         raise NotImplementedError
 

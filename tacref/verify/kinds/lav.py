@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,13 +18,11 @@ from tacref.verify.kinds.kind import (
     Implementation,
     Kind,
     Option,
+    Problem,
+    Spec,
     Term,
     numpy_options,
 )
-
-if TYPE_CHECKING:
-    from tacref.verify.problems import Problem
-    from tacref.verify.spec import Spec
 
 
 class LAV(Kind):
@@ -43,7 +41,7 @@ class LAV(Kind):
     long_frames = 800  # the regularizer of 900 frames is slow to compute twice
 
     def in_decimals(
-        self, spec: "Spec", inputs: tuple[np.ndarray, ...], options: dict[str, Any]
+        self, spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, Any]
     ) -> Answer:
         """See `Kind`."""
         x, y = map(oracle.to_decimals, inputs)
@@ -52,7 +50,7 @@ class LAV(Kind):
         return float(value), tuple(oracle.to_floats(gradient) for gradient in gradients)
 
     def in_wide_floats(
-        self, spec: "Spec", inputs: tuple[np.ndarray, ...], options: dict[str, Any]
+        self, spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, Any]
     ) -> Answer:
         """See `Kind`."""
         value, E = long_oracle.soft_dtw(long_oracle.squared_distances(*inputs), options["gamma"])
@@ -69,12 +67,12 @@ class LAV(Kind):
         )
         return float(value), tuple(gradient.astype(np.float64) for gradient in gradients)
 
-    def value_tolerance(self, problem: "Problem", epsilon: float) -> float:
+    def value_tolerance(self, problem: Problem, epsilon: float) -> float:
         """See `Kind`: that of soft-DTW and that of Contrastive-IDM."""
         kinds = (soft_dtw.KIND, contrastive_idm.KIND)
         return sum(kind.value_tolerance(problem, epsilon) for kind in kinds)
 
-    def gradient_tolerance(self, problem: "Problem", epsilon: float) -> float:
+    def gradient_tolerance(self, problem: Problem, epsilon: float) -> float:
         """See `Kind`: that of soft-DTW."""
         return soft_dtw.KIND.gradient_tolerance(problem, epsilon)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,14 +13,12 @@ from tacref.verify.kinds.kind import (
     Implementation,
     Kind,
     Option,
+    Problem,
+    Spec,
     largest_entry,
     numpy_options,
 )
 from tacref.verify.kinds.tcc import SLOWNESS, as_floats
-
-if TYPE_CHECKING:
-    from tacref.verify.problems import Problem
-    from tacref.verify.spec import Spec
 
 
 class SequenceContrastive(Kind):
@@ -35,7 +33,7 @@ class SequenceContrastive(Kind):
     settings = tuple({"temperature": temperature} for temperature in (0.5, 0.1, 10.0))
 
     def in_decimals(
-        self, spec: "Spec", inputs: tuple[np.ndarray, ...], options: dict[str, Any]
+        self, spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, Any]
     ) -> Answer:
         """See `Kind`."""
         x, y = map(softmax_oracle.as_decimals, inputs)
@@ -43,22 +41,22 @@ class SequenceContrastive(Kind):
         return as_floats(softmax_oracle.sequence_contrastive(x, y, *numbers))
 
     def in_wide_floats(
-        self, spec: "Spec", inputs: tuple[np.ndarray, ...], options: dict[str, Any]
+        self, spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, Any]
     ) -> Answer:
         """See `Kind`."""
         x, y = (array.astype(np.longdouble) for array in inputs)
         numbers = (np.longdouble(options[name]) for name in self.options)
         return as_floats(softmax_oracle.sequence_contrastive(x, y, *numbers))
 
-    def cells(self, spec: "Spec", inputs: tuple[np.ndarray, ...]) -> int:
+    def cells(self, spec: Spec, inputs: tuple[np.ndarray, ...]) -> int:
         """See `Kind`."""
         return SLOWNESS * super().cells(spec, inputs)
 
-    def value_tolerance(self, problem: "Problem", epsilon: float) -> float:
+    def value_tolerance(self, problem: Problem, epsilon: float) -> float:
         """See `Kind`: a logarithm of a weight is off by its logit's rounding error."""
         return 16 * epsilon * sum(problem.shape) * _logits(problem)
 
-    def gradient_tolerance(self, problem: "Problem", epsilon: float) -> float:
+    def gradient_tolerance(self, problem: Problem, epsilon: float) -> float:
         """See `Kind`: a weight is off by that of itself, times a row of x or y over temperature."""
         row = problem.scale**0.5 / problem.options["temperature"]
         largest = max(largest_entry(problem.answer), row)
@@ -78,7 +76,7 @@ class SequenceContrastive(Kind):
         )
 
 
-def _logits(problem: "Problem") -> float:
+def _logits(problem: Problem) -> float:
     """Return a bound on the logits: similarities over temperature, and squared gaps in time."""
     gap = max(problem.shape) / problem.options["sigma"]
     return float(1.0 + problem.scale / problem.options["temperature"] + gap**2)

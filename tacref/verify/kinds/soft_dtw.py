@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,14 +15,12 @@ from tacref.verify.kinds.kind import (
     GAMMA,
     Implementation,
     Option,
+    Problem,
+    Spec,
     Term,
     largest_entry,
     numpy_options,
 )
-
-if TYPE_CHECKING:
-    from tacref.verify.problems import Problem
-    from tacref.verify.spec import Spec
 
 
 class SoftDTW(DTW):
@@ -35,7 +33,7 @@ class SoftDTW(DTW):
     settings = tuple({"gamma": gamma} for gamma in (0.1, 1.0, 0.01, 10.0))
 
     def of_decimals(
-        self, costs: oracle.Matrix, spec: "Spec", options: dict[str, Any]
+        self, costs: oracle.Matrix, spec: Spec, options: dict[str, Any]
     ) -> tuple[Decimal, oracle.Matrix | None]:
         """See `DTW`."""
         inside = cells_inside(len(costs), len(costs[0]), options)
@@ -46,7 +44,7 @@ class SoftDTW(DTW):
         return value, E.tolist()
 
     def of_wide_floats(
-        self, D: np.ndarray, spec: "Spec", options: dict[str, Any]
+        self, D: np.ndarray, spec: Spec, options: dict[str, Any]
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """See `DTW`."""
         n, m = D.shape
@@ -55,7 +53,7 @@ class SoftDTW(DTW):
             return long_oracle.soft_dtw(D, options["gamma"], inside=inside)
         return path_oracle.soft_dtw(D.astype(long_oracle.Wide), options["gamma"], steps, inside)
 
-    def gradient_tolerance(self, problem: "Problem", epsilon: float) -> float:
+    def gradient_tolerance(self, problem: Problem, epsilon: float) -> float:
         """See `Kind`.
 
         The rounding error of an accumulated cost, divided by gamma, is the relative error of a

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,14 +14,11 @@ from tacref.verify.kinds.kind import (
     Implementation,
     Kind,
     Option,
+    Problem,
+    Spec,
     largest_entry,
     numpy_options,
 )
-
-if TYPE_CHECKING:
-    from tacref.verify.problems import Problem
-    from tacref.verify.spec import Spec
-
 
 # An exponential of decimals takes as long as this many cells of DTW.
 SLOWNESS = 8
@@ -41,7 +38,7 @@ class TCC(Kind):
     settings = tuple({"temperature": temperature} for temperature in (1.0, 0.3, 10.0))
 
     def in_decimals(
-        self, spec: "Spec", inputs: tuple[np.ndarray, ...], options: dict[str, Any]
+        self, spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, Any]
     ) -> Answer:
         """See `Kind`."""
         x, y = map(softmax_oracle.as_decimals, inputs)
@@ -49,18 +46,18 @@ class TCC(Kind):
         return as_floats(softmax_oracle.tcc(x, y, temperature, spec.variant))
 
     def in_wide_floats(
-        self, spec: "Spec", inputs: tuple[np.ndarray, ...], options: dict[str, Any]
+        self, spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, Any]
     ) -> Answer:
         """See `Kind`."""
         x, y = (array.astype(np.longdouble) for array in inputs)
         temperature = np.longdouble(options["temperature"])
         return as_floats(softmax_oracle.tcc(x, y, temperature, spec.variant))
 
-    def cells(self, spec: "Spec", inputs: tuple[np.ndarray, ...]) -> int:
+    def cells(self, spec: Spec, inputs: tuple[np.ndarray, ...]) -> int:
         """See `Kind`: frames are compared with those of the same sequence, too."""
         return SLOWNESS * max(map(len, inputs)) ** 2
 
-    def value_tolerance(self, problem: "Problem", epsilon: float) -> float:
+    def value_tolerance(self, problem: Problem, epsilon: float) -> float:
         """See `Kind`.
 
         Rounding a cost changes a weight by eps (1 + cost / temperature) of itself, and that of the
@@ -70,7 +67,7 @@ class TCC(Kind):
         share = 16 * epsilon * sum(problem.shape) * _weights(problem) ** 2
         return min(share, _MOST) * _steepness(problem)
 
-    def gradient_tolerance(self, problem: "Problem", epsilon: float) -> float:
+    def gradient_tolerance(self, problem: Problem, epsilon: float) -> float:
         """See `Kind`: once more through both softmaxes than the value."""
         share = 32 * epsilon * sum(problem.shape) * _weights(problem) ** 3
         return min(share, _MOST) * largest_entry(problem.answer) * _steepness(problem)
@@ -96,11 +93,11 @@ def as_floats(answer: tuple[Any, np.ndarray, np.ndarray]) -> Answer:
     return float(value), tuple(gradient.astype(np.float64) for gradient in gradients)
 
 
-def _weights(problem: "Problem") -> float:
+def _weights(problem: Problem) -> float:
     return float(1.0 + problem.scale / problem.options["temperature"])
 
 
-def _steepness(problem: "Problem") -> float:
+def _steepness(problem: Problem) -> float:
     return 1.0 + abs(problem.answer[0])
 
 
