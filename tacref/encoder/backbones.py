@@ -17,9 +17,12 @@ class _Block(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         convolution, norm, relu = self
-        assert isinstance(norm, nn.GroupNorm)
         x = convolution(x)
-        return group_norm_relu(x, norm) if takes_kernel(x, norm) else relu(norm(x))
+        # An export in float16 has a module of its own in the place of the normalization.
+        if isinstance(norm, nn.GroupNorm) and takes_kernel(x, norm):
+            return group_norm_relu(x, norm)
+        out: Tensor = relu(norm(x))
+        return out
 
 
 class SmallBackbone(nn.Module):

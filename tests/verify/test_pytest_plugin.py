@@ -56,6 +56,7 @@ def run(folder, *arguments, module=("pytest",), **environment):
     command = [sys.executable, "-m", *module, "-W", "error", "-p", "no:cacheprovider", *arguments]
     paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     environment = {"PYTHONPATH": paths, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **environment}
+    environment = {"PYTEST_ADDOPTS": "", **environment}  # options of plugins that are not loaded
     return subprocess.run(
         command, cwd=folder, env=os.environ | environment, capture_output=True, text=True
     )
