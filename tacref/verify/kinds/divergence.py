@@ -30,7 +30,7 @@ class Divergence(Kind):
     settings = soft_dtw.KIND.settings
     takes_steps = True
     takes_band = True
-    long_frames = 800  # 900 frames with themselves are slow to compute twice
+    long_frames = 300  # more takes seconds, and has rows where soft-DTW is checked alone
 
     def in_decimals(
         self, spec: Spec, inputs: tuple[np.ndarray, ...], options: dict[str, Any]
