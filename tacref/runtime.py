@@ -20,11 +20,10 @@ _BUILDS = (
 )
 
 
-@functools.cache
 def onnxruntime() -> ModuleType:
     """Return the package, imported on the first call.
 
-    Warns if several builds of it are installed, of which each overwrote files of the others.
+    The first call warns if several builds of it are installed: each overwrote files of the others.
 
     Raises
     ------
@@ -40,17 +39,22 @@ def onnxruntime() -> ModuleType:
         if error.name != "onnxruntime":
             raise
         raise ModuleNotFoundError(
-            "onnxruntime is not installed; pip install 'tacref[deploy]' for GPUs, or "
-            "'tacref[deploy-cpu]' for a machine without one",
+            "no onnxruntime: pip install 'tacref[deploy]' for GPUs, or 'tacref[deploy-cpu]' for a "
+            "machine without one",
             name=error.name,
         ) from None
+    _warn_of_several_builds()
+    return onnxruntime
+
+
+@functools.cache
+def _warn_of_several_builds() -> None:
     if len(builds := runtime_builds()) > 1:
         warnings.warn(
             f"{' and '.join(builds)} are installed, and each overwrites files of the others; "
             "pip uninstall all of them, then install one",
-            stacklevel=1,
+            stacklevel=2,
         )
-    return onnxruntime
 
 
 def runtime_builds() -> dict[str, str]:

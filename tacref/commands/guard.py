@@ -89,12 +89,10 @@ def _reason(error: BaseException) -> str | None:
     if is_out_of_memory(error):
         return f"out of memory ({line})"
     if isinstance(error, ImportError):
+        missing = f"needs a package that is not installed ({line})"
         if "pip install" in line:
-            return line
-        return (
-            f"needs a package that is not installed ({line}); "
-            "pip install 'tacref[all]' has all of them"
-        )
+            return missing
+        return f"{missing}; pip install 'tacref[all]' has all of them"
     return line if isinstance(error, ValueError | OSError) else None
 
 

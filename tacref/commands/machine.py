@@ -137,10 +137,10 @@ def threads() -> dict[str, str]:
 
 def folders() -> dict[str, str]:
     """Return where compiled code and features are kept, and whether that can be written."""
-    from tacref.compiled import code_folders
+    from tacref import compiled
     from tacref.data.feature_cache import default_cache_folder
 
-    code = next((folder for folder in code_folders() if _writable(folder)), None)
+    code = next((folder for folder in compiled.code_folders() if _writable(folder)), None)
     features = default_cache_folder()
     return {
         "compiled code": str(code) if code else "nowhere: each process compiles anew",

@@ -10,15 +10,15 @@ from tacref.commands import main
 
 
 @pytest.fixture
-def unloaded():
-    """Let onnxruntime be looked for again, in the test and after it."""
-    runtime.onnxruntime.cache_clear()
+def not_warned():
+    """Let it be warned once in the test, and once after it."""
+    runtime._warn_of_several_builds.cache_clear()
     yield
-    runtime.onnxruntime.cache_clear()
+    runtime._warn_of_several_builds.cache_clear()
 
 
 @pytest.fixture
-def installed(monkeypatch, unloaded):
+def installed(monkeypatch, not_warned):
     """Return a function that names the builds that are installed, and their versions."""
 
     def pretend(**builds):
@@ -48,16 +48,14 @@ def test_several_builds_are_named_once(installed):
     runtime.onnxruntime()  # a second warning would be an error
 
 
-def test_without_any_the_command_says_what_to_install(
-    exported, monkeypatch, unloaded, tmp_path, capsys
-):
+def test_without_any_the_command_says_what_to_install(exported, monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     (tmp_path / "a.mp4").write_bytes(b"video")
     path = str(exported["small"].path)
     assert main(["embed", path, str(tmp_path / "a.mp4"), "-o", str(tmp_path / "out")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line == (
-        "tacref embed: onnxruntime is not installed; pip install 'tacref[deploy]' for GPUs, or "
-        "'tacref[deploy-cpu]' for a machine without one"
+        "tacref embed: needs a package that is not installed (no onnxruntime: pip install "
+        "'tacref[deploy]' for GPUs, or 'tacref[deploy-cpu]' for a machine without one)"
     )
     assert not (tmp_path / "out").exists()

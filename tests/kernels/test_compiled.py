@@ -117,7 +117,7 @@ def test_a_package_in_a_zip_file(package, tmp_path):
 def roots(tmp_path, monkeypatch):
     """Return two folders that take compiled code, the first one by preference."""
     folders = [tmp_path / "first", tmp_path / "second"]
-    monkeypatch.setattr(compiled, "_roots", lambda: iter(folders))
+    monkeypatch.setattr(compiled, "code_folders", lambda: iter(folders))
     monkeypatch.setattr(compiled, "_warnings", [])
     monkeypatch.setattr("numba.core.config.DISABLE_JIT", 0)
     return folders
@@ -260,7 +260,7 @@ def test_old_folders_go_and_what_is_not_ours_stays(roots):
 def test_a_user_without_a_home_gets_no_folder_called_tilde(monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "~/.cache")
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)
-    assert all(root.is_absolute() for root in compiled._roots())
+    assert all(root.is_absolute() for root in compiled.code_folders())
 
 
 def test_without_compiling_a_kernel_is_a_function(monkeypatch):
