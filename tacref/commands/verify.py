@@ -84,9 +84,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_new_file(options.html)
 
     from tacref.verify.markdown import to_markdown
+    from tacref.verify.own import own_cards
     from tacref.verify.page import to_html
     from tacref.verify.report import summary, to_json
-    from tacref.verify.run import card, own_cards
+    from tacref.verify.run import card
 
     if options.function:
         names = ("inputs", "variant", "framework", "steps", "dtype", "device", "seed")

@@ -7,7 +7,7 @@ from tacref.verify.calls_jax import check_jax
 from tacref.verify.claims import CLAIMS, CLAIMS_OF
 from tacref.verify.claims.batches import find_reduction
 from tacref.verify.findings import Finding
-from tacref.verify.guard import ReturnedError
+from tacref.verify.guard import ReturnedError, without_logs
 from tacref.verify.probe import check_device, check_framework, first_case, persistent_error
 from tacref.verify.report import Report, Row
 from tacref.verify.snippets import call_lines, import_lines
@@ -101,7 +101,8 @@ def check(
         equation += f", {dtype} on {device}"
     error = persistent_error(subject, seed)
     if error is None:
-        return Report(subject.name, equation, tuple(claim_rows(subject, seed)))
+        with without_logs():  # once, not in every call
+            return Report(subject.name, equation, tuple(claim_rows(subject, seed)))
     check_framework(subject, seed, error)
     case = first_case(subject, seed)
     shown = jax_snippet(subject, Finding(case, None)) if framework == "jax" else ""

@@ -37,11 +37,10 @@ def guarded(changed: set[str], action: str = "", *, restores: bool = True) -> It
 
     With `restores`, changes to global state are undone and named in `changed`.
     """
-    logged = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
     before = {name: read() for name, (read, _) in _state().items()} if restores else {}
     try:
         with (
+            without_logs(),
             warnings.catch_warnings(),
             contextlib.redirect_stdout(io.StringIO()),
             contextlib.redirect_stderr(io.StringIO()),
@@ -53,11 +52,24 @@ def guarded(changed: set[str], action: str = "", *, restores: bool = True) -> It
     except BaseException as error:  # foreign code may raise anything, such as SystemExit
         raise SubjectError(f"{action}raised {error_line(error)}") from error
     finally:
-        logging.disable(logged)
         for name, (read, write) in _state().items():
             if name in before and read() != before[name]:
                 changed.add(name)
                 write(before[name])
+
+
+@contextlib.contextmanager
+def without_logs() -> Iterator[None]:
+    """Suppress logs; within another one it is free, while `logging` forgets what it knows."""
+    manager = logging.root.manager
+    level = manager.disable
+    if level < logging.CRITICAL:
+        logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        if manager.disable != level:
+            logging.disable(level)
 
 
 def error_line(error: BaseException) -> str:

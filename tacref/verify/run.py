@@ -1,4 +1,4 @@
-"""Run the report card: of a function by its name, or of all of tacref's own."""
+"""Run the report card of a function by its name."""
 
 import contextlib
 import os
@@ -9,24 +9,8 @@ from typing import Any
 from tacref.verify.card import check
 from tacref.verify.guard import error_line
 from tacref.verify.load import load_callable
-from tacref.verify.own import implementations
 from tacref.verify.report import Report
 from tacref.verify.spec import Loss
-
-
-def own_cards(seed: int, dtype: str = "float64", device: str = "cpu") -> list[Report]:
-    """Return a card for each of tacref's implementations that run on the device.
-
-    Raises
-    ------
-    ValueError
-        If the device is not available.
-    """
-    cards = []
-    for fn, claim in implementations(device):
-        if device == "cpu" or "framework" not in claim:
-            cards.append(check(fn, seed=seed, dtype=dtype, device=device, **claim))
-    return cards
 
 
 def card(target: str, loss: Loss, **options: Any) -> Report:

@@ -111,7 +111,9 @@ def _sweep(
     if band >= 0:
         steps = torch.arange(n, device=D.device)[:, None] - torch.arange(m, device=D.device)
         D = torch.where(steps.abs() > band, torch.inf, D)
-    flipped = D.flip(2)
+    # Costs on each anti-diagonal, one column a row i: of all at once, for `diagonal` of each would
+    # take a gradient of the whole matrix for each.
+    skewed = functional.pad(D, (0, n)).flatten(1)[:, :-n].unflatten(1, (n, n + m - 1)).unbind(2)
     # R on the anti-diagonals k - 2 and k - 1, one column a row i from `first` to `last`; with what
     # rounding cut off from it: a difference of two costs, over gamma, would show it.
     before = _Sums(D.new_empty((B, 0)), D.new_empty((B, 0)))
@@ -119,7 +121,7 @@ def _sweep(
     diagonals, logits = [previous], [torch.zeros_like(D[:, 0, :1]).expand(3, -1, -1)]
     for k in range(1, n + m - 1):
         first, last = max(0, k - m + 1), min(n - 1, k)
-        costs = flipped.diagonal(m - 1 - k, 1, 2)  # D[:, i, k - i], i rising
+        costs = skewed[k][:, first : last + 1]  # D[:, i, k - i]
         predecessors = _Sums(
             *(
                 torch.stack(each)
