@@ -58,9 +58,7 @@ def _groups(device: str) -> dict[str, list[Implementation]]:
     return groups
 
 
-def _cards(
-    group: list[Implementation], seed: int, dtype: str, device: str
-) -> dict[str, Report]:
+def _cards(group: list[Implementation], seed: int, dtype: str, device: str) -> dict[str, Report]:
     return {
         claim["name"]: check(fn, seed=seed, dtype=dtype, device=device, **claim)
         for fn, claim in group
@@ -81,7 +79,8 @@ def _in_processes(
     processes: list[subprocess.Popen[str]] = []
 
     def made_by(process: subprocess.Popen[str]) -> Iterator[dict[str, Report]]:
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         while True:
             try:
                 name = waiting.get_nowait()

@@ -59,6 +59,8 @@ def soft_dtw(D: Tensor, gamma: float, lengths_x: Tensor, lengths_y: Tensor, band
 
     A cost of +inf forbids a cell, and so does a band (-1: none).
     """
+    if D.shape[1] > D.shape[2]:  # the work is for as many rows on each anti-diagonal
+        return soft_dtw(D.mT, gamma, lengths_y, lengths_x, band)
     return _sweep(D, gamma, lengths_x, lengths_y, band)[0]
 
 
@@ -66,6 +68,8 @@ def expected_alignment(
     D: Tensor, gamma: float, lengths_x: Tensor, lengths_y: Tensor, band: int
 ) -> Tensor:
     """Return E, the gradient of `soft_dtw`, as a flow from the last cell to the first."""
+    if D.shape[1] > D.shape[2]:
+        return expected_alignment(D.mT, gamma, lengths_y, lengths_x, band).mT
     B, n, m = D.shape
     values, logits = _sweep(D, gamma, lengths_x, lengths_y, band)
     # In cells that no path reaches they say nothing, and no mass comes there.
@@ -78,9 +82,9 @@ def expected_alignment(
     row = torch.arange(n, device=D.device)
     for k in range(n + m - 2, -1, -1):
         # eq. 4: a cell collects from its three successors
-        from_diagonal = _passed(masses[-2], weights, k + 2, 0, m)
-        from_below = _passed(masses[-1], weights, k + 1, 1, m)
-        from_right = _passed(masses[-1], weights, k + 1, 2, m)
+        from_diagonal = _passed(masses[-2], weights, k + 2, 0)
+        from_below = _passed(masses[-1], weights, k + 1, 1)
+        from_right = _passed(masses[-1], weights, k + 1, 2)
         last = (row == lengths_x[:, None] - 1) & (k - row == lengths_y[:, None] - 1)
         entering = torch.where(last, unit[:, None], 0.0)
         collected = functional.pad(from_diagonal + from_below, (0, 1))[:, 1:] + from_right
@@ -90,20 +94,15 @@ def expected_alignment(
     return table[:, i + j, i]
 
 
-def _passed(mass: Tensor, weights: list[Tensor], k: int, predecessor: int, m: int) -> Tensor:
+def _passed(mass: Tensor, weights: list[Tensor], k: int, predecessor: int) -> Tensor:
     """Return what anti-diagonal k passes to a predecessor, one column a row `(B, n)`."""
-    if k >= len(weights):
-        return mass
-    first = max(0, k - m + 1)
-    shares = weights[k][predecessor]
-    n = mass.shape[1]
-    return mass * functional.pad(shares, (first, n - first - shares.shape[1]))
+    return mass * weights[k][predecessor] if k < len(weights) else mass
 
 
 def _sweep(
     D: Tensor, gamma: float, lengths_x: Tensor, lengths_y: Tensor, band: int
 ) -> tuple[Tensor, list[Tensor]]:
-    """Return values, and logits of softmin weights `(3, B, .)` of each anti-diagonal's cells."""
+    """Return values, and logits of softmin weights `(3, B, n)` of each anti-diagonal."""
     check_smallest_gamma(gamma)
     B, n, m = D.shape
     inside = valid_rows(lengths_x, n)[:, :, None] & valid_rows(lengths_y, m)[:, None]
@@ -111,39 +110,26 @@ def _sweep(
     if band >= 0:
         steps = torch.arange(n, device=D.device)[:, None] - torch.arange(m, device=D.device)
         D = torch.where(steps.abs() > band, torch.inf, D)
-    # Costs on each anti-diagonal, one column a row i: of all at once, for `diagonal` of each would
-    # take a gradient of the whole matrix for each.
-    skewed = functional.pad(D, (0, n)).flatten(1)[:, :-n].unflatten(1, (n, n + m - 1)).unbind(2)
-    # R on the anti-diagonals k - 2 and k - 1, one column a row i from `first` to `last`; with what
-    # rounding cut off from it: a difference of two costs, over gamma, would show it.
-    before = _Sums(D.new_empty((B, 0)), D.new_empty((B, 0)))
-    previous = _Sums(D[:, 0, :1], torch.zeros_like(D[:, 0, :1]))
-    diagonals, logits = [previous], [torch.zeros_like(D[:, 0, :1]).expand(3, -1, -1)]
+    # Anti-diagonals, one column a row i, +inf where a row has no cell: D[:, i, k - i]. All at once:
+    # `diagonal` of each would take a gradient of the whole matrix for each.
+    skewed = functional.pad(D, (0, n), value=torch.inf).flatten(1)[:, :-n]
+    costs = skewed.unflatten(1, (n, n + m - 1)).unbind(2)
+    # R on an anti-diagonal, with what rounding cut off from it: a difference of two costs, over
+    # gamma, would show it.
+    start = _Sums(costs[0], torch.zeros_like(costs[0]))
+    above_before = _row_down(_Sums(torch.full_like(costs[0], torch.inf), start.low))
+    diagonals, logits = [start], [torch.zeros_like(costs[0]).expand(3, -1, -1)]
     for k in range(1, n + m - 1):
-        first, last = max(0, k - m + 1), min(n - 1, k)
-        costs = skewed[k][:, first : last + 1]  # D[:, i, k - i]
-        predecessors = _Sums(
-            *(
-                torch.stack(each)
-                for each in zip(
-                    _rows(before, k - 2, m, first - 1, last - 1),
-                    _rows(previous, k - 1, m, first - 1, last - 1),
-                    _rows(previous, k - 1, m, first, last),
-                    strict=True,
-                )
-            )
-        )
-        before = previous
-        previous, exponents = _soft_sum(predecessors, costs, gamma)
-        diagonals.append(previous)
+        left = diagonals[-1]
+        above = _row_down(left)
+        R, exponents = _soft_sum(above_before, above, left, costs=costs[k], gamma=gamma)
+        above_before = above
+        diagonals.append(R)
         logits.append(exponents)
     # An item's value stands in its last valid cell; what lies beyond does not flow into it.
-    last_diagonal = lengths_x + lengths_y - 2
-    position = lengths_x - 1 - (last_diagonal - m + 1).clamp(min=0)
-    width = min(n, m)
-    ends = [R.high + R.low for R in diagonals]
-    table = torch.stack([functional.pad(end, (0, width - end.shape[1])) for end in ends], 1)
-    values = table[torch.arange(B, device=D.device), last_diagonal, position]
+    item = torch.arange(B, device=D.device)
+    table = torch.stack([R.high + R.low for R in diagonals], 1)
+    values = table[item, lengths_x + lengths_y - 2, lengths_x - 1]
     # no path, no gradient
     return torch.where(values == torch.inf, values.detach(), values), logits
 
@@ -155,15 +141,24 @@ class _Sums(NamedTuple):
     low: Tensor
 
 
-def _soft_sum(predecessors: _Sums, costs: Tensor, gamma: float) -> tuple[_Sums, Tensor]:
-    """Return costs `(B, k)` plus the softmin of three predecessors `(3, B, k)`, and its logits."""
+def _row_down(R: _Sums) -> _Sums:
+    """Return the sums `(B, n)` of row i - 1 in row i: +inf in the first."""
+    return _Sums(
+        functional.pad(R.high[:, :-1], (1, 0), value=torch.inf),
+        functional.pad(R.low[:, :-1], (1, 0), value=0.0),
+    )
+
+
+def _soft_sum(*predecessors: _Sums, costs: Tensor, gamma: float) -> tuple[_Sums, Tensor]:
+    """Return costs `(B, n)` plus the softmin of three predecessors, and its logits `(3, B, n)`."""
+    highs, lows = (torch.stack(each) for each in zip(*predecessors, strict=True))
     # The least one is subtracted first; that it is a constant changes no derivative.
-    high = predecessors.high.detach()
+    high = highs.detach()
     least = high.amin(0)
-    least_low = torch.where(high == least, predecessors.low, torch.inf).amin(0)
+    least_low = torch.where(high == least, lows, torch.inf).amin(0)
     free = (least < torch.inf) | least.isnan()
     least, least_low = (torch.where(free, each, 0.0) for each in (least, least_low))
-    excess = (least - predecessors.high) + (least_low - predecessors.low)
+    excess = (least - highs) + (least_low - lows)
     logits = torch.where(free, excess, 0.0) / gamma
     soft = -gamma * torch.logsumexp(logits, dim=0)
     # eq. 2 with eq. 3 in place of min
@@ -269,16 +264,3 @@ def _inside(lengths: Tensor, n: int) -> Tensor:
     """Return which pairs of n frames are valid, bool `(B, n, n)`."""
     valid = valid_rows(lengths, n)
     return valid[:, :, None] & valid[:, None]
-
-
-def _rows(R: _Sums, k: int, m: int, first: int, last: int) -> _Sums:
-    """Rows `first` to `last` of an anti-diagonal, +inf where they lie outside."""
-    start = max(0, k - m + 1)
-    stop = start + R.high.shape[1]  # one beyond its last row
-    rows = slice(max(first, start) - start, max(min(last + 1, stop) - start, 0))
-    before = max(min(start, last + 1) - first, 0)
-    high, low = R.high[:, rows], R.low[:, rows]
-    missing = (before, last + 1 - first - before - high.shape[1])
-    return _Sums(
-        functional.pad(high, missing, value=torch.inf), functional.pad(low, missing, value=0.0)
-    )

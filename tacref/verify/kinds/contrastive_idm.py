@@ -90,11 +90,12 @@ class ContrastiveIDM(Kind):
                 partial(reference.contrastive_idm_value_and_grad, variant=variant),
                 numpy_options(f"reference.contrastive_idm {variant}", self.name, variant=variant),
             )
-            name = f"losses.contrastive_idm {variant}"
-            yield (
-                partial(losses.contrastive_idm, variant=variant),
-                {"name": name, "loss": self.name, "variant": variant},
-            )
+            for backend in backends:
+                name = f"losses.contrastive_idm {variant} {backend}"
+                yield (
+                    partial(losses.contrastive_idm, variant=variant, backend=backend),
+                    {"name": name, "loss": self.name, "variant": variant},
+                )
 
 
 KIND = ContrastiveIDM()
