@@ -3,6 +3,7 @@
 The cards are made in a process for each core, which runs this module as a program.
 """
 
+import itertools
 import json
 import os
 import subprocess
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from queue import Empty, SimpleQueue
+from typing import Any
 
 from tacref.cores import threads_available
 from tacref.verify.card import check
@@ -37,93 +38,81 @@ def own_cards(seed: int, dtype: str = "float64", device: str = "cpu") -> list[Re
     RuntimeError
         If a process was killed before its cards were made.
     """
-    groups = _groups(device)
-    workers = min(threads_available(), len(groups)) if device == "cpu" else 1
-    cards: dict[str, Report] = {}
+    workers = threads_available() if device == "cpu" else 1
     if workers == 1:
-        for name in groups:
-            cards |= _cards(groups[name], seed, dtype, device)
-    else:
-        for made in _in_processes(workers, list(groups), seed, dtype):
-            cards |= made
-    return [cards[claim["name"]] for _, claim in implementations(device)]
+        return [card for group in _groups(device) for card in _cards(group, seed, dtype, device)]
+    return _made_by_processes(workers, seed, dtype)
 
 
-def _groups(device: str) -> dict[str, list[Implementation]]:
+def _groups(device: str) -> list[list[Implementation]]:
     """Return implementations by equation: those of one share right answers, while they are kept."""
-    groups: dict[str, list[Implementation]] = {}
+    groups: dict[tuple[str | None, ...], list[Implementation]] = {}
     for fn, claim in implementations(device):
-        name = " ".join(claim.get(each, "") for each in ("loss", "variant", "inputs"))
-        groups.setdefault(name, []).append((fn, claim))
-    return groups
+        equation = tuple(claim.get(name) for name in ("loss", "variant", "inputs"))
+        groups.setdefault(equation, []).append((fn, claim))
+    return list(groups.values())
 
 
-def _cards(group: list[Implementation], seed: int, dtype: str, device: str) -> dict[str, Report]:
-    return {
-        claim["name"]: check(fn, seed=seed, dtype=dtype, device=device, **claim)
-        for fn, claim in group
-    }
+def _cards(group: list[Implementation], seed: int, dtype: str, device: str) -> list[Report]:
+    return [check(fn, seed=seed, dtype=dtype, device=device, **claim) for fn, claim in group]
 
 
-def _in_processes(
-    workers: int, names: list[str], seed: int, dtype: str
-) -> Iterator[dict[str, Report]]:
-    """Yield the cards of each group, made by this many processes."""
-    # The modules of this process, also where it was told of them by other means; threads of torch
-    # that wait must not keep a core busy.
+def _made_by_processes(workers: int, seed: int, dtype: str) -> list[Report]:
+    """Return the cards, made by this many processes; this one does not even import torch."""
+    # They have the modules of this one, wherever those were found. Threads of torch that wait must
+    # not keep a core busy.
     environment = {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_WAIT_POLICY": "PASSIVE"}
     command = [sys.executable, "-P", "-m", __name__, str(seed), dtype]
-    waiting = SimpleQueue[str]()
-    for name in names:
-        waiting.put(name)
     processes: list[subprocess.Popen[str]] = []
+    numbers = itertools.count()  # of groups, from 0 on; a number is taken once
+    cards: dict[int, list[Report]] = {}
 
-    def made_by(process: subprocess.Popen[str]) -> Iterator[dict[str, Report]]:
+    def fetch(process: subprocess.Popen[str]) -> None:
+        """Have groups checked until there is none left."""
         assert process.stdin is not None
         assert process.stdout is not None
         while True:
-            try:
-                name = waiting.get_nowait()
-            except Empty:
-                return
-            print(name, file=process.stdin, flush=True)
+            number = next(numbers)
+            print(number, file=process.stdin, flush=True)
             line = process.stdout.readline()
             if not line:
-                raise RuntimeError(f"a process that checks {name} ended: status {process.wait()}")
-            yield {card["name"]: _report(card) for card in json.loads(line)}
+                raise RuntimeError(f"a process that makes cards ended, status {process.wait()}")
+            made = json.loads(line)
+            if not made:
+                return
+            cards[number] = [_report(card) for card in made]
 
     with ThreadPoolExecutor(workers) as pool:
         try:
             for _ in range(workers):
-                processes.append(
-                    subprocess.Popen(
-                        command,
-                        stdin=subprocess.PIPE,
-                        stdout=subprocess.PIPE,
-                        text=True,
-                        env=os.environ | environment,
-                        start_new_session=True,  # ctrl-C is for this process
-                    )
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    env=os.environ | environment,
+                    start_new_session=True,  # ctrl-C is for this process
                 )
-            for made in pool.map(lambda process: list(made_by(process)), processes):
-                yield from made
+                processes.append(process)
+            list(pool.map(fetch, processes))
         finally:
             for process in processes:
                 process.kill()
                 process.communicate()
+    return [card for number in sorted(cards) for card in cards[number]]
 
 
-def _report(card: dict) -> Report:
-    rows = tuple(Row(**row) for row in card["rows"])
-    return Report(**card | {"rows": rows})
+def _report(card: dict[str, Any]) -> Report:
+    return Report(**card | {"rows": tuple(Row(**row) for row in card["rows"])})
 
 
 def _work(seed: str, dtype: str) -> None:
-    """Write the cards of each group that the standard input names, as a line of JSON."""
+    """Write the cards of each group whose number is read, as a line of JSON: none, if it is not."""
     groups = _groups("cpu")
     for line in sys.stdin:
-        made = _cards(groups[line.strip("\n")], int(seed), dtype, "cpu")
-        print(json.dumps([asdict(card) for card in made.values()]), flush=True)
+        group = groups[int(line)] if int(line) < len(groups) else []
+        print(json.dumps([asdict(card) for card in _cards(group, int(seed), dtype, "cpu")]))
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -128,8 +128,8 @@ def _sweep(
         logits.append(exponents)
     # An item's value stands in its last valid cell; what lies beyond does not flow into it.
     item = torch.arange(B, device=D.device)
-    table = torch.stack([R.high + R.low for R in diagonals], 1)
-    values = table[item, lengths_x + lengths_y - 2, lengths_x - 1]
+    highs, lows = (torch.stack(each, 1) for each in zip(*diagonals, strict=True))
+    values = (highs + lows)[item, lengths_x + lengths_y - 2, lengths_x - 1]
     # no path, no gradient
     return torch.where(values == torch.inf, values.detach(), values), logits
 
@@ -153,28 +153,30 @@ def _soft_sum(*predecessors: _Sums, costs: Tensor, gamma: float) -> tuple[_Sums,
     """Return costs `(B, n)` plus the softmin of three predecessors, and its logits `(3, B, n)`."""
     highs, lows = (torch.stack(each) for each in zip(*predecessors, strict=True))
     # The least one is subtracted first; that it is a constant changes no derivative.
-    high = highs.detach()
-    least = high.amin(0)
-    least_low = torch.where(high == least, lows, torch.inf).amin(0)
-    free = (least < torch.inf) | least.isnan()
-    least, least_low = (torch.where(free, each, 0.0) for each in (least, least_low))
+    constant = highs.detach()
+    least = constant.amin(0)
+    least_low = torch.where(constant == least, lows, torch.inf).amin(0)
+    free = least != torch.inf  # or NaN
+    least = torch.where(free, least, 0.0)
     excess = (least - highs) + (least_low - lows)
     logits = torch.where(free, excess, 0.0) / gamma
     soft = -gamma * torch.logsumexp(logits, dim=0)
     # eq. 2 with eq. 3 in place of min
     here = costs + least
-    there = here + soft
-    low = least_low + _rounding(costs, least, here) + _rounding(here, soft, there)
-    there = torch.where(free, there, torch.inf)
-    R = _Sums(there, torch.where(there.detach() < torch.inf, low, 0.0))
-    return R, logits
+    there = torch.where(free, here + soft, torch.inf)
+    low = least_low + _cut_off(costs, least, here, soft, there)
+    return _Sums(there, torch.where(there.detach() < torch.inf, low, 0.0)), logits
 
 
-def _rounding(a: Tensor, b: Tensor, total: Tensor) -> Tensor:
-    """Return what rounding cut off from the sum of a and b (Knuth), without a derivative."""
-    a, b, total = a.detach(), b.detach(), total.detach()
-    part = total - a
-    return (a - (total - part)) + (b - part)
+def _cut_off(costs: Tensor, least: Tensor, here: Tensor, soft: Tensor, there: Tensor) -> Tensor:
+    """Return what rounding cut off from here = costs + least and there = here + soft (Knuth).
+
+    It has no derivative.
+    """
+    costs, here, soft, there = (each.detach() for each in (costs, here, soft, there))
+    first, second = here - costs, there - here
+    of_here = (costs - (here - first)) + (least - first)
+    return of_here + (here - (there - second)) + (soft - second)
 
 
 def contrastive_idm(

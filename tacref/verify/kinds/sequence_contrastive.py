@@ -30,6 +30,7 @@ class SequenceContrastive(Kind):
         "sigma": Option(2.0, (0.5, 1, 3.5, 20.0), 1.5),
         "temperature": Option(0.5, (0.1, 0.3, 2, 20.0), 0.8),
     }
+    long_frames = 300  # without a recursion, more show nothing else
     settings = tuple({"temperature": temperature} for temperature in (0.5, 0.1, 10.0))
 
     def in_decimals(

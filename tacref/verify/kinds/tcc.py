@@ -35,6 +35,7 @@ class TCC(Kind):
         "temperature": Option(1.0, (0.3, 0.7, 2, 20.0), 1.5),
     }
     variants = ("regression_mse_var", "regression_mse")
+    long_frames = 300  # without a recursion, more show nothing else
     settings = tuple({"temperature": temperature} for temperature in (1.0, 0.3, 10.0))
 
     def in_decimals(
