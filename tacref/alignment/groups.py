@@ -7,8 +7,9 @@ from numpy.typing import ArrayLike
 
 from tacref.alignment.pairs import check_sequences, pairwise
 from tacref.checks import check_positive
-from tacref.reference import cost_matrix, soft_dtw_value_and_grad
-from tacref.reference.checks import as_float64, check_rows
+from tacref.reference._soft_dtw import backward, forward
+from tacref.reference.checks import as_float64, check_finite, check_rows
+from tacref.reference.costs import squared_distances
 from tacref.terminal import progress_bar
 
 # Costs more than this many robust standard deviations above the median belong to outliers.
@@ -165,7 +166,9 @@ def barycenter(
     for _ in progress_bar(rounds, "barycenter", iterations, "rounds") if progress else rounds:
         total, weights = np.zeros_like(center), np.zeros((len(center), 1))
         for rows in checked:
-            _, E = soft_dtw_value_and_grad(cost_matrix(center, rows), gamma=gamma)
+            # `soft_dtw_value_and_grad` of `cost_matrix`, whose arguments are checked already.
+            D = check_finite(squared_distances(center, rows), "D")
+            E = backward(forward(D, gamma)[1])
             total += E @ rows / len(rows)
             weights += E.sum(axis=1, keepdims=True) / len(rows)
         center = total / weights
