@@ -3,6 +3,7 @@
 The cards are made in a process for each core, which runs this module as a program.
 """
 
+import contextlib
 import itertools
 import json
 import os
@@ -35,7 +36,7 @@ def own_cards(seed: int, dtype: str = "float64", device: str = "cpu") -> list[Re
     ------
     ValueError
         If the device is not available.
-    RuntimeError
+    ChildProcessError
         If a process was killed before its cards were made.
     """
     workers = threads_available() if device == "cpu" else 1
@@ -73,10 +74,12 @@ def _made_by_processes(workers: int, seed: int, dtype: str) -> list[Report]:
         assert process.stdout is not None
         while True:
             number = next(numbers)
-            print(number, file=process.stdin, flush=True)
+            with contextlib.suppress(BrokenPipeError):
+                print(number, file=process.stdin, flush=True)
             line = process.stdout.readline()
             if not line:
-                raise RuntimeError(f"a process that makes cards ended, status {process.wait()}")
+                status = process.wait()
+                raise ChildProcessError(f"a process that makes cards ended with status {status}")
             made = json.loads(line)
             if not made:
                 return

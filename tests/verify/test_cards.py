@@ -70,7 +70,8 @@ def soft_dtw_by_slope(D, *, gamma):
 OWN = [
     (fn, options)
     for fn, options in implementations()
-    if options["name"].endswith(("soft_dtw cpu", "contrastive_idm official", "LAVLoss laser cpu"))
+    if options["name"].endswith(("soft_dtw cpu", "LAVLoss laser cpu"))
+    or "contrastive_idm official" in options["name"]
     or options["name"] in ("reference.soft_dtw", "reference.lav_loss paper")
     or options["loss"] in ("divergence", "dtw_path", "barycenter")
     or options["name"].endswith(("tcc_loss regression_mse_var", "contrastive_loss"))
