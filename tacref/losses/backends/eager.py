@@ -59,8 +59,9 @@ def soft_dtw(D: Tensor, gamma: float, lengths_x: Tensor, lengths_y: Tensor, band
 
     A cost of +inf forbids a cell, and so does a band (-1: none).
     """
+    D = of_one_size(D)
     if D.shape[1] > D.shape[2]:  # the work is for as many rows on each anti-diagonal
-        return soft_dtw(D.mT, gamma, lengths_y, lengths_x, band)
+        D, lengths_x, lengths_y = D.mT, lengths_y, lengths_x
     return _sweep(D, gamma, lengths_x, lengths_y, band)[0]
 
 
@@ -68,6 +69,7 @@ def expected_alignment(
     D: Tensor, gamma: float, lengths_x: Tensor, lengths_y: Tensor, band: int
 ) -> Tensor:
     """Return E, the gradient of `soft_dtw`, as a flow from the last cell to the first."""
+    D = of_one_size(D)
     if D.shape[1] > D.shape[2]:
         return expected_alignment(D.mT, gamma, lengths_y, lengths_x, band).mT
     B, n, m = D.shape
@@ -106,7 +108,7 @@ def _sweep(
     check_smallest_gamma(gamma)
     B, n, m = D.shape
     inside = valid_rows(lengths_x, n)[:, :, None] & valid_rows(lengths_y, m)[:, None]
-    D = torch.where(inside, exact(of_one_size(D)), 0.0)
+    D = torch.where(inside, exact(D), 0.0)
     if band >= 0:
         steps = torch.arange(n, device=D.device)[:, None] - torch.arange(m, device=D.device)
         D = torch.where(steps.abs() > band, torch.inf, D)
