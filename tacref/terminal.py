@@ -177,12 +177,23 @@ def progress_bar(
     from tqdm import tqdm
 
     # Made when the loop begins: if two were made at once, one would be shown below the other.
-    yield from tqdm(
-        items,
-        printable(title),
-        total,
-        unit=f" {unit}",
-        delay=BAR_DELAY,
-        leave=False,
-        disable=None if enabled else True,
-    )
+    yield from tqdm(items, printable(title), total, **_bar(unit, enabled))
+
+
+@contextlib.contextmanager
+def counting_bar(title: str, unit: str) -> Iterator[Callable[[int], None]]:
+    """Yield a function that counts an item more, of a total, on such a bar; threads may call it."""
+    from tqdm import tqdm
+
+    with tqdm(desc=title, **_bar(unit)) as bar:
+
+        def advance(total: int) -> None:
+            bar.total = total
+            bar.update()
+
+        yield advance
+
+
+def _bar(unit: str, enabled: bool = True) -> dict[str, Any]:
+    disable = None if enabled else True  # None: on a terminal only
+    return {"unit": f" {unit}", "delay": BAR_DELAY, "leave": False, "disable": disable}

@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _align_only(out: Path) -> int:
     from tacref.data.synthetic import make_dataset
 
-    data = make_dataset(out / "data", train=2, val=2, size=_QUICK_SIZE)
+    data = make_dataset(out / "data", train=2, val=2, size=_QUICK_SIZE, progress=True)
     return _align(data, QUICK_ENCODER, out / "alignment")
 
 

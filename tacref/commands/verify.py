@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from tacref.commands.guard import command
@@ -89,12 +90,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tacref.verify.report import summary, to_json
     from tacref.verify.run import card
 
+    progress = find_spec("tqdm") is not None  # the base install has none
     if options.function:
         names = ("inputs", "variant", "framework", "steps", "dtype", "device", "seed")
         how = {name: getattr(options, name) for name in names}
-        reports = [card(options.function, options.loss, **how)]
+        reports = [card(options.function, options.loss, progress=progress, **how)]
     else:
-        reports = own_cards(options.seed, options.dtype, options.device)
+        reports = own_cards(options.seed, options.dtype, options.device, progress=progress)
     if options.html:
         with replacing(options.html) as path:
             Path(path).write_text(to_html(reports), encoding="utf-8")

@@ -12,6 +12,7 @@ from tacref.data.phases import PHASES_FILE
 from tacref.data.scene import PHASES, Scene, pose
 from tacref.data.writing import write_video
 from tacref.files import new_folder
+from tacref.terminal import progress_bar
 
 MEAN_FRAMES_PER_PHASE = 14.0
 PROGRESS_FILE = "progress.csv"
@@ -26,6 +27,7 @@ def make_dataset(
     seed: int = 0,
     size: int = 128,
     fps: float = 25.0,
+    progress: bool = False,
 ) -> Path:
     """Render the built-in activity: a person pours a glass from a jug and drinks it.
 
@@ -46,6 +48,8 @@ def make_dataset(
         Side of the pictures in pixels, even, >= 32.
     fps : float
         Frames per second, finite and > 0. Does not change the number of frames.
+    progress : bool
+        Show a progress bar if it takes longer than a few seconds (on a terminal only).
 
     Returns
     -------
@@ -71,8 +75,9 @@ def make_dataset(
         for split_number, (split, count) in enumerate(counts.items()):
             (folder / split).mkdir()
             intervals: list[tuple] = []
-            progress: list[tuple] = []
-            for number in range(count):
+            shares: list[tuple] = []
+            bar = progress_bar(range(count), f"render {split}", count, "clips", enabled=progress)
+            for number in bar:
                 name = _name(number)
                 rng = np.random.default_rng([seed, split_number, number])
                 timeline = draw_timeline(rng)
@@ -82,11 +87,11 @@ def make_dataset(
                     intervals.append((name, start, start + len(moments), phase))
                     start += len(moments)
                 done = np.concatenate([index + p for index, p in enumerate(timeline)])
-                progress.extend(
+                shares.extend(
                     (name, frame, f"{share:.6f}") for frame, share in enumerate(done / len(PHASES))
                 )
             _write_csv(folder / split / PHASES_FILE, PHASE_COLUMNS, intervals)
-            _write_csv(folder / split / PROGRESS_FILE, ("video", "frame", "progress"), progress)
+            _write_csv(folder / split / PROGRESS_FILE, ("video", "frame", "progress"), shares)
     return Path(out_dir)
 
 

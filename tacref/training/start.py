@@ -306,4 +306,4 @@ def _render(data: Path, seed: int) -> None:
     from tacref.data.synthetic import make_dataset
 
     say(f"rendering the built-in activity to {data}")
-    make_dataset(data, seed=seed)
+    make_dataset(data, seed=seed, progress=True)

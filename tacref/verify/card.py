@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
+from tacref.terminal import progress_bar
 from tacref.verify.calls_jax import check_jax
 from tacref.verify.claims import CLAIMS, CLAIMS_OF
 from tacref.verify.claims.batches import find_reduction
@@ -28,6 +29,7 @@ def check(
     device: str = "cpu",
     name: str | None = None,
     seed: int = 0,
+    progress: bool = False,
 ) -> Report:
     """Check a loss against right answers, claim by claim.
 
@@ -63,6 +65,8 @@ def check(
         Its name on the card. By default its module and name.
     seed : int
         Seed of the inputs, >= 0.
+    progress : bool
+        Show a progress bar if it takes longer than a few seconds (on a terminal only; needs tqdm).
 
     Returns
     -------
@@ -102,7 +106,8 @@ def check(
     error = persistent_error(subject, seed)
     if error is None:
         with without_logs():  # once, not in every call
-            return Report(subject.name, equation, tuple(claim_rows(subject, seed)))
+            rows = tuple(claim_rows(subject, seed, progress=progress))
+        return Report(subject.name, equation, rows)
     check_framework(subject, seed, error)
     case = first_case(subject, seed)
     shown = jax_snippet(subject, Finding(case, None)) if framework == "jax" else ""
@@ -116,10 +121,11 @@ def check(
     return Report(subject.name, equation, (row,), message)
 
 
-def claim_rows(subject: Subject, seed: int) -> Iterator[Row]:
+def claim_rows(subject: Subject, seed: int, *, progress: bool = False) -> Iterator[Row]:
     """Yield the rows of the card, claim by claim."""
     find_reduction(subject, seed)
-    for claim in CLAIMS_OF.get(subject.spec.loss, CLAIMS):
+    claims = CLAIMS_OF.get(subject.spec.loss, CLAIMS)
+    for claim in progress_bar(claims, "verify", len(claims), "claims") if progress else claims:
         yield from claim(subject, seed)
 
 

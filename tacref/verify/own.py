@@ -11,10 +11,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any
 
 from tacref.cores import threads_available
+from tacref.interrupts import uninterrupted
+from tacref.terminal import counting_bar, progress_bar
 from tacref.verify.card import check
 from tacref.verify.kinds import KINDS, Implementation
 from tacref.verify.kinds.kind import BACKENDS, BACKENDS_ON_CUDA
@@ -29,8 +32,12 @@ def implementations(device: str = "cpu") -> Iterator[Implementation]:
                 yield fn, claim
 
 
-def own_cards(seed: int, dtype: str = "float64", device: str = "cpu") -> list[Report]:
+def own_cards(
+    seed: int, dtype: str = "float64", device: str = "cpu", *, progress: bool = False
+) -> list[Report]:
     """Return a card for each of tacref's implementations that run on the device.
+
+    With `progress`, a bar on a terminal shows how far it is.
 
     Raises
     ------
@@ -40,9 +47,11 @@ def own_cards(seed: int, dtype: str = "float64", device: str = "cpu") -> list[Re
         If a process was killed before its cards were made.
     """
     workers = threads_available() if device == "cpu" else 1
-    if workers == 1:
-        return [card for group in _groups(device) for card in _cards(group, seed, dtype, device)]
-    return _made_by_processes(workers, seed, dtype)
+    if workers > 1:
+        return _made_by_processes(workers, seed, dtype, progress=progress)
+    groups = _groups(device)
+    bar = progress_bar(groups, "verify", len(groups), "losses") if progress else groups
+    return [card for group in bar for card in _cards(group, seed, dtype, device)]
 
 
 def _groups(device: str) -> list[list[Implementation]]:
@@ -58,7 +67,7 @@ def _cards(group: list[Implementation], seed: int, dtype: str, device: str) -> l
     return [check(fn, seed=seed, dtype=dtype, device=device, **claim) for fn, claim in group]
 
 
-def _made_by_processes(workers: int, seed: int, dtype: str) -> list[Report]:
+def _made_by_processes(workers: int, seed: int, dtype: str, *, progress: bool) -> list[Report]:
     """Return the cards, made by this many processes; this one does not even import torch."""
     # They have the modules of this one, wherever those were found. Threads of torch that wait must
     # not keep a core busy.
@@ -80,23 +89,19 @@ def _made_by_processes(workers: int, seed: int, dtype: str) -> list[Report]:
             if not line:
                 status = process.wait()
                 raise ChildProcessError(f"a process that makes cards ended with status {status}")
-            made = json.loads(line)
+            made, count = json.loads(line)
             if not made:
                 return
             cards[number] = [_report(card) for card in made]
+            advance(count)
 
-    with ThreadPoolExecutor(workers) as pool:
+    with (
+        counting_bar("verify", "losses") if progress else nullcontext(lambda _: None) as advance,
+        ThreadPoolExecutor(workers) as pool,
+    ):
         try:
             for _ in range(workers):
-                process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                    env=os.environ | environment,
-                    start_new_session=True,  # ctrl-C is for this process
-                )
-                processes.append(process)
+                _start(command, environment, processes)
             list(pool.map(fetch, processes))
         finally:
             for process in processes:
@@ -105,17 +110,37 @@ def _made_by_processes(workers: int, seed: int, dtype: str) -> list[Report]:
     return [card for number in sorted(cards) for card in cards[number]]
 
 
+@uninterrupted
+def _start(
+    command: list[str], environment: dict[str, str], processes: list[subprocess.Popen[str]]
+) -> None:
+    """Start a process, which the caller ends; ctrl-C is for the caller alone."""
+    processes.append(
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | environment,
+            start_new_session=True,
+        )
+    )
+
+
 def _report(card: dict[str, Any]) -> Report:
     return Report(**card | {"rows": tuple(Row(**row) for row in card["rows"])})
 
 
 def _work(seed: str, dtype: str) -> None:
-    """Write the cards of each group whose number is read, as a line of JSON: none, if it is not."""
+    """Write the cards of each group whose number is read, and how many groups there are, as JSON.
+
+    Beyond the last group there are no cards.
+    """
     groups = _groups("cpu")
     for line in sys.stdin:
         group = groups[int(line)] if int(line) < len(groups) else []
-        print(json.dumps([asdict(card) for card in _cards(group, int(seed), dtype, "cpu")]))
-        sys.stdout.flush()
+        cards = [asdict(card) for card in _cards(group, int(seed), dtype, "cpu")]
+        print(json.dumps([cards, len(groups)]), flush=True)
 
 
 if __name__ == "__main__":

@@ -42,9 +42,10 @@ def test_cards_are_the_same_whatever_makes_them():
     alone = own._cards(own._groups("cpu")[0], 3, "float64", "cpu")
     command = [sys.executable, "-m", "tacref.verify.own", "3", "float64"]
     finished = subprocess.run(command, input="0\n999\n", capture_output=True, text=True, check=True)
-    first, none_left = map(json.loads, finished.stdout.splitlines())
+    (first, count), beyond = map(json.loads, finished.stdout.splitlines())
     assert [own._report(card) for card in first] == alone
-    assert none_left == []
+    assert count == len(own._groups("cpu"))
+    assert beyond == [[], count]
 
 
 @pytest.mark.usefixtures("_two_cores")
