@@ -44,7 +44,7 @@ async function follow(open) {
 
 async function followSource() {
   let index = 0, work = 0, worked = 0;
-  const times = []; // when the last frames were through
+  const begin = performance.now(), times = []; // when the last frames were through
   const show = ({ positions, preview }) => {
     for (const position of positions) {
       document.dispatchEvent(new CustomEvent("position", { detail: { index: index++, ...position } }));
@@ -64,7 +64,8 @@ async function followSource() {
     work += seconds;
     worked += pictures.length;
     show(found);
-    view.showSpeed((1000 * times.length) / Math.max(1000 / reference.fps, Math.min(SPEED_OVER, now - times[0])), worked / work);
+    const passed = (now - Math.max(begin, now - SPEED_OVER)) / 1000;
+    view.showSpeed(times.length / passed, worked / work);
   }
   show(await ask("finish"));
   document.dispatchEvent(new CustomEvent("finished"));

@@ -58,9 +58,9 @@ export class View {
     canvas.getContext("bitmaprenderer").transferFromImageBitmap(picture);
   }
 
+  // Frames a second: those of the last seconds, and those that this machine could do.
   showSpeed(now, most) {
-    const { fps } = this.#reference;
-    at("speed").textContent = now.toFixed(0) + " of " + fps.toFixed(0) + " frames a second; this machine can do " + most.toFixed(0);
+    at("speed").textContent = now.toFixed(0) + " frames a second, " + most.toFixed(0) + " possible";
   }
 
   message(text, failed = false) {
