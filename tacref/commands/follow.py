@@ -79,9 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.encoder is None:
         _check_rows(options)
     if options.phases is not None:  # what is wrong with the file, before any work
-        reference_labels(
-            options.phases, options.reference, clip_length(Path(options.reference))
-        )
+        reference_labels(options.phases, options.reference, clip_length(Path(options.reference)))
     encoder, (reference, times) = _open_reference(options)
     phases = None
     if options.phases is not None:

@@ -6,9 +6,8 @@ import shutil
 from pathlib import Path
 
 from tacref.files import check_new_folder, new_folder
-from tacref.web.page import COSTS, MODEL, Page, check_encoder
+from tacref.web import COSTS
 from tacref_export.convert import export_encoder
-from tacref_export.session import EncoderSession
 from tacref_export.writing import Precision
 
 _ONLY_FOR_PAGES = ("reference", "phases", "ort", "cost")
@@ -68,6 +67,8 @@ def write_page(options: argparse.Namespace, precision: Precision) -> int:
     ParityError
         If the exported encoder would differ from torch.
     """
+    from tacref.web.page import MODEL, Page, check_encoder  # imports Numba, PyAV and others
+
     page = Page(
         Path(options.reference),
         None if options.ort is None else Path(options.ort),
@@ -76,11 +77,11 @@ def write_page(options: argparse.Namespace, precision: Precision) -> int:
     )
     out = check_new_folder(options.web)
     page.check()
+    run = Path(options.run)
+    check_encoder(run)
     with new_folder(out) as folder:
-        run, model = Path(options.run), folder / MODEL
+        model = folder / MODEL
         if run.is_file():
-            with EncoderSession(run) as session:
-                check_encoder(session, run)
             shutil.copyfile(run, model)
         else:
             export_encoder(run, model, precision=precision, clips=options.clips)

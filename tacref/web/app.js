@@ -24,9 +24,11 @@ const ask = (what, more = {}, moved = []) => new Promise((resolve, fail) => {
   worker.postMessage({ what, ...more }, moved);
 });
 
-let source = null;
+let source = null, busy = false;
 
 async function follow(open) {
+  if (busy) return;
+  busy = true;
   view.message("");
   try {
     source = await open();
@@ -39,6 +41,7 @@ async function follow(open) {
   }
   source?.stop();
   source = null;
+  busy = false;
   view.setRunning(false, false);
 }
 

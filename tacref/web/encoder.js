@@ -32,7 +32,9 @@ export class Encoder {
 
   // The context before the first frame: no rows.
   noContext() {
-    const { type, shape } = this.#session.inputMetadata.find(({ name }) => name === "context");
+    const inputs = this.#session.inputMetadata;
+    if (!inputs) throw new Error("onnxruntime-web must be of version 1.22 or newer");
+    const { type, shape } = inputs.find(({ name }) => name === "context");
     const none = type === "float16" ? new Uint16Array(0) : new Float32Array(0);
     return new this.#ort.Tensor(type, none, [0, ...shape.slice(1)]);
   }

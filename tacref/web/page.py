@@ -15,11 +15,11 @@ from tacref.encoder.embedding import embed_clip
 from tacref.report.footage import write_footage
 from tacref.report.progress import frames_bar
 from tacref.report.series import elapsed
+from tacref.web import COSTS
 from tacref.web.runtime import runtime_files
+from tacref_export.exported import read_exported
 from tacref_export.session import EncoderSession
 
-# The same as in online.js.
-COSTS = ("sqeuclidean", "cosine")
 MODEL = "encoder.onnx"
 _SCRIPTS = ("app.js", "encoder.js", "model.js", "online.js", "pictures.js", "sources.js", "view.js",
             "worker.js")  # fmt: skip
@@ -85,8 +85,8 @@ class Page:
         FileNotFoundError, ValueError
             As `check`; or if the reference is damaged or the encoder does not take pictures.
         """
+        check_encoder(folder / MODEL)
         with EncoderSession(folder / MODEL) as session:
-            check_encoder(session, folder / MODEL)
             embeddings, times = embed_clip(session, self.reference, progress=progress)
         phases = None
         if self.phases is not None:
@@ -118,15 +118,29 @@ class Page:
             shutil.copyfile(file, folder / "ort" / file.name)
 
 
-def check_encoder(session: EncoderSession, path: Path) -> None:
+def check_encoder(path: Path) -> None:
     """Refuse an encoder that a page cannot run.
+
+    Parameters
+    ----------
+    path : Path
+        A run's folder or an exported file.
 
     Raises
     ------
+    FileNotFoundError
+        If there is none.
     ValueError
-        If it takes no pictures, or its weights are in a second file.
+        If it is neither, takes no pictures, or has its weights in a second file.
     """
-    if not session.config.takes_pictures:
+    if path.is_file():
+        exported = read_exported(path)
+        config = exported.config
+        if exported.weights is not None:
+            raise ValueError(f"{path}: beyond 2 GiB, which is too large for a browser")
+    else:
+        from tacref.encoder.storage import read_encoder_config  # imports torch
+
+        config = read_encoder_config(path)
+    if not config.takes_pictures:
         raise ValueError(f"{path}: takes rows of features, but a page gives it pictures")
-    if "weights" in session.metadata:
-        raise ValueError(f"{path}: beyond 2 GiB, which is too large for a browser")

@@ -84,6 +84,7 @@ export async function openFile(file, framesPerSecond) {
   const pictures = new Pictures();
   try {
     await event(video, "loadeddata");
+    if (!Number.isFinite(video.duration)) throw new Error("That video does not say how long it is, as some recordings do not: convert it to mp4.");
   } catch (error) {
     URL.revokeObjectURL(url);
     throw error;

@@ -106,7 +106,7 @@ def test_a_large_chunk(node):
         ("await stream.push(new Uint8Array(4), 1, 1)", "frames must hold 3 numbers each, got 4"),
         ("await stream.push(new Uint8Array(0), 1, 1)", "frames must hold 3 numbers each, got 0"),
         (
-            "await stream.push(new Uint8Array(3), 1, 1); await stream.push(new Uint8Array(6), 2, 1)",
+            "await stream.push(new Uint8Array(3), 1, 1);await stream.push(new Uint8Array(6), 2, 1)",
             "frames must all be 1,1,3, as the first, got 2,1,3",
         ),
         ("stream.finish(); await stream.push(new Uint8Array(3), 1, 1)", "the stream is finished"),
