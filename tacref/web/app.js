@@ -47,7 +47,7 @@ async function follow(open) {
 
 async function followSource() {
   let index = 0, work = 0, worked = 0;
-  const begin = performance.now(), times = []; // when the last frames were through
+  const marks = [[performance.now(), 0]]; // when how many frames were through, in the last seconds
   const show = ({ positions, preview }) => {
     for (const position of positions) {
       document.dispatchEvent(new CustomEvent("position", { detail: { index: index++, ...position } }));
@@ -61,14 +61,13 @@ async function followSource() {
     const pictures = await source.take();
     if (!pictures.length) break;
     const { seconds, ...found } = await ask("add", { pictures }, pictures);
-    const now = performance.now();
-    times.push(...pictures.map(() => now));
-    while (times[0] < now - SPEED_OVER) times.shift();
     work += seconds;
     worked += pictures.length;
     show(found);
-    const passed = (now - Math.max(begin, now - SPEED_OVER)) / 1000;
-    view.showSpeed(times.length / passed, worked / work);
+    marks.push([performance.now(), worked]);
+    while (marks[1][0] < performance.now() - SPEED_OVER) marks.shift();
+    const [[begin, before]] = marks;
+    view.showSpeed((1000 * (worked - before)) / (performance.now() - begin), worked / work, source.dropped());
   }
   show(await ask("finish"));
   document.dispatchEvent(new CustomEvent("finished"));

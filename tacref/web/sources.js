@@ -6,6 +6,7 @@ const MAX_WAITING = 8; // pictures that are kept for the encoder
 // so that what is taken together is as much as the machine needs.
 class Pictures {
   #waiting = []; #ended = false; #wake = () => {};
+  dropped = 0;
 
   // Take the pictures that are there, at least one; none once the source has ended.
   async take() {
@@ -18,7 +19,10 @@ class Pictures {
   // Add a picture; of too many, the oldest is dropped.
   add(picture) {
     this.#waiting.push(picture);
-    if (this.#waiting.length > MAX_WAITING) this.#waiting.shift().close();
+    if (this.#waiting.length > MAX_WAITING) {
+      this.#waiting.shift().close();
+      this.dropped += 1;
+    }
     this.#wake();
   }
   async room() {
@@ -73,7 +77,7 @@ export async function openCamera(video, framesPerSecond) {
     for (const track of stream.getTracks()) track.stop();
     video.srcObject = null;
   };
-  return { take: () => pictures.take(), stop, isLive: true };
+  return { take: () => pictures.take(), stop, isLive: true, dropped: () => pictures.dropped };
 }
 
 // Give the pictures of a video file, one for each frame of that rate: none is left out, and none
@@ -109,5 +113,5 @@ export async function openFile(file, framesPerSecond) {
     if (!taken.length) await failed; // says why, if it did
     return taken;
   };
-  return { take, stop: () => pictures.end(), isLive: false };
+  return { take, stop: () => pictures.end(), isLive: false, dropped: () => 0 };
 }

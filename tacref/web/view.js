@@ -58,9 +58,11 @@ export class View {
     canvas.getContext("bitmaprenderer").transferFromImageBitmap(picture);
   }
 
-  // Frames a second: those of the last seconds, and those that this machine could do.
-  showSpeed(now, most) {
-    at("speed").textContent = now.toFixed(0) + " frames a second, " + most.toFixed(0) + " possible";
+  // Frames a second: those of the last seconds, and those that this machine could do; and how many
+  // frames of a camera were left out.
+  showSpeed(now, most, dropped) {
+    const leftOut = dropped ? ", " + dropped + " left out" : "";
+    at("speed").textContent = now.toFixed(0) + " frames a second, " + most.toFixed(0) + " possible" + leftOut;
   }
 
   message(text, failed = false) {

@@ -144,3 +144,24 @@ def test_what_is_refused(node, made, message):
     try {{ {made} }} catch (error) {{ output = error.message; }}
     """
     assert run(node, program).startswith(message)
+
+
+def test_the_example_of_the_document_runs(node):
+    document = Path(__file__).resolve().parents[2] / "docs" / "in-the-browser.md"
+    (shown,) = (part.split("```")[0] for part in document.read_text("utf-8").split("```js\n")[1:])
+    # Imports come first.
+    imported, rest = shown.split(";\n", 1)
+    program = f"""
+    {imported.replace('"./online.js"', repr(MODULE.as_uri()))};
+    const reference = Float32Array.from([0, 1, 2, 3]), d = 1, phases = ["a", "a", "b", null];
+    const embedding = [0.25];
+    {rest}
+    const output = {{ frame, phase, cost, localCost, offScript, confidence }};
+    """
+    found = run(node, program)
+    position = OnlineAligner([[0.0], [1.0], [2.0], [3.0]], phases=["a", "a", "b", None]).update(
+        [0.25]
+    )
+    assert (found["frame"], found["phase"], found["offScript"]) == (0, "a", False)
+    assert found["cost"] == found["localCost"] == position.cost == 0.0625
+    assert found["confidence"] == pytest.approx(position.confidence, abs=1e-9)
