@@ -144,7 +144,12 @@ def test_opened_as_a_file(browser, folder):
 @pytest.mark.parametrize("size", [(1280, 900), (390, 844)])
 def test_layouts_do_not_overflow_and_can_be_read(open_page, until, keep, folder, scheme, size):
     page = open_page(scheme=scheme, size=size)
-    for name, ready in (("start", "true"), ("running", "window.seen.length > 40")):
+    states = (
+        ("start", "true"),
+        ("running", "window.seen.length > 40"),
+        ("off", "document.body.classList.contains('off')"),
+    )
+    for name, ready in states:
         if name == "running":
             page.set_input_files("#file", str(folder / "performance.mp4"))
         until(page, ready)
