@@ -72,10 +72,14 @@ export class View {
   }
 
   setRunning(running, isLive) {
+    const { id } = document.activeElement;
     at("live").hidden = !(running && isLive);
     at("shown").hidden = running && isLive;
     at("stop").hidden = !running;
     at("camera").disabled = at("choose").disabled = at("open-begin").disabled = running;
+    // What is disabled or hidden now cannot keep the focus.
+    if (running && ["camera", "choose"].includes(id)) at("stop").focus();
+    if (!running && id === "stop") at("choose").focus();
     document.body.classList.remove("off");
   }
 

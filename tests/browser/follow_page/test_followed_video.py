@@ -101,12 +101,18 @@ def test_a_video_can_be_stopped_and_another_one_begun(open_page, until, folder):
     check_true(seen)
 
 
-def test_the_keyboard_chooses_a_file(open_page):
+def test_the_keyboard_suffices(open_page, until, folder):
     page = open_page()
     page.focus("#choose")
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
     assert not chooser.value.is_multiple()
+    chooser.value.set_files(str(folder / "performance.mp4"))
+    until(page, "window.seen.length > 5")
+    assert page.evaluate("document.activeElement.id") == "stop"
+    page.keyboard.press("Enter")
+    until(page, "window.finished")
+    assert page.evaluate("document.activeElement.id") == "choose"
 
 
 def test_what_is_no_video(open_page, until, tmp_path):
@@ -128,6 +134,21 @@ def test_a_video_without_an_end(open_page, until, folder):
     page.set_input_files("#file", str(folder / "performance.mp4"))
     until(page, "!document.getElementById('message').hidden")
     assert page.inner_text("#message").startswith("That video does not say how long it is")
+
+
+def test_an_encoder_that_cannot_be_loaded(browser, address, until):
+    context = browser.new_context()
+    try:
+        context.route("**/encoder.onnx", lambda route: route.fulfill(status=404))
+        page = context.new_page()
+        page.goto(address)
+        until(page, "document.getElementById('message').classList.contains('failed')")
+        assert page.inner_text("#message") == (
+            "The encoder cannot be loaded: encoder.onnx: 404 Not Found"
+        )
+        assert page.is_disabled("#camera")
+    finally:
+        context.close()
 
 
 def test_opened_as_a_file(browser, folder):
