@@ -43,8 +43,10 @@ class Pictures {
 
 const until = (time) => new Promise((resolve) => setTimeout(resolve, Math.max(0, time - performance.now())));
 const event = (target, name) => new Promise((resolve, fail) => {
-  target.addEventListener(name, resolve, { once: true });
-  target.addEventListener("error", () => fail(new Error("This browser cannot play that video.")), { once: true });
+  const over = new AbortController(), { signal } = over;
+  const end = (how) => () => { over.abort(); how(); };
+  target.addEventListener(name, end(resolve), { signal });
+  target.addEventListener("error", end(() => fail(new Error("This browser cannot play that video."))), { signal });
 });
 
 // Show a camera in a video element, and give its pictures until it is stopped. Pictures that come
@@ -68,7 +70,7 @@ export async function openCamera(video, framesPerSecond) {
   (async () => {
     for (let due = performance.now(); !pictures.ended; due += 1000 / framesPerSecond) {
       await until(due);
-      due = Math.max(due, performance.now() - 1000); // a tab in the background was not called
+      due = Math.max(due, performance.now() - 200); // what was missed longer ago is not made up for
       if (!pictures.ended) pictures.add(await createImageBitmap(video));
     }
   })().catch(() => pictures.end());
@@ -94,7 +96,7 @@ export async function openFile(file, framesPerSecond) {
     throw error;
   }
   const count = Math.max(1, Math.round(video.duration * framesPerSecond));
-  const failed = (async () => {
+  const reading = (async () => {
     const start = performance.now();
     for (let frame = 0; frame < count && !pictures.ended; frame++) {
       await Promise.all([pictures.room(), until(start + (1000 * frame) / framesPerSecond)]);
@@ -104,13 +106,13 @@ export async function openFile(file, framesPerSecond) {
       if (!pictures.ended) pictures.add(await createImageBitmap(video));
     }
   })();
-  failed.catch(() => {}).finally(() => {
+  reading.catch(() => {}).finally(() => {
     pictures.end();
     URL.revokeObjectURL(url);
   });
   const take = async () => {
     const taken = await pictures.take();
-    if (!taken.length) await failed; // says why, if it did
+    if (!taken.length) await reading; // says why, if it failed
     return taken;
   };
   return { take, stop: () => pictures.end(), isLive: false, dropped: () => 0 };
