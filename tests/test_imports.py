@@ -12,7 +12,7 @@ PACKAGES = {"tacref": ROOT / "tacref", "tacref_export": ROOT / "export" / "tacre
 # what is in none of these packages is on the ground: it may import what is there alone.
 FLOORS = (
     ("tacref.commands",),
-    ("tacref.report", "tacref.training", "tacref_export"),
+    ("tacref.report", "tacref.training", "tacref.web", "tacref_export"),
     ("tacref.alignment", "tacref.evaluation", "tacref.verify"),
     ("tacref.encoder", "tacref.losses", "tacref.data"),
     ("tacref.reference", "tacref.kernels"),

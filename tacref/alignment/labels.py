@@ -56,6 +56,42 @@ def read_labels(
     return {clip: phase_labels(of_clip, lengths[clip]) for clip, of_clip in phases.items()}
 
 
+def reference_labels(
+    path: str | Path, clip: str | Path, length: int, times: np.ndarray | None = None
+) -> list[str | None]:
+    """Read the phase of every frame of one clip, as `read_labels` does.
+
+    Parameters
+    ----------
+    path : str or Path
+        The label file.
+    clip : str or Path
+        The clip.
+    length : int
+        Number of its frames.
+    times : ndarray, optional
+        Their times in seconds; by default they are read from the clip, if necessary.
+
+    Returns
+    -------
+    list of str or None
+        One label per frame.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        As `read_labels`; or if the file has no phases of the clip.
+    """
+    clip = Path(clip)
+    own_times = None if times is None else {clip: times}
+    labels = read_labels(path, {clip: length}, times=own_times, reference=clip)
+    if clip not in labels:
+        raise ValueError(f"{path}: has no phases of {clip.resolve().name!r}, the reference")
+    return labels[clip]
+
+
 def transfer_labels(
     labels: Sequence[str | None], path: ArrayLike, frames_y: int | None = None
 ) -> list[str | None]:

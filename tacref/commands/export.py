@@ -1,4 +1,4 @@
-"""`tacref export`: a run as one ONNX file; `tacref export inspect`: what such a file is."""
+"""`tacref export`: a run as an ONNX file or a web page; `inspect`: what such a file is."""
 
 import json
 import sys
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tacref.commands.guard import command
 from tacref.commands.options import Parser, add_json
+from tacref.commands.page import add_page, check_page_options, write_page
 from tacref_export.convert import export_encoder
 from tacref_export.inspection import inspect
 from tacref_export.writing import Precision
@@ -19,11 +20,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _inspect(arguments[1:])
     parser = Parser(
         prog="tacref export",
-        description="Write a run's encoder as one ONNX file, once it is proven equal to torch.",
+        description="Write a run's encoder as one ONNX file, once it is proven equal to torch; or "
+        "as a web page that follows a performer through a reference.",
         epilog="tacref export inspect FILE.onnx says what such a file is.",
     )
-    parser.add_argument("run", help="export the encoder in this run's folder")
-    parser.add_argument("-o", "--out", required=True, metavar="FILE.onnx", help="write this file")
+    parser.add_argument(
+        "run", help="export the encoder in this run's folder; with --web also of an ONNX file"
+    )
+    output = parser.add_mutually_exclusive_group(required=True)
+    output.add_argument("-o", "--out", metavar="FILE.onnx", help="write this file")
+    output.add_argument(
+        "--web", metavar="DIR", help="write a page into this new folder; needs --reference, --ort"
+    )
     parser.add_argument("--force", action="store_true", help="replace the file if it exists")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--fp16", action="store_true", help="compute layers in float16")
@@ -35,14 +43,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="CLIP",
         help="prove it, and calibrate int8, on these videos (default: the built-in activity)",
     )
+    add_page(parser)
     add_json(parser)
     options = parser.parse_args(arguments)
+    check_page_options(options)
     precision: Precision = "float16" if options.fp16 else "int8" if options.int8 else "float32"
     if options.int8 and len(options.clips) < 2:
         raise ValueError("--int8 needs --clips with at least two videos of one activity")
     from tacref_export.proof import ParityError
 
     try:
+        if options.web is not None:
+            return write_page(options, precision)
         made = export_encoder(
             options.run, options.out, precision=precision, clips=options.clips, force=options.force
         )

@@ -12,7 +12,7 @@ import numpy as np
 
 from tacref.alignment import OnlineAligner, Position
 from tacref.alignment.following import follow
-from tacref.alignment.labels import read_labels
+from tacref.alignment.labels import reference_labels
 from tacref.commands.guard import command
 from tacref.commands.matching import add_cost, add_steps
 from tacref.commands.options import Parser, add_device, add_encoder, add_json, positive_int
@@ -79,9 +79,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.encoder is None:
         _check_rows(options)
     if options.phases is not None:  # what is wrong with the file, before any work
-        _phases(options, clip_length(Path(options.reference)), None)
+        reference_labels(options.phases, options.reference, clip_length(Path(options.reference)))
     encoder, (reference, times) = _open_reference(options)
-    phases = None if options.phases is None else _phases(options, len(reference), times)
+    phases = None
+    if options.phases is not None:
+        phases = reference_labels(options.phases, options.reference, len(reference), times)
     aligner = OnlineAligner(
         reference,
         phases=phases,
@@ -122,22 +124,6 @@ def _open_reference(options: Namespace) -> tuple[Embedder | None, tuple[np.ndarr
         return None, load_clip(options.reference)
     encoder = open_encoder(options.encoder, device=options.device)
     return encoder, embed_clip(encoder, options.reference, progress=not options.json)
-
-
-def _phases(options: Namespace, frames: int, times: np.ndarray | None) -> list[str | None]:
-    """Read the phase of each frame of the reference; its times are read from it if necessary."""
-    clip = Path(options.reference)
-    labels = read_labels(
-        options.phases,
-        {clip: frames},
-        times=None if times is None else {clip: times},
-        reference=clip,
-    )
-    if clip not in labels:
-        raise ValueError(
-            f"{options.phases}: has no phases of {clip.resolve().name!r}, the reference"
-        )
-    return labels[clip]
 
 
 def _lines(positions: Iterator[tuple[float, Position]], times: np.ndarray, out: TextIO) -> None:

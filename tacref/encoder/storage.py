@@ -92,10 +92,7 @@ def load_encoder(folder: str | Path, *, device: str = "cpu") -> Encoder:
     path = Path(folder) / WEIGHTS
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; {folder} is not a run of tacref")
-    try:
-        config = EncoderConfig.from_json(run_config["encoder"])
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{Path(folder) / CONFIG}: encoder configuration: {error}") from None
+    config = _encoder_config(folder, run_config)
     with memory_errors(f"the encoder in {folder}"):
         _check_header(path, config)
         weights = path.read_bytes()
@@ -160,6 +157,24 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     ):
         raise ValueError(f"{path}: {HASHES} must be a list of hashes, got {hashes!r}")
     return config
+
+
+def read_encoder_config(folder: str | Path) -> EncoderConfig:
+    """Read the configuration of a run's encoder.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `read_config`; or if the encoder's configuration is not valid.
+    """
+    return _encoder_config(folder, read_config(folder))
+
+
+def _encoder_config(folder: str | Path, run_config: dict[str, Any]) -> EncoderConfig:
+    try:
+        return EncoderConfig.from_json(run_config["encoder"])
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{Path(folder) / CONFIG}: encoder configuration: {error}") from None
 
 
 def _check_header(path: Path, config: EncoderConfig) -> None:

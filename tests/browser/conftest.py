@@ -89,14 +89,20 @@ def deviation():
 
 
 @pytest.fixture(scope="session")
-def browser():
-    """Start one Chromium for all tests."""
+def chromium():
+    """Return the path of Chromium."""
     path = os.environ.get("TACREF_CHROMIUM") or shutil.which("chromium")
     if path is None:
         pytest.skip("no Chromium on the PATH; TACREF_CHROMIUM names one")
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser(chromium):
+    """Start one Chromium for all tests."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     with sync_api.sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=path, headless=True, args=OPTIONS)
+        made = playwright.chromium.launch(executable_path=chromium, headless=True, args=OPTIONS)
         yield made
         made.close()
 
