@@ -2,7 +2,7 @@
 // the number of the performer's frame, in addition to what `OnlineAligner.update` returns.
 
 import { openCamera, openFile } from "./sources.js";
-import { View } from "./view.js";
+import { message, View } from "./view.js";
 
 const SPEED_OVER = 2000; // milliseconds in which frames are counted
 const at = (id) => document.getElementById(id);
@@ -12,10 +12,16 @@ const load = async (name) => {
   return response;
 };
 
-const reference = await (await load("reference.json")).json();
-const view = new View(reference);
-// All of it at once: a server that sends no parts of files does not let videos be searched.
-at("reference").src = URL.createObjectURL(await (await load("reference.mp4")).blob());
+let reference, view;
+try {
+  reference = await (await load("reference.json")).json();
+  view = new View(reference);
+  // All of it at once: a server that sends no parts of files does not let videos be searched.
+  at("reference").src = URL.createObjectURL(await (await load("reference.mp4")).blob());
+} catch (error) {
+  message("The reference cannot be loaded: " + error.message, true);
+  throw error;
+}
 
 const worker = new Worker("worker.js", { type: "module" });
 const ask = (what, more = {}, moved = []) => new Promise((resolve, fail) => {
@@ -29,7 +35,7 @@ let source = null, busy = false;
 async function follow(open) {
   if (busy) return;
   busy = true;
-  view.message("");
+  message("");
   try {
     source = await open();
     view.setRunning(true, source.isLive);
@@ -37,7 +43,7 @@ async function follow(open) {
     await ask("begin", { openBegin: at("open-begin").checked, hasPreviews: !source.isLive });
     await followSource();
   } catch (error) {
-    view.message(error.message, true);
+    message(error.message, true);
   }
   source?.stop();
   source = null;
@@ -88,8 +94,8 @@ try {
   at("note").textContent = delay
     ? "The encoder looks " + delay + " frames ahead: a position comes " + late + " s after its frame. A camera is shown as it is now, a video where the position is."
     : "";
-  view.message("");
+  message("");
   at("camera").disabled = at("choose").disabled = false;
 } catch (error) {
-  view.message("The encoder cannot be loaded: " + error.message, true);
+  message("The encoder cannot be loaded: " + error.message, true);
 }

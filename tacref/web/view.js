@@ -5,6 +5,12 @@ const at = (id) => document.getElementById(id);
 const seconds = (time) => time.toFixed(2) + " s";
 const OFF_SCRIPT = "Off the script: in no part of the reference";
 
+export function message(text, failed = false) {
+  at("message").textContent = text;
+  at("message").hidden = text === "";
+  at("message").classList.toggle("failed", failed);
+}
+
 export class View {
   #reference; #video = at("reference"); #waiting = null;
 
@@ -63,12 +69,6 @@ export class View {
   showSpeed(now, most, dropped) {
     const leftOut = dropped ? ", " + dropped + " left out" : "";
     at("speed").textContent = now.toFixed(0) + " frames a second, " + most.toFixed(0) + " possible" + leftOut;
-  }
-
-  message(text, failed = false) {
-    at("message").textContent = text;
-    at("message").hidden = text === "";
-    at("message").classList.toggle("failed", failed);
   }
 
   setRunning(running, isLive) {

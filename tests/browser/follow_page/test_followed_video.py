@@ -136,15 +136,24 @@ def test_a_video_without_an_end(open_page, until, folder):
     assert page.inner_text("#message").startswith("That video does not say how long it is")
 
 
-def test_an_encoder_that_cannot_be_loaded(browser, address, until):
+@pytest.mark.parametrize(
+    ("what", "file"),
+    [
+        ("encoder", "encoder.onnx"),
+        ("encoder", "reference.f32"),
+        ("reference", "reference.json"),
+        ("reference", "reference.mp4"),
+    ],
+)
+def test_a_part_that_cannot_be_loaded(browser, address, until, what, file):
     context = browser.new_context()
     try:
-        context.route("**/encoder.onnx", lambda route: route.fulfill(status=404))
+        context.route(f"**/{file}", lambda route: route.fulfill(status=404))
         page = context.new_page()
         page.goto(address)
         until(page, "document.getElementById('message').classList.contains('failed')")
         assert page.inner_text("#message") == (
-            "The encoder cannot be loaded: encoder.onnx: 404 Not Found"
+            f"The {what} cannot be loaded: {file}: 404 Not Found"
         )
         assert page.is_disabled("#camera")
     finally:
