@@ -31,6 +31,7 @@ def export_encoder(
     precision: Precision = "float32",
     clips: Sequence[str | Path] = (),
     force: bool = False,
+    progress: bool = False,
 ) -> Export:
     """Write the encoder of a run as one ONNX file, once it is proven equal to torch.
 
@@ -51,6 +52,8 @@ def export_encoder(
     force : bool
         Whether to replace `path`, and the file with its weights, if they exist. If the new encoder
         fits one file, the weights of the replaced one are removed.
+    progress : bool
+        Show progress bars for steps that take longer than a few seconds (on a terminal only).
 
     Returns
     -------
@@ -85,7 +88,9 @@ def export_encoder(
     with memory_errors(f"the export of {run}"), ExitStack() as stack:
         with lasting_interrupts():
             encoder, folder = _open(Path(run), path, precision, stack, force=force)
-            graph, videos, export = _convert(encoder, path, precision, clips, folder)
+            graph, videos, export = _convert(
+                encoder, path, precision, clips, folder, progress=progress
+            )
         with lasting_interrupts():
             write(graph, encoder, Path(run), export, videos[0], force=force)
     stale = path_of_weights(path)
@@ -115,6 +120,8 @@ def _convert(
     precision: Precision,
     clips: Sequence[str | Path],
     folder: Path | None,
+    *,
+    progress: bool,
 ) -> "tuple[Graph, list[Video], Export]":
     from tacref_export.graph import to_graph
     from tacref_export.int8 import quantize, tau_loss
@@ -127,10 +134,11 @@ def _convert(
         weights = path_of_weights(path)
         graph = _move_weights(graph, encoder, folder / weights.name)
     if precision == "int8":
-        prove(encoder, graph, videos, "float32", path)
-        float32_graph, graph = graph, quantize(graph, encoder.config, clips)
-        tau = tau_loss(float32_graph, graph, encoder.config, clips)
-    parity = prove(encoder, graph, videos, precision, path)
+        prove(encoder, graph, videos, "float32", path, progress=progress)
+        float32_graph = graph
+        graph = quantize(graph, encoder.config, clips, progress=progress)
+        tau = tau_loss(float32_graph, graph, encoder.config, clips, progress=progress)
+    parity = prove(encoder, graph, videos, precision, path, progress=progress)
     return graph, videos, Export(path, precision, tuple(parity), tau, weights)
 
 
@@ -176,7 +184,13 @@ def _move_weights(graph: "Graph", encoder: "Encoder", weights: Path) -> "Graph":
 
 
 def prove(
-    encoder: "Encoder", graph: "Graph", videos: "Sequence[Video]", precision: Precision, path: Path
+    encoder: "Encoder",
+    graph: "Graph",
+    videos: "Sequence[Video]",
+    precision: Precision,
+    path: Path,
+    *,
+    progress: bool = False,
 ) -> "list[Parity]":
     """Measure the differences of a graph from torch, and raise if one is above its limit.
 
@@ -194,7 +208,7 @@ def prove(
         for model in (graph.model, _streaming_model(graph)):
             _check(model, graph.folder)
             onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
-        parity = measure_parity(encoder, graph, videos)
+        parity = measure_parity(encoder, graph, videos, progress=progress)
         check_pixels(encoder, graph, videos)
     except (
         ParityError,

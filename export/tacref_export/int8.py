@@ -1,7 +1,7 @@
 """Quantization to int8: ranges measured on clips, and the loss in Kendall's tau."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +15,7 @@ from tacref.encoder.frames import FrameError
 from tacref.evaluation import kendall_tau
 from tacref.kernels.resize import resize
 from tacref.runtime import onnxruntime
+from tacref.terminal import progress_bar
 from tacref_export.binding import ArrayRunner
 from tacref_export.graph import Graph
 from tacref_export.metadata import INPUT, NEXT_CONTEXT, OUTPUT, context_rows
@@ -48,7 +49,9 @@ class TauLoss:
         )
 
 
-def quantize(graph: Graph, config: EncoderConfig, clips: Sequence[str | Path]) -> Graph:
+def quantize(
+    graph: Graph, config: EncoderConfig, clips: Sequence[str | Path], *, progress: bool = False
+) -> Graph:
     """Quantize the layers of a float32 graph to int8, weights per channel.
 
     Parameters
@@ -59,6 +62,8 @@ def quantize(graph: Graph, config: EncoderConfig, clips: Sequence[str | Path]) -
         Configuration of the encoder.
     clips : sequence of str or Path
         Clips to measure the ranges of layer outputs on.
+    progress : bool
+        Show a progress bar if it takes longer than a few seconds (on a terminal only).
 
     Returns
     -------
@@ -78,7 +83,7 @@ def quantize(graph: Graph, config: EncoderConfig, clips: Sequence[str | Path]) -
             quantize_static(
                 str(source),
                 str(path),
-                _CalibrationReader(config, clips),
+                _CalibrationReader(config, clips, progress=progress),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=_QUANTIZED_OPERATORS,
                 per_channel=True,
@@ -97,15 +102,24 @@ def quantize(graph: Graph, config: EncoderConfig, clips: Sequence[str | Path]) -
     return replace(graph, model=model, layers=layers)
 
 
+def _counted(clips: Sequence[str | Path], title: str, progress: bool) -> Iterable[str | Path]:
+    return progress_bar(clips, title, len(clips), "clips") if progress else clips
+
+
 def tau_loss(
-    float32: Graph, int8: Graph, config: EncoderConfig, clips: Sequence[str | Path]
+    float32: Graph,
+    int8: Graph,
+    config: EncoderConfig,
+    clips: Sequence[str | Path],
+    *,
+    progress: bool = False,
 ) -> TauLoss:
     """Measure Kendall's tau over all ordered pairs of clips with both graphs, stride 1."""
     taus = []
-    for graph in (float32, int8):
+    for graph, title in ((float32, "tau of float32"), (int8, "tau of int8")):
         runner = ArrayRunner(open_graph(graph.model.SerializeToString() + graph.streaming))
         rows = []
-        for clip in clips:  # in chunks, as a session embeds long clips
+        for clip in _counted(clips, title, progress):  # in chunks, as a session embeds long clips
             frames = (frame for frame, _ in iter_frames(clip))
             chunks = embed_stream(EncoderStream(runner, config), frames, None)
             try:
@@ -146,13 +160,17 @@ def _store_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 class _CalibrationReader:
     """Chunks of the frames of clips, for onnxruntime's calibration."""
 
-    def __init__(self, config: EncoderConfig, clips: Sequence[str | Path]) -> None:
-        self._chunks = self._read(config, clips)
+    def __init__(
+        self, config: EncoderConfig, clips: Sequence[str | Path], *, progress: bool
+    ) -> None:
+        self._chunks = self._read(config, clips, progress=progress)
 
-    def _read(self, config: EncoderConfig, clips: Sequence[str | Path]) -> Iterator[np.ndarray]:
+    def _read(
+        self, config: EncoderConfig, clips: Sequence[str | Path], *, progress: bool
+    ) -> Iterator[np.ndarray]:
         chunks_per_clip = max(1, MAX_CHUNKS // len(clips))
         size = context_rows(config.offsets) + _FRAMES_PER_CHUNK
-        for clip in clips:
+        for clip in _counted(clips, "calibrate", progress):
             chunk: list[np.ndarray] = []
             yielded = 0
             for frame, _ in iter_frames(clip):

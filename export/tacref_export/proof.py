@@ -18,6 +18,7 @@ from tacref.encoder.encoder import Encoder
 from tacref.encoder.frames import FrameError
 from tacref.memory import memory_errors
 from tacref.runtime import WEIGHTS_FOLDER, onnxruntime
+from tacref.terminal import progress_bar
 from tacref_export.binding import ArrayRunner
 from tacref_export.graph import Graph
 from tacref_export.metadata import INPUT, OUTPUT, context_rows
@@ -136,7 +137,9 @@ def first_frames(clip: str | Path, count: int, max_bytes: float = math.inf) -> n
     return np.stack(rows)
 
 
-def measure_parity(encoder: Embedder, graph: Graph, videos: Sequence[Video]) -> list[Parity]:
+def measure_parity(
+    encoder: Embedder, graph: Graph, videos: Sequence[Video], *, progress: bool = False
+) -> list[Parity]:
     """Compare a graph, with and without onnxruntime's optimization, with the torch encoder.
 
     Parameters
@@ -147,6 +150,8 @@ def measure_parity(encoder: Embedder, graph: Graph, videos: Sequence[Video]) -> 
         A graph of any precision.
     videos : sequence of Video
         Videos to compare on.
+    progress : bool
+        Show a progress bar if it takes longer than a few seconds (on a terminal only).
 
     Returns
     -------
@@ -170,7 +175,7 @@ def measure_parity(encoder: Embedder, graph: Graph, videos: Sequence[Video]) -> 
     except Exception as error:  # onnxruntime's kinds of error share no public base
         raise ParityError(f"onnxruntime does not open it: {_one_line(error)}") from None
     measured = []
-    for video in videos:
+    for video in progress_bar(videos, "prove", len(videos), "videos") if progress else videos:
         try:
             expected = encoder.embed(video.frames)
         except FrameError as error:

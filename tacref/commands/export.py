@@ -56,7 +56,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.web is not None:
             return write_page(options, precision)
         made = export_encoder(
-            options.run, options.out, precision=precision, clips=options.clips, force=options.force
+            options.run,
+            options.out,
+            precision=precision,
+            clips=options.clips,
+            force=options.force,
+            progress=True,
         )
     except ParityError as error:
         print(f"tacref export: {error}", file=sys.stderr)

@@ -84,7 +84,7 @@ def write_page(options: argparse.Namespace, precision: Precision) -> int:
         if run.is_file():
             shutil.copyfile(run, model)
         else:
-            export_encoder(run, model, precision=precision, clips=options.clips)
+            export_encoder(run, model, precision=precision, clips=options.clips, progress=True)
         page.write(folder, progress=not options.json)
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     if options.json:
