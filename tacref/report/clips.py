@@ -60,8 +60,8 @@ def clips_table(
         f'<tbody><tr><td></td><th scope="row"><span class="pick">{badge(0)} '
         f"<bdi>{escaped(videos[0].name)}</bdi></span> "
         '<span class="soft small">reference</span></th>'
-        f'<td class="seconds">{durations[0]:.2f}</td>{"<td></td>" * (len(columns) - 2)}</tr>'
-        "</tbody>"
+        f'<td class="seconds">{durations[0]:.2f}</td><td></td><td class="relative"></td>'
+        f"{'<td></td>' if sought else ''}</tr></tbody>"
     )
     rows = "".join(
         _row(k, video, alignment, duration, k - 1 in outliers, k <= shown, sought)
@@ -112,7 +112,8 @@ def _row(
         f'aria-pressed="{"true" if k == 1 else "false"}">{badge(k)} '
         f"<bdi>{escaped(video.name)}</bdi></button>{note}</th>"
         f'<td class="seconds">{duration:.2f}</td><td>{alignment.mean_cost:.4g}</td>'
-        f"<td>{alignment.relative_cost:.3f}</td>{f'<td>{deviations}</td>' if sought else ''}</tr>"
+        f'<td class="relative">{alignment.relative_cost:.3f}</td>'
+        f"{f'<td>{deviations}</td>' if sought else ''}</tr>"
     )
 
 

@@ -91,9 +91,9 @@ def caption(text: str, width: int) -> np.ndarray:
     text = "".join(c if c.isascii() and c.isprintable() else "?" for c in plain)
     font = ImageFont.load_default(FONT_SIZE)
     room, shown = width - FONT_SIZE, text
-    while shown and font.getlength(shown) > room:
+    while text and font.getlength(shown) > room:
         text = text[:-1]
-        shown = text + "…"
+        shown = f"{text}…" if text else ""
     image = Image.new("RGB", (width, CAPTION_HEIGHT), _BACKGROUND)
     draw = ImageDraw.Draw(image)
     draw.text((FONT_SIZE // 2, CAPTION_HEIGHT // 2), shown, _TEXT, font, anchor="lm")

@@ -59,6 +59,17 @@ def write_features(folder):
     return [str(slow), str(fast)]
 
 
+@pytest.mark.parametrize("encoder", ["{}/runs/one", "runs/../runs/one", "one/"])
+def test_the_report_names_the_encoder_without_its_folder(tmp_path, fake_encoder, encoder):
+    path = encoder.format(tmp_path)
+    assert (
+        align.main([*write_features(tmp_path), "--encoder", path, "-o", str(tmp_path / "o")]) == 0
+    )
+    report = (tmp_path / "o" / "report.html").read_text(encoding="utf-8")
+    assert "Embeddings: one." in report
+    assert str(tmp_path) not in report
+
+
 def test_features_end_to_end(tmp_path, capsys, fake_encoder):
     out = tmp_path / "new" / "out"
     arguments = [*write_features(tmp_path), "--encoder", "fake", "-o", str(out)]
