@@ -111,7 +111,7 @@ def _row(
         f'<th scope="row"><button type="button" class="pick" value="{k}" '
         f'aria-pressed="{"true" if k == 1 else "false"}">{badge(k)} '
         f"<bdi>{escaped(video.name)}</bdi></button>{note}</th>"
-        f'<td class="seconds">{duration:.2f}</td><td>{alignment.mean_cost:.4g}</td>'
+        f'<td class="seconds">{duration:.2f}</td><td>{alignment.mean_cost:.3g}</td>'
         f'<td class="relative">{alignment.relative_cost:.3f}</td>'
         f"{f'<td>{deviations}</td>' if sought else ''}</tr>"
     )

@@ -54,7 +54,7 @@ def pair_data(alignment: Alignment) -> dict[str, Any]:
         "speeds": [float(f"{s:.3g}") if np.isfinite(s) else None for s in curves.speeds.tolist()],
         # Before the first of these times the other video has not begun, after the second it has
         # ended.
-        "present": rounded(times[[ends.begin, ends.end]], 4),
+        "present": rounded(times[[ends.begin_x, ends.end_x]], 4),
         "peaks": [None if np.isnan(c) else float(f"{c:.4g}") for c in curves.costs.tolist()],
         "costs": {
             "rows": D.shape[0],
@@ -184,7 +184,7 @@ def _end_notes(notes: Sequence[str]) -> str:
 
 def _absent(ends: PathEnds, ends_x: np.ndarray) -> str:
     """Return rectangles over a curve's unit square where the other video is not there."""
-    begin, end = ends_x[[ends.begin, ends.end]] / ends_x[-1]
+    begin, end = ends_x[[ends.begin_x, ends.end_x]] / ends_x[-1]
     return "".join(
         f'<rect class="absent" x="{left:.4f}" y="0" width="{right - left:.4f}" height="1"/>'
         for left, right in ((0.0, begin), (end, 1.0))

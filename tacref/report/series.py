@@ -73,7 +73,8 @@ def series(alignment: Alignment) -> Series:
     # Rounding must not let it decrease.
     matches = np.maximum.accumulate(_smooth(matches, _frames(times, SMOOTHING_SPAN)))
     speeds = np.full(n + 1, np.nan)
-    first, last, begin, end = path_ends(alignment)
+    first, last, *_ = path_ends(alignment)
+    begin, end = int(i[first]), int(i[last]) + 1
     moving = slice(begin, end + 1)
     own = frame_means(i[first : last + 1], ends[j[first : last + 1]], n)
     own = np.append(own[begin:end], ends[j[last] + 1])

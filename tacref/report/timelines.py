@@ -11,9 +11,9 @@ from tacref.alignment.labels import intervals
 from tacref.colors import PHASES
 
 MAX_CURVE_POINTS = 600
-# Speeds are shown from a quarter to four times the reference's or, where this share of them needs
-# it, up to 32 times, in equal steps of their logarithm.
-SPEED_OCTAVES, MAX_SPEED_OCTAVES, SHARE_ON_SCALE = 2, 5, 0.95
+# Speeds are shown from a quarter to four times the reference's, in equal steps of their logarithm;
+# to 8 times if any needs it, to 32 times if more than a twentieth of them do.
+SPEED_OCTAVES, OCTAVES_FOR_ANY, MAX_SPEED_OCTAVES, SHARE_ON_SCALE = 2, 3, 5, 0.95
 PHASE_COLORS = len(PHASES)  # in report.css
 
 
@@ -63,8 +63,9 @@ def speed_octaves(speeds: np.ndarray) -> int:
     finite = speeds[np.isfinite(speeds) & (speeds > 0)]
     if not len(finite):
         return SPEED_OCTAVES
-    needed = math.ceil(float(np.quantile(np.abs(np.log2(finite)), SHARE_ON_SCALE)) - 1e-9)
-    return min(max(SPEED_OCTAVES, needed), MAX_SPEED_OCTAVES)
+    sizes = np.abs(np.log2(finite))
+    most, largest = (math.ceil(q - 1e-9) for q in (np.quantile(sizes, SHARE_ON_SCALE), sizes.max()))
+    return min(max(SPEED_OCTAVES, most, min(largest, OCTAVES_FOR_ANY)), MAX_SPEED_OCTAVES)
 
 
 def speed_marks(octaves: int) -> tuple[str, str]:

@@ -4,13 +4,17 @@ import numpy as np
 import pytest
 
 from tacref.alignment import align
+from tacref.alignment.deviations import Deviation
 from tacref.report import ReportVideo, write_report
 from tacref.report.views import columns
 from tests.browser.conftest import _clip, until
 from tests.browser.test_report_in_browser import CONTRASTS, in_view
 
 PHONE = {"is_mobile": True, "has_touch": True}
-VISIBLE_READY = "[...document.querySelectorAll('video')].filter(v => v.offsetParent).every(v => v.readyState >= 2)"
+VISIBLE_READY = (
+    "[...document.querySelectorAll('video')].filter(video => video.offsetParent)"
+    ".every(video => video.readyState >= 2)"
+)
 # Boxes of what can be seen, by selector.
 BOXES = """selector => [...document.querySelectorAll(selector)]
   .map(element => element.getBoundingClientRect()).filter(box => box.width)
@@ -21,13 +25,15 @@ def clip_of(frames, pace=1.0):
     return _clip(np.linspace(0, 1, frames) ** pace)
 
 
-def write(folder, paces, **options):
+def write(folder, paces, deviations=None, **options):
     reference, x, times_x = clip_of(40)
     others = []
     for k, pace in enumerate(paces):
         frames, y, times_y = clip_of(30 + k % 7, pace)
         y = y + 0.02 * (k * 5 % 11)  # costs that do not rise with the number
-        others.append((align(x, y, times_x=times_x, times_y=times_y), ReportVideo(f"c{k}", frames)))
+        alignment = align(x, y, times_x=times_x, times_y=times_y)
+        video = ReportVideo(f"clip{k}.mp4", frames, deviations=deviations)
+        others.append((alignment, video))
     write_report(folder, ReportVideo("reference", reference), others, **options)
     return [alignment for alignment, _ in others]
 
@@ -42,7 +48,8 @@ def four(tmp_path_factory):
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
     folder = tmp_path_factory.mktemp("many")
-    return write(folder, np.linspace(0.7, 1.5, 12)), folder / "report.html"
+    deviations = [Deviation(3, 6, 3, 6, 0.5, 0.75, 8.5)]
+    return write(folder, np.linspace(0.7, 1.5, 12), deviations), folder / "report.html"
 
 
 @pytest.fixture
@@ -180,7 +187,7 @@ def test_of_many_clips_some_are_shown_and_others_can_be(many, open_report):
     assert shown_letters(page) == list("ACDJM")
     assert page.is_checked("[aria-label='Show M']")
     assert page.locator(".pair:not([hidden])").get_attribute("id") == "pair-12"
-    assert page.inner_text("#pair-12 .names") == "A reference and M c11"
+    assert page.inner_text("#pair-12 .names") == "A reference and M clip11.mp4"
     page.click("#play")
     until(page, "document.querySelector('#view-12 video').currentTime > 0.3")
     assert page.locator("#view-1 video").evaluate("video => video.paused")
@@ -205,7 +212,7 @@ def test_clips_are_sorted_by_cost_and_searched(many, open_report):
     assert page.get_attribute("th.mean", "aria-sort") == "descending"
     page.click("[data-key=letter]")
     assert numbers() == list(range(12))
-    page.fill("#search", "C1")
+    page.fill("#search", "CLIP1")
     assert numbers() == [1, 10, 11]
     assert page.inner_text("#found") == "3 of 12"
     page.focus("#search")

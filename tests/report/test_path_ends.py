@@ -69,7 +69,20 @@ def test_ends_are_said_and_not_drawn(said, tmp_path):
     ],
 )
 def test_ordinary_paths_are_whole(path, n, m):
-    assert path_ends(along(path, n, m)) == (0, len(path) - 1, 0, n)
+    assert path_ends(along(path, n, m)) == (0, len(path) - 1, 0, n, 0, m)
+
+
+def test_the_last_frame_but_one_may_stand_still():
+    path = walked((0, 0), (38, 38), (60, 38), (61, 39))
+    assert path_ends(along(path, 62, 40)) == (0, 38, 0, 39, 0, 40)
+    path = walked((0, 0), (1, 1), (24, 1), (62, 39))
+    assert path_ends(along(path, 63, 40)) == (24, 62, 24, 63, 0, 40)
+
+
+def test_a_part_that_waits_at_its_open_end_has_not_ended(tmp_path):
+    # All of x in frames 4 to 13 of y, which goes on; x's last frames match one of them.
+    alignment = along(walked((0, 4), (9, 13), (19, 13)), 20, 30)
+    assert path_ends(alignment) == (0, 19, 0, 20, 4, 14)
 
 
 def test_speeds_end_with_the_clip():
@@ -78,4 +91,5 @@ def test_speeds_end_with_the_clip():
     assert np.isnan(found.speeds[31:]).all()
     # The last frames are not matched faster for what follows, as a window over the end would say.
     jump = series(along(walked((0, 0), (29, 29), (29, 89)), 30, 90))
-    assert jump.speeds == pytest.approx(1.0)
+    assert jump.speeds[:29] == pytest.approx(1.0)
+    assert not (np.abs(jump.speeds[29:] - 1.0) > 1e-9).any()
