@@ -178,7 +178,7 @@ def sheet(
     )
     return (
         '<section class="card padded"><h2>All in step</h2>'
-        '<div class="sheet" tabindex="0" role="region" aria-label="All clips at moments of A">'
+        '<div class="sheet">'
         f'<p class="moments-of small soft number"><span>A</span>{times}</p><ul>{strips}</ul>'
         "</div></section>"
     )

@@ -195,7 +195,7 @@ const keys = {
 };
 document.addEventListener("keydown", (event) => {
   const { target } = event, key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  if (target.tagName === "SELECT" || target.type === "search" || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (target.tagName === "SELECT" || target.type === "search" || target.closest(".sheet") || event.ctrlKey || event.metaKey || event.altKey) return;
   if (key === " ") {
     if (target.tagName === "BUTTON" || target.type === "checkbox" || target.type === "radio") return;
     event.preventDefault(); // the element would handle it itself

@@ -15,6 +15,7 @@ VISIBLE_READY = (
     "[...document.querySelectorAll('video')].filter(video => video.offsetParent)"
     ".every(video => video.readyState >= 2)"
 )
+LONG = "_of_a_name_without_any_space_in_it" * 3
 # Boxes of what can be seen, by selector.
 BOXES = """selector => [...document.querySelectorAll(selector)]
   .map(element => element.getBoundingClientRect()).filter(box => box.width)
@@ -32,7 +33,8 @@ def write(folder, paces, deviations=None, **options):
         frames, y, times_y = clip_of(30 + k % 7, pace)
         y = y + 0.02 * (k * 5 % 11)  # costs that do not rise with the number
         alignment = align(x, y, times_x=times_x, times_y=times_y)
-        video = ReportVideo(f"clip{k}.mp4", frames, deviations=deviations)
+        name = f"clip{k}{LONG if k == 2 else ''}.mp4"
+        video = ReportVideo(name, frames, deviations=deviations)
         others.append((alignment, video))
     write_report(folder, ReportVideo("reference", reference), others, **options)
     return [alignment for alignment, _ in others]
@@ -100,6 +102,7 @@ def test_on_a_phone_play_is_always_within_reach(four, open_report, keep, size):
 @pytest.mark.parametrize("size", [(390, 844), (1280, 900)])
 def test_groups_do_not_overflow_and_can_be_read(many, open_report, keep, scheme, size):
     page = open_report(many[1], scheme=scheme, size=size)
+    page.click("#clips .pick[value='3']")  # it has a long name
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
     assert page.evaluate("[...document.querySelectorAll('.rows')].every("
                          "rows => rows.scrollWidth <= rows.clientWidth)")  # fmt: skip
