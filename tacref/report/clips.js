@@ -1,20 +1,13 @@
 // Which clips are shown, and which one is compared with the reference; the table of a group.
 const views = at("videos"), clips = at("clips"), rows = clips ? [...clips.rows] : [];
 
-// As few rows as can be, none of them nearly empty; views.py does the same.
-function columns(count) {
-  if (count <= 3) return count;
-  if (count === 4) return 2;
-  return [5, 6, 9].includes(count) ? 3 : 4;
-}
-
 function setShown(video, shown) {
   video.shown = shown;
   video.figure.hidden = !shown;
   if (!(video.media instanceof Clock)) video.media.preload = shown ? "auto" : "none";
   if (!shown) video.media.pause();
   else if (playing) video.media.play().catch(() => {});
-  views.dataset.columns = columns(videos.filter(inView).length);
+  views.dataset.count = videos.filter(inView).length; // layout.css has the columns
 }
 
 // Compare a video with the reference: its section is on the page, and it is in view.

@@ -23,7 +23,7 @@ from tacref.report.progress import frames_bar
 from tacref.report.report_video import ReportVideo
 from tacref.report.series import elapsed, points, rounded, worst_moments
 from tacref.report.timelines import escaped
-from tacref.report.views import columns, figure, phases, shown_at_first, video_file
+from tacref.report.views import figure, phases, shown_at_first, video_file
 
 # Small pictures of each video, shown below the matrix.
 PEEKS_PER_VIDEO = 48
@@ -145,7 +145,7 @@ def write_report(
         title=escaped(title),
         subtitle="The first plays at its own pace; each of its frames is shown next to "
         f"the frame of {'the other' if len(others) == 1 else 'each other'} that matches it.",
-        columns=columns(1 + shown),
+        count=1 + shown,
         figures="\n".join(
             figure(k, video, folder, outlier=k - 1 in outliers, shown=k <= shown)
             for k, video in enumerate(videos)

@@ -20,15 +20,6 @@ def shown_at_first(others: int) -> int:
     return others if others <= MAX_IN_VIEW else SHOWN_OF_MANY
 
 
-def columns(videos: int) -> int:
-    """Return in how many columns so many videos are shown; clips.js does the same."""
-    if videos <= 3:
-        return videos
-    if videos == 4:
-        return 2
-    return 3 if videos in (5, 6, 9) else 4
-
-
 def video_file(k: int) -> str:
     """Return the name of the file of video number k."""
     return f"video-{k}.mp4"

@@ -6,7 +6,6 @@ import pytest
 from tacref.alignment import align
 from tacref.alignment.deviations import Deviation
 from tacref.report import ReportVideo, write_report
-from tacref.report.views import columns
 from tests.browser.conftest import _clip, until
 from tests.browser.test_report_in_browser import CONTRASTS, in_view
 
@@ -71,9 +70,19 @@ def test_four_videos_are_two_by_two(four, open_report, keep):
     keep(page, "report-four")
 
 
-@pytest.mark.parametrize("count", range(1, 11))
-def test_the_page_has_as_many_columns_as_python_says(four, open_report, count):
-    assert open_report(four).evaluate("count => columns(count)", count) == columns(count)
+@pytest.mark.parametrize(("width", "most"), [(1280, 4), (390, 2)])
+def test_rows_of_videos_are_nearly_full(many, open_report, width, most):
+    page = open_report(many[1], size=(width, 900))
+    counts = []
+    for name in "JKLDCBM":  # shows three more, then hides three, then shows one
+        page.click(f"[aria-label='Show {name}']")
+        boxes = np.array(page.evaluate(BOXES, ".videos figure"))
+        lines = np.unique(boxes[:, 1].round(), return_counts=True)[1]
+        counts.append(len(boxes))
+        assert lines.max() <= most
+        assert lines.max() - lines[1:].min(initial=lines.max()) <= 1
+        assert width == 1280 or lines[0] == 2 - len(boxes) % 2  # the reference is wide
+    assert sorted(counts) == [4, 5, 5, 5, 6, 6, 7]
 
 
 @pytest.mark.parametrize("size", [(390, 844), (844, 390)])

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from tacref.report import ReportVideo
-from tacref.report.views import columns
 from tests.report.test_report import HOSTILE, Page, aligned, grays, report, rows
 
 
@@ -92,9 +91,3 @@ def test_two_videos_need_no_table(tmp_path):
     assert not page.find("tbody", id="clips")
     assert not page.find("img", **{"class": "strip"})
     assert not page.find("h2", **{"class": "names"})
-
-
-@pytest.mark.parametrize("count", range(2, 10))
-def test_rows_of_videos_are_nearly_full(count):
-    assert -(-count // columns(count)) * columns(count) - count <= 1
-    assert columns(4) == 2
