@@ -10,10 +10,10 @@ import numpy as np
 
 from tacref.alignment.costs import frame_means, mean_costs
 from tacref.alignment.distances import LABELS
-from tacref.figures import new_figure
+from tacref.colors import CASING, COST, PATH
+from tacref.figures import load_matplotlib, new_figure, ramp_colormap, style, style_matrix
 
 MATRIX_SIDE = 600  # rows or columns of the matrix that is drawn, at most
-_PATH, _COST = "#d9622b", "#2f7253"
 
 
 def plot_alignment(
@@ -54,6 +54,9 @@ def plot_alignment(
     ValueError
         If there are not two `axes`.
     """
+    load_matplotlib()
+    from matplotlib.patheffects import Normal, Stroke
+
     if axes is None:
         axes = new_figure(7.0, 7.5).subplots(2, 1, height_ratios=(4, 1))
     if len(axes) != 2:
@@ -63,18 +66,20 @@ def plot_alignment(
     if extent[0] == extent[1] or extent[2] == extent[3]:  # a single frame has no extent
         extent = (times_y[0], times_y[-1] + 1.0, times_x[-1] + 1.0, times_x[0])
     picture = matrix.imshow(
-        mean_costs(x, y, MATRIX_SIDE, cost), cmap="cividis", extent=extent, aspect="auto"
+        mean_costs(x, y, MATRIX_SIDE, cost), cmap=ramp_colormap(), extent=extent, aspect="auto"
     )
-    matrix.figure.colorbar(picture, ax=matrix, label=LABELS[cost])
+    bar = matrix.figure.colorbar(picture, ax=matrix, label=LABELS[cost])
+    bar.outline.set_visible(False)
     i, j = path.T
-    matrix.plot(times_y[j], times_x[i], color=_PATH, linewidth=2, label="path")
-    matrix.set(xlabel="time in y", ylabel="time in x", title="Every frame against every frame")
+    cased = [Stroke(linewidth=5, foreground=CASING, alpha=0.75), Normal()]
+    matrix.plot(times_y[j], times_x[i], color=PATH, linewidth=2, label="path", path_effects=cased)
+    matrix.set(xlabel="time in y", ylabel="time in x")
     costs = frame_means(i, step_costs, len(x))
-    line.fill_between(times_x, costs, color=_COST, alpha=0.7)
+    line.fill_between(times_x, costs, color=COST, alpha=0.75, linewidth=0)
     line.set(xlabel="time in x", ylabel="cost", ylim=(0, None))
     line.margins(x=0)
-    for axis in (matrix, line):
-        axis.spines[["top", "right"]].set_visible(False)
+    style_matrix(matrix)
+    style([line, bar.ax])
     return matrix.figure
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tacref.colors import GRID, INK, LINES
 from tacref.evaluation.checks import Embeddings, check_videos
-from tacref.figures import new_figure
+from tacref.figures import new_figure, ramp_colormap, style, style_matrix
 from tacref.text_files import read_metrics
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def plot_similarity(embeddings: Embeddings) -> "Figure":
     Returns
     -------
     Figure
-        Dark where two frames are near; a good encoder gives one dark, rising line.
+        Dark where two frames are near. Frames of the first video run downward, as in the report,
+        those of the other to the right: a good encoder gives one dark line, from the top left to
+        the bottom right.
     """
     videos = check_videos(embeddings, "embeddings", min_videos=2)
     (first, x), *others = videos.items()
@@ -42,10 +45,13 @@ def plot_similarity(embeddings: Embeddings) -> "Figure":
         near_x, near_y = x - x.mean(0), y - x.mean(0)  # an offset would cost digits
         squares = (near_x**2).sum(1)[:, None] + (near_y**2).sum(1) - 2 * near_x @ near_y.T
         image = axis.imshow(
-            np.sqrt(np.maximum(squares, 0)), origin="lower", aspect="auto", cmap="magma"
+            np.sqrt(np.maximum(squares, 0)), origin="upper", aspect="auto", cmap=ramp_colormap()
         )
         axis.set(xlabel=f"frame of {_plain(name)}", ylabel=f"frame of {_plain(first)}")
-    figure.colorbar(image, ax=axes.tolist(), label="distance")
+        style_matrix(axis)
+    bar = figure.colorbar(image, ax=axes.tolist(), label="distance")
+    bar.outline.set_visible(False)
+    style([bar.ax])
     return figure
 
 
@@ -61,7 +67,7 @@ def plot_trajectories(embeddings: Embeddings) -> "Figure":
     -------
     Figure
         One line per video, from dark (its first frame) to light (its last), and next to it the
-        first component over time.
+        first component over time, where each video has its own color and dashes.
     """
     videos = check_videos(embeddings, "embeddings")
     rows = np.concatenate(list(videos.values()))
@@ -69,18 +75,28 @@ def plot_trajectories(embeddings: Embeddings) -> "Figure":
     # The right singular vectors are the principal components, the largest first.
     _, _, components = np.linalg.svd(rows - mean, full_matrices=False)
     components = np.vstack([components[:2], np.zeros((max(0, 2 - len(components)), rows.shape[1]))])
-    figure = new_figure(9, 4)
+    figure = new_figure(11, 4)
     plane, over_time = figure.subplots(1, 2)
-    for name, video in list(videos.items())[:MAX_VIDEOS]:
+    drawn = list(videos.items())[:MAX_VIDEOS]
+    for (name, video), (color, dashes) in zip(drawn, LINES, strict=False):
         points = (video - mean) @ components.T
         times = np.arange(len(video)) / max(1, len(video) - 1)
-        plane.plot(*points.T, color="0.8", linewidth=0.8, zorder=1)
-        dots = plane.scatter(*points.T, c=times, s=9, cmap="viridis", vmin=0, vmax=1, zorder=2)
-        over_time.plot(times, points[:, 0], linewidth=1, label=_plain(name))
-    figure.colorbar(dots, ax=plane, label="time / length of the video")
+        plane.plot(*points.T, color=GRID, linewidth=0.8, zorder=1)
+        dots = plane.scatter(
+            *points.T, c=times, s=9, cmap=ramp_colormap(), vmin=0, vmax=1, zorder=2
+        )
+        over_time.plot(
+            times, points[:, 0], color=color, linestyle=dashes, linewidth=1.5, label=_plain(name)
+        )
+    bar = figure.colorbar(dots, ax=plane, label="time / length of the video")
+    bar.outline.set_visible(False)
     plane.set(xlabel="first principal component", ylabel="second principal component")
     over_time.set(xlabel="time / length of the video", ylabel="first principal component")
-    over_time.legend(fontsize="x-small")
+    style([plane, over_time, bar.ax])
+    # Next to the lines, not on top of them.
+    over_time.legend(
+        fontsize="small", frameon=False, handlelength=3, loc="upper left", bbox_to_anchor=(1, 1)
+    )
     return figure
 
 
@@ -117,9 +133,12 @@ def plot_learning(metrics: str | Path) -> "Figure":
     for axis, (name, points) in zip(
         figure.subplots(len(drawn), 1, squeeze=False)[:, 0], drawn.items(), strict=True
     ):
-        axis.plot(*np.array(points).reshape(-1, 2).T, marker="o" if len(points) < 20 else None)
+        marker = "o" if len(points) < 20 else None
+        axis.plot(*np.array(points).reshape(-1, 2).T, color=INK, linewidth=1.5, marker=marker)
         axis.set(xlabel="step", ylabel=titles[name])
-        axis.grid(alpha=0.3)
+        axis.grid(color=GRID, linewidth=0.8)
+        axis.set_axisbelow(True)
+        style([axis])
     return figure
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from tacref.alignment.alignment import Alignment
 from tacref.alignment.deviations import Deviation
 from tacref.report.series import elapsed
+from tacref.report.views import badge
 from tacref.tables import as_text, write_rows
 
 COLUMNS = (
@@ -119,6 +120,7 @@ def deviation_bar(
     )
     return (
         f'<div class="line"><p class="soft small">Deviations of {letter}: {len(deviations)}</p>'
+        f'<p class="marks" aria-hidden="true">{badge(k)}</p>'
         f'<div class="bar" data-video="{k}"><svg>{parts}</svg>'
         '<span class="needle"></span></div></div>'
     )
@@ -153,8 +155,8 @@ def deviation_table(
         f'<th scope="col">z</th></tr></thead><tbody>{rows}</tbody></table>'
     )
     return (
-        f'<div class="card padded"><h2>Where {letter} stands out against the other videos</h2>'
-        + (table if deviations else "<p>Nowhere.</p>")
+        f'<div class="card padded"><h2>Deviations of {letter}</h2>'
+        + (table if deviations else "<p>None.</p>")
         + "</div>\n"
     )
 

@@ -36,7 +36,7 @@ for (const video of others) {
     mark("column").left = mark("dot").left = right;
     for (const needle of needles) needle.style.left = percent(time / reference.duration);
     const [index] = locate(data.times, time), pace = video.speeds[index];
-    at("pace-" + video.index).textContent = pace === null ? "it jumps" : pace.toFixed(2) + "×";
+    at("pace-" + video.index).textContent = absence(video, time) || (pace === null ? "it jumps" : pace.toFixed(2) + "×");
     const peak = video.peaks[index];
     at("cost-" + video.index).textContent = peak === null ? "not matched" : peak.toPrecision(3);
   });
@@ -58,16 +58,27 @@ for (const video of others) {
   });
   peeks.hidden = !reference.peeks && !video.peeks;
 
-  plot.addEventListener("pointermove", (event) => {
-    const [right, down] = shareIn(plot, event), a = frameAt(reference, down), b = frameAt(video, right);
-    peeks.style.visibility = "visible";
+  // Below the matrix: the frames under the pointer or, without one, those that are playing.
+  let pointing = false;
+  function tell(a, b, cost) {
     [a, b].forEach((frame, k) => showPeek[k](frame));
     hover.textContent = "A " + timeOf(reference, a).toFixed(2) + " s (frame " + a + "), " + video.letter + " " +
-      timeOf(video, b).toFixed(2) + " s (frame " + b + "): cost " + costAt(right, down).toPrecision(3);
+      timeOf(video, b).toFixed(2) + " s (frame " + b + "): cost " + cost.toPrecision(3);
+  }
+  function tellCurrent(time) {
+    if (section.hidden || pointing) return;
+    const own = video.media.currentTime;
+    tell(frameOf(reference, time), frameOf(video, own), costAt(columnOf(own), rowOf(time)));
+  }
+  painters.push(tellCurrent);
+  plot.addEventListener("pointermove", (event) => {
+    const [right, down] = shareIn(plot, event);
+    pointing = true;
+    tell(frameAt(reference, down), frameAt(video, right), costAt(right, down));
   });
   plot.addEventListener("pointerleave", () => {
-    hover.textContent = "\u00a0";
-    peeks.style.visibility = "hidden";
+    pointing = false;
+    tellCurrent(reference.media.currentTime);
   });
 
   drag(plot, (right, down) => {
@@ -88,24 +99,15 @@ for (const video of others) {
   section.querySelectorAll("[data-seek]").forEach((curve) => drag(curve, (right) => show(right * reference.duration)));
   section.querySelectorAll("[data-frame]").forEach((button) =>
     button.addEventListener("click", () => showFrame(Number(button.dataset.frame))));
-  section.querySelectorAll("[name=picture-" + video.index + "]").forEach((radio) =>
-    radio.addEventListener("change", () => {
-      plot.querySelector(".distances").hidden = radio.value !== "distances";
-      plot.querySelector(".expected").hidden = radio.value !== "expected";
-    }));
-}
-
-const chooser = at("chooser");
-function choose(index) {
-  const time = reference.media.currentTime;
-  selected = index;
-  for (const video of others) {
-    at("pair-" + video.index).hidden = video.index !== selected;
-    video.figure.hidden = !inView(video);
-    if (!inView(video)) video.media.pause();
-    else if (playing) video.media.play().catch(() => {});
+  // Costs or the expected alignment: each has its picture, legend and caption.
+  function picture(value) {
+    for (const element of section.querySelectorAll(".of-distances, .of-expected")) {
+      element.hidden = !element.classList.contains("of-" + value);
+    }
+    plot.setAttribute("aria-label", plot.dataset[value]);
   }
-  show(time);
+  for (const radio of section.querySelectorAll("[name=picture-" + video.index + "]")) {
+    radio.addEventListener("change", () => picture(radio.value));
+    if (radio.checked) picture(radio.value); // a browser may remember a choice
+  }
 }
-if (chooser) chooser.addEventListener("change", () => choose(Number(chooser.value)));
-choose(1);

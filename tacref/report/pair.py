@@ -14,14 +14,19 @@ from tacref.alignment.deviations import Deviation
 from tacref.alignment.distances import LABELS
 from tacref.reference import expected_alignment
 from tacref.report.deviations import deviation_bar, deviation_marks, deviation_table
-from tacref.report.pictures import (
-    MATRIX_SIDE,
-    legend_picture,
-    matrix_picture,
-    photo_uri,
-)
+from tacref.report.letters import letter as letter_of
+from tacref.report.path_ends import PathEnds, end_notes, path_ends
+from tacref.report.pictures import MATRIX_SIDE, legend_picture, matrix_picture, photo_uri
 from tacref.report.series import elapsed, frame_costs, rounded, series, warp
-from tacref.report.timelines import cost_curve, speed_curve
+from tacref.report.timelines import (
+    cost_curve,
+    escaped,
+    point_list,
+    speed_curve,
+    speed_marks,
+    speed_octaves,
+)
+from tacref.report.views import badge
 
 # Longer sides of the matrix that the pointer reads, and of the expected alignment.
 COSTS_SIDE, EXPECTED_SIDE = 160, 400
@@ -42,10 +47,14 @@ def pair_data(alignment: Alignment) -> dict[str, Any]:
     curves = series(alignment)
     D = mean_costs(alignment.x, alignment.y, COSTS_SIDE, alignment.cost_name)
     low, high = float(D.min()), float(D.max())
+    times, ends = elapsed(alignment.times_x), path_ends(alignment)
     levels = np.rint((D - low) / ((high - low) or 1.0) * 255).astype(np.uint8)
     return {
         "matches": rounded(curves.matches, 4),
         "speeds": [float(f"{s:.3g}") if np.isfinite(s) else None for s in curves.speeds.tolist()],
+        # Before the first of these times the other video has not begun, after the second it has
+        # ended.
+        "present": rounded(times[[ends.begin_x, ends.end_x]], 4),
         "peaks": [None if np.isnan(c) else float(f"{c:.4g}") for c in curves.costs.tolist()],
         "costs": {
             "rows": D.shape[0],
@@ -60,8 +69,9 @@ def pair_data(alignment: Alignment) -> dict[str, Any]:
 def pair_html(
     alignment: Alignment,
     k: int,
-    letter: str,
     *,
+    names: tuple[str, str] | None = None,
+    note: str = "",
     bars: str,
     deviations: Sequence[Deviation] | None = None,
     moments: Sequence[Moment],
@@ -76,8 +86,10 @@ def pair_html(
         Of the reference x and the other video y.
     k : int
         Number of the other video.
-    letter : str
-        Its letter on the page.
+    names : tuple of two str, optional
+        Names of both, for a heading; none is needed where there is one pair only.
+    note : str
+        What else to say of the pair, as HTML.
     bars : str
         Phase bars of the two, as HTML.
     deviations : sequence of Deviation, optional
@@ -89,7 +101,8 @@ def pair_html(
     tau_stride : int
         See `tau`.
     """
-    curves = series(alignment)
+    letter = letter_of(k)
+    curves, ends = series(alignment), path_ends(alignment)
     # Twice as fine as the picture, which averages the rest.
     D = mean_costs(alignment.x, alignment.y, 2 * MATRIX_SIDE, alignment.cost_name)
     small = mean_costs(alignment.x, alignment.y, EXPECTED_SIDE, alignment.cost_name)
@@ -98,10 +111,16 @@ def pair_html(
     choice = "".join(
         f'<label><input type="radio" name="picture-{k}" value="{value}"{checked}> {text}</label>'
         for value, checked, text in (
-            ("distances", " checked", "Distances"),
-            ("expected", "", "Expected alignment of soft-DTW"),
+            ("distances", " checked", "Costs"),
+            ("expected", "", "Expected alignment"),
         )
     )
+    octaves = speed_octaves(curves.speeds)
+    fastest, slowest = speed_marks(octaves)
+    rows_and_columns = f"rows are the frames of A, columns the frames of {letter}"
+    drawn = alignment.path[ends.first : ends.last + 1]
+    corners = [[0, 0], [len(alignment.x) - 1, len(alignment.y) - 1]]
+    course = " from the top left to the bottom right" if drawn[[0, -1]].tolist() == corners else ""
     text = resources.files(__package__).joinpath("pair.html").read_text(encoding="utf-8")
     return Template(text).substitute(
         k=k,
@@ -111,14 +130,26 @@ def pair_html(
         deviation_marks=deviation_marks(deviations or (), ends_x),
         deviations=deviation_table(deviations, letter, ends_x, ends_y),
         choice=f'<p class="choice small">{choice}</p>',
-        speed=speed_curve(curves.times, curves.speeds),
+        heading="" if names is None else _heading(k, names),
+        note=note,
+        ends=_end_notes(end_notes(alignment, ends, letter, ends_x, ends_y)),
+        absent=_absent(ends, ends_x),
+        fastest=fastest,
+        slowest=slowest,
+        speed="".join(
+            f'<polyline points="{point_list(line)}"/>'
+            for line in speed_curve(curves.times, curves.speeds, octaves)
+        ),
         cost_curve=cost_curve(curves.times, np.nan_to_num(curves.costs), max_cost),
         max_cost=f"{max_cost:.3g}",
         matrix=matrix_picture(D),
         # The root: so that faint mass shows, too.
         expected=matrix_picture(np.sqrt(_expected(small, alignment))),
-        course=" from the top left to the bottom right" if _is_closed(alignment) else "",
-        line=path_line(alignment.path),
+        of_distances=f"Costs: {rows_and_columns}, dark where they are alike; a line{course} is "
+        "the path",
+        of_expected=f"Expected alignment: {rows_and_columns}, bright where they are likely to "
+        f"match; a line{course} is the path",
+        line=path_line(drawn),
         legend=legend_picture(),
         cost_label=LABELS[alignment.cost_name].capitalize(),
         low=f"{D.min():.3g}",
@@ -133,16 +164,32 @@ def pair_html(
         mismatch=MISMATCH_NOTE if alignment.mismatch else "",
         steps=len(alignment.path),
         tau="not computed" if tau is None else f"{tau:.3f}",
-        tau_note=f" (every {tau_stride} frames)" if tau is not None and tau_stride > 1 else "",
+        tau_note=f", every {tau_stride} frames" if tau is not None and tau_stride > 1 else "",
         warp=f"{100 * warp(alignment):.1f} %",
         moments=_moments(moments, letter, ends_x, ends_y),
     )
 
 
-def _is_closed(alignment: Alignment) -> bool:
-    """Whether the path leads from corner to corner."""
-    ends = alignment.path[[0, -1]].tolist()
-    return ends == [[0, 0], [len(alignment.x) - 1, len(alignment.y) - 1]]
+def _heading(k: int, names: tuple[str, str]) -> str:
+    one, other = (
+        f"{badge(number)} <bdi>{escaped(name)}</bdi>"
+        for number, name in zip((0, k), names, strict=True)
+    )
+    return f'<h2 class="names">{one} <span class="soft">and</span> {other}</h2>\n'
+
+
+def _end_notes(notes: Sequence[str]) -> str:
+    return f'<p class="ends small">{" ".join(notes)}</p>\n' if notes else ""
+
+
+def _absent(ends: PathEnds, ends_x: np.ndarray) -> str:
+    """Return rectangles over a curve's unit square where the other video is not there."""
+    begin, end = ends_x[[ends.begin_x, ends.end_x]] / ends_x[-1]
+    return "".join(
+        f'<rect class="absent" x="{left:.4f}" y="0" width="{right - left:.4f}" height="1"/>'
+        for left, right in ((0.0, begin), (end, 1.0))
+        if right > left
+    )
 
 
 def _expected(small: np.ndarray, alignment: Alignment) -> np.ndarray:
@@ -176,7 +223,7 @@ def path_line(path: np.ndarray) -> str:
 
 def _moments(moments: Sequence[Moment], letter: str, ends_x: np.ndarray, ends_y: np.ndarray) -> str:
     if not moments:
-        return "<p>Nowhere: every step costs nothing.</p>"
+        return "<p>None: every step costs nothing.</p>"
     return "".join(
         f'<button type="button" class="moment" data-frame="{i}">'
         + "".join(

@@ -9,21 +9,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from tacref.colors import ramp
+
 MATRIX_SIDE = 640  # pixels: the longer side of a matrix picture, at most
 PEEK_SIDE = 120  # pixels: the longer side of a small picture, at most
-
-# Dark to bright in even steps of lightness; readable in gray and by color-blind people.
-_COLOR_RAMP = np.array(
-    (
-        (13, 22, 48),
-        (40, 59, 110),
-        (81, 102, 131),
-        (132, 143, 131),
-        (190, 182, 117),
-        (245, 228, 168),
-    ),
-    dtype=np.float64,
-)
 
 
 def shown_size(
@@ -82,7 +71,9 @@ def matrix_picture(D: np.ndarray) -> str:
     return _ramp_picture(np.asarray(image))
 
 
-def contact_sheet(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> np.ndarray:
+def contact_sheet(
+    rows: Sequence[Sequence[np.ndarray]], gap: int = 4, min_width: int = 0
+) -> np.ndarray:
     """Lay pictures out in rows, each scaled to the height of a cell.
 
     Parameters
@@ -91,13 +82,15 @@ def contact_sheet(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> np.ndar
         Pictures; those of one row have the same size.
     gap : int
         Pixels between them.
+    min_width : int
+        Width of a cell in pixels, at least.
 
     Returns
     -------
     ndarray of uint8, shape (height, width, 3)
         Dark gray between the pictures.
     """
-    width = max(picture.shape[1] for row in rows for picture in row) + gap
+    width = max(min_width, *(picture.shape[1] for row in rows for picture in row)) + gap
     height = max(picture.shape[0] for row in rows for picture in row) + gap
     sheet = np.full(
         (height * len(rows) + gap, width * max(map(len, rows)) + gap, 3), 40, dtype=np.uint8
@@ -129,11 +122,8 @@ def legend_picture() -> str:
 
 
 def _ramp_picture(share: np.ndarray) -> str:
-    levels = np.linspace(0, 1, 256)
-    stops = np.linspace(0, 1, len(_COLOR_RAMP))
-    palette = np.stack([np.interp(levels, stops, channel) for channel in _COLOR_RAMP.T], axis=-1)
     image = Image.fromarray((np.clip(share, 0, 1) * 255).round().astype(np.uint8))
-    image.putpalette(palette.round().astype(np.uint8).tobytes())
+    image.putpalette(ramp(256).round().astype(np.uint8).tobytes())
     return _data_uri(_encode(image, "PNG", optimize=True), "png")
 
 

@@ -79,8 +79,13 @@ const frameOf = (video, time) =>
 const timeOf = (video, frame) => between(video.ends, locate(video.numbers, frame));
 const middleOf = (video, frame) => (timeOf(video, frame) + timeOf(video, frame + 1)) / 2;
 
-let aligned = true, playing = false, speed = 1, selected = 1;
-const inView = (video) => video.index === 0 || !data.one_in_view || video.index === selected;
+let aligned = true, playing = false, speed = 1;
+const inView = (video) => video.shown; // clips.js changes it
+// Where the other video stands while the reference is before its begin or after its end.
+const absence = (video, time) => {
+  if (!aligned || !video.present) return "";
+  return time < video.present[0] - 1e-6 ? "not begun" : time > video.present[1] + 1e-6 ? "ended" : "";
+};
 
 // The time at which another video should be at a time of the reference, and its speed there.
 function due(video, time) {
@@ -112,7 +117,8 @@ function paint() {
   for (const video of videos) {
     if (!inView(video)) continue;
     const own = video.media.currentTime, frame = frameOf(video, own);
-    video.text.textContent = own.toFixed(2) + " s, frame " + frame;
+    const absent = absence(video, time);
+    video.text.textContent = own.toFixed(2) + " s, frame " + frame + (absent && ", " + absent);
     if (video.big) video.big.textContent = frame;
     if (video.phases) {
       const phase = video.phases.find(([start, end]) => start <= frame && frame < end); // none in a gap
@@ -189,7 +195,7 @@ const keys = {
 };
 document.addEventListener("keydown", (event) => {
   const { target } = event, key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  if (target.tagName === "SELECT" || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (target.tagName === "SELECT" || target.type === "search" || target.closest(".sheet") || event.ctrlKey || event.metaKey || event.altKey) return;
   if (key === " ") {
     if (target.tagName === "BUTTON" || target.type === "checkbox" || target.type === "radio") return;
     event.preventDefault(); // the element would handle it itself

@@ -16,6 +16,7 @@ from tacref.data import iter_frames
 from tacref.data.clips import clip_kind
 from tacref.report.deviations import deviation_lines, deviation_record, write_deviations
 from tacref.report.excerpt import Excerpt
+from tacref.report.letters import letter
 from tacref.report.mosaic import write_mosaic
 from tacref.tables import as_text, write_rows
 from tacref.terminal import printable
@@ -114,12 +115,20 @@ class Results:
             matched_frames(alignment.path[:, ::-1], len(alignment.x))
             for alignment in self.alignments
         ]
-        videos = [
-            (video.frames(), frames)
-            for video, frames in zip((self.reference, *self.others), numbers, strict=True)
+        shown = [
+            (k, video, frames)
+            for k, (video, frames) in enumerate(
+                zip((self.reference, *self.others), numbers, strict=True)
+            )
             if video.has_pictures
         ]
-        write_mosaic(path, self.reference.times, videos, progress=True)
+        write_mosaic(
+            path,
+            self.reference.times,
+            [(video.frames(), frames) for _, video, frames in shown],
+            names=[f"{letter(k)}  {video.name}" for k, video, _ in shown],
+            progress=True,
+        )
 
     def lines(self) -> Iterator[str]:
         """Yield the text output: a line per pair, and another if the pair does not match."""

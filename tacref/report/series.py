@@ -6,6 +6,7 @@ import numpy as np
 
 from tacref.alignment.alignment import Alignment
 from tacref.alignment.costs import frame_means
+from tacref.report.path_ends import path_ends
 
 # Points of a series, at most: for long videos the page interpolates between them.
 MAX_POINTS = 20_000
@@ -54,9 +55,10 @@ def series(alignment: Alignment) -> Series:
     Returns
     -------
     Series
-        `matches` is the smoothed time in y; `speeds` the speed of y relative to x; `costs` the mean
-        cost of the steps of each frame, NaN off the path. One point per frame of x and one at its
-        end, but at most `MAX_POINTS`.
+        `matches` is the smoothed time in y; `speeds` the speed of y relative to x, infinite where y
+        jumps, NaN where it has not begun or has ended; `costs` the mean cost of the steps of each
+        frame, NaN off the path. One point per frame of x and one at its end, but at most
+        `MAX_POINTS`.
     """
     times, ends = elapsed(alignment.times_x), elapsed(alignment.times_y)
     n = len(alignment.x)
@@ -70,7 +72,14 @@ def series(alignment: Alignment) -> Series:
     costs = frame_costs(alignment)
     # Rounding must not let it decrease.
     matches = np.maximum.accumulate(_smooth(matches, _frames(times, SMOOTHING_SPAN)))
-    speeds = _speeds(times, matches, _frames(times, SPEED_SPAN))
+    speeds = np.full(n + 1, np.nan)
+    first, last, *_ = path_ends(alignment)
+    begin, end = int(i[first]), int(i[last]) + 1
+    moving = slice(begin, end + 1)
+    own = frame_means(i[first : last + 1], ends[j[first : last + 1]], n)
+    own = np.append(own[begin:end], ends[j[last] + 1])
+    own = np.maximum.accumulate(_smooth(own, _frames(times, SMOOTHING_SPAN)))
+    speeds[moving] = _speeds(times[moving], own, _frames(times, SPEED_SPAN))
     kept = points(n)
     # The largest cost between two points: a narrow peak must not vanish.
     peaks = np.fmax.reduceat(np.append(costs, costs[-1]), kept)

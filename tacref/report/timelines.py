@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from tacref.alignment.labels import intervals
+from tacref.colors import PHASES
 
 MAX_CURVE_POINTS = 600
-# Speeds are shown from a quarter to four times the reference's, in equal steps of their logarithm.
-SPEED_OCTAVES = 2.0
-PHASE_COLORS = 8  # in report.css
+# Speeds are shown from a quarter to four times the reference's, in equal steps of their logarithm;
+# to 8 times if any needs it, to 32 times if more than a twentieth of them do.
+SPEED_OCTAVES, OCTAVES_FOR_ANY, MAX_SPEED_OCTAVES, SHARE_ON_SCALE = 2, 3, 5, 0.95
+PHASE_COLORS = len(PHASES)  # in report.css
 
 
 def phase_bar(labels: Sequence[str | None], ends: np.ndarray, colors: dict[str, int]) -> str:
@@ -56,19 +58,53 @@ def _gap(start: int, end: int, ends: np.ndarray) -> str:
     )
 
 
-def speed_curve(times: np.ndarray, speeds: np.ndarray) -> str:
-    """Return points "x,y" of a curve of speeds over time, x and y in [0, 1], y downward."""
+def speed_octaves(speeds: np.ndarray) -> int:
+    """Return the octaves on either side of 1 that a scale needs to hold nearly all speeds."""
+    finite = speeds[np.isfinite(speeds) & (speeds > 0)]
+    if not len(finite):
+        return SPEED_OCTAVES
+    sizes = np.abs(np.log2(finite))
+    most, largest = (math.ceil(q - 1e-9) for q in (np.quantile(sizes, SHARE_ON_SCALE), sizes.max()))
+    return min(max(SPEED_OCTAVES, most, min(largest, OCTAVES_FOR_ANY)), MAX_SPEED_OCTAVES)
+
+
+def speed_marks(octaves: int) -> tuple[str, str]:
+    """Return the highest and the lowest speed of a scale, as HTML text."""
+    lowest = {2: "¼", 3: "⅛"}.get(octaves, f"1/{2**octaves}")
+    return f"{2**octaves}&times;", f"{lowest}&times;"
+
+
+def speed_curve(
+    times: np.ndarray, speeds: np.ndarray, octaves: int = SPEED_OCTAVES
+) -> list[list[tuple[float, float]]]:
+    """Return a curve of speeds over time as lines of points, x and y in [0, 1], y downward.
+
+    It is broken where there is no finite speed, and where one is off the scale.
+    """
     with np.errstate(divide="ignore"):
-        octaves = np.clip(np.log2(speeds), -SPEED_OCTAVES, SPEED_OCTAVES)
-    positions, values = _thinned(times, octaves, np.mean)
-    return _points(positions, 0.5 - values / (2 * SPEED_OCTAVES))
+        heights = np.log2(speeds)
+    heights[~(np.abs(heights) <= octaves + 1e-9)] = np.nan
+    positions, values = _thinned(times, heights, np.mean)
+    lines: list[list[tuple[float, float]]] = [[]]
+    for x, value in zip(positions.tolist(), (0.5 - values / (2 * octaves)).tolist(), strict=True):
+        if math.isfinite(value):
+            lines[-1].append((x, value))
+        elif lines[-1]:
+            lines.append([])
+    return [line for line in lines if line]
+
+
+def point_list(line: Sequence[tuple[float, float]]) -> str:
+    """Return the points of a line as an SVG has them."""
+    return " ".join(f"{x:.4f},{y:.3f}" for x, y in line)
 
 
 def cost_curve(times: np.ndarray, costs: np.ndarray, max_cost: float) -> str:
-    """Return points "x,y" of the area under a curve of costs over time, as `speed_curve` does."""
+    """Return points "x,y" of the area under a curve of costs over time, x and y in [0, 1]."""
     # The largest of each group: a narrow peak must not vanish from a long path.
     positions, values = _thinned(times, costs, np.max)
-    return f"0,1 {_points(positions, 1.0 - values / (max_cost or 1.0))} 1,1"
+    heights = 1.0 - values / (max_cost or 1.0)
+    return f"0,1 {point_list(list(zip(positions, heights, strict=True)))} 1,1"
 
 
 def escaped(text: str) -> str:
@@ -84,8 +120,3 @@ def _thinned(
     positions = np.array([group.mean() for group in np.array_split(times / times[-1], groups)])
     positions[0], positions[-1] = 0.0, 1.0
     return positions, np.array([reduce(group) for group in np.array_split(values, groups)])
-
-
-def _points(positions: np.ndarray, heights: np.ndarray) -> str:
-    pairs = zip(positions, heights, strict=True)
-    return " ".join(f"{x:.4f},{y:.3f}" for x, y in pairs if math.isfinite(y))

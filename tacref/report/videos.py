@@ -16,8 +16,9 @@ from tacref.data.cache import clip_length
 from tacref.data.clips import clip_kind
 from tacref.data.elan import check_elan_phase
 from tacref.encoder.embedding import Embedder, embed_clip
-from tacref.report.page import ReportVideo, write_report
+from tacref.report.page import write_report
 from tacref.report.reach import check_reach
+from tacref.report.report_video import ReportVideo
 from tacref.report.results import EmbeddedVideo, Results
 from tacref.report.written_labels import write_all_labels
 from tacref.terminal import progress_bar
@@ -268,7 +269,7 @@ def report_results(folder: Path, results: Results, known: Collection[str]) -> No
         folder,
         reference,
         list(zip(results.alignments, others, strict=True)),
-        encoder=results.encoder,
+        encoder=Path(results.encoder).resolve().name,
         taus=taus,
         tau_stride=stride,
         outliers=results.outliers,

@@ -17,6 +17,7 @@ from tacref.data import iter_frames, write_video
 from tacref.encoder import EncoderConfig, build_encoder, save_encoder
 from tacref.encoder.embedding import embed_clip
 from tacref.report import videos
+from tacref.report.mosaic import CAPTION_HEIGHT, caption
 from tacref_export.opening import open_encoder
 
 NAME = "<img onerror=alert(1)>.mp4"
@@ -57,6 +58,17 @@ def write_features(folder):
     np.save(slow, np.repeat([[0, 1], [1, 0], [2, 2]], 2, axis=0).astype(np.float16))
     np.save(fast, np.array([[0, 1], [1, 0], [2, 2]], np.float32))
     return [str(slow), str(fast)]
+
+
+@pytest.mark.parametrize("encoder", ["{}/runs/one", "runs/../runs/one", "one/"])
+def test_the_report_names_the_encoder_without_its_folder(tmp_path, fake_encoder, encoder):
+    path = encoder.format(tmp_path)
+    assert (
+        align.main([*write_features(tmp_path), "--encoder", path, "-o", str(tmp_path / "o")]) == 0
+    )
+    report = (tmp_path / "o" / "report.html").read_text(encoding="utf-8")
+    assert "Embeddings: one." in report
+    assert str(tmp_path) not in report
 
 
 def test_features_end_to_end(tmp_path, capsys, fake_encoder):
@@ -287,8 +299,11 @@ def test_videos_through_a_real_run(clips, tmp_path, capsys):
     assert labels["fast.mp4"] == ["left"] * 4 + ["right"] * 4
     path = np.array(record["path"])
     assert labels[NAME] == transfer_labels(labels["fast.mp4"], path[:, ::-1])
-    film = [timestamp for _, timestamp in iter_frames(out / "aligned.mp4")]
-    assert film == pytest.approx(np.arange(14) / 10, abs=1e-4)  # at the reference's pace
+    film, times = zip(*iter_frames(out / "aligned.mp4"), strict=True)
+    assert times == pytest.approx(np.arange(14) / 10, abs=1e-4)  # at the reference's pace
+    for left, name in ((0, f"A  {NAME}"), (360, "B  fast.mp4")):  # below pictures 360 pixels high
+        line = film[0][360 : 360 + CAPTION_HEIGHT, left : left + 360].astype(int)
+        assert np.abs(line - caption(name, 360)).mean() < 6  # H.264
     assert capsys.readouterr().err.count("\n") == 0
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tacref.alignment import align
+from tacref.colors import PATH, ramp
 
 
 @pytest.fixture
@@ -23,6 +24,17 @@ def test_the_plot_shows_the_path_and_the_costs(alignment):
     np.testing.assert_allclose(image.get_array(), alignment.D, rtol=1e-9)
     assert costs.get_xlabel() == "time in x"
     assert "matplotlib.pyplot" not in vars(sys.modules["tacref.alignment.plot"])
+
+
+def test_the_plot_looks_like_the_report(alignment):
+    figure = alignment.plot()
+    matrix = figure.axes[0]
+    figure.canvas.draw()
+    first, last = (matrix.transData.transform((0, time))[1] for time in alignment.times_x[[0, -1]])
+    assert first > last  # time in x runs downward
+    assert matrix.xaxis.get_ticks_position() == "top"
+    assert matrix.lines[0].get_color() == PATH
+    np.testing.assert_allclose(matrix.images[0].cmap(np.arange(256))[:, :3], ramp(256) / 255)
 
 
 def test_axes_of_ones_own(alignment):

@@ -107,7 +107,7 @@ def test_json_prints_one_object(tmp_path, capsys, fake_encoder):
 def test_the_report_shows_a_second_on_either_side(tmp_path, fake_encoder):
     assert run(tmp_path, "--part=2") == 0
     page = Page((tmp_path / "out" / "report.html").read_text(encoding="utf-8"))
-    assert [text for _, text in page.find("bdi")] == [
+    assert [text for _, text in page.find("bdi", **{"class": "name"})] == [
         "short.npy",
         "long.npy, match 1",
         "long.npy, match 2",

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from tacref.data.video import iter_video
 from tacref.report.footage import write_footage
-from tacref.report.mosaic import write_mosaic
+from tacref.report.mosaic import caption, write_mosaic
 
 
 def grays(levels, height=48, width=64):
@@ -211,3 +211,29 @@ def test_other_videos_are_encoded(tmp_path, made):
         stream = file.streams.video[0]
         assert (stream.codec_context.name, stream.codec_context.colorspace) == ("h264", 1)
     assert len(read(tmp_path / "b.mp4")[0]) == count
+
+
+def test_a_film_says_what_it_shows(tmp_path):
+    videos = [(clip([10, 60]), np.arange(2)), (clip([100, 130], 64, 32), np.arange(2))]
+    write_mosaic(tmp_path / "m.mp4", np.arange(2) / 25, videos, names=["A  one.mp4", "B  two"])
+    frames, _ = read(tmp_path / "m.mp4")
+    assert frames.shape[1:3] == (360 + 28 + 8, 720)
+    assert frames[0, 180, 100, 0] == pytest.approx(10, abs=4)
+    lines = frames[0, 362:386, :, 0]
+    for left in (0, 360):
+        line = lines[:, left : left + 360]
+        assert (line > 180).sum() > 30  # letters
+        assert (line[:, 200:] < 60).all()  # and nothing after them
+
+
+def test_captions_of_any_name():
+    blank = caption("", 200)
+    assert (blank == 40).all()
+    for name in ("\udcff", "a\nb", "腕立て", "$x$"):
+        assert (caption(name, 200) != blank).any()
+    assert_array_equal(caption("Übung é.mp4", 200), caption("Ubung e.mp4", 200))
+    assert_array_equal(caption("\u202egpj.mp4\n", 200), caption("?gpj.mp4?", 200))
+    long = caption("w" * 500, 200)
+    assert long.shape == blank.shape
+    assert (long[:, -8:] == 40).all()  # cut off before the edge
+    assert (caption("w" * 500, 8) == 40).all()  # no room at all
