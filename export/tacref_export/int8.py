@@ -161,7 +161,7 @@ class _CalibrationReader:
     """Chunks of the frames of clips, for onnxruntime's calibration."""
 
     def __init__(
-        self, config: EncoderConfig, clips: Sequence[str | Path], *, progress: bool
+        self, config: EncoderConfig, clips: Sequence[str | Path], *, progress: bool = False
     ) -> None:
         self._chunks = self._read(config, clips, progress=progress)
 

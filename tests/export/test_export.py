@@ -150,8 +150,8 @@ def test_an_existing_file_stays(exported, tmp_path, capsys):
 def test_of_two_exports_to_one_file_the_second_is_refused(exported, tmp_path, monkeypatch, capsys):
     out, original = tmp_path / "e.onnx", convert._convert
 
-    def meanwhile(*arguments):
-        converted = original(*arguments)
+    def meanwhile(*arguments, **options):
+        converted = original(*arguments, **options)
         if not out.exists():
             out.write_bytes(b"of another process")
         return converted
