@@ -192,5 +192,14 @@ def test_layouts_do_not_overflow_and_can_be_read(open_page, until, keep, folder,
                }).map(element => element.outerHTML.slice(0, 80))"""
         )
         assert outside == []
+        margin, first, second = page.evaluate(
+            """() => {
+                 const box = (element) => element.getBoundingClientRect();
+                 const figures = [...document.querySelectorAll('figure')];
+                 return [box(document.querySelector('h1')).left, ...figures.map(e => box(e).top)];
+               }"""
+        )
+        assert margin >= 10
+        assert first == second  # next to each other
         assert min(page.evaluate(CONTRASTS)) >= 4.5  # WCAG AA
         keep(page, f"follow-{name}-{scheme}-{size[0]}")
