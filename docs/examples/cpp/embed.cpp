@@ -3,7 +3,7 @@
 // FRAMES.u8 is T * H * W * 3 bytes, RGB; OUT.f32 is T * d numbers. With SIZE, the video is given in
 // chunks of SIZE frames; AFTER is how far the encoder looks ahead, its last offset (or 0).
 //
-//   g++ -std=c++17 -O2 embed.cpp -o embed $(pkg-config --cflags --libs libonnxruntime)
+//   g++ -std=c++17 -O2 -I/usr/include/onnxruntime embed.cpp -lonnxruntime -o embed
 #include <onnxruntime_cxx_api.h>
 
 #include <algorithm>
