@@ -23,7 +23,8 @@ from tacref_export import EncoderSession
 from tests.export.exported_encoders import clip
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVICE = ROOT / "docs" / "examples" / "service" / "service.py"
+FOLDER = ROOT / "docs" / "examples" / "service"
+SERVICE, CONTAINERFILE = FOLDER / "service.py", FOLDER / "Containerfile"
 LIMITS = ("--max-megabytes", "1", "--max-frames", "60", "--max-videos", "3", "--at-once", "1")
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it is ended by SIGTERM")
@@ -289,3 +290,71 @@ def test_what_is_no_encoder(tmp_path):
     )  # fmt: skip
     assert done.returncode == 1
     assert re.fullmatch(r"service: .*x\.onnx: .*\n", done.stderr)
+
+
+def test_the_container_file_copies_what_is_there():
+    text = CONTAINERFILE.read_text("utf-8")
+    copied = [line.split()[1:-1] for line in text.splitlines() if line.startswith("COPY ")]
+    assert len(copied) == 4
+    for name in (name for names in copied for name in names):
+        assert (ROOT / name).exists(), name
+    extras = (ROOT / "pyproject.toml").read_text("utf-8")
+    assert re.search(r"'/src\[deploy-cpu\]'", text)
+    assert re.search(r"^deploy-cpu = ", extras, re.MULTILINE)
+
+
+@pytest.mark.download
+def test_the_container(exported, videos, tmp_path):
+    """Build the image and ask a service in it, whose user is nobody in particular.
+
+    TACREF_CONTAINER_BASE is an image to use instead of that of the file.
+    """
+    if os.environ.get("TACREF_DOWNLOADS") != "1":
+        pytest.skip("it downloads an image and packages; TACREF_DOWNLOADS=1 lets it")
+    if not shutil.which("buildah"):
+        pytest.skip("no buildah here")
+    # What needs the fewest rights, as in a container itself.
+    command = ["buildah", "--storage-driver", "vfs"]
+    environment = {"BUILDAH_ISOLATION": "chroot", **os.environ}
+
+    def buildah(*arguments):
+        done = subprocess.run(
+            [*command, *map(str, arguments)],
+            env=environment, cwd=ROOT, capture_output=True, text=True, timeout=280,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.strip()
+
+    base = os.environ.get("TACREF_CONTAINER_BASE")
+    argument = ("--build-arg", f"BASE={base}") if base else ()
+    certificates = "/etc/ssl/certs:/etc/ssl/certs:ro"
+    host = ("--network", "host", "-v", certificates)
+    buildah("bud", *host, *argument, "-f", CONTAINERFILE, "-t", "tacref-service-test", ROOT)
+    container = buildah("from", "localhost/tacref-service-test")
+    shutil.copy(exported["small"].path, tmp_path / "encoder.onnx")
+    for path in (tmp_path, tmp_path / "encoder.onnx"):
+        path.chmod(0o755)
+    python, service = "/opt/tacref/bin/python", "/opt/service.py"
+    process = subprocess.Popen(
+        [
+            *command, "run", "--network", "host", "-v", f"{tmp_path}:/model:ro", container, "--",
+            python, service, "/model/encoder.onnx", "--port", "0",
+        ],
+        env=environment, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        running = Running(process, int(process.stdout.readline().split()[-1]), tmp_path)
+        for path, (embeddings, _) in videos.items():
+            status, content = running.ask(body=path.read_bytes())
+            assert status == 200
+            with np.load(io.BytesIO(content)) as arrays:
+                np.testing.assert_allclose(arrays["embeddings"], embeddings, atol=1e-5)
+        found = subprocess.run(
+            ["pgrep", "--uid", "10001", "--full", f"^{python} {service}"], capture_output=True
+        )
+        assert found.stdout
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+        buildah("rm", container)
+        buildah("rmi", "localhost/tacref-service-test")
