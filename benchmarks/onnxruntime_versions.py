@@ -1,9 +1,9 @@
 """`python -m benchmarks.onnxruntime_versions`: the exported file in many versions of onnxruntime.
 
-Small encoders are exported here, in each precision. Each version, in an environment of its own that
-is made in a temporary folder and removed, loads the files and embeds the same frames, at once and
-in chunks, and through `EncoderSession`; onnxruntime-web does so in Node, at once. The embeddings
-are compared with those of the onnxruntime here, which the export proves equal to torch's.
+Small encoders are exported here, in each precision. Each version is installed in an environment in
+a temporary folder, loads the files and embeds the same frames, at once and in chunks, and through
+`EncoderSession`; onnxruntime-web does so in Node, at once. The embeddings are compared with those
+of the onnxruntime here, which the export proves equal to torch's.
 
 The packages are downloaded from their indices: about 20 MB for each version.
 """
@@ -106,18 +106,19 @@ def run(*command: object, cwd: Path | None = None, paths: str = "") -> str:
 Found = dict[str, dict[str, float | str]]  # form to way to difference, or what went wrong
 
 
-def probe(version: str, python: str, folder: Path) -> Found:
-    """Return what a version finds, in an environment made for it."""
-    with tempfile.TemporaryDirectory() as place:
+def probe(version: str, python: str, folder: Path, work: Path) -> Found:
+    """Return what a version finds, in an environment that only differs in it from the others."""
+    numpy = "numpy" if minor(version) >= FIRST_FOR_NUMPY_2 else "numpy<2"
+    place = work / f"{Path(python).resolve().parents[1].name}-{numpy}"
+    inside = place / "bin" / "python"
+    install = (inside, "-m", "pip", "install", "-q", "--no-compile", "--only-binary", ":all:")
+    if not place.exists():
         run(python, "-m", "venv", place)
-        inside = Path(place) / "bin" / "python"
-        numpy = "numpy" if minor(version) >= FIRST_FOR_NUMPY_2 else "numpy<2"
-        # Numba resizes the pictures of an EncoderSession.
-        packages = [f"onnxruntime=={version}", numpy, "numba"]
-        run(inside, "-m", "pip", "install", "-q", "--only-binary", ":all:", *packages)
-        installed = run(inside, "-c", "import onnxruntime; print(onnxruntime.__version__)").strip()
-        check_version(installed, version)
-        return probe_forms([inside, PROBE, folder], folder, f"{ROOT}:{ROOT / 'export'}")
+        run(*install, numpy, "numba")  # Numba resizes the pictures of an EncoderSession
+    run(*install, numpy, f"onnxruntime=={version}")
+    installed = run(inside, "-c", "import onnxruntime; print(onnxruntime.__version__)").strip()
+    check_version(installed, version)
+    return probe_forms([inside, PROBE, folder], folder, f"{ROOT}:{ROOT / 'export'}")
 
 
 def probe_web(version: str, folder: Path) -> Found:
@@ -183,7 +184,9 @@ def main() -> None:
         if not any(forms.glob("*.onnx")):
             forms.mkdir(exist_ok=True)
             make_forms(forms)
-        python = [row(version, forms, options.older_python) for version in options.versions]
+        python = [
+            row(version, forms, Path(work), options.older_python) for version in options.versions
+        ]
         web = [web_row(version, forms) for version in options.web]
     tables = {
         "python": ["| onnxruntime | " + " | ".join(COLUMNS) + " |", "|---" * 6 + "|", *python],
@@ -196,12 +199,12 @@ def main() -> None:
         PAGE.write_text(page, "utf-8")
 
 
-def row(version: str, forms: Path, older_python: str | None) -> str:
+def row(version: str, forms: Path, work: Path, older_python: str | None) -> str:
     """Return and print a line of the first table."""
     older = minor(version) < FIRST_FOR_PYTHON_3_11
     python = (older_python or "") if older else sys.executable
     try:
-        found = probe(version, python, forms) if python else None
+        found = probe(version, python, forms, work) if python else None
     except RuntimeError as error:
         print(f"{version}: {error}", file=sys.stderr)
         found = None
