@@ -22,7 +22,7 @@ def rows(name):
 @pytest.mark.parametrize(
     ("difference", "precision", "shown"),
     [
-        (0.0, "float32", "0e+00"),
+        (0.0, "float32", "0"),
         (1e-5, "float32", "1e-05"),
         (2e-5, "float32", "**wrong by 2e-05**"),
         (2e-5, "float16", "2e-05"),
