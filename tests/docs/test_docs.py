@@ -39,6 +39,9 @@ def test_every_option_of_the_documents_exists(capsys):
     from tacref.commands import COMMANDS, main
 
     known = {"--help", "--json", "--local-dir"}  # the last is of `hf download`
+    known |= {"--data-binary", "--fail-with-body", "--read-only", "--rm", "--tmpfs"}  # curl, podman
+    for program in ("docs/examples/service/service.py", "benchmarks/onnxruntime_versions.py"):
+        known |= set(re.findall(r'"(--[a-z-]+)"', (ROOT / program).read_text("utf-8")))
     for name in COMMANDS:
         with pytest.raises(SystemExit):
             main([name, "--help"])
