@@ -24,13 +24,15 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 PROBE = ROOT / "benchmarks" / "onnxruntime_probe.py"
 PAGE = ROOT / "docs" / "onnxruntime-versions.md"
-# Of nearly each minor version, with the first and the last that pyproject.toml allows.
+# The last of each minor version, and the first of those that pyproject.toml allows.
 VERSIONS = (
     "1.13.1", "1.14.1", "1.15.1", "1.16.3", "1.17.3", "1.18.1", "1.19.2", "1.20.1", "1.21.1",
-    "1.22.1", "1.23.2", "1.24.1", "1.25.1", "1.26.0", "1.27.0", "1.29.0", "1.31.1", "1.32.0",
+    "1.22.1", "1.23.2", "1.24.1", "1.24.4", "1.25.1", "1.26.0", "1.27.0", "1.28.0", "1.29.0",
+    "1.30.0", "1.31.1", "1.32.0",
 )  # fmt: skip
 WEB_VERSIONS = (
-    "1.14.0", "1.15.1", "1.16.3", "1.17.3", "1.20.1", "1.24.3", "1.30.0",
+    "1.14.0", "1.15.1", "1.16.3", "1.17.3", "1.18.0", "1.19.2", "1.20.1", "1.21.1", "1.22.0",
+    "1.23.2", "1.24.3", "1.25.1", "1.27.0", "1.29.0", "1.30.0",
 )  # fmt: skip
 FIRST_FOR_NUMPY_2 = (1, 19)
 FIRST_FOR_PYTHON_3_11 = (1, 15)

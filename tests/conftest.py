@@ -42,6 +42,8 @@ SLOW = (
     "losses/test_soft_dtw_memory_and_threads.py",
     "export/test_session.py",
     "export/test_deploy_environment.py",
+    "export/test_service.py",
+    "export/test_cpp.py",
     "browser/test_report_in_browser.py",
     "losses/test_bands_and_steps.py",
     "verify/test_cards.py",
