@@ -19,7 +19,6 @@ from tacref.losses import (
 from tacref.reference import dtw, soft_dtw_value_and_grad
 from tacref.verify import assert_loss_correct, check
 from tacref.verify.claims.batches import find_reduction
-from tacref.verify.own import implementations
 from tacref.verify.spec import Spec
 from tacref.verify.subject import Subject
 from tests.verify import plain, plain_pairs
@@ -67,17 +66,8 @@ def soft_dtw_by_slope(D, *, gamma):
     return soft_dtw(D, gamma, steps="slope")
 
 
-OWN = [
-    (fn, options)
-    for fn, options in implementations()
-    if options["name"].endswith(("soft_dtw cpu", "LAVLoss laser cpu"))
-    or "contrastive_idm official" in options["name"]
-    or options["name"] in ("reference.soft_dtw", "reference.lav_loss paper")
-    or options["loss"] in ("divergence", "dtw_path", "barycenter")
-    or options["name"].endswith(("tcc_loss regression_mse_var", "contrastive_loss"))
-]
+# Those of others, and tacref's as others may use them; its own cards are in test_own.py.
 RIGHT = [
-    *OWN,
     (plain.soft_dtw, {"loss": "soft_dtw"}),
     (
         partial(plain.contrastive_idm, variant="laser"),
