@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import sys
+import threading
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -182,14 +183,16 @@ def progress_bar(
 
 @contextlib.contextmanager
 def counting_bar(title: str, unit: str) -> Iterator[Callable[[int], None]]:
-    """Yield a function that counts an item more, of a total, on such a bar; threads may call it."""
+    """Yield a function that counts one more item and sets the total; threads may call it."""
     from tqdm import tqdm
 
-    with tqdm(desc=title, **_bar(unit)) as bar:
+    lock = threading.Lock()
+    with tqdm(desc=printable(title), **_bar(unit)) as bar:
 
         def advance(total: int) -> None:
-            bar.total = total
-            bar.update()
+            with lock:
+                bar.total = total
+                bar.update()
 
         yield advance
 

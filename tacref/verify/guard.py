@@ -60,7 +60,7 @@ def guarded(changed: set[str], action: str = "", *, restores: bool = True) -> It
 
 @contextlib.contextmanager
 def without_logs() -> Iterator[None]:
-    """Suppress logs; within another one it is free, while `logging` forgets what it knows."""
+    """Suppress logs. Nested, it does nothing: `logging.disable` empties every logger's cache."""
     manager = logging.root.manager
     level = manager.disable
     if level < logging.CRITICAL:

@@ -1,17 +1,16 @@
 """The project's own implementations, each with the loss that it claims to compute, and their cards.
 
-The cards are made in a process for each core, which runs this module as a program.
+The cards are made in a process for each core.
 """
 
-import contextlib
 import itertools
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -22,6 +21,10 @@ from tacref.verify.card import check
 from tacref.verify.kinds import KINDS, Implementation
 from tacref.verify.kinds.kind import BACKENDS, BACKENDS_ON_CUDA
 from tacref.verify.report import Report, Row
+
+_MOST_PROCESSES = 8  # more would each import torch for one group or two
+_MARK = "\x1e"  # begins an answer
+_ERRORS = {each.__name__: each for each in (ModuleNotFoundError, ImportError, MemoryError, OSError)}
 
 
 def implementations(device: str = "cpu") -> Iterator[Implementation]:
@@ -44,9 +47,9 @@ def own_cards(
     ValueError
         If the device is not available.
     ChildProcessError
-        If a process was killed before its cards were made.
+        If a process ended before its cards were made.
     """
-    workers = threads_available() if device == "cpu" else 1
+    workers = min(threads_available(), _MOST_PROCESSES) if device == "cpu" else 1
     if workers > 1:
         return _made_by_processes(workers, seed, dtype, progress=progress)
     groups = _groups(device)
@@ -69,31 +72,14 @@ def _cards(group: list[Implementation], seed: int, dtype: str, device: str) -> l
 
 def _made_by_processes(workers: int, seed: int, dtype: str, *, progress: bool) -> list[Report]:
     """Return the cards, made by this many processes; this one does not even import torch."""
-    # They have the modules of this one, wherever those were found. Threads of torch that wait must
-    # not keep a core busy.
-    environment = {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_WAIT_POLICY": "PASSIVE"}
-    command = [sys.executable, "-P", "-m", __name__, str(seed), dtype]
-    processes: list[subprocess.Popen[str]] = []
     numbers = itertools.count()  # of groups, from 0 on; a number is taken once
     cards: dict[int, list[Report]] = {}
+    processes: list[subprocess.Popen[str]] = []
 
     def fetch(process: subprocess.Popen[str]) -> None:
-        """Have groups checked until there is none left."""
-        assert process.stdin is not None
-        assert process.stdout is not None
-        while True:
-            number = next(numbers)
-            with contextlib.suppress(BrokenPipeError):
-                print(number, file=process.stdin, flush=True)
-            line = process.stdout.readline()
-            if not line:
-                status = process.wait()
-                raise ChildProcessError(f"a process that makes cards ended with status {status}")
-            made, count = json.loads(line)
-            if not made:
-                return
-            cards[number] = [_report(card) for card in made]
-            advance(count)
+        """Have groups checked until none is left."""
+        while made := _ask(process, number := next(numbers), advance):
+            cards[number] = made
 
     with (
         counting_bar("verify", "losses") if progress else nullcontext(lambda _: None) as advance,
@@ -101,47 +87,78 @@ def _made_by_processes(workers: int, seed: int, dtype: str, *, progress: bool) -
     ):
         try:
             for _ in range(workers):
-                _start(command, environment, processes)
-            list(pool.map(fetch, processes))
+                _start(processes, [str(seed), dtype])
+            futures = [pool.submit(fetch, process) for process in processes]
+            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                future.result()
         finally:
-            for process in processes:
-                process.kill()
-                process.communicate()
+            _end(processes)
     return [card for number in sorted(cards) for card in cards[number]]
 
 
 @uninterrupted
-def _start(
-    command: list[str], environment: dict[str, str], processes: list[subprocess.Popen[str]]
-) -> None:
-    """Start a process, which the caller ends; ctrl-C is for the caller alone."""
+def _start(processes: list[subprocess.Popen[str]], arguments: list[str]) -> None:
+    """Start a process that finds modules where this one does, and add it to those to be ended."""
+    program = (
+        "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+        f"from {__name__} import work; work(*sys.argv[2:])"
+    )
     processes.append(
         subprocess.Popen(
-            command,
+            [sys.executable, "-c", program, json.dumps(sys.path), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | environment,
-            start_new_session=True,
+            # Threads of torch that wait must not keep a core busy.
+            env=os.environ | {"OMP_WAIT_POLICY": "PASSIVE"},
+            start_new_session=True,  # ctrl-C goes to a whole group, and is for this process alone
         )
     )
 
 
-def _report(card: dict[str, Any]) -> Report:
-    return Report(**card | {"rows": tuple(Row(**row) for row in card["rows"])})
+@uninterrupted
+def _end(processes: list[subprocess.Popen[str]]) -> None:
+    for process in processes:
+        process.kill()
+    for process in processes:
+        process.communicate()
 
 
-def _work(seed: str, dtype: str) -> None:
-    """Write the cards of each group whose number is read, and how many groups there are, as JSON.
+def _ask(
+    process: subprocess.Popen[str], number: int, advance: Callable[[int], None]
+) -> list[Report]:
+    """Return the cards of a group, made by a process; none beyond the last group."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with suppress(BrokenPipeError):
+        print(number, file=process.stdin, flush=True)
+    for line in process.stdout:
+        if line.startswith(_MARK):  # what starts Python may have printed something
+            break
+    else:
+        raise ChildProcessError(f"a process that makes cards ended, status {process.wait()}")
+    answer = json.loads(line.removeprefix(_MARK))
+    if "error" in answer:
+        kind, message = answer["error"]
+        raise _ERRORS.get(kind, RuntimeError)(message)
+    if answer["cards"]:
+        advance(answer["groups"])
+    return [
+        Report(**card | {"rows": tuple(Row(**row) for row in card["rows"])})
+        for card in answer["cards"]
+    ]
 
-    Beyond the last group there are no cards.
-    """
-    groups = _groups("cpu")
-    for line in sys.stdin:
-        group = groups[int(line)] if int(line) < len(groups) else []
-        cards = [asdict(card) for card in _cards(group, int(seed), dtype, "cpu")]
-        print(json.dumps([cards, len(groups)]), flush=True)
 
-
-if __name__ == "__main__":
-    _work(*sys.argv[1:])
+def work(seed: str, dtype: str) -> None:
+    """Answer each number of a group that is read with its cards, a marked line of JSON."""
+    with suppress(BrokenPipeError), os.fdopen(os.dup(1), "w") as out:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what libraries print in C, too
+        for line in sys.stdin:
+            try:
+                groups = _groups("cpu")
+                group = groups[int(line)] if int(line) < len(groups) else []
+                cards = [asdict(card) for card in _cards(group, int(seed), dtype, "cpu")]
+                answer: dict[str, Any] = {"cards": cards, "groups": len(groups)}
+            except Exception as error:
+                answer = {"error": (type(error).__name__, str(error))}
+            print(_MARK + json.dumps(answer), file=out, flush=True)

@@ -60,7 +60,7 @@ def soft_dtw(D: Tensor, gamma: float, lengths_x: Tensor, lengths_y: Tensor, band
     A cost of +inf forbids a cell, and so does a band (-1: none).
     """
     D = of_one_size(D)
-    if D.shape[1] > D.shape[2]:  # the work is for as many rows on each anti-diagonal
+    if D.shape[1] > D.shape[2]:  # each anti-diagonal is computed for all rows
         D, lengths_x, lengths_y = D.mT, lengths_y, lengths_x
     return _sweep(D, gamma, lengths_x, lengths_y, band)[0]
 
@@ -71,7 +71,7 @@ def expected_alignment(
     """Return E, the gradient of `soft_dtw`, as a flow from the last cell to the first."""
     D = of_one_size(D)
     if D.shape[1] > D.shape[2]:
-        return expected_alignment(D.mT, gamma, lengths_y, lengths_x, band).mT
+        return expected_alignment(D.mT, gamma, lengths_y, lengths_x, band).mT.contiguous()
     B, n, m = D.shape
     values, logits = _sweep(D, gamma, lengths_x, lengths_y, band)
     # In cells that no path reaches they say nothing, and no mass comes there.
@@ -119,7 +119,7 @@ def _sweep(
     # R on an anti-diagonal, with what rounding cut off from it: a difference of two costs, over
     # gamma, would show it.
     start = _Sums(costs[0], torch.zeros_like(costs[0]))
-    above_before = _row_down(_Sums(torch.full_like(costs[0], torch.inf), start.low))
+    above_before = _Sums(torch.full_like(costs[0], torch.inf), start.low)
     diagonals, logits = [start], [torch.zeros_like(costs[0]).expand(3, -1, -1)]
     for k in range(1, n + m - 1):
         left = diagonals[-1]
