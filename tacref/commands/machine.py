@@ -10,6 +10,7 @@ import numpy as np
 
 import tacref
 from tacref.cores import threads_available
+from tacref.user_folders import default_cache_folder
 
 # What the extras install, in the order of a report.
 PACKAGES = (
@@ -130,15 +131,14 @@ def threads() -> dict[str, str]:
     """Return how many threads this process may run, and how many each library would."""
     counts = {"for this process": str(threads_available())}
     counts["Numba"] = os.environ.get("NUMBA_NUM_THREADS", str(threads_available()))
-    if "torch" in sys.modules:
-        counts["torch"] = str(sys.modules["torch"].get_num_threads())
+    if (torch := sys.modules.get("torch")) is not None:
+        counts["torch"] = str(torch.get_num_threads())
     return counts
 
 
 def folders() -> dict[str, str]:
     """Return where compiled code and features are kept, and whether that can be written."""
     from tacref import compiled
-    from tacref.data.feature_cache import default_cache_folder
 
     code = next((folder for folder in compiled.code_folders() if _writable(folder)), None)
     features = default_cache_folder()

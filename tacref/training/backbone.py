@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tacref.data.feature_cache import FeatureCache, default_cache_folder
+from tacref.data.feature_cache import FeatureCache
 from tacref.encoder import EncoderConfig
 from tacref.encoder.frozen.config import BackboneConfig
 from tacref.encoder.frozen.model import BackboneFile
 from tacref.encoder.frozen.runner import BackboneRunner
 from tacref.encoder.storage import BACKBONE, CONFIG, read_config
 from tacref.training.task import BACKBONE_KEYS, KEYS, Task
+from tacref.user_folders import default_cache_folder
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,11 @@ def load_callable(target: str) -> Callable[..., Any]:
     module_name, colon, attribute = target.partition(":")
     if not (module_name and colon and attribute):
         raise ValueError(f"function must be given as module:name, got {target!r}")
+    if not all(map(str.isidentifier, module_name.split("."))):
+        raise ValueError(
+            f"{printable(module_name)}: is no name of a module; run the command in its folder, "
+            "and give module:name"
+        )
     folder = str(Path.cwd())
     if folder not in sys.path:
         sys.path.insert(0, folder)

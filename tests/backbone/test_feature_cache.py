@@ -11,9 +11,9 @@ from tacref.data.feature_cache import (
     FeatureCache,
     ViewFeatures,
     clip_digest,
-    default_cache_folder,
     open_features,
 )
+from tacref.user_folders import default_cache_folder
 
 
 def test_features_are_read_as_they_were_written(tmp_path):

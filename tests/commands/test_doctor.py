@@ -2,6 +2,8 @@
 
 import importlib.metadata
 import json
+import subprocess
+import sys
 
 import numpy as np
 import onnxruntime
@@ -77,3 +79,19 @@ def test_folders_that_cannot_be_written(monkeypatch):
     facts = machine.folders()
     assert facts["compiled code"] == "nowhere: each process compiles anew"
     assert facts["features of backbones"].endswith("(not writable)")
+
+
+def test_with_numpy_and_numba_alone():
+    """It is there for installations that lack something."""
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'onnxruntime', 'onnx', 'av', 'PIL', 'tqdm', 'sklearn'):\n"
+        "    sys.modules[name] = None\n"
+        "from tacref.commands import main\n"
+        "sys.exit(main(['doctor']))"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert "compiled code" in finished.stdout

@@ -93,6 +93,7 @@ def test_what_damages_the_checking_itself_is_one_line(monkeypatch, capsys):
         (["--as", "lav"], "needs a function"),
         (["nothing", "--as", "lav"], "module:name, got 'nothing'"),
         (["no_such_module:f", "--as", "lav"], "cannot be imported"),
+        (["../mine/my_module:f", "--as", "lav"], "../mine/my_module: is no name of a module; run"),
         (["math:pi", "--as", "lav"], "is a float, not a function"),
         (["math:sqrt", "--as", "new"], "invalid choice"),
         (["--seed=-1"], "argument --seed: must be >= 0 and < 2**63, got -1"),
