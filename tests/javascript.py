@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.workers import turn
+
 MODULES = Path(__file__).parent / "export" / "node"
 
 
@@ -24,15 +26,17 @@ def programs():
 def install():
     """Install what tests/export/node names; return the folder of onnxruntime-web."""
     _, npm = programs()
-    if not (MODULES / "node_modules" / "onnxruntime-web").is_dir():  # kept for the next time
-        done = subprocess.run(
-            [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            cwd=MODULES, capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
-        if done.returncode and "network" in done.stderr.lower():
-            pytest.skip(f"npm cannot be reached: {done.stderr.strip().splitlines()[0]}")
-        assert done.returncode == 0, done.stderr
-    return MODULES / "node_modules" / "onnxruntime-web"
+    package = MODULES / "node_modules" / "onnxruntime-web"
+    with turn(MODULES / "node_modules"):
+        if not package.is_dir():  # kept for the next time
+            done = subprocess.run(
+                [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+                cwd=MODULES, capture_output=True, text=True, timeout=300,
+            )  # fmt: skip
+            if done.returncode and "network" in done.stderr.lower():
+                pytest.skip(f"npm cannot be reached: {done.stderr.strip().splitlines()[0]}")
+            assert done.returncode == 0, done.stderr
+    return package
 
 
 def run(node, program, value=None):

@@ -17,7 +17,7 @@ def shared_folder(tmp_path_factory):
 
 def made_once(path, make):
     """Return what `make` returns; of all workers, the first one calls it and pickles the result."""
-    with _turn(path):
+    with turn(path):
         if not path.exists():
             made = make()
             with replacing(path) as temporary:
@@ -26,7 +26,7 @@ def made_once(path, make):
 
 
 @contextmanager
-def _turn(path):
+def turn(path):
     """Hold a path for the length of the block, once no other worker does."""
     with ExitStack() as stack:
         while True:
