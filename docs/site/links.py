@@ -16,7 +16,7 @@ OUTSIDE = {
     "architecture.md": "ARCHITECTURE.md",
     "export.md": "export/README.md",
 }
-_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)#\s:]+)(#[^)\s]*)?\)")
+_LINK = re.compile(r"(!?)\[([^\]]+)\]\(([^)#\s:]+)(#[^)\s]*)?\)")
 _ROW = re.compile(r"^\|.*", re.MULTILINE)
 _CODE = re.compile(r"`[^`]*`")
 
@@ -38,17 +38,17 @@ def turn_links(markdown: str, uri: str) -> str:
     here = posixpath.dirname(OUTSIDE.get(uri, f"docs/{uri}"))
 
     def turned(link: re.Match[str]) -> str:
-        text, target, anchor = link[1], link[2], link[3] or ""
+        mark, text, target, anchor = link[1], link[2], link[3], link[4] or ""
         origin = posixpath.normpath(posixpath.join(here, target))
         if origin in pages:
             to = pages[origin]
         elif origin.startswith("docs/"):
             to = page_of(origin.removeprefix("docs/"))
-        elif (ROOT / origin).exists():
+        elif (ROOT / origin).exists() and not mark:
             return text
         else:
             return link[0]  # leads nowhere, which MkDocs reports
-        return f"[{text}]({posixpath.relpath(to, posixpath.dirname(uri) or '.')}{anchor})"
+        return f"{mark}[{text}]({posixpath.relpath(to, posixpath.dirname(uri) or '.')}{anchor})"
 
     return _LINK.sub(turned, markdown)
 

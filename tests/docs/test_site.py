@@ -95,6 +95,7 @@ def loaded(name):
         ("architecture.md", "[`compiled.py`](tacref/compiled.py)", "`compiled.py`"),
         ("readme.md", "[none](docs/none.md)", "[none](none.md)"),  # for MkDocs to refuse
         ("data.md", "[x](../nowhere.py)", "[x](../nowhere.py)"),
+        ("readme.md", "![p](docs/images/p.png)", "![p](images/p.png)"),
         ("data.md", "[w](https://a.b/c.md), [h](#here), ![p](images/p.png)", None),
         (
             "data.md",
