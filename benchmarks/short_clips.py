@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.export.exported_encoders import clip
+
 SECONDS, MOST = 2.0, 30  # of calls, and calls, of each contestant
 SIDE = 224  # of the pictures
 
@@ -34,14 +36,6 @@ def open_encoder(name: str, folder: Path):  # type: ignore[no-untyped-def]
     return EncoderSession(path)
 
 
-def clip(config, length: int, seed: int) -> np.ndarray:  # type: ignore[no-untyped-def]
-    """Return a video of noise."""
-    rng = np.random.default_rng(seed)
-    if config.takes_pictures:
-        return rng.integers(0, 256, (length, SIDE, SIDE, 3), dtype=np.uint8)
-    return rng.normal(size=(length, config.channels)).astype(np.float32)
-
-
 def seconds(call: Callable[[], object]) -> float:
     """Return the median time of a call."""
     call()
@@ -56,7 +50,7 @@ def seconds(call: Callable[[], object]) -> float:
 def line(name: str, length: int, count: int, folder: Path) -> str:
     """Return a row of the table, once the padded run is known to be right."""
     session = open_encoder(name, folder)
-    clips = [clip(session.config, length, seed) for seed in range(count)]
+    clips = [clip(session.config, length, SIDE, SIDE, seed) for seed in range(count)]
     offsets = session.config.offsets
     before, after = max(0, -offsets[0]), max(0, offsets[-1])
 

@@ -173,12 +173,15 @@ def progress_bar(
     unit : str
         What an item is.
     enabled : bool
-        False for no bar.
+        False for no bar, and without a need of tqdm.
     """
+    if not enabled:
+        yield from items
+        return
     from tqdm import tqdm
 
     # Made when the loop begins: if two were made at once, one would be shown below the other.
-    yield from tqdm(items, printable(title), total, **_bar(unit, enabled))
+    yield from tqdm(items, printable(title), total, **bar_options(unit))
 
 
 @contextlib.contextmanager
@@ -187,7 +190,7 @@ def counting_bar(title: str, unit: str) -> Iterator[Callable[[int], None]]:
     from tqdm import tqdm
 
     lock = threading.Lock()
-    with tqdm(desc=printable(title), **_bar(unit)) as bar:
+    with tqdm(desc=printable(title), **bar_options(unit)) as bar:
 
         def advance(total: int) -> None:
             with lock:
@@ -197,6 +200,6 @@ def counting_bar(title: str, unit: str) -> Iterator[Callable[[int], None]]:
         yield advance
 
 
-def _bar(unit: str, enabled: bool = True) -> dict[str, Any]:
-    disable = None if enabled else True  # None: on a terminal only
-    return {"unit": f" {unit}", "delay": BAR_DELAY, "leave": False, "disable": disable}
+def bar_options(unit: str) -> dict[str, Any]:
+    """Return what all bars are made with: for long loops, on a terminal only (disable None)."""
+    return {"unit": f" {unit}", "delay": BAR_DELAY, "leave": False, "disable": None}

@@ -1,7 +1,7 @@
 """Quantization to int8: ranges measured on clips, and the loss in Kendall's tau."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -102,10 +102,6 @@ def quantize(
     return replace(graph, model=model, layers=layers)
 
 
-def _counted(clips: Sequence[str | Path], title: str, progress: bool) -> Iterable[str | Path]:
-    return progress_bar(clips, title, len(clips), "clips") if progress else clips
-
-
 def tau_loss(
     float32: Graph,
     int8: Graph,
@@ -119,7 +115,8 @@ def tau_loss(
     for graph, title in ((float32, "tau of float32"), (int8, "tau of int8")):
         runner = ArrayRunner(open_graph(graph.model.SerializeToString() + graph.streaming))
         rows = []
-        for clip in _counted(clips, title, progress):  # in chunks, as a session embeds long clips
+        bar = progress_bar(clips, title, len(clips), "clips", enabled=progress)
+        for clip in bar:  # in chunks, as a session embeds long clips
             frames = (frame for frame, _ in iter_frames(clip))
             chunks = embed_stream(EncoderStream(runner, config), frames, None)
             try:
@@ -170,7 +167,7 @@ class _CalibrationReader:
     ) -> Iterator[np.ndarray]:
         chunks_per_clip = max(1, MAX_CHUNKS // len(clips))
         size = context_rows(config.offsets) + _FRAMES_PER_CHUNK
-        for clip in _counted(clips, "calibrate", progress):
+        for clip in progress_bar(clips, "calibrate", len(clips), "clips", enabled=progress):
             chunk: list[np.ndarray] = []
             yielded = 0
             for frame, _ in iter_frames(clip):

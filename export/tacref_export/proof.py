@@ -175,7 +175,7 @@ def measure_parity(
     except Exception as error:  # onnxruntime's kinds of error share no public base
         raise ParityError(f"onnxruntime does not open it: {_one_line(error)}") from None
     measured = []
-    for video in progress_bar(videos, "prove", len(videos), "videos") if progress else videos:
+    for video in progress_bar(videos, "prove", len(videos), "videos", enabled=progress):
         try:
             expected = encoder.embed(video.frames)
         except FrameError as error:

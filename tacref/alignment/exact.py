@@ -22,7 +22,7 @@ from tacref.ends import CLOSED, OpenEnds, check_open_ends, find_end
 from tacref.reach import check_steps_reach
 from tacref.reference.checks import check_embeddings
 from tacref.steps import Steps, check_steps
-from tacref.terminal import BAR_DELAY
+from tacref.terminal import bar_options
 
 
 def dtw(
@@ -207,7 +207,5 @@ def path_bar(show: bool, frames: int) -> Iterator[Progress | None]:
         return
     from tqdm import tqdm
 
-    with tqdm(
-        total=frames, desc="align", unit=" frames", delay=BAR_DELAY, leave=False, disable=None
-    ) as bar:
+    with tqdm(total=frames, desc="align", **bar_options("frames")) as bar:
         yield lambda share: bar.update(int(share * frames) - bar.n)

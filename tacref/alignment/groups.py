@@ -162,8 +162,8 @@ def barycenter(
                 f"start and sequences[{k}] must have at most {MAX_CELLS} pairs of frames, got "
                 f"{len(center)} x {len(rows)}"
             )
-    rounds = range(iterations)
-    for _ in progress_bar(rounds, "barycenter", iterations, "rounds") if progress else rounds:
+    rounds = progress_bar(range(iterations), "barycenter", iterations, "rounds", enabled=progress)
+    for _ in rounds:
         total, weights = np.zeros_like(center), np.zeros((len(center), 1))
         for rows in checked:
             # `soft_dtw_value_and_grad` of `cost_matrix`, whose arguments are checked already.

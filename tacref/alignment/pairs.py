@@ -152,7 +152,7 @@ def pairwise(
     # The longest first: no thread is left with a long pair when the others have nothing to do.
     pairs.sort(key=lambda pair: -len(rows[pair[0]]) * len(columns[pair[1]]))
     done = _call_on_threads(compute, pairs, at_once)
-    for _ in progress_bar(done, "compare", len(pairs), "pairs") if progress else done:
+    for _ in progress_bar(done, "compare", len(pairs), "pairs", enabled=progress):
         pass
     return values
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tacref.terminal import BAR_DELAY
+from tacref.terminal import bar_options
 
 
 @contextmanager
@@ -14,7 +14,5 @@ def frames_bar(show: bool, title: str, frames: int) -> Iterator[Callable[[int], 
         return
     from tqdm import tqdm
 
-    with tqdm(
-        total=frames, desc=title, unit=" frames", delay=BAR_DELAY, leave=False, disable=None
-    ) as bar:
+    with tqdm(total=frames, desc=title, **bar_options("frames")) as bar:
         yield bar.update

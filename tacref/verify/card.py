@@ -125,7 +125,7 @@ def claim_rows(subject: Subject, seed: int, *, progress: bool = False) -> Iterat
     """Yield the rows of the card, claim by claim."""
     find_reduction(subject, seed)
     claims = CLAIMS_OF.get(subject.spec.loss, CLAIMS)
-    for claim in progress_bar(claims, "verify", len(claims), "claims") if progress else claims:
+    for claim in progress_bar(claims, "verify", len(claims), "claims", enabled=progress):
         yield from claim(subject, seed)
 
 

@@ -53,7 +53,7 @@ def own_cards(
     if workers > 1:
         return _made_by_processes(workers, seed, dtype, progress=progress)
     groups = _groups(device)
-    bar = progress_bar(groups, "verify", len(groups), "losses") if progress else groups
+    bar = progress_bar(groups, "verify", len(groups), "losses", enabled=progress)
     return [card for group in bar for card in _cards(group, seed, dtype, device)]
 
 

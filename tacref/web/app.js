@@ -1,16 +1,12 @@
 // The page: from a button to positions. For each, it fires `position` at the document, with `index`,
 // the number of the performer's frame, in addition to what `OnlineAligner.update` returns.
 
+import { load } from "./load.js";
 import { openCamera, openFile } from "./sources.js";
 import { message, View } from "./view.js";
 
 const SPEED_OVER = 2000; // milliseconds in which frames are counted
 const at = (id) => document.getElementById(id);
-const load = async (name) => {
-  const response = await fetch(name);
-  if (!response.ok) throw new Error(name + ": " + response.status + " " + response.statusText);
-  return response;
-};
 
 let reference, view;
 try {

@@ -21,8 +21,8 @@ from tacref_export.exported import read_exported
 from tacref_export.session import EncoderSession
 
 MODEL = "encoder.onnx"
-_SCRIPTS = ("app.js", "encoder.js", "model.js", "online.js", "pictures.js", "sources.js", "view.js",
-            "worker.js")  # fmt: skip
+_SCRIPTS = ("app.js", "encoder.js", "load.js", "model.js", "online.js", "pictures.js",
+            "sources.js", "view.js", "worker.js")  # fmt: skip
 
 
 @dataclass(frozen=True)

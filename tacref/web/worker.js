@@ -2,17 +2,13 @@
 
 import * as ort from "./ort/ort.wasm.min.mjs";
 import { Encoder } from "./encoder.js";
+import { load } from "./load.js";
 import { OnlineAligner } from "./online.js";
 import { resize, toRgb } from "./pictures.js";
 
 const PREVIEW_WIDTH = 480;
 ort.env.wasm.numThreads = 1; // more need headers that a simple server does not send
 
-const load = async (name) => {
-  const response = await fetch(name);
-  if (!response.ok) throw new Error(name + ": " + response.status + " " + response.statusText);
-  return response;
-};
 let encoder, reference, rows;
 
 async function open() {

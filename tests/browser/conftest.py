@@ -126,28 +126,32 @@ def alignment_and_report(tmp_path_factory):
     return alignment, folder / "report.html"
 
 
+def watched_page(browser, errors, places, scheme, size, **options):
+    """Make a page in a context of its own; note errors, and requests that lead elsewhere."""
+    context = browser.new_context(
+        color_scheme=scheme, viewport={"width": size[0], "height": size[1]}, **options
+    )
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    page.on("console", lambda message: errors.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on(
+        "request",
+        lambda request: (
+            None if request.url.startswith(places) else errors.append(f"asked for {request.url}")
+        ),
+    )
+    return page
+
+
 @pytest.fixture
 def open_tab(browser):
     """Open a file in a fresh tab; fail where its console has an error, or it asks for the net."""
     contexts, errors = [], []
 
     def open_tab(path, scheme="light", size=(1280, 900), **options):
-        context = browser.new_context(
-            color_scheme=scheme, viewport={"width": size[0], "height": size[1]}, **options
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.on("console", lambda message: errors.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                None
-                if request.url.startswith(("file:", "data:"))
-                else errors.append(f"asked for {request.url}")
-            ),
-        )
+        page = watched_page(browser, errors, ("file:", "data:"), scheme, size, **options)
+        contexts.append(page.context)
         page.goto(path.as_uri())
         return page
 

@@ -9,6 +9,7 @@ import pytest
 from tacref.commands import main
 from tacref.data import write_video
 from tacref.encoder import EncoderConfig, build_encoder, save_encoder
+from tests.browser.conftest import watched_page
 from tests.browser.follow_page.scene import FPS, FRAMES, NAME, PACE, PHASES, scene
 from tests.javascript import install
 from tests.workers import made_once, shared_folder
@@ -64,21 +65,7 @@ def address(folder):
 
 def opened(browser, address, errors, *, scheme="light", size=(1280, 900)):
     """Open the page; note errors, and requests that leave the address."""
-    context = browser.new_context(
-        color_scheme=scheme, viewport={"width": size[0], "height": size[1]}
-    )
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    page.on("console", lambda message: errors.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on(
-        "request",
-        lambda request: (
-            None
-            if request.url.startswith((address, f"blob:{address}"))
-            else errors.append(f"asked for {request.url}")
-        ),
-    )
+    page = watched_page(browser, errors, (address, f"blob:{address}"), scheme, size)
     page.goto(address)
     page.wait_for_selector("#camera:enabled")
     page.evaluate(COLLECT)
